@@ -1,0 +1,41 @@
+/* Everything that the API shows besides the configuration: what this node's processes reported.
+ * Owned and filled by lbnode/node/control.c; read by admin on the same thread. */
+#ifndef LBNODE_ADMIN_NODE_STATE_H
+#define LBNODE_ADMIN_NODE_STATE_H
+
+#include "lbnode/admin/event_ring.h"
+#include "lbnode/model/configuration.h"
+#include "lbnode/model/counter_board.h"
+#include "lbnode/model/message.h"
+#include "lbnode/model/snapshot_build.h"
+#include "replication/replication.h"
+
+enum {
+    NODE_STATE_MAXIMUM_VRRP = 512,
+    NODE_STATE_MAXIMUM_BINDINGS = 4096
+};
+
+struct binding_state {
+    struct ip_endpoint endpoint;
+    int error_number; /* 0: bound; -1: not answered yet */
+};
+
+struct node_state {
+    struct replication *replication;
+    const struct configuration *configuration; /* replaced as a whole; never NULL */
+    const struct slot_map *slots;
+    const struct verdict_board *verdicts;
+    const struct counter_board *counters;
+    struct event_ring *events;
+    uint32_t worker_count;
+    uint64_t started_wall_ms;
+    uint64_t built_generation, running_generation; /* of the snapshot */
+    struct message_vrrp_status vrrp[NODE_STATE_MAXIMUM_VRRP];
+    size_t vrrp_count;
+    struct message_process processes[PROCESS_ROLE_COUNT];
+    struct binding_state bindings[NODE_STATE_MAXIMUM_BINDINGS];
+    size_t binding_count;
+    bool manages_addresses; /* a vrrp process with the rights to do its work runs */
+};
+
+#endif

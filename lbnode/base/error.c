@@ -1,0 +1,60 @@
+#include "lbnode/base/error.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+static const struct {
+    int status;
+    int exit_code;
+} kinds[] = {
+    [ERROR_NONE] = {200, 0},         [ERROR_INVALID] = {400, 1},
+    [ERROR_USAGE] = {400, 2},        [ERROR_NOT_FOUND] = {404, 3},
+    [ERROR_CONFLICT] = {409, 4},     [ERROR_REFUSED] = {403, 5},
+    [ERROR_UNREPLICATED] = {503, 6}, [ERROR_UNREACHABLE] = {503, 7},
+    [ERROR_TOO_LARGE] = {413, 1},    [ERROR_UNAVAILABLE] = {503, 1},
+    [ERROR_INTERNAL] = {500, 1},
+};
+
+bool error_set(struct error *error, enum error_kind kind, const char *format, ...)
+{
+    if (error) {
+        va_list args;
+        va_start(args, format);
+        error->kind = kind;
+        vsnprintf(error->text, sizeof(error->text), format, args);
+        va_end(args);
+    }
+    return false;
+}
+
+bool error_invalid_field(struct error *error,
+                         const char *field,
+                         const char *value,
+                         const char *reason)
+{
+    return error_set(error, ERROR_INVALID,
+                     "Invalid input for field/attribute %s. Value: '%.120s'. %s", field, value,
+                     reason);
+}
+
+int error_http_status(enum error_kind kind)
+{
+    return kinds[kind].status;
+}
+
+int error_exit_code(enum error_kind kind)
+{
+    return kinds[kind].exit_code;
+}
+
+enum error_kind error_kind_of_status(int status)
+{
+    switch (status) {
+    case 403: return ERROR_REFUSED;
+    case 404: return ERROR_NOT_FOUND;
+    case 409: return ERROR_CONFLICT;
+    case 413: return ERROR_TOO_LARGE;
+    case 503: return ERROR_UNAVAILABLE;
+    default: return status < 400 ? ERROR_NONE : status < 500 ? ERROR_INVALID : ERROR_INTERNAL;
+    }
+}

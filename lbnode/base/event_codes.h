@@ -1,0 +1,67 @@
+/* The stable event codes: every code that a node can report, defined once in event_codes.c. */
+#ifndef LBNODE_BASE_EVENT_CODES_H
+#define LBNODE_BASE_EVENT_CODES_H
+
+enum event_level {
+    EVENT_INFO,
+    EVENT_WARNING,
+    EVENT_ERROR
+};
+
+/* code, level, what it means and what to do */
+#define EVENT_CODES(ROW)                                                                       \
+    ROW(NODE_STARTED, INFO, "the node's processes are running")                                \
+    ROW(NODE_STOPPING, INFO, "the node is stopping in an orderly way")                         \
+    ROW(PROCESS_DIED, ERROR, "a process ended unexpectedly and is started again")              \
+    ROW(PROCESS_RESTARTED, INFO, "a process that had died is running again")                   \
+    ROW(VRRP_RESIGNED, ERROR,                                                                  \
+        "the vrrp process died twice in a minute; the addresses were given up")                \
+    ROW(SNAPSHOT_ACTIVE, INFO, "the proxy runs a new configuration")                           \
+    ROW(SNAPSHOT_REJECTED, ERROR,                                                              \
+        "a configuration could not be used; the last good one serves")                         \
+    ROW(POISON_CONFIG, ERROR, "a configuration crashes a process; the last good one serves")   \
+    ROW(BIND_FAILED, ERROR,                                                                    \
+        "a listener's port could not be bound on this node; see who has it")                   \
+    ROW(BIND_RESTORED, INFO, "a listener's port could be bound after all")                     \
+    ROW(VIP_ACTIVE, INFO, "this node took the addresses of a VRRP group")                      \
+    ROW(VIP_BACKUP, INFO, "this node stands by for a VRRP group")                              \
+    ROW(VIP_REPLACED, WARNING, "an address that somebody else removed was put back")           \
+    ROW(VIP_NO_INTERFACE, ERROR, "no interface of this node can carry an address")             \
+    ROW(VIP_FAILED, ERROR, "an address could not be added; the text says why")                 \
+    ROW(VRRP_FAULT, ERROR,                                                                     \
+        "this node cannot serve its addresses and stays out of the election")                  \
+    ROW(VRRP_FOREIGN, WARNING, "an advert came from an address that is not in the roster")     \
+    ROW(VRRP_BAD_PACKET, WARNING, "a malformed or unknown VRRP packet was dropped")            \
+    ROW(MEMBER_ONLINE, INFO, "a member answers its health monitor")                            \
+    ROW(MEMBER_ERROR, WARNING, "a member fails its health monitor")                            \
+    ROW(CONFIG_CHANGED, INFO, "a configuration change was committed")                          \
+    ROW(CONFLICT_OPENED, WARNING,                                                              \
+        "two nodes changed the same thing at once; see lbnode conflicts")                      \
+    ROW(CONFLICT_CLOSED, INFO, "an open conflict was resolved")                                \
+    ROW(PEER_ALIVE, INFO, "another node answers")                                              \
+    ROW(PEER_UNREACHABLE, WARNING, "another node does not answer")                             \
+    ROW(NODE_JOINED, INFO, "a node joined the cluster")                                        \
+    ROW(NODE_REMOVED, WARNING, "a node was removed from the cluster")                          \
+    ROW(JOIN_REFUSED, WARNING, "somebody tried to join with a wrong, old or used token")       \
+    ROW(GOSSIP_FORGED, WARNING, "a gossip message did not verify and was dropped")             \
+    ROW(EQUIVOCATION, ERROR, "one node signed two different changes with the same number")     \
+    ROW(STORAGE_DEGRADED, ERROR,                                                               \
+        "the store refuses writes; free disk space or replace the disk")                       \
+    ROW(STORAGE_RECOVERED, INFO, "the store accepts writes again")                             \
+    ROW(DIVERGENCE, ERROR, "two nodes with the same changes have different state")             \
+    ROW(CLOCK_SKEW, WARNING, "this node's clock differs from a peer's by more than 5 seconds")
+
+enum event_code {
+#define EVENT_CODE_ENUM(name, level, meaning) EVENT_##name,
+    EVENT_CODES(EVENT_CODE_ENUM)
+#undef EVENT_CODE_ENUM
+    EVENT_CODE_COUNT
+};
+
+/* NULL-safe: an unknown code reads "UNKNOWN". */
+const char *event_code_name(enum event_code code);
+const char *event_code_meaning(enum event_code code);
+enum event_level event_code_level(enum event_code code);
+const char *event_level_name(enum event_level level);
+
+#endif

@@ -1,0 +1,143 @@
+/* The effective configuration: what the replicated state means. Built as a whole by the pure
+ * projection (rules P1-P11 of replication.md 4), immutable afterwards, owned by whoever built
+ * it. The same raw state gives the same configuration on every node. */
+#ifndef LBNODE_MODEL_CONFIGURATION_H
+#define LBNODE_MODEL_CONFIGURATION_H
+
+#include "lbnode/base/bytes.h"
+#include "lbnode/base/error.h"
+#include "lbnode/base/json_value.h"
+#include "lbnode/model/resource.h"
+
+struct change_set;
+struct configuration;
+
+/* The winning entry of one facet (replication.md 3.3), as replication stores it. */
+struct raw_facet {
+    struct uuid object_id, owner;
+    uint8_t type;
+    uint16_t facet;
+    struct bytes value;   /* valid during the call */
+    uint64_t hlc, stream; /* stamp of the winner: hlc >> 16 is wall ms */
+    uint64_t seq;
+    unsigned entry_count; /* > 1: an open conflict */
+};
+
+enum ineffective_reason {
+    REASON_NONE,
+    REASON_CONFLICT, /* P4: another object has the same claim */
+    REASON_ORPHAN,   /* P2: owner deleted or missing */
+    REASON_DANGLING, /* P6: refers to something deleted */
+    REASON_INVALID,  /* P3, P7: a value this version refuses */
+};
+
+const char *ineffective_reason_name(enum ineffective_reason reason);
+
+struct effective {
+    struct resource *resource;
+    bool effective; /* false: provisioning_status ERROR with REASON */
+    enum ineffective_reason reason;
+    char *reason_text;                           /* a sentence, or NULL */
+    uint64_t claim_hlc, claim_stream, claim_seq; /* of its creation facet */
+    unsigned open_conflicts;                     /* facets with more than one entry */
+};
+
+/* ---- building -------------------------------------------------------------------------------
+ */
+
+struct configuration_builder *configuration_builder_new(void);
+/* Facets of one object may come in any order and mixed with others. */
+bool configuration_builder_add(struct configuration_builder *builder,
+                               const struct raw_facet *facet);
+/* Applies the rules; consumes the builder. NULL when out of memory. */
+struct configuration *configuration_builder_finish(struct configuration_builder *builder);
+void configuration_free(struct configuration *configuration); /* NULL-safe */
+
+/* ---- reading --------------------------------------------------------------------------------
+ */
+
+/* Deleted objects are not found. */
+const struct effective *configuration_find(const struct configuration *configuration,
+                                           const struct uuid *id);
+/* Objects of TYPE in order of creation stamp, then id: index 0.. until NULL. */
+const struct effective *configuration_at(const struct configuration *configuration,
+                                         enum resource_type type,
+                                         size_t index);
+/* Objects of TYPE owned by OWNER in the same order. */
+const struct effective *configuration_child(const struct configuration *configuration,
+                                            const struct uuid *owner,
+                                            enum resource_type type,
+                                            size_t index);
+/* By id text or name. OWNER may be NULL. NULL with ERROR: not found, or several have the name.
+ */
+const struct effective *configuration_lookup(const struct configuration *configuration,
+                                             enum resource_type type,
+                                             const struct uuid *owner,
+                                             const char *name_or_id,
+                                             struct error *error);
+/* The vrrp group a load balancer moves with (its own or `default`); NULL if it is gone. */
+const struct vrrp_group *configuration_group_of(const struct configuration *configuration,
+                                                const struct load_balancer *load_balancer);
+const struct health_monitor *configuration_monitor_of(const struct configuration *configuration,
+                                                      const struct uuid *pool_id);
+
+/* ---- changing: all checks of a local write (replication.md 4, octavia-api.md 1.2) -----------
+ */
+
+/* May RESOURCE be created (claims, references, compatibility of protocols, one monitor a pool)?
+ */
+bool configuration_check_create(const struct configuration *configuration,
+                                const struct resource *resource,
+                                struct error *error);
+bool configuration_check_update(const struct configuration *configuration,
+                                const struct resource *before,
+                                const struct resource *after,
+                                struct error *error);
+/* Appends the deletion of RESOURCE, and of everything below it when CASCADE; else refuses if a
+ * load balancer has children. A pool takes its members and monitor along and is detached from
+ * listeners. */
+bool configuration_plan_delete(const struct configuration *configuration,
+                               const struct resource *resource,
+                               bool cascade,
+                               struct change_set *out_changes,
+                               struct error *error);
+
+/* ---- documents: lbnode export, lbnode apply -------------------------------------------------
+ */
+
+/* A document for people: {"loadbalancers": [{name, ..., "listeners": [...], "pools": [{...,
+ * "members": [...], "healthmonitor": {...}}]}], "vrrp_groups": [...]}; references by name,
+ * values equal to the default left out. */
+struct json_value *configuration_export(const struct configuration *configuration);
+
+enum document_action {
+    DOCUMENT_CREATE,
+    DOCUMENT_UPDATE,
+    DOCUMENT_DELETE
+};
+
+struct document_step {
+    enum document_action action;
+    enum resource_type type;
+    struct uuid id;
+    char *path;   /* "loadbalancer web / pool workers / member w1" */
+    char *detail; /* "weight 1 -> 5", or NULL */
+};
+
+struct document_plan {
+    struct change_set *changes; /* one atomic change set */
+    struct document_step *steps;
+    size_t step_count;
+};
+
+/* What must change so that the objects named in DOCUMENT are as it says; objects are matched by
+ * name (or id) within their owner. Without PRUNE nothing is deleted that it does not name. All
+ * or nothing: any error (path of the attribute in the text) -> false. */
+bool configuration_plan_document(const struct configuration *configuration,
+                                 const struct json_value *document,
+                                 bool prune,
+                                 struct document_plan *out_plan,
+                                 struct error *error);
+void document_plan_free(struct document_plan *plan);
+
+#endif

@@ -1,0 +1,125 @@
+/* The heart of the model: each attribute of each resource described once. From these rows come
+ * JSON in and out, validation messages, CLI options, help and completion, YAML, canonical facet
+ * bytes, diff and the reference page. To add an attribute: one row in field_table.c and one
+ * member in resource.h. */
+#ifndef LBNODE_MODEL_FIELD_TABLE_H
+#define LBNODE_MODEL_FIELD_TABLE_H
+
+#include "lbnode/base/error.h"
+#include "lbnode/base/json_value.h"
+#include "lbnode/model/change_set.h"
+#include "lbnode/model/resource.h"
+
+#include <stddef.h>
+
+enum field_type {
+    FIELD_BOOL,
+    FIELD_INTEGER,
+    FIELD_TEXT,
+    FIELD_ENUM,      /* int64_t index into `choices`; text in JSON */
+    FIELD_ID,        /* struct uuid; `refers_to` names the type */
+    FIELD_ADDRESS,   /* struct ip_address */
+    FIELD_TEXT_LIST, /* JSON array of strings */
+    FIELD_TEXT_MAP,  /* struct text_list of key=value; JSON object */
+};
+
+enum field_flag {
+    FIELD_REQUIRED = 1,    /* must be given at creation */
+    FIELD_CREATE_ONLY = 2, /* an update that names it is refused as an unknown attribute */
+    FIELD_NULLABLE = 4,    /* "not set" reads and writes as null; else null means the default */
+    FIELD_INTERNAL = 8,    /* in records, but no API attribute and no option */
+    FIELD_OWNER = 16, /* names the owner (loadbalancer_id, pool_id); stored as resource.owner */
+    FIELD_POSITIONAL = 32, /* the CLI takes it as the positional argument of create */
+    FIELD_HTTP_ONLY = 64,  /* healthmonitor: null and refused unless type is HTTP */
+};
+
+struct field {
+    const char
+        *name; /* Octavia's attribute name, snake_case; the option is --name-with-dashes */
+    enum field_type type;
+    size_t offset;  /* in the resource struct */
+    uint16_t facet; /* replication.md 3.1 */
+    uint16_t tag;   /* field number inside the facet's bytes, ascending */
+    unsigned flags;
+    int64_t minimum, maximum;     /* INTEGER: range; TEXT: length in characters */
+    const char *default_text;     /* as it would stand in JSON without quotes; NULL: not set */
+    const char *const *choices;   /* ENUM: NULL-terminated */
+    enum resource_type refers_to; /* ID */
+    const char *unit;             /* "ms", "s" or NULL */
+    const char *help;             /* one line for --help and the reference */
+    /* Further check of a parsed value; NULL when the type and range say it all. */
+    bool (*check)(const struct field *field, const char *value, struct error *error);
+};
+
+struct resource_class {
+    enum resource_type type;
+    const char *noun;       /* "loadbalancer": CLI noun and JSON root tag */
+    const char *short_noun; /* "lb" or NULL */
+    const char *plural;     /* "loadbalancers": JSON list tag */
+    const char *path;       /* "/lbaas/loadbalancers"; member: "/lbaas/pools/%/members" */
+    const char *title;      /* "Load Balancer": in Octavia's sentences */
+    size_t size;            /* of the struct */
+    const struct field *fields;
+    size_t field_count;
+    enum resource_type owner_type; /* RESOURCE_NONE for roots */
+};
+
+/* Fields every resource has (name, description, tags, admin_state_up, project_id) are rows of
+ * each class too, so that one loop sees everything. */
+const struct resource_class *resource_class_of(enum resource_type type); /* NULL if unknown */
+const struct resource_class *
+resource_class_by_noun(const char *noun); /* long, short or plural */
+/* All classes, in order of creation (owners first); NULL at the end of the walk. */
+const struct resource_class *resource_class_at(size_t index);
+const struct field *field_find(const struct resource_class *class, const char *name);
+
+/* ---- one value <-> text and JSON ------------------------------------------------------------
+ */
+
+/* As it stands in JSON ("null" handling included). */
+struct json_value *field_to_json(const struct field *field, const struct resource *resource);
+/* Strict, with Octavia's coercions (integers and booleans as strings); false sets ERROR and
+ * leaves the resource unchanged. JSON null resets to the default. */
+bool field_from_json(const struct field *field,
+                     struct resource *resource,
+                     const struct json_value *value,
+                     struct error *error);
+
+/* ---- whole resources ------------------------------------------------------------------------
+ */
+
+/* A new resource of CLASS from the attributes in OBJECT (the inside of the root tag): unknown
+ * key, missing mandatory field, bad value -> NULL and ERROR. The id is fresh. */
+struct resource *resource_from_json(const struct resource_class *class,
+                                    const struct json_value *object,
+                                    struct error *error);
+/* Applies OBJECT to RESOURCE as an update: absent = leave, null = default, create-only =
+ * refused. */
+bool resource_update_from_json(struct resource *resource,
+                               const struct json_value *object,
+                               struct error *error);
+/* Rules inside one resource that are wider than one field (monitor timeout <= delay, HTTP-only
+ * attributes, families that must agree). Called by the two above. */
+bool resource_check(const struct resource *resource, struct error *error);
+/* All public attributes in table order, without ids, statuses and stubs (admin adds those). */
+struct json_value *resource_to_json(const struct resource *resource);
+
+/* ---- canonical bytes of facets (replication.md 5.1 codec) -----------------------------------
+ */
+
+/* Appends ops that create RESOURCE: life and every facet of its class. */
+bool change_set_add_create(struct change_set *set, const struct resource *resource);
+/* Appends ops for the facets in which AFTER differs from BEFORE (same id). Returns the number
+ * of changed facets, or -1 when a bound is exceeded. */
+int change_set_add_update(struct change_set *set,
+                          const struct resource *before,
+                          const struct resource *after);
+bool change_set_add_delete(struct change_set *set, const struct resource *resource);
+/* Reads the bytes of one facet into RESOURCE. Unknown tags are skipped (a newer node wrote
+ * them); a malformed or out-of-range value -> false and ERROR, the resource unchanged. */
+bool resource_read_facet(struct resource *resource,
+                         uint16_t facet,
+                         struct bytes value,
+                         struct error *error);
+
+#endif

@@ -1,0 +1,245 @@
+/* Every message between the processes of one node (design: docs/architecture.md, "Processes").
+ * Fixed sizes, plain data, one table of types: nobody parses anything variable on these paths.
+ * The supervisor stands in the middle: it relays, keeps what a restarted process needs again,
+ * and is the only one that acts with privileges. */
+#ifndef LBNODE_MODEL_MESSAGE_H
+#define LBNODE_MODEL_MESSAGE_H
+
+#include "lbnode/base/event_codes.h"
+#include "lbnode/base/ip_address.h"
+#include "lbnode/base/uuid.h"
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum process_role {
+    PROCESS_SUPERVISOR,
+    PROCESS_VRRP,
+    PROCESS_CONTROL,
+    PROCESS_HEALTH,
+    PROCESS_PROXY,
+    PROCESS_ROLE_COUNT
+};
+
+const char *process_role_name(enum process_role role);
+
+/* First member of every message. */
+struct message {
+    uint16_t type; /* enum message_type */
+    uint16_t size; /* whole message in bytes */
+    uint32_t reserved;
+};
+
+/* control -> supervisor: before MESSAGE_SNAPSHOT, one per (address, port) that GENERATION
+ * serves. The supervisor binds what is new and, at the snapshot, drops what is no longer named.
+ */
+struct message_binding {
+    struct message header;
+    uint64_t generation;
+    struct ip_endpoint endpoint;
+    uint8_t defer_accept; /* HTTP: wake when data is there */
+};
+
+/* control -> supervisor -> proxy, health; carries one descriptor: the sealed memfd. A starting
+ * control process gets the last one back (for its slot numbers). */
+struct message_snapshot {
+    struct message header;
+    uint64_t generation;
+};
+
+/* supervisor -> proxy; carries the listening sockets of one endpoint (worker i of n serves the
+ * sockets j = i mod n). The proxy owns the received descriptors. */
+struct message_listener {
+    struct message header;
+    struct ip_endpoint endpoint;
+};
+
+/* supervisor -> proxy: stop accepting there and close; established connections go on. */
+struct message_listener_gone {
+    struct message header;
+    struct ip_endpoint endpoint;
+};
+
+/* supervisor -> control: ERROR_NUMBER 0 (bound) or the errno of bind(). */
+struct message_bind_result {
+    struct message header;
+    struct ip_endpoint endpoint;
+    int32_t error_number;
+};
+
+/* proxy -> supervisor -> control, vrrp: all workers run GENERATION. Sent at each adoption. */
+struct message_running {
+    struct message header;
+    uint64_t generation;
+};
+
+/* supervisor -> control: a child started, died or is given up. */
+struct message_process {
+    struct message header;
+    uint32_t role; /* enum process_role */
+    int32_t pid;   /* 0: not running */
+    uint32_t restarts;
+};
+
+/* control -> supervisor -> vrrp: the election's configuration, always as a whole: BEGIN, then
+ * any number of GROUP, PEER and ADDRESS, then COMMIT. The supervisor keeps the last whole set.
+ */
+struct message_vrrp_begin {
+    struct message header;
+    uint64_t generation;
+};
+
+struct message_vrrp_commit {
+    struct message header;
+    uint64_t generation;
+};
+
+struct message_vrrp_group {
+    struct message header;
+    struct uuid group_id;
+    char name[64];            /* for people */
+    char interface[IFNAMSIZ]; /* "" = the one whose subnet holds the address */
+    uint8_t vrid;
+    uint8_t priority; /* of this node, 1..254 */
+    uint8_t preempt;
+    uint32_t preempt_delay_ms;
+    uint32_t advert_interval_ms;
+};
+
+/* Another active node of the roster; adverts go there by unicast. */
+struct message_vrrp_peer {
+    struct message header;
+    struct uuid node_id;
+    char name[64];
+    struct ip_address address;
+};
+
+/* One virtual address and the group it moves with. */
+struct message_vrrp_address {
+    struct message header;
+    struct uuid group_id;
+    struct ip_address address;
+};
+
+enum vrrp_state {
+    VRRP_INITIALIZE,
+    VRRP_BACKUP,
+    VRRP_ACTIVE,
+    VRRP_FAULT
+};
+
+const char *vrrp_state_name(enum vrrp_state state); /* "backup", "active", ... */
+
+/* vrrp -> supervisor -> control: at each change and every second, per group and family. The
+ * supervisor keeps the last of each and hands it to a restarted vrrp process. */
+struct message_vrrp_status {
+    struct message header;
+    struct uuid group_id;
+    uint8_t family; /* 4 or 6 */
+    uint8_t vrid;
+    uint8_t state; /* enum vrrp_state */
+    uint8_t priority;
+    struct ip_address
+        active_address;     /* sender of the last advert that we yielded to; or ours */
+    uint64_t since_wall_ms; /* of the state */
+    uint32_t dead_time_us;  /* backup: silence after which we take over */
+    uint32_t address_count;
+    uint64_t adverts_sent, adverts_received, adverts_dropped;
+    uint32_t became_active_count;
+    char interface[IFNAMSIZ];
+    char reason[96]; /* why FAULT, or "" */
+};
+
+/* vrrp -> supervisor: an address was added to or removed from an interface, so that somebody
+ * can take it away when vrrp is dead. */
+struct message_vrrp_owned {
+    struct message header;
+    struct ip_address address;
+    uint8_t prefix_length;
+    uint8_t owned;
+    uint32_t interface_index;
+};
+
+/* supervisor -> vrrp: may this node serve? False while no proxy runs. */
+struct message_eligible {
+    struct message header;
+    uint8_t eligible;
+    char reason[96]; /* when not */
+};
+
+/* control -> supervisor -> health: what a peer measured, used while there is no own verdict. */
+struct message_imported_verdict {
+    struct message header;
+    uint32_t member_slot;
+    uint32_t incarnation;
+    uint8_t state; /* enum verdict_state */
+    uint32_t age_ms;
+};
+
+/* any child -> supervisor -> control: something worth an event. */
+struct message_event {
+    struct message header;
+    uint32_t code; /* enum event_code */
+    uint32_t role; /* who noticed; filled in by the supervisor */
+    uint64_t wall_ms;
+    char text[240]; /* one sentence, no secrets */
+};
+
+/* supervisor -> any child: end in an orderly way (vrrp resigns; the proxy drains DRAIN_MS). */
+struct message_stop {
+    struct message header;
+    uint32_t drain_ms;
+};
+
+/* type, struct */
+#define MESSAGE_TYPES(ROW)                                                                     \
+    ROW(BINDING, struct message_binding)                                                       \
+    ROW(SNAPSHOT, struct message_snapshot)                                                     \
+    ROW(LISTENER, struct message_listener)                                                     \
+    ROW(LISTENER_GONE, struct message_listener_gone)                                           \
+    ROW(BIND_RESULT, struct message_bind_result)                                               \
+    ROW(RUNNING, struct message_running)                                                       \
+    ROW(PROCESS, struct message_process)                                                       \
+    ROW(VRRP_BEGIN, struct message_vrrp_begin)                                                 \
+    ROW(VRRP_COMMIT, struct message_vrrp_commit)                                               \
+    ROW(VRRP_GROUP, struct message_vrrp_group)                                                 \
+    ROW(VRRP_PEER, struct message_vrrp_peer)                                                   \
+    ROW(VRRP_ADDRESS, struct message_vrrp_address)                                             \
+    ROW(VRRP_STATUS, struct message_vrrp_status)                                               \
+    ROW(VRRP_OWNED, struct message_vrrp_owned)                                                 \
+    ROW(ELIGIBLE, struct message_eligible)                                                     \
+    ROW(IMPORTED_VERDICT, struct message_imported_verdict)                                     \
+    ROW(EVENT, struct message_event)                                                           \
+    ROW(STOP, struct message_stop)
+
+enum message_type {
+    MESSAGE_NONE,
+#define MESSAGE_ENUM(name, structure) MESSAGE_##name,
+    MESSAGE_TYPES(MESSAGE_ENUM)
+#undef MESSAGE_ENUM
+    MESSAGE_TYPE_COUNT
+};
+
+/* Large enough for any message. */
+union message_buffer {
+    struct message header;
+#define MESSAGE_MEMBER(name, structure) structure member_##name;
+    MESSAGE_TYPES(MESSAGE_MEMBER)
+#undef MESSAGE_MEMBER
+};
+
+/* A zeroed message of TYPE: struct message_stop stop = MESSAGE_OF(STOP, struct message_stop);
+ */
+#define MESSAGE_OF(name, structure)                                                            \
+    (structure)                                                                                \
+    {                                                                                          \
+        .header = {.type = MESSAGE_##name, .size = sizeof(structure) }                         \
+    }
+
+/* Known type, RECEIVED bytes = size field = size of that type. */
+bool message_is_valid(const struct message *message, size_t received);
+const char *message_type_name(uint16_t type);
+
+#endif

@@ -1,0 +1,25 @@
+/* What the supervisor hands to the main function of each child process. */
+#ifndef LBNODE_MODEL_PROCESS_H
+#define LBNODE_MODEL_PROCESS_H
+
+#include "lbnode/model/message.h"
+
+struct verdict_board;
+struct counter_board;
+
+struct process_context {
+    int channel_fd;                 /* own end of the channel to the supervisor; taken over */
+    struct verdict_board *verdicts; /* shared; written by health only */
+    struct counter_board *counters; /* shared; written by proxy only */
+    uint32_t worker_count;          /* of the proxy: threads = sockets per listener, 1..64 */
+    uint64_t incarnation;           /* of this start of the node, wall ms at least */
+};
+
+/* Each returns the exit status of its process: 0 after MESSAGE_STOP or the end of the channel.
+ *   int vrrp_main(const struct process_context *);      vrrp/vrrp.h
+ *   int health_main(const struct process_context *);    health/health.h
+ *   int proxy_main(const struct process_context *);     proxy/proxy.h
+ *   int control_main(const struct process_context *, const struct node_settings *); lbnode/node
+ */
+
+#endif

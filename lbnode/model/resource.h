@@ -1,0 +1,137 @@
+/* The resources: Octavia's, and lbnode's own vrrp_group and node. Plain structs described row
+ * by row in field_table.c; everything generic (JSON, YAML, validation, canonical bytes, CLI
+ * options, help, diff) goes through that table, never through these members by hand. Strings
+ * are malloc'd and owned by the struct, never NULL once resource_new returned. An id of zero,
+ * an address of family 0 and an empty list or string mean "not set" (JSON null). */
+#ifndef LBNODE_MODEL_RESOURCE_H
+#define LBNODE_MODEL_RESOURCE_H
+
+#include "lbnode/base/ip_address.h"
+#include "lbnode/base/text_list.h"
+#include "lbnode/base/uuid.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Numbers are part of the record format (replication.md 3.1). */
+enum resource_type {
+    RESOURCE_NONE = 0,
+    RESOURCE_VRRP_GROUP = 1,
+    RESOURCE_LOAD_BALANCER = 2,
+    RESOURCE_LISTENER = 3,
+    RESOURCE_POOL = 4,
+    RESOURCE_MEMBER = 5,
+    RESOURCE_HEALTH_MONITOR = 6,
+    RESOURCE_NODE = 20,
+    RESOURCE_CLUSTER = 21,
+    RESOURCE_TYPE_LIMIT = 32
+};
+
+enum protocol {
+    PROTOCOL_HTTP,
+    PROTOCOL_TCP,
+    PROTOCOL_COUNT
+};
+enum lb_algorithm {
+    ALGORITHM_ROUND_ROBIN,
+    ALGORITHM_LEAST_CONNECTIONS,
+    ALGORITHM_SOURCE_IP,
+    ALGORITHM_SOURCE_IP_PORT,
+};
+enum monitor_type {
+    MONITOR_HTTP,
+    MONITOR_TCP
+};
+enum node_status {
+    NODE_ACTIVE,
+    NODE_REMOVED,
+    NODE_REVOKED
+};
+
+/* First member of every resource. */
+struct resource {
+    struct uuid id;
+    struct uuid
+        owner; /* listener, pool: load balancer; member, healthmonitor: pool; else zero */
+    enum resource_type type;
+    char *name;
+    char *description;
+    struct text_list tags;
+    bool admin_state_up;
+    char *project_id;
+    uint64_t created_wall_ms, updated_wall_ms; /* from the records, not from the fields */
+};
+
+struct vrrp_group {
+    struct resource resource;
+    int64_t vrid;
+    char *interface;
+    struct text_list preference; /* map node name -> priority 1..254; absent: 100 */
+    int64_t advert_interval_ms;
+    bool preempt;
+    int64_t preempt_delay_s;
+};
+
+struct load_balancer {
+    struct resource resource;
+    struct ip_address vip_address;
+    struct text_list additional_vips; /* addresses */
+    struct uuid vip_subnet_id, vip_network_id, vip_port_id;
+    char *provider;
+    struct uuid vrrp_group_id; /* zero: the group "default" */
+};
+
+struct listener {
+    struct resource resource;
+    int64_t protocol; /* enum protocol */
+    int64_t protocol_port;
+    struct uuid default_pool_id;
+    int64_t connection_limit;
+    int64_t timeout_client_data, timeout_member_connect, timeout_member_data,
+        timeout_tcp_inspect;
+    struct text_list insert_headers; /* map header -> "true" | "false" */
+    struct text_list allowed_cidrs;
+};
+
+struct pool {
+    struct resource resource;
+    int64_t protocol;     /* enum protocol */
+    int64_t lb_algorithm; /* enum lb_algorithm */
+};
+
+struct member {
+    struct resource resource;
+    struct ip_address address;
+    int64_t protocol_port;
+    struct uuid subnet_id;
+    int64_t weight;
+    bool backup;
+    struct ip_address monitor_address;
+    int64_t monitor_port; /* 0: protocol_port */
+};
+
+struct health_monitor {
+    struct resource resource;
+    int64_t type;           /* enum monitor_type */
+    int64_t delay, timeout; /* seconds */
+    int64_t max_retries, max_retries_down;
+    char *http_method, *url_path, *expected_codes, *http_version, *domain_name;
+};
+
+struct node {
+    struct resource resource;
+    char *sign_key; /* hex Ed25519 public key */
+    char *key_id;
+    struct text_list addresses; /* gossip endpoints, at most 4; the first is the main one */
+    struct ip_address vrrp_address;
+    struct text_list roles;
+    int64_t status;          /* enum node_status */
+    struct text_list cutoff; /* map stream (hex) -> last valid seq, of a removed node */
+};
+
+/* Defaults of the field table filled in, id zero. NULL when out of memory. */
+struct resource *resource_new(enum resource_type type);
+struct resource *resource_copy(const struct resource *resource);
+void resource_free(struct resource *resource); /* NULL-safe */
+
+#endif

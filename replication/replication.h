@@ -1,0 +1,200 @@
+/* The replicated state: signed change sets, causal merge, LMDB, gossip. Owned by the control
+ * process; one loop, all calls and callbacks on its thread. Commits run in an own writer
+ * thread. Rules: docs/architecture.md, "Replication"; wire format: docs/protocol.md. */
+#ifndef REPLICATION_REPLICATION_H
+#define REPLICATION_REPLICATION_H
+
+#include "lbnode/base/error.h"
+#include "lbnode/base/event_codes.h"
+#include "lbnode/base/ip_address.h"
+#include "lbnode/base/text_list.h"
+#include "lbnode/loop/loop.h"
+#include "lbnode/model/change_set.h"
+#include "lbnode/model/configuration.h"
+
+struct replication;
+
+struct replication_settings {
+    const char *state_dir; /* exists, writable; holds node.key, config.mdb */
+    const char *node_name;
+    struct ip_endpoint listen;      /* gossip, UDP and TCP; address may be 0.0.0.0 or :: */
+    struct text_list addresses;     /* endpoints that peers reach us at, 1..4 */
+    struct ip_address vrrp_address; /* for adverts; family 0: the first of addresses */
+    uint64_t incarnation;           /* at least this; raised to persisted + 1 */
+};
+
+/* What a node measured about one member, for peers (replication.md 11.3). */
+struct shared_verdict {
+    struct uuid
+        member_id; /* on the wire: its first 8 bytes; filled back by the receiver's control */
+    uint8_t state; /* enum verdict_state */
+    uint8_t reason;
+    uint16_t round_trip_ms;
+    uint32_t age_ms; /* of the state */
+};
+
+struct replication_handler {
+    /* Facets changed durably (own or remote change). POSITION counts applied changes on this
+     * node; control projects, hands the snapshot on and reports it with
+     * replication_set_running. */
+    void (*applied)(void *context, uint64_t position);
+    void (*event)(void *context, enum event_code code, const char *text);
+    /* A peer's verdict about MEMBER_KEY (first 8 bytes of the member's id). */
+    void (*verdict)(void *context,
+                    const struct uuid *author,
+                    const uint8_t member_key[8],
+                    const struct shared_verdict *verdict);
+    void *context;
+};
+
+/* Opens or creates the store; does not touch the network before replication_start. NULL with
+ * ERROR (what to do about it in the text). */
+struct replication *replication_open(struct loop *loop,
+                                     const struct replication_settings *settings,
+                                     const struct replication_handler *handler,
+                                     struct error *error);
+/* Binds the sockets and starts to gossip. 0 or -errno with ERROR. */
+int replication_start(struct replication *replication, struct error *error);
+void replication_close(struct replication *replication); /* waits for the running commit */
+
+/* ---- identity and membership ----------------------------------------------------------------
+ */
+
+enum {
+    RECOVERY_CODE_SIZE = 80,
+    JOIN_TOKEN_SIZE = 256
+};
+
+bool replication_is_initialised(const struct replication *replication);
+const struct uuid *replication_node_id(const struct replication *replication);
+const struct uuid *replication_cluster_id(const struct replication *replication);
+const char *replication_node_name(const struct replication *replication);
+
+typedef void replication_done(void *context, const struct error *error); /* kind NONE: done */
+
+/* Starts a cluster of one: genesis, this node, the vrrp group "default". The recovery code is
+ * shown once and kept nowhere. DONE is called after the commit. */
+bool replication_init(struct replication *replication,
+                      const char *cluster_name,
+                      char out_recovery_code[RECOVERY_CODE_SIZE],
+                      replication_done *done,
+                      void *context,
+                      struct error *error);
+/* A one-time token that lets one node join through this one within TTL_S seconds. */
+bool replication_token_create(struct replication *replication,
+                              uint32_t ttl_s,
+                              char out_token[JOIN_TOKEN_SIZE],
+                              struct error *error);
+/* Joins the cluster that TOKEN names; refused when this node has configuration of its own. */
+void replication_join(struct replication *replication,
+                      const char *token,
+                      replication_done *done,
+                      void *context);
+
+/* ---- changes --------------------------------------------------------------------------------
+ */
+
+struct submit_options {
+    struct uuid change_id; /* zero: a fresh one; same id again: same answer, nothing twice */
+    const char *author;    /* principal, "root" */
+    const char *via;       /* "cli", "api" */
+    bool require_replica;  /* refuse when no peer is alive */
+};
+
+struct submit_result {
+    struct error error; /* kind NONE: committed on this node */
+    struct uuid change_id;
+    unsigned peers;         /* other active nodes of the roster */
+    unsigned peers_alive;   /* of them reachable now */
+    unsigned peers_durable; /* of them known to have it on disk */
+    unsigned peers_running; /* of them known to run it */
+    unsigned waiting;       /* own changes that no peer has yet */
+    unsigned elapsed_ms;
+    char text[256]; /* for people: "committed, replicated to 1/1 peers in 6 ms" */
+};
+
+typedef void submit_done(void *context, const struct submit_result *result);
+
+/* Signs, commits (fsync) and pushes CHANGES (copied). DONE is called once: after the commit
+ * when no peer is alive, else when a peer confirmed or 500 ms passed. */
+void replication_submit(struct replication *replication,
+                        const struct change_set *changes,
+                        const struct submit_options *options,
+                        submit_done *done,
+                        void *context);
+/* Marks a node removed, with cut-offs for its streams (a roster record). */
+void replication_remove_node(struct replication *replication,
+                             const struct uuid *node_id,
+                             const struct submit_options *options,
+                             submit_done *done,
+                             void *context);
+/* The proxy runs everything up to POSITION (sent to the peers in acks). */
+void replication_set_running(struct replication *replication, uint64_t position);
+
+/* ---- reading --------------------------------------------------------------------------------
+ */
+
+/* Every facet with its winning value, grouped by object. Stops when VISIT returns false. */
+void replication_visit_facets(const struct replication *replication,
+                              bool (*visit)(void *context, const struct raw_facet *facet),
+                              void *context);
+
+enum peer_state {
+    PEER_NEVER_SEEN,
+    PEER_IS_ALIVE,
+    PEER_IS_SUSPECT,
+    PEER_IS_UNREACHABLE
+};
+
+struct peer_view {
+    struct uuid node_id;
+    const char *name;
+    enum peer_state state;
+    uint64_t last_heard_ms_ago; /* UINT64_MAX: never */
+    uint32_t round_trip_us;
+    int64_t clock_offset_ms;
+    unsigned changes_behind; /* of ours that it lacks */
+    bool in_sync;            /* its vector equals ours */
+    struct ip_endpoint endpoint;
+};
+
+void replication_visit_peers(const struct replication *replication,
+                             void (*visit)(void *context, const struct peer_view *peer),
+                             void *context);
+
+struct conflict_entry {
+    struct bytes value; /* facet bytes */
+    uint64_t wall_ms;
+    struct uuid node_id;
+    const char *author;
+    bool is_active;
+};
+
+struct conflict_view {
+    struct uuid object_id;
+    uint8_t type;
+    uint16_t facet;
+    const struct conflict_entry *entries; /* the active one first */
+    size_t entry_count;
+};
+
+void replication_visit_conflicts(const struct replication *replication,
+                                 void (*visit)(void *context,
+                                               const struct conflict_view *conflict),
+                                 void *context);
+
+/* Hash over the raw state: equal on nodes that have the same changes. */
+void replication_state_hash(const struct replication *replication, uint8_t out[32]);
+/* "" or why writes are refused. */
+const char *replication_storage_problem(const struct replication *replication);
+
+/* ---- health verdicts for peers --------------------------------------------------------------
+ */
+
+/* Sends what changed, in signed batches; call with the full table again at least each minute.
+ */
+void replication_publish_verdicts(struct replication *replication,
+                                  const struct shared_verdict *verdicts,
+                                  size_t count);
+
+#endif
