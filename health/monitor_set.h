@@ -1,0 +1,28 @@
+/* All monitored members of the running snapshot: their verdicts, probes and due times. Writes
+ * the verdict board; keeps verdicts across snapshots as long as slot and incarnation stay. */
+#ifndef HEALTH_MONITOR_SET_H
+#define HEALTH_MONITOR_SET_H
+
+#include "lbnode/loop/loop.h"
+#include "lbnode/model/snapshot.h"
+#include "lbnode/model/verdict_board.h"
+
+/* Probes running at once; what is due beyond waits for a free place. */
+enum {
+    MONITOR_SET_MAXIMUM_PROBES = 1024
+};
+
+struct monitor_set;
+
+/* BOARD outlives the set; verdicts already on it are taken over (a restarted process). */
+struct monitor_set *monitor_set_new(struct loop *loop, struct verdict_board *board);
+/* Probes what SNAPSHOT says from now on. The set keeps SNAPSHOT and closes it when replaced. */
+void monitor_set_adopt(struct monitor_set *set, const struct snapshot *snapshot);
+/* What a peer measured; used while there is no own verdict. */
+void monitor_set_import(struct monitor_set *set,
+                        uint32_t slot,
+                        uint32_t incarnation,
+                        enum verdict_state state);
+void monitor_set_free(struct monitor_set *set); /* NULL-safe */
+
+#endif
