@@ -18,9 +18,10 @@
 #include <stdint.h>
 
 enum {
-    SNAPSHOT_MAXIMUM_SIZE = 64 << 20,
-    SNAPSHOT_NONE = 0xffffffffu
+    SNAPSHOT_MAXIMUM_SIZE = 64 << 20
 };
+
+#define SNAPSHOT_NONE UINT32_MAX /* no index */
 
 /* Offset from the start of the image to a terminated string; 0 is "". */
 typedef uint32_t snapshot_string;
