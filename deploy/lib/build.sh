@@ -1,0 +1,16 @@
+#!/bin/bash
+# build.sh FOLDER [MESON OPTION...]: configures FOLDER of the checkout if needed, and builds it.
+set -eu
+cd "$(dirname "$0")/../.."
+folder=$1
+shift
+log=$(mktemp)
+if ! {
+    [ -e "$folder/build.ninja" ] || meson setup "$folder" "$@"
+    ninja -C "$folder"
+} >"$log" 2>&1; then
+    tail -n 40 "$log" >&2
+    echo "build.sh: building $folder failed; the whole output is in $log" >&2
+    exit 1
+fi
+rm -f "$log"
