@@ -11,10 +11,18 @@ enum http_chunk_result {
     HTTP_CHUNK_BAD,
 };
 
+enum {
+    HTTP_MAXIMUM_CHUNK_EXTENSION = 256,  /* bytes per chunk */
+    HTTP_MAXIMUM_EXTENSIONS = 16 << 10,  /* bytes per message */
+    HTTP_MAXIMUM_TRAILER_SIZE = 8 << 10, /* bytes */
+    HTTP_MAXIMUM_TRAILERS = 32,          /* fields */
+};
+
 struct http_chunked {
     uint64_t remaining;
-    uint32_t extension_size, trailer_size;
-    uint8_t stage, digits;
+    uint32_t extension_size, trailer_size; /* of the message */
+    uint16_t chunk_extension;              /* of this chunk */
+    uint8_t stage, digits, trailer_count;
 };
 
 void http_chunked_init(struct http_chunked *chunked);

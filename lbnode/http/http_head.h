@@ -40,6 +40,8 @@ enum http_field_id {
     HTTP_FIELD_X_FORWARDED_FOR,
     HTTP_FIELD_X_FORWARDED_PORT,
     HTTP_FIELD_X_FORWARDED_PROTO,
+    HTTP_FIELD_X_SSL_CLIENT, /* any X-SSL-Client-... */
+    HTTP_FIELD_UNDERSCORE,   /* any other name with '_': servers confuse it with '-' */
     HTTP_FIELD_COUNT
 };
 
@@ -68,6 +70,9 @@ struct http_head {
     uint16_t status;       /* responses */
     uint32_t method, target; /* requests: offsets */
     uint16_t method_length, target_length;
+    uint32_t path; /* requests: the target in origin form; the absolute form without scheme and
+                      authority, to which "/" has to be added when it does not begin with it */
+    uint16_t path_length;
     uint16_t field_count;
     struct http_field fields[HTTP_MAXIMUM_FIELDS];
     enum http_framing framing;
@@ -75,6 +80,8 @@ struct http_head {
     bool keep_alive;      /* what the sender offers, by version and Connection */
     bool expect_continue; /* requests */
     bool upgrade;         /* Connection names upgrade and an Upgrade field exists */
+    bool nominates;       /* Connection names further fields, to be dropped by proxies */
+    uint8_t empty_lines;  /* skipped before the start line */
 
     uint16_t error_status; /* when bad: 400, 414, 417, 431, 501, 505 */
     const char *error;     /* a sentence without input in it */
@@ -96,6 +103,10 @@ const struct http_field *http_head_field(const struct http_head *head, enum http
 const struct http_field *
 http_head_field_named(const struct http_head *head, const char *buffer, const char *name);
 struct bytes http_head_text(const char *buffer, uint32_t offset, size_t length);
+/* Takes the next non-empty element off the comma-separated LIST. False at the end. */
+bool http_list_next(struct bytes *list, struct bytes *out_element);
+/* TEXT is WORD, compared without case. */
+bool http_text_is(struct bytes text, const char *word);
 /* Is TOKEN in the comma-separated value of FIELD? Any case. */
 bool http_field_has_token(const char *buffer,
                           const struct http_field *field,

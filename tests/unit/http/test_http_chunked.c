@@ -1,0 +1,132 @@
+#include "lbnode/http/http_chunked.h"
+#include "tests/support/test.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct decoded {
+    char body[65536];
+    size_t size, used;
+    enum http_chunk_result result;
+};
+
+static void decode(const char *text, size_t size, size_t step, struct decoded *out)
+{
+    struct http_chunked chunked;
+    http_chunked_init(&chunked);
+    out->size = out->used = 0;
+    out->result = HTTP_CHUNK_NEED_MORE;
+    while (out->result == HTTP_CHUNK_NEED_MORE && out->used < size) {
+        size_t left = size - out->used < step ? size - out->used : step;
+        do {
+            size_t used;
+            struct bytes data;
+            struct bytes input = {(const uint8_t *)text + out->used, left};
+            out->result = http_chunked_decode(&chunked, input, &used, &data);
+            assert_true(used <= left && data.size <= used);
+            memcpy(out->body + out->size, data.data, data.size);
+            out->size += data.size;
+            out->used += used;
+            left -= used;
+        } while (out->result == HTTP_CHUNK_DATA);
+    }
+}
+
+static const struct {
+    const char *text, *body;
+} good[] = {
+    {"0\r\n\r\n", ""},
+    {"000\r\n\r\n", ""},
+    {"5\r\nhello\r\n0\r\n\r\n", "hello"},
+    {"5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n", "hello world"},
+    {"a\r\n0123456789\r\n0\r\n\r\n", "0123456789"},
+    {"0000000000000001\r\nx\r\n0\r\n\r\n", "x"},
+    {"1;a;b=c;d=\"e\\\"; f\"\r\nx\r\n0;last\r\n\r\n", "x"},
+    {"1\r\nx\r\n0\r\nTrailer-One: 1\r\nTwo:\r\n\r\n", "x"},
+};
+
+static const char *const bad[] = {
+    "\r\n",
+    " 5\r\nhello\r\n0\r\n\r\n",
+    "5 \r\nhello\r\n0\r\n\r\n",
+    "0x5\r\nhello\r\n0\r\n\r\n",
+    "+5\r\nhello\r\n0\r\n\r\n",
+    "5\nhello\r\n0\r\n\r\n",
+    "5\r\nhelloX\r\n0\r\n\r\n",
+    "5\r\nhello\n0\r\n\r\n",
+    "5\r\nhello\r0\r\n\r\n",
+    "8000000000000000\r\n",
+    "00000000000000001\r\nx\r\n0\r\n\r\n",
+    "g\r\n",
+    "5;\r\nhello\r\n0\r\n\r\n",
+    "5; a\r\nhello\r\n0\r\n\r\n",
+    "5;a=\r\nhello\r\n0\r\n\r\n",
+    "5;a=\"\x01\"\r\nhello\r\n0\r\n\r\n",
+    "5;a=\"b\"c\r\nhello\r\n0\r\n\r\n",
+    "0\r\nbad trailer\r\n\r\n",
+    "0\r\n folded: 1\r\n\r\n",
+    "0\r\na: 1\n\r\n",
+    "0\r\n: 1\r\n\r\n",
+    "0\r\n\rx",
+};
+
+static void bodies_are_decoded_in_any_segmentation(void **state)
+{
+    static struct decoded decoded;
+    for (size_t i = 0; i < ARRAY_LENGTH(good); i++) {
+        char text[256];
+        size_t size = (size_t)snprintf(text, sizeof(text), "%sGET", good[i].text);
+        for (size_t step = 1; step <= size; step++) {
+            decode(text, size, step, &decoded);
+            assert_int_equal(decoded.result, HTTP_CHUNK_DONE);
+            assert_int_equal(decoded.used, size - 3); /* what follows is not ours */
+            assert_int_equal(decoded.size, strlen(good[i].body));
+            assert_memory_equal(decoded.body, good[i].body, decoded.size);
+        }
+    }
+}
+
+static void malformed_chunks_are_refused_in_any_segmentation(void **state)
+{
+    static struct decoded decoded;
+    for (size_t i = 0; i < ARRAY_LENGTH(bad); i++) {
+        for (size_t step = 1; step <= strlen(bad[i]); step++) {
+            decode(bad[i], strlen(bad[i]), step, &decoded);
+            assert_int_equal(decoded.result, HTTP_CHUNK_BAD);
+        }
+    }
+}
+
+static enum http_chunk_result repeated(const char *before, const char *fill, int count)
+{
+    static struct decoded decoded;
+    static char text[65536];
+    size_t size = (size_t)snprintf(text, sizeof(text), "%s", before);
+    for (int i = 0; i < count; i++)
+        size += (size_t)snprintf(text + size, sizeof(text) - size, "%s", fill);
+    decode(text, size, size, &decoded);
+    return decoded.result;
+}
+
+static void extensions_and_trailers_are_bounded(void **state)
+{
+    assert_int_equal(repeated("1;", "a", 255), HTTP_CHUNK_NEED_MORE);
+    assert_int_equal(repeated("1;", "a", 300), HTTP_CHUNK_BAD);
+    assert_int_equal(repeated("", "1;abcdefghijklmnopqrstuvwxyz\r\nx\r\n", 600),
+                     HTTP_CHUNK_NEED_MORE);
+    assert_int_equal(repeated("", "1;abcdefghijklmnopqrstuvwxyz\r\nx\r\n", 700),
+                     HTTP_CHUNK_BAD);
+    assert_int_equal(repeated("0\r\n", "a: b\r\n", 32), HTTP_CHUNK_NEED_MORE);
+    assert_int_equal(repeated("0\r\n", "a: b\r\n", 33), HTTP_CHUNK_BAD);
+    assert_int_equal(repeated("0\r\na: ", "b", 9000), HTTP_CHUNK_BAD);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(bodies_are_decoded_in_any_segmentation),
+        cmocka_unit_test(malformed_chunks_are_refused_in_any_segmentation),
+        cmocka_unit_test(extensions_and_trailers_are_bounded),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
