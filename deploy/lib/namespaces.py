@@ -139,5 +139,5 @@ class Switch:
         for a, b in cuts:
             rules += ['iifname "%s" oifname "%s" drop' % pair for pair in ((a, b), (b, a))]
         if loss_percent:
-            rules.append("numgen random mod 1000 < %d drop" % round(loss_percent * 10))
+            rules.append("numgen random mod 1000 <= %d drop" % max(0, round(loss_percent * 10) - 1))
         run(*enter(self.namespace, "nft", "-f", "-"), text_in="\n".join(rules + ["}", "}", ""]))

@@ -1,0 +1,90 @@
+"""The virtual address survives the death of its node, and is never held twice or for too long."""
+import time
+
+import namespaces
+from pair import VIP, VIP6, PairTest, Prober, wait_until
+
+
+class Failover(PairTest):
+    def test_clients_hardly_notice_the_death_of_the_active_node(self):
+        outages = []
+        for _ in range(3):
+            active = self.active()
+            with Prober(self.lab, VIP) as prober:
+                self.lab.kill(active)
+                wait_until(lambda: self.lab.holders(VIP) == [self.other(active)], 10)
+                time.sleep(1)
+            outages.append(prober.report.outage_ms)
+            self.lab.start(active)
+            self.settle()
+        print("    outages: %s ms" % ", ".join("%.0f" % outage for outage in outages))
+        self.assertLess(sorted(outages)[1], 1000, "median of %s ms" % outages)
+
+    def test_the_address_leaves_a_node_whose_processes_are_all_killed(self):
+        active = self.active()
+        self.lab.unplug(self.other(active))
+        self.lab.kill(active)
+        self.eventually(lambda: not self.lab.holds(active, VIP), 3, "%s is gone from %s" % (VIP, active))
+
+    def test_an_address_that_somebody_deleted_comes_back(self):
+        active = self.active()
+        namespaces.run("ip", "-n", self.lab.namespace(active), "addr", "del", VIP + "/24", "dev", "eth0", check=False)
+        namespaces.run("ip", "-n", self.lab.namespace(active), "addr", "del", VIP + "/32", "dev", "eth0", check=False)
+        self.eventually(lambda: self.lab.holds(active, VIP), 2, "%s is back on %s" % (VIP, active))
+        self.assertIn("VIP_REPLACED", self.cli(active, "events"))
+
+    def test_a_node_that_stops_in_order_hands_over_at_once(self):
+        active = self.active()
+        with Prober(self.lab, VIP) as prober:
+            self.lab.stop(active)
+            self.eventually(lambda: self.lab.holders(VIP) == [self.other(active)], 3, "the other node took over")
+            time.sleep(0.5)
+        self.assertLess(prober.report.outage_ms, 500, prober.report.line())
+
+    def test_a_returning_node_does_not_take_the_address_back(self):
+        active = self.active()
+        self.lab.kill(active)
+        self.eventually(lambda: self.answers(), 3, "the other node serves")
+        with Prober(self.lab, VIP) as prober:
+            self.lab.start(active)
+            time.sleep(2)
+        self.assertEqual(self.active(), self.other(active), "the address moved back")
+        self.assertNoFailure(prober.report)
+
+
+class ColdStart(PairTest):
+    def setUp(self):
+        super().setUp()
+        for node in self.lab.node_names():
+            self.lab.stop(node)
+        self.eventually(lambda: not self.lab.holders(VIP), 3, "nobody holds the address")
+
+    def test_a_lone_node_serves_within_three_seconds(self):
+        started = time.monotonic()
+        self.lab.start("lb2", wait=False)
+        self.eventually(self.answers, 3, "lb2 alone serves %s" % VIP)
+        print("    served after %.2f s" % (time.monotonic() - started))
+
+    def test_two_nodes_that_start_together_agree_on_one_owner_within_three_seconds(self):
+        started = time.monotonic()
+        self.lab.start("lb1", wait=False)
+        self.lab.start("lb2", wait=False)
+        self.eventually(lambda: len(self.lab.holders(VIP)) == 1 and self.answers(), 3, "one owner")
+        print("    one owner after %.2f s" % (time.monotonic() - started))
+        seen = set()
+        while time.monotonic() < started + 6:
+            seen.add(tuple(self.lab.holders(VIP)))
+            time.sleep(0.05)
+        self.assertEqual(len(seen), 1, "the owners changed: %s" % seen)
+
+
+class SixthVersion(PairTest):
+    serves = False
+
+    def test_an_ipv6_address_is_served_and_moves(self):
+        self.serve("lb1", VIP6)
+        self.settle(VIP6)
+        active = self.active(VIP6)
+        self.lab.kill(active)
+        self.eventually(lambda: self.answers(VIP6), 3, "the other node serves %s" % VIP6)
+        self.assertTrue(self.lab.holds(self.other(active), VIP6), "the other node holds %s" % VIP6)

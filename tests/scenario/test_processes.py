@@ -1,0 +1,66 @@
+"""One process of a node dies: what it did stops for a moment, all else goes on."""
+import os
+import signal
+import time
+
+from pair import VIP, PairTest, Prober
+
+
+class ProcessDeath(PairTest):
+    def kill_under_load(self, role):
+        """The report of a client that ran while ROLE of the active node was killed and came back."""
+        active = self.active()
+        before = self.process(active, role)
+        with Prober(self.lab, VIP) as prober:
+            os.kill(before, signal.SIGKILL)
+            self.eventually(lambda: self.replaced(active, role, before), 3, "%s runs again" % role)
+            time.sleep(1)
+            self.assertEqual(self.active(), active, "the address moved")
+        self.assertEqual(self.active(), active, "the address moved")
+        self.assertIn("PROCESS_DIED", self.cli(active, "events"))
+        return prober.report
+
+    def replaced(self, node, role, before):
+        try:
+            return self.process(node, role) != before
+        except (AssertionError, OSError):
+            return False
+
+    def test_no_connection_is_refused_while_the_proxy_is_replaced(self):
+        report = self.kill_under_load("proxy")
+        print("    " + report.line())
+        self.assertNotIn("refused", report.kinds, report.line())
+        self.assertLess(report.outage_ms, 1000, report.line())
+
+    def test_no_request_fails_while_control_is_replaced(self):
+        self.assertNoFailure(self.kill_under_load("control"))
+        self.cli(self.active(), "member set --weight 3 workers w1")
+        self.assertEqual(self.member(self.active(), "w1")["weight"], 3)
+
+    def test_no_request_fails_while_health_is_replaced(self):
+        self.assertNoFailure(self.kill_under_load("health"))
+        self.lab.worker_stop("w2")
+        self.eventually(lambda: self.member(self.active(), "w2").get("operating_status") == "ERROR", 10,
+                        "the new health process notices a dead member")
+
+    def test_no_request_fails_while_vrrp_is_replaced(self):
+        self.assertNoFailure(self.kill_under_load("vrrp"))
+
+
+class Health(PairTest):
+    def test_a_dead_worker_gets_no_requests_and_a_returned_one_does(self):
+        self.lab.worker_stop("w2")
+        for node in self.lab.node_names():
+            self.eventually(lambda: self.member(node, "w2").get("operating_status") == "ERROR", 10,
+                            "w2 is in ERROR on %s" % node)
+        with Prober(self.lab, VIP) as prober:
+            time.sleep(0.5)
+        self.assertNoFailure(prober.report)
+        self.assertEqual(len(prober.report.answers), 1, prober.report.answers)
+        self.lab.worker_start("w2")
+        self.eventually(lambda: self.member(self.active(), "w2").get("operating_status") == "ONLINE", 10,
+                        "w2 is ONLINE again")
+        with Prober(self.lab, VIP) as prober:
+            time.sleep(0.5)
+        self.assertNoFailure(prober.report)
+        self.assertEqual(len(prober.report.answers), 2, prober.report.answers)

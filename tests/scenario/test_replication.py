@@ -1,0 +1,61 @@
+"""Configuration taken on one node is on all, whoever was away meanwhile."""
+import re
+
+from pair import VIP, PairTest
+
+
+class Replication(PairTest):
+    def weight(self, node):
+        return self.member(node, "w1").get("weight")
+
+    def test_a_change_is_on_the_other_node_when_the_command_returns(self):
+        said = self.cli("lb2", "member set --weight 7 workers w1")
+        self.assertRegex(said, "1/1", "the answer says where the change is")
+        self.eventually(lambda: self.weight("lb1") == 7, 1, "lb1 has the weight")
+
+    def test_a_change_made_while_a_node_was_down_reaches_it_later(self):
+        self.lab.kill("lb2")
+        said = self.cli("lb1", "member set --weight 7 workers w1")
+        self.assertRegex(said, "(?i)not (yet )?replicated|0/1", "the answer admits that lb2 lacks the change")
+        self.lab.start("lb2")
+        self.eventually(lambda: self.weight("lb2") == 7, 10, "lb2 caught up")
+
+    def test_a_change_survives_the_death_of_all_nodes(self):
+        self.cli("lb1", "member set --weight 7 workers w1")
+        for node in "lb1", "lb2":
+            self.lab.kill(node)
+        for node in "lb1", "lb2":
+            self.lab.start(node)
+            self.assertEqual(self.weight(node), 7, "the weight on " + node)
+
+    def test_both_sides_of_a_cut_pair_agree_after_healing_and_show_the_conflict(self):
+        self.lab.cut("lb1", "lb2")
+        self.eventually(lambda: "not" in self.cli("lb1", "member set --weight 3 workers w1"), 10, "lb1 is on its own")
+        self.cli("lb2", "member set --weight 4 workers w1")
+        self.assertEqual((self.weight("lb1"), self.weight("lb2")), (3, 4))
+        self.lab.heal()
+        self.eventually(lambda: self.weight("lb1") == self.weight("lb2"), 15, "both show the same weight")
+        for node in "lb1", "lb2":
+            self.eventually(lambda: re.search("w1|weight", self.cli(node, "conflict list")), 10,
+                            "%s shows the conflict" % node)
+        self.eventually(lambda: len(self.lab.holders(VIP)) == 1, 5, "one owner again")
+
+    def test_a_survivor_lets_nodes_in_and_throws_the_dead_out(self):
+        self.lab.kill("lb1")
+        self.eventually(self.answers, 3, "lb2 serves")
+        self.assertGreater(len(self.lab.token("lb2")), 40)
+        self.cli("lb2", "node remove lb1")
+        self.eventually(lambda: "1/1" not in self.cli("lb2", "member set --weight 9 workers w1"), 5, "lb2 is alone")
+        self.assertNotRegex(self.cli("lb2", "node list"), r"(?i)lb1.*active", "lb1 is still in the roster")
+
+
+class ThreeNodes(PairTest):
+    nodes, serves = 3, False
+
+    def test_every_node_of_three_takes_and_shows_changes(self):
+        self.cli("lb1", "loadbalancer create --name web --vip-address " + VIP)
+        self.cli("lb2", "listener create --name http --protocol HTTP --protocol-port 80 web")
+        self.cli("lb3", "pool create --name workers --protocol HTTP --lb-algorithm ROUND_ROBIN --listener http")
+        for node in self.lab.node_names():
+            self.eventually(lambda: "workers" in self.cli(node, "pool list"), 3, "%s has the pool" % node)
+        self.eventually(lambda: len(self.lab.holders(VIP)) == 1, 5, "one owner of three")
