@@ -18,10 +18,16 @@
 #include <stdint.h>
 
 enum {
-    SNAPSHOT_MAXIMUM_SIZE = 64 << 20
+    SNAPSHOT_MAXIMUM_SIZE = 64 << 20,
+    POOL_SLOTS = 4096,
+    POOL_MAXIMUM_MEMBERS = 16384
 };
 
 #define SNAPSHOT_NONE UINT32_MAX /* no index */
+
+/* "\0lbnsnap" as it lies in memory on a little-endian machine: the image starts with a zero
+ * byte, so that string 0 reads "". */
+#define SNAPSHOT_MAGIC UINT64_C(0x70616e736e626c00)
 
 /* Offset from the start of the image to a terminated string; 0 is "". */
 typedef uint32_t snapshot_string;
@@ -44,7 +50,8 @@ enum snapshot_algorithm {
     SNAPSHOT_SOURCE_IP_PORT = 4,
 };
 
-/* An address that a listener serves: the pair (address, port) is unique in a snapshot. */
+/* An address that a listener serves: the pair (address, port) is unique in a snapshot, and the
+ * array is in ascending order of address, then port. */
 struct snapshot_endpoint {
     struct ip_endpoint endpoint;
     uint32_t listener; /* index */
