@@ -142,7 +142,8 @@ class Lab:
                               input=text_in, stdin=None if text_in is not None else subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=timeout)
 
-    def _spawn(self, host, *command):
+    def spawn(self, host, *command):
+        """Starts COMMAND on HOST in the background; it writes to the log of the host."""
         with open(self.log(host), "a") as log:
             return self.popen(host, *command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                               start_new_session=True, cwd="/")
@@ -172,11 +173,12 @@ class Lab:
     def is_answering(self, node):
         return self.execute(node, self.binary, "status").returncode in (0, 1, 10, 11)
 
-    def start(self, node, wait=True):
+    def start(self, node, wait=True, options=()):
+        """`lbnode run` on NODE with OPTIONS added; with WAIT, until it answers its command line."""
         if self.supervisor(node):
             return
-        self._spawn(node, self.binary, "run", "--name", node, "--address", self.address(node),
-                    "--state-dir", self.path(node, "state"), "--run-dir", self.path(node, "run"))
+        self.spawn(node, self.binary, "run", "--name", node, "--address", self.address(node),
+                    "--state-dir", self.path(node, "state"), "--run-dir", self.path(node, "run"), *options)
         if not wait:
             return
         if not wait_until(lambda: os.path.exists(self.socket(node)) and self.is_answering(node), START_SECONDS, 0.05):
@@ -231,7 +233,7 @@ class Lab:
         os.makedirs(web, exist_ok=True)
         with open(os.path.join(web, "index.html"), "w") as file:
             file.write("<!DOCTYPE html><html><body><p>Hello from worker %s!</p></body></html>\n" % worker[1:])
-        self._spawn(worker, "python3", os.path.join(HERE, "worker.py"), "80", web)
+        self.spawn(worker, "python3", os.path.join(HERE, "worker.py"), "80", web)
         if not wait_until(lambda: ":0050 " in self.execute(worker, "cat", "/proc/net/tcp6").stdout, 10, 0.05):
             raise LabError("%s does not listen: %s" % (worker, tail(self.log(worker))))
 

@@ -1,0 +1,7 @@
+-- One line for the benchmark: requests, errors, 50th and 99th percentile in microseconds.
+done = function(summary, latency)
+    local e = summary.errors
+    io.write(string.format("BENCH %d %d %d %d\n", summary.requests,
+        e.connect + e.read + e.write + e.status + e.timeout,
+        latency:percentile(50), latency:percentile(99)))
+end
