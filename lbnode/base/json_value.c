@@ -60,7 +60,9 @@ struct json_value *json_value_parse(const char *data, size_t size, struct error 
 
 char *json_value_print(const struct json_value *value, int indent)
 {
-    return json_dumps(raw(value), JSON_ENCODE_ANY | (indent ? (size_t)JSON_INDENT(indent) : 0));
+    /* 15 digits, so that 1.1 prints as it was written. */
+    size_t flags = JSON_ENCODE_ANY | JSON_REAL_PRECISION(15);
+    return json_dumps(raw(value), flags | (indent ? (size_t)JSON_INDENT(indent) : 0));
 }
 
 void json_value_free(struct json_value *value)
