@@ -33,6 +33,20 @@ enum field_flag {
     FIELD_HTTP_ONLY = 64,  /* healthmonitor: null and refused unless type is HTTP */
 };
 
+/* What the text of a field, or each item of its list, stands for beyond mere text. */
+enum field_item {
+    ITEM_TEXT,
+    ITEM_DECIMAL,  /* TEXT: a number with a fraction in JSON */
+    ITEM_VIP,      /* TEXT_LIST: {"subnet_id", "ip_address", "port_id"} or the address alone */
+    ITEM_PREFIX,   /* TEXT_LIST: CIDR, kept with its host bits cleared */
+    ITEM_ENDPOINT, /* TEXT_LIST: ADDRESS:PORT */
+};
+
+enum {
+    TEXT_ITEM_MAXIMUM = 255,           /* characters of any text, at most */
+    FIELD_LIST_MAXIMUM_SIZE = 48 << 10 /* bytes of all items of a list or map */
+};
+
 struct field {
     const char
         *name; /* Octavia's attribute name, snake_case; the option is --name-with-dashes */
@@ -41,13 +55,15 @@ struct field {
     uint16_t facet; /* replication.md 3.1 */
     uint16_t tag;   /* field number inside the facet's bytes, ascending */
     unsigned flags;
-    int64_t minimum, maximum;     /* INTEGER: range; TEXT: length in characters */
+    enum field_item item;
+    int64_t minimum, maximum;     /* INTEGER: range; TEXT and each item: length in characters */
     const char *default_text;     /* as it would stand in JSON without quotes; NULL: not set */
     const char *const *choices;   /* ENUM: NULL-terminated */
     enum resource_type refers_to; /* ID */
     const char *unit;             /* "ms", "s" or NULL */
     const char *help;             /* one line for --help and the reference */
-    /* Further check of a parsed value; NULL when the type and range say it all. */
+    /* Further check of a parsed value, of each item of a list, of each key=value of a map; NULL
+     * when the type and range say it all. */
     bool (*check)(const struct field *field, const char *value, struct error *error);
 };
 
@@ -72,6 +88,10 @@ resource_class_by_noun(const char *noun); /* long, short or plural */
 /* All classes, in order of creation (owners first); NULL at the end of the walk. */
 const struct resource_class *resource_class_at(size_t index);
 const struct field *field_find(const struct resource_class *class, const char *name);
+/* The whole table for programs: {"resources": [{"noun", "plural", "path", "attributes": [{name,
+ * type, required, create_only, nullable, minimum, maximum, default, choices, unit, help}]}]}.
+ */
+struct json_value *field_table_describe(void);
 
 /* ---- one value <-> text and JSON ------------------------------------------------------------
  */
@@ -79,7 +99,8 @@ const struct field *field_find(const struct resource_class *class, const char *n
 /* As it stands in JSON ("null" handling included). */
 struct json_value *field_to_json(const struct field *field, const struct resource *resource);
 /* Strict, with Octavia's coercions (integers and booleans as strings); false sets ERROR and
- * leaves the resource unchanged. JSON null resets to the default. */
+ * leaves the resource unchanged. JSON null resets to the default; for a mandatory attribute it
+ * is refused. */
 bool field_from_json(const struct field *field,
                      struct resource *resource,
                      const struct json_value *value,
@@ -89,7 +110,9 @@ bool field_from_json(const struct field *field,
  */
 
 /* A new resource of CLASS from the attributes in OBJECT (the inside of the root tag): unknown
- * key, missing mandatory field, bad value -> NULL and ERROR. The id is fresh. */
+ * key, missing mandatory field, bad value -> NULL and ERROR. The id is fresh. The owner alone
+ * may be missing: a caller that knows it from elsewhere (the URL, a document) sets it, others
+ * call resource_check_owner. "tenant_id" stands for "project_id". */
 struct resource *resource_from_json(const struct resource_class *class,
                                     const struct json_value *object,
                                     struct error *error);
@@ -98,16 +121,20 @@ struct resource *resource_from_json(const struct resource_class *class,
 bool resource_update_from_json(struct resource *resource,
                                const struct json_value *object,
                                struct error *error);
+/* "Mandatory field missing" when RESOURCE needs an owner and has none. */
+bool resource_check_owner(const struct resource *resource, struct error *error);
 /* Rules inside one resource that are wider than one field (monitor timeout <= delay, HTTP-only
  * attributes, families that must agree). Called by the two above. */
 bool resource_check(const struct resource *resource, struct error *error);
-/* All public attributes in table order, without ids, statuses and stubs (admin adds those). */
+/* All public attributes in table order, without ids (also the owner's), statuses and stubs
+ * (admin adds those). */
 struct json_value *resource_to_json(const struct resource *resource);
 
 /* ---- canonical bytes of facets (replication.md 5.1 codec) -----------------------------------
  */
 
-/* Appends ops that create RESOURCE: life and every facet of its class. */
+/* Appends ops that create RESOURCE: life and every facet of its class. The owner travels in
+ * the ops themselves, not in the bytes of a facet. */
 bool change_set_add_create(struct change_set *set, const struct resource *resource);
 /* Appends ops for the facets in which AFTER differs from BEFORE (same id). Returns the number
  * of changed facets, or -1 when a bound is exceeded. */
@@ -115,8 +142,10 @@ int change_set_add_update(struct change_set *set,
                           const struct resource *before,
                           const struct resource *after);
 bool change_set_add_delete(struct change_set *set, const struct resource *resource);
-/* Reads the bytes of one facet into RESOURCE. Unknown tags are skipped (a newer node wrote
- * them); a malformed or out-of-range value -> false and ERROR, the resource unchanged. */
+/* Reads the bytes of one facet into RESOURCE, whose attributes of that facet are replaced as a
+ * whole (what the bytes do not have gets its default); id and owner are the caller's. Unknown
+ * tags are skipped (a newer node wrote them); a malformed or out-of-range value -> false and
+ * ERROR, the resource unchanged. */
 bool resource_read_facet(struct resource *resource,
                          uint16_t facet,
                          struct bytes value,

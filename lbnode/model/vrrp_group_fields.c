@@ -1,0 +1,39 @@
+#include "lbnode/model/field_rows.h"
+
+/* clang-format off */
+static const struct field fields[] = {
+    COMMON_ROWS(FIELD_INTERNAL),
+    {.name = "vrid", .type = FIELD_INTEGER, FIELD_AT(vrrp_group, vrid),
+     .facet = 10, .tag = 1, .flags = FIELD_REQUIRED, .minimum = 1, .maximum = 255,
+     .help = "virtual router id; unique among the VRRP routers of a link"},
+    {.name = "interface", .type = FIELD_TEXT, FIELD_AT(vrrp_group, interface),
+     .facet = 10, .tag = 2, .flags = FIELD_NULLABLE, .minimum = 1, .maximum = 15,
+     .check = check_interface,
+     .help = "interface of the addresses; not set: the one whose subnet has them"},
+    {.name = "preference", .type = FIELD_TEXT_MAP, FIELD_AT(vrrp_group, preference),
+     .facet = 11, .tag = 1, .maximum = TEXT_ITEM_MAXIMUM, .check = check_preference,
+     .help = "priority of a node by name, 1 to 254; a node that is not named has 100"},
+    {.name = "advert_interval_ms", .type = FIELD_INTEGER,
+     FIELD_AT(vrrp_group, advert_interval_ms), .facet = 12, .tag = 1, .minimum = 10,
+     .maximum = 40950, .default_text = "100", .unit = "ms",
+     .help = "time from advert to advert; a takeover needs about three of them"},
+    {.name = "preempt", .type = FIELD_BOOL, FIELD_AT(vrrp_group, preempt),
+     .facet = 12, .tag = 2, .default_text = "false",
+     .help = "true lets a node of higher priority take the addresses back"},
+    {.name = "preempt_delay_s", .type = FIELD_INTEGER, FIELD_AT(vrrp_group, preempt_delay_s),
+     .facet = 12, .tag = 3, .maximum = 86400, .default_text = "0", .unit = "s",
+     .help = "time that such a node waits before it does"},
+};
+/* clang-format on */
+
+const struct resource_class vrrp_group_class = {
+    .type = RESOURCE_VRRP_GROUP,
+    .noun = "vrrp_group",
+    .short_noun = "vrrpgroup",
+    .plural = "vrrp_groups",
+    .path = "/vrrp_groups",
+    .title = "VRRP Group",
+    .size = sizeof(struct vrrp_group),
+    .fields = fields,
+    .field_count = ARRAY_LENGTH(fields),
+};
