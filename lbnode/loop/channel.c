@@ -79,7 +79,8 @@ static ssize_t receive(int fd, union message_buffer *buffer, int *out_fds, size_
     return header.msg_flags & MSG_TRUNC ? -EMSGSIZE : size;
 }
 
-static void read_messages(struct channel *channel)
+/* True when there may be more. */
+static bool read_messages(struct channel *channel)
 {
     enum {
         PER_TURN = 64
@@ -90,14 +91,15 @@ static void read_messages(struct channel *channel)
         size_t count;
         ssize_t size = receive(channel->io.fd, &buffer, fds, &count);
         if (size == -EAGAIN || size == -EINTR)
-            return;
+            return false;
         if (size <= 0 || !message_is_valid(&buffer.header, (size_t)size)) {
             close_all(fds, count);
             mark_closed(channel);
-            return;
+            return false;
         }
         channel->handler.on_message(channel->handler.context, &buffer.header, fds, count);
     }
+    return !channel->closed && !channel->free_later;
 }
 
 static int transmit(int fd, const void *data, size_t size, const int *fds, size_t count)
@@ -225,6 +227,16 @@ int channel_send(struct channel *channel,
             return rv == 0 ? 0 : -EPIPE;
     }
     return enqueue(channel, message, fds, fd_count);
+}
+
+void channel_drain(struct channel *channel)
+{
+    channel->in_handler = true;
+    while (!channel->closed && read_messages(channel))
+        continue;
+    channel->in_handler = false;
+    if (channel->free_later)
+        destroy(channel);
 }
 
 void channel_free(struct channel *channel)

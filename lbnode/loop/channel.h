@@ -36,6 +36,9 @@ int channel_send(struct channel *channel,
                  const struct message *message,
                  const int *fds,
                  size_t fd_count);
+/* Handles everything that is there to read, up to the end: what a process said last is not lost
+ * with it. Not to be called from a handler. */
+void channel_drain(struct channel *channel);
 void channel_free(struct channel *channel); /* NULL-safe; may be called from a handler */
 
 #endif
