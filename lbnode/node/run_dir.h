@@ -1,0 +1,19 @@
+/* The run directory: one node per directory, and its process numbers for scripts. */
+#ifndef LBNODE_NODE_RUN_DIR_H
+#define LBNODE_NODE_RUN_DIR_H
+
+#include "lbnode/base/error.h"
+#include "lbnode/model/message.h"
+
+#include <sys/types.h>
+
+/* Takes DIRECTORY/lbnode.lock. The lock lasts until the returned descriptor is closed; negative
+ * with ERROR when another node runs there. */
+int run_dir_lock(const char *directory, struct error *error);
+/* DIRECTORY/lbnode.pid: this process. DIRECTORY/pids: one line "role pid" per running process.
+ * Replaced as a whole. 0 or -errno. */
+int run_dir_write_pids(const char *directory, const pid_t pids[PROCESS_ROLE_COUNT]);
+/* At an orderly end. */
+void run_dir_remove_pids(const char *directory);
+
+#endif

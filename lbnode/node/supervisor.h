@@ -1,0 +1,43 @@
+/* The supervisor: starts the node's processes, starts them again when they die, keeps what a
+ * restarted one needs (listening sockets, the last snapshot, the election's configuration), and
+ * relays fixed-size messages between them. It is small, has one thread, and reads nothing from
+ * the network. Which functions the processes run is a parameter, so that tests bring their own.
+ */
+#ifndef LBNODE_NODE_SUPERVISOR_H
+#define LBNODE_NODE_SUPERVISOR_H
+
+#include "lbnode/model/process.h"
+#include "lbnode/node/privileges.h"
+
+enum {
+    /* Exit status of a control process that cannot work with what it finds (a damaged store, a
+     * taken port). Before the node was ever ready this ends the node; later it is a death like
+     * any other. */
+    EXIT_UNUSABLE = 3,
+    SUPERVISOR_DRAIN_MS = 2000,
+};
+
+/* Runs in a forked child; the result is the exit status. ARGUMENT is the program's own. */
+typedef int supervisor_program(const struct process_context *context, const void *argument);
+
+struct supervisor_settings {
+    /* NULL: this process is not part of the node (vrrp without the rights for it). */
+    struct {
+        supervisor_program *run;
+        const void *argument;
+    } programs[PROCESS_ROLE_COUNT];
+    uint32_t worker_count;
+    uint64_t incarnation;
+    const char *run_dir; /* for the files of run_dir.h; NULL: none are written */
+    struct privileges_user user;
+    bool keep_privileges; /* tests: no process gives anything up */
+    uint32_t drain_ms;
+    /* Takes an address away that a dead vrrp process left behind. */
+    int (*remove_address)(const struct message_vrrp_owned *owned);
+};
+
+/* Returns when SIGTERM, SIGINT or SIGHUP asked for an orderly end and all processes are gone:
+ * 0, or 1 when the node could not start. */
+int supervisor_run(const struct supervisor_settings *settings);
+
+#endif

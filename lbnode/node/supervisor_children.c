@@ -1,0 +1,286 @@
+/* The children: fork, death, restart, and whether this node may serve its addresses. */
+#include "lbnode/node/supervisor_internal.h"
+
+#include "lbnode/base/bytes.h"
+#include "lbnode/base/log.h"
+#include "lbnode/node/run_dir.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum {
+    CHILD_CHANNEL_FD = 3
+};
+
+static void
+on_message(void *context, const struct message *message, const int *fds, size_t fd_count)
+{
+    relay_message(context, message, fds, fd_count);
+}
+
+static void kill_child(struct loop_timer *timer)
+{
+    struct child *child = CONTAINER_OF(timer, struct child, kill_timer);
+    if (child->pid > 0)
+        kill(child->pid, SIGKILL);
+}
+
+/* A process that closes its channel is ending; one that said something malformed must. */
+static void on_closed(void *context)
+{
+    struct child *child = context;
+    loop_timer_start(child->supervisor->loop, &child->kill_timer, CLOSED_GRACE_MS, kill_child);
+}
+
+/* Signals are for the supervisor: an interrupt from the terminal goes to all processes of the
+ * group, and the order of the end is decided here. */
+static void reset_signals(void)
+{
+    sigset_t none;
+    signal(SIGINT, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    signal(SIGPIPE, SIG_IGN);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* In the child: nothing of the supervisor's descriptors stays but its own end of the channel,
+ * above all no other channel, whose end somebody waits for. */
+static _Noreturn void run_child(struct child *child, int channel_fd)
+{
+    const struct supervisor *supervisor = child->supervisor;
+    const struct supervisor_settings *settings = supervisor->settings;
+    struct process_context context = {
+        .channel_fd = CHILD_CHANNEL_FD,
+        .verdicts = supervisor->verdicts,
+        .counters = supervisor->counters,
+        .worker_count = settings->worker_count,
+        .incarnation = settings->incarnation,
+    };
+    char name[16];
+    if (channel_fd != CHILD_CHANNEL_FD && dup3(channel_fd, CHILD_CHANNEL_FD, O_CLOEXEC) < 0)
+        _exit(1);
+    if (close_range(CHILD_CHANNEL_FD + 1, ~0u, 0) != 0)
+        _exit(1);
+    reset_signals();
+    snprintf(name, sizeof(name), "lbnode-%s", process_role_name(child->role));
+    prctl(PR_SET_NAME, name, 0, 0, 0);
+    if (!settings->keep_privileges) {
+        int rv = privileges_drop(child->role, &settings->user);
+        if (rv != 0) {
+            log_error("cannot give up privileges for %s: %s", process_role_name(child->role),
+                      strerror(-rv));
+            _exit(1);
+        }
+    }
+    int status =
+        settings->programs[child->role].run(&context, settings->programs[child->role].argument);
+    fflush(NULL);
+    _exit(status);
+}
+
+static void restart(struct loop_timer *timer)
+{
+    struct child *child = CONTAINER_OF(timer, struct child, restart_timer);
+    children_start(child->supervisor, child->role);
+}
+
+static void cannot_start(struct child *child, int error_number)
+{
+    log_error("cannot start %s: %s", process_role_name(child->role), strerror(error_number));
+    channel_free(child->channel);
+    child->channel = NULL;
+    loop_timer_start(child->supervisor->loop, &child->restart_timer, RESTART_MAXIMUM_DELAY_MS,
+                     restart);
+}
+
+/* What the child has to know is in its channel before it runs, so that it finds all of it at
+ * its first look. */
+void children_start(struct supervisor *supervisor, enum process_role role)
+{
+    struct child *child = &supervisor->children[role];
+    if (!supervisor->settings->programs[role].run || supervisor->stopping || child->pid > 0)
+        return;
+    int fds[2];
+    int rv = channel_pair(fds);
+    if (rv != 0) {
+        cannot_start(child, -rv);
+        return;
+    }
+    struct channel_handler handler = {on_message, on_closed, child};
+    child->channel = channel_new(supervisor->loop, fds[0], &handler);
+    if (!child->channel) {
+        close(fds[0]);
+        close(fds[1]);
+        cannot_start(child, ENOMEM);
+        return;
+    }
+    relay_replay(supervisor, role);
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0)
+        run_child(child, fds[1]);
+    int error_number = errno;
+    close(fds[1]);
+    if (pid < 0) {
+        cannot_start(child, error_number);
+        return;
+    }
+    child->pid = pid;
+    children_write_pids(supervisor);
+    relay_process(supervisor, role);
+    if (child->restarts > 0)
+        relay_event(supervisor, EVENT_PROCESS_RESTARTED, "%s runs again as process %d",
+                    process_role_name(role), (int)pid);
+}
+
+void children_write_pids(struct supervisor *supervisor)
+{
+    pid_t pids[PROCESS_ROLE_COUNT];
+    if (!supervisor->settings->run_dir)
+        return;
+    for (int role = 0; role < PROCESS_ROLE_COUNT; role++)
+        pids[role] = supervisor->children[role].pid;
+    pids[PROCESS_SUPERVISOR] = getpid();
+    int rv = run_dir_write_pids(supervisor->settings->run_dir, pids);
+    if (rv != 0)
+        log_warning("cannot write %s/pids: %s", supervisor->settings->run_dir, strerror(-rv));
+}
+
+void children_init(struct supervisor *supervisor)
+{
+    for (int role = 0; role < PROCESS_ROLE_COUNT; role++) {
+        supervisor->children[role].supervisor = supervisor;
+        supervisor->children[role].role = (enum process_role)role;
+    }
+}
+
+/* ---- eligibility ----------------------------------------------------------------------------
+ */
+
+void eligible_set(struct supervisor *supervisor, bool eligible, const char *reason)
+{
+    struct message_eligible message = MESSAGE_OF(ELIGIBLE, struct message_eligible);
+    message.eligible = eligible;
+    snprintf(message.reason, sizeof(message.reason), "%s", reason);
+    bool changed = supervisor->eligible.header.type == MESSAGE_NONE ||
+                   (supervisor->eligible.eligible != 0) != eligible;
+    supervisor->eligible = message;
+    if (changed)
+        relay_send(supervisor, PROCESS_VRRP, &message.header, NULL, 0);
+}
+
+static void proxy_is_stable(struct loop_timer *timer)
+{
+    struct supervisor *supervisor = CONTAINER_OF(timer, struct supervisor, eligible_timer);
+    eligible_set(supervisor, true, "");
+}
+
+static void proxy_is_away(struct loop_timer *timer)
+{
+    struct supervisor *supervisor = CONTAINER_OF(timer, struct supervisor, eligible_timer);
+    eligible_set(supervisor, false, "the proxy does not run");
+}
+
+void eligible_proxy_runs(struct supervisor *supervisor)
+{
+    const struct restart_policy *policy = &supervisor->children[PROCESS_PROXY].policy;
+    bool repeated = policy->deaths >= REPEATED_DEATHS &&
+                    loop_now_ms(supervisor->loop) - policy->last_death_ms < ELIGIBLE_STABLE_MS;
+    if (repeated) {
+        loop_timer_start(supervisor->loop, &supervisor->eligible_timer, ELIGIBLE_STABLE_MS,
+                         proxy_is_stable);
+        return;
+    }
+    loop_timer_stop(&supervisor->eligible_timer);
+    eligible_set(supervisor, true, "");
+}
+
+static void proxy_died(struct supervisor *supervisor)
+{
+    snapshots_proxy_died(supervisor);
+    if (supervisor->children[PROCESS_PROXY].policy.deaths >= REPEATED_DEATHS)
+        eligible_set(supervisor, false, "the proxy dies repeatedly");
+    loop_timer_start(supervisor->loop, &supervisor->eligible_timer, ELIGIBLE_AWAY_MS,
+                     proxy_is_away);
+}
+
+/* ---- death ----------------------------------------------------------------------------------
+ */
+
+static void describe_end(int status, char *out, size_t size)
+{
+    if (WIFSIGNALED(status))
+        snprintf(out, size, "was killed by signal %d (%s)", WTERMSIG(status),
+                 strsignal(WTERMSIG(status)));
+    else
+        snprintf(out, size, "exited with status %d", WEXITSTATUS(status));
+}
+
+static void resign(struct supervisor *supervisor)
+{
+    relay_remove_owned(supervisor);
+    supervisor->status_count = 0; /* it starts as a newcomer */
+    relay_event(
+        supervisor, EVENT_VRRP_RESIGNED,
+        "vrrp died %u times within a minute; its addresses are removed, next try in %d s",
+        supervisor->children[PROCESS_VRRP].policy.deaths, RESTART_RESIGNED_DELAY_MS / 1000);
+}
+
+static void died(struct child *child, int status)
+{
+    struct supervisor *supervisor = child->supervisor;
+    pid_t pid = child->pid;
+    char end[96];
+    channel_drain(child->channel);
+    channel_free(child->channel);
+    child->channel = NULL;
+    child->pid = 0;
+    loop_timer_stop(&child->kill_timer);
+    children_write_pids(supervisor);
+    if (supervisor->stopping) {
+        supervisor_continue_stop(supervisor);
+        return;
+    }
+    describe_end(status, end, sizeof(end));
+    struct restart_decision decision =
+        restart_policy_died(&child->policy, child->role, loop_now_ms(supervisor->loop));
+    child->restarts++;
+    relay_process(supervisor, child->role);
+    relay_event(supervisor, EVENT_PROCESS_DIED, "%s (process %d) %s",
+                process_role_name(child->role), (int)pid, end);
+    if (child->role == PROCESS_CONTROL && !supervisor->ready && WIFEXITED(status) &&
+        WEXITSTATUS(status) == EXIT_UNUSABLE) {
+        supervisor_begin_stop(supervisor, 1);
+        return;
+    }
+    if (child->role == PROCESS_PROXY)
+        proxy_died(supervisor);
+    if (decision.resign)
+        resign(supervisor);
+    if (decision.delay_ms == 0)
+        children_start(supervisor, child->role);
+    else
+        loop_timer_start(supervisor->loop, &child->restart_timer, decision.delay_ms, restart);
+}
+
+void children_reap(struct supervisor *supervisor)
+{
+    int status;
+    pid_t pid;
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        for (int role = 0; role < PROCESS_ROLE_COUNT; role++) {
+            if (supervisor->children[role].pid == pid) {
+                died(&supervisor->children[role], status);
+                break;
+            }
+        }
+    }
+}

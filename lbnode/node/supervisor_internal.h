@@ -1,0 +1,172 @@
+/* What the files of the supervisor share. Only supervisor_*.c include this.
+ *   supervisor.c            start, signals, orderly stop
+ *   supervisor_children.c   fork, channels, deaths, eligibility
+ *   supervisor_relay.c      messages from and to the children, what is kept for restarts
+ *   supervisor_snapshots.c  the running snapshot, the proven one, the fall-back
+ *   supervisor_bindings.c   listening sockets */
+#ifndef LBNODE_NODE_SUPERVISOR_INTERNAL_H
+#define LBNODE_NODE_SUPERVISOR_INTERNAL_H
+
+#include "lbnode/loop/channel.h"
+#include "lbnode/node/restart_policy.h"
+#include "lbnode/node/supervisor.h"
+
+enum {
+    ENDPOINTS_MAXIMUM = 4096,
+    VRRP_SET_MAXIMUM = 8192, /* messages between BEGIN and COMMIT */
+    VRRP_STATUS_MAXIMUM = 512,
+    VRRP_OWNED_MAXIMUM = 4096,
+    EVENTS_KEPT = 256, /* while control is away */
+    ELIGIBLE_AWAY_MS = 1000,
+    ELIGIBLE_STABLE_MS = 5000,
+    REPEATED_DEATHS = 3,
+    PROVEN_AFTER_MS = 60000,
+    POISON_DEATHS = 2,
+    BIND_RETRY_MS = 1000,
+    CLOSED_GRACE_MS = 1000,
+    STOP_GRACE_MS = 2000,
+    CONTROL_STOP_GRACE_MS = 5000,
+};
+
+struct supervisor;
+
+struct child {
+    struct supervisor *supervisor;
+    enum process_role role;
+    pid_t pid; /* 0: not running */
+    struct channel *channel;
+    struct restart_policy policy;
+    struct loop_timer restart_timer;
+    struct loop_timer kill_timer; /* it closed its channel and should be gone by then */
+    uint32_t restarts;
+};
+
+struct wanted_endpoint {
+    struct ip_endpoint endpoint;
+    uint8_t defer_accept;
+};
+
+struct endpoint_list {
+    struct wanted_endpoint *items; /* NULL while empty */
+    size_t count;
+};
+
+/* One snapshot and the endpoints it serves. */
+struct kept_snapshot {
+    int fd; /* -1: none */
+    uint64_t generation;
+    struct endpoint_list endpoints;
+};
+
+struct binding {
+    struct ip_endpoint endpoint;
+    uint8_t defer_accept;
+    int *fds; /* worker_count; NULL: not bound */
+    int error_number;
+    bool wanted;
+    struct binding *next;
+};
+
+struct message_list {
+    union message_buffer *items;
+    size_t count, capacity;
+};
+
+struct supervisor {
+    const struct supervisor_settings *settings;
+    struct loop *loop;
+    struct verdict_board *verdicts;
+    struct counter_board *counters;
+    struct child children[PROCESS_ROLE_COUNT]; /* [PROCESS_SUPERVISOR] is unused */
+    int signal_fd;
+    struct loop_io signal_io;
+
+    bool ready;    /* control said that it serves */
+    bool stopping; /* no child is started again */
+    int exit_status;
+    enum process_role stop_role; /* the one whose end is awaited */
+    struct loop_timer stop_timer;
+
+    struct binding *bindings;
+    struct loop_timer bind_timer;
+
+    struct kept_snapshot current, proven;
+    struct endpoint_list pending; /* BINDINGs of the snapshot to come */
+    uint64_t pending_generation;
+    uint64_t running_generation;
+    uint64_t current_since_ms;
+    uint32_t current_deaths; /* of the proxy, since it got the current snapshot */
+    struct loop_timer proven_timer;
+
+    struct message_eligible eligible;
+    struct loop_timer eligible_timer;
+
+    struct message_list vrrp_set, vrrp_pending; /* the last whole one; the one that arrives */
+    bool vrrp_receiving;
+    struct message_vrrp_status statuses[VRRP_STATUS_MAXIMUM];
+    size_t status_count;
+    struct message_vrrp_owned owned[VRRP_OWNED_MAXIMUM];
+    size_t owned_count;
+    struct message_event events[EVENTS_KEPT];
+    size_t event_count;
+};
+
+/* ---- supervisor.c ---- */
+
+void supervisor_begin_stop(struct supervisor *supervisor, int exit_status);
+/* A child is gone while stopping. */
+void supervisor_continue_stop(struct supervisor *supervisor);
+
+/* ---- supervisor_children.c ---- */
+
+void children_init(struct supervisor *supervisor);
+void children_start(struct supervisor *supervisor, enum process_role role);
+/* Reaps all that ended. */
+void children_reap(struct supervisor *supervisor);
+void children_write_pids(struct supervisor *supervisor);
+void eligible_set(struct supervisor *supervisor, bool eligible, const char *reason);
+/* The proxy runs a snapshot. */
+void eligible_proxy_runs(struct supervisor *supervisor);
+
+/* ---- supervisor_relay.c ---- */
+
+void relay_message(struct child *from,
+                   const struct message *message,
+                   const int *fds,
+                   size_t fd_count);
+/* Sends to ROLE if it runs. */
+void relay_send(struct supervisor *supervisor,
+                enum process_role role,
+                const struct message *message,
+                const int *fds,
+                size_t fd_count);
+/* Everything a process that starts now has to know. */
+void relay_replay(struct supervisor *supervisor, enum process_role role);
+void relay_event(struct supervisor *supervisor, enum event_code code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void relay_process(struct supervisor *supervisor, enum process_role role);
+/* Takes every address away that vrrp told us about. */
+void relay_remove_owned(struct supervisor *supervisor);
+void relay_free(struct supervisor *supervisor);
+
+/* ---- supervisor_snapshots.c ---- */
+
+void snapshots_init(struct supervisor *supervisor);
+void snapshots_add_binding(struct supervisor *supervisor,
+                           const struct message_binding *binding);
+/* Takes FD over. */
+void snapshots_adopt(struct supervisor *supervisor, uint64_t generation, int fd);
+void snapshots_proxy_died(struct supervisor *supervisor);
+void snapshots_free(struct supervisor *supervisor);
+
+/* ---- supervisor_bindings.c ---- */
+
+/* Marks what LIST names as wanted and binds what is new: before the snapshot is handed on. */
+void bindings_open(struct supervisor *supervisor, const struct endpoint_list *list);
+/* Closes what is no longer wanted: after the snapshot was handed on. */
+void bindings_close_unwanted(struct supervisor *supervisor);
+/* Hands every bound socket to a starting proxy, or every result to a starting control. */
+void bindings_replay(struct supervisor *supervisor, enum process_role role);
+void bindings_free(struct supervisor *supervisor);
+
+#endif

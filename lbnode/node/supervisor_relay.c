@@ -1,0 +1,328 @@
+/* Messages between the children. Each type has one sender and fixed receivers; what comes from
+ * anybody else is dropped. What a restarted process needs again is kept. */
+#include "lbnode/node/supervisor_internal.h"
+
+#include "lbnode/base/log.h"
+#include "lbnode/base/monotime.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifdef LBNODE_SYSTEMD
+#    include <systemd/sd-daemon.h>
+#endif
+
+void relay_send(struct supervisor *supervisor,
+                enum process_role role,
+                const struct message *message,
+                const int *fds,
+                size_t fd_count)
+{
+    struct channel *channel = supervisor->children[role].channel;
+    if (!channel)
+        return;
+    int rv = channel_send(channel, message, fds, fd_count);
+    if (rv != 0 && rv != -EPIPE)
+        log_warning("%s does not take %s: %s", process_role_name(role),
+                    message_type_name(message->type), strerror(-rv));
+}
+
+/* ---- the election's configuration -----------------------------------------------------------
+ */
+
+static bool list_add(struct message_list *list, const struct message *message)
+{
+    if (list->count == VRRP_SET_MAXIMUM)
+        return false;
+    if (list->count == list->capacity) {
+        size_t capacity = list->capacity ? 2 * list->capacity : 16;
+        union message_buffer *items = realloc(list->items, capacity * sizeof(*items));
+        if (!items)
+            return false;
+        list->items = items;
+        list->capacity = capacity;
+    }
+    memcpy(&list->items[list->count++], message, message->size);
+    return true;
+}
+
+static void send_list(struct supervisor *supervisor, const struct message_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        relay_send(supervisor, PROCESS_VRRP, &list->items[i].header, NULL, 0);
+}
+
+/* Only whole sets go on: a control process that dies in the middle changes nothing. */
+static void take_vrrp_set(struct supervisor *supervisor, const struct message *message)
+{
+    if (message->type == MESSAGE_VRRP_BEGIN) {
+        supervisor->vrrp_pending.count = 0;
+        supervisor->vrrp_receiving = true;
+    }
+    if (!supervisor->vrrp_receiving)
+        return;
+    if (!list_add(&supervisor->vrrp_pending, message)) {
+        supervisor->vrrp_receiving = false;
+        log_error("the election's configuration is too large; the last one stays");
+        return;
+    }
+    if (message->type != MESSAGE_VRRP_COMMIT)
+        return;
+    supervisor->vrrp_receiving = false;
+    struct message_list whole = supervisor->vrrp_pending;
+    supervisor->vrrp_pending = supervisor->vrrp_set;
+    supervisor->vrrp_set = whole;
+    send_list(supervisor, &supervisor->vrrp_set);
+}
+
+/* ---- what vrrp says -------------------------------------------------------------------------
+ */
+
+static void keep_status(struct supervisor *supervisor, const struct message_vrrp_status *status)
+{
+    size_t i = 0;
+    while (i < supervisor->status_count &&
+           (supervisor->statuses[i].family != status->family ||
+            !uuid_equal(&supervisor->statuses[i].group_id, &status->group_id)))
+        i++;
+    if (i == VRRP_STATUS_MAXIMUM)
+        return;
+    supervisor->statuses[i] = *status;
+    if (i == supervisor->status_count)
+        supervisor->status_count++;
+}
+
+static void keep_owned(struct supervisor *supervisor, const struct message_vrrp_owned *owned)
+{
+    size_t i = 0;
+    while (i < supervisor->owned_count &&
+           (supervisor->owned[i].interface_index != owned->interface_index ||
+            !ip_address_equal(&supervisor->owned[i].address, &owned->address)))
+        i++;
+    if (owned->owned && i < VRRP_OWNED_MAXIMUM) {
+        supervisor->owned[i] = *owned;
+        if (i == supervisor->owned_count)
+            supervisor->owned_count++;
+    } else if (!owned->owned && i < supervisor->owned_count) {
+        supervisor->owned[i] = supervisor->owned[--supervisor->owned_count];
+    }
+}
+
+void relay_remove_owned(struct supervisor *supervisor)
+{
+    for (size_t i = 0; i < supervisor->owned_count; i++) {
+        char text[IP_ADDRESS_TEXT_SIZE];
+        int rv = supervisor->settings->remove_address(&supervisor->owned[i]);
+        ip_address_format(&supervisor->owned[i].address, text);
+        if (rv != 0)
+            log_warning("cannot remove %s: %s", text, strerror(-rv));
+    }
+    supervisor->owned_count = 0;
+}
+
+/* ---- events ---------------------------------------------------------------------------------
+ */
+
+static void announce_ready(struct supervisor *supervisor)
+{
+    supervisor->ready = true;
+#ifdef LBNODE_SYSTEMD
+    sd_notify(0, "READY=1");
+#endif
+}
+
+/* The oldest give way: control will be told the newest. */
+static void keep_event(struct supervisor *supervisor, const struct message_event *event)
+{
+    if (supervisor->event_count == EVENTS_KEPT) {
+        memmove(&supervisor->events[0], &supervisor->events[1],
+                (EVENTS_KEPT - 1) * sizeof(supervisor->events[0]));
+        supervisor->event_count--;
+    }
+    supervisor->events[supervisor->event_count++] = *event;
+}
+
+static void pass_event(struct supervisor *supervisor, const struct message_event *event)
+{
+    if (supervisor->children[PROCESS_CONTROL].channel)
+        relay_send(supervisor, PROCESS_CONTROL, &event->header, NULL, 0);
+    else
+        keep_event(supervisor, event);
+}
+
+static void take_event(struct child *from, const struct message_event *message)
+{
+    struct message_event event = *message;
+    if (event.code >= EVENT_CODE_COUNT)
+        return;
+    event.role = from->role;
+    event.text[sizeof(event.text) - 1] = '\0';
+    if (from->role != PROCESS_CONTROL)
+        pass_event(from->supervisor, &event);
+    else if (event.code == EVENT_NODE_STARTED)
+        announce_ready(from->supervisor);
+}
+
+void relay_event(struct supervisor *supervisor, enum event_code code, const char *format, ...)
+{
+    struct message_event event = MESSAGE_OF(EVENT, struct message_event);
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(event.text, sizeof(event.text), format, arguments);
+    va_end(arguments);
+    event.code = code;
+    event.role = PROCESS_SUPERVISOR;
+    event.wall_ms = walltime_now_ms();
+    switch (event_code_level(code)) {
+    case EVENT_INFO: log_info("%s %s", event_code_name(code), event.text); break;
+    case EVENT_WARNING: log_warning("%s %s", event_code_name(code), event.text); break;
+    case EVENT_ERROR: log_error("%s %s", event_code_name(code), event.text); break;
+    }
+    pass_event(supervisor, &event);
+}
+
+static struct message_process process_message(struct supervisor *supervisor,
+                                              enum process_role role)
+{
+    struct message_process process = MESSAGE_OF(PROCESS, struct message_process);
+    process.role = role;
+    process.pid = role == PROCESS_SUPERVISOR ? getpid() : supervisor->children[role].pid;
+    process.restarts = supervisor->children[role].restarts;
+    return process;
+}
+
+void relay_process(struct supervisor *supervisor, enum process_role role)
+{
+    struct message_process process = process_message(supervisor, role);
+    relay_send(supervisor, PROCESS_CONTROL, &process.header, NULL, 0);
+}
+
+/* ---- in -------------------------------------------------------------------------------------
+ */
+
+static void take_running(struct supervisor *supervisor, const struct message_running *running)
+{
+    supervisor->running_generation = running->generation;
+    eligible_proxy_runs(supervisor);
+    relay_send(supervisor, PROCESS_CONTROL, &running->header, NULL, 0);
+    relay_send(supervisor, PROCESS_VRRP, &running->header, NULL, 0);
+}
+
+static void from_control(struct supervisor *supervisor, const struct message *message)
+{
+    switch (message->type) {
+    case MESSAGE_BINDING: snapshots_add_binding(supervisor, (const void *)message); break;
+    case MESSAGE_VRRP_BEGIN:
+    case MESSAGE_VRRP_GROUP:
+    case MESSAGE_VRRP_PEER:
+    case MESSAGE_VRRP_ADDRESS:
+    case MESSAGE_VRRP_COMMIT: take_vrrp_set(supervisor, message); break;
+    case MESSAGE_IMPORTED_VERDICT:
+        relay_send(supervisor, PROCESS_HEALTH, message, NULL, 0);
+        break;
+    default: break;
+    }
+}
+
+static void from_vrrp(struct supervisor *supervisor, const struct message *message)
+{
+    if (message->type == MESSAGE_VRRP_STATUS) {
+        keep_status(supervisor, (const void *)message);
+        relay_send(supervisor, PROCESS_CONTROL, message, NULL, 0);
+    } else if (message->type == MESSAGE_VRRP_OWNED) {
+        keep_owned(supervisor, (const void *)message);
+    }
+}
+
+void relay_message(struct child *from,
+                   const struct message *message,
+                   const int *fds,
+                   size_t fd_count)
+{
+    struct supervisor *supervisor = from->supervisor;
+    size_t used = 0;
+    if (message->type == MESSAGE_EVENT) {
+        take_event(from, (const void *)message);
+    } else if (from->role == PROCESS_CONTROL && message->type == MESSAGE_SNAPSHOT) {
+        used = fd_count == 1;
+        if (used)
+            snapshots_adopt(supervisor, ((const struct message_snapshot *)message)->generation,
+                            fds[0]);
+    } else if (from->role == PROCESS_CONTROL) {
+        from_control(supervisor, message);
+    } else if (from->role == PROCESS_VRRP) {
+        from_vrrp(supervisor, message);
+    } else if (from->role == PROCESS_PROXY && message->type == MESSAGE_RUNNING) {
+        take_running(supervisor, (const void *)message);
+    }
+    for (size_t i = used; i < fd_count; i++)
+        close(fds[i]);
+}
+
+/* ---- for a process that starts --------------------------------------------------------------
+ */
+
+static void send_snapshot(struct supervisor *supervisor, enum process_role role)
+{
+    struct message_snapshot snapshot = MESSAGE_OF(SNAPSHOT, struct message_snapshot);
+    snapshot.generation = supervisor->current.generation;
+    if (supervisor->current.fd >= 0)
+        relay_send(supervisor, role, &snapshot.header, &supervisor->current.fd, 1);
+}
+
+static void send_running(struct supervisor *supervisor, enum process_role role)
+{
+    struct message_running running = MESSAGE_OF(RUNNING, struct message_running);
+    running.generation = supervisor->running_generation;
+    if (running.generation > 0)
+        relay_send(supervisor, role, &running.header, NULL, 0);
+}
+
+static void send_statuses(struct supervisor *supervisor, enum process_role role)
+{
+    for (size_t i = 0; i < supervisor->status_count; i++)
+        relay_send(supervisor, role, &supervisor->statuses[i].header, NULL, 0);
+}
+
+static void replay_control(struct supervisor *supervisor)
+{
+    for (int role = 0; role < PROCESS_ROLE_COUNT; role++)
+        if (role != PROCESS_CONTROL)
+            relay_process(supervisor, (enum process_role)role);
+    send_snapshot(supervisor, PROCESS_CONTROL);
+    bindings_replay(supervisor, PROCESS_CONTROL);
+    send_running(supervisor, PROCESS_CONTROL);
+    send_statuses(supervisor, PROCESS_CONTROL);
+    for (size_t i = 0; i < supervisor->event_count; i++)
+        relay_send(supervisor, PROCESS_CONTROL, &supervisor->events[i].header, NULL, 0);
+    supervisor->event_count = 0;
+}
+
+void relay_replay(struct supervisor *supervisor, enum process_role role)
+{
+    switch (role) {
+    case PROCESS_CONTROL: replay_control(supervisor); break;
+    case PROCESS_PROXY:
+        bindings_replay(supervisor, PROCESS_PROXY);
+        send_snapshot(supervisor, PROCESS_PROXY);
+        break;
+    case PROCESS_HEALTH: send_snapshot(supervisor, PROCESS_HEALTH); break;
+    case PROCESS_VRRP:
+        relay_send(supervisor, role, &supervisor->eligible.header, NULL, 0);
+        send_statuses(supervisor, PROCESS_VRRP);
+        send_running(supervisor, PROCESS_VRRP);
+        send_list(supervisor, &supervisor->vrrp_set);
+        break;
+    default: break;
+    }
+}
+
+void relay_free(struct supervisor *supervisor)
+{
+    free(supervisor->vrrp_set.items);
+    free(supervisor->vrrp_pending.items);
+}

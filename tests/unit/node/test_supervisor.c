@@ -1,0 +1,455 @@
+/* The supervisor with children that only write down what they are told. Each test runs a
+ * supervisor in a process of its own; all write into one shared journal. */
+#include "lbnode/base/bytes.h"
+#include "lbnode/base/monotime.h"
+#include "lbnode/loop/channel.h"
+#include "lbnode/node/supervisor.h"
+#include "tests/support/test.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum {
+    JOURNAL_SIZE = 4096,
+    DEADLINE_MS = 5000,
+    WORKERS = 2,
+    STARTED = 1000, /* types beside enum message_type */
+    REMOVED = 1001,
+    ENDED = 1002
+};
+
+struct entry {
+    enum process_role role;
+    int type;
+    uint64_t value; /* pid, generation, code, number of descriptors */
+};
+
+struct journal {
+    _Atomic size_t count;
+    struct entry entries[JOURNAL_SIZE];
+    _Atomic pid_t pids[PROCESS_ROLE_COUNT];
+    _Atomic int starts[PROCESS_ROLE_COUNT];
+    struct ip_endpoint endpoint;
+    bool no_running;       /* the proxy never says that it runs */
+    bool control_unusable; /* control ends at once */
+};
+
+static void note(struct journal *journal, enum process_role role, int type, uint64_t value)
+{
+    size_t at = atomic_fetch_add(&journal->count, 1);
+    if (at < JOURNAL_SIZE)
+        journal->entries[at] = (struct entry){role, type, value};
+}
+
+/* Entries of ROLE and TYPE (any VALUE when it is UINT64_MAX) so far. */
+static int count_of(struct journal *journal, enum process_role role, int type, uint64_t value)
+{
+    int found = 0;
+    for (size_t i = 0; i < journal->count; i++) {
+        const struct entry *entry = &journal->entries[i];
+        found += entry->role == role && entry->type == type &&
+                 (value == UINT64_MAX || entry->value == value);
+    }
+    return found;
+}
+
+/* ---- the children ---------------------------------------------------------------------------
+ */
+
+struct fake {
+    struct journal *journal;
+    enum process_role role;
+};
+
+struct running_fake {
+    const struct fake *fake;
+    struct loop *loop;
+    struct channel *channel;
+};
+
+static void say_running(struct running_fake *self, uint64_t generation)
+{
+    struct message_running running = MESSAGE_OF(RUNNING, struct message_running);
+    running.generation = generation;
+    channel_send(self->channel, &running.header, NULL, 0);
+}
+
+static void
+fake_message(void *context, const struct message *message, const int *fds, size_t fd_count)
+{
+    struct running_fake *self = context;
+    const union message_buffer *any = (const void *)message;
+    uint64_t value = fd_count;
+    if (message->type == MESSAGE_SNAPSHOT)
+        value = any->member_SNAPSHOT.generation;
+    if (message->type == MESSAGE_EVENT)
+        value = any->member_EVENT.code;
+    if (message->type == MESSAGE_ELIGIBLE)
+        value = any->member_ELIGIBLE.eligible;
+    if (message->type == MESSAGE_BIND_RESULT)
+        value = (uint64_t)any->member_BIND_RESULT.error_number;
+    note(self->fake->journal, self->fake->role, message->type, value);
+    if (self->fake->role == PROCESS_PROXY && message->type == MESSAGE_SNAPSHOT &&
+        !self->fake->journal->no_running)
+        say_running(self, value);
+    for (size_t i = 0; i < fd_count; i++)
+        close(fds[i]);
+    if (message->type == MESSAGE_STOP)
+        loop_stop(self->loop);
+}
+
+static void fake_closed(void *context)
+{
+    struct running_fake *self = context;
+    loop_stop(self->loop);
+}
+
+static void send_snapshot(struct running_fake *self, uint64_t generation, bool with_endpoint)
+{
+    struct message_binding binding = MESSAGE_OF(BINDING, struct message_binding);
+    struct message_snapshot snapshot = MESSAGE_OF(SNAPSHOT, struct message_snapshot);
+    int fd = memfd_create("snapshot", MFD_CLOEXEC);
+    binding.generation = snapshot.generation = generation;
+    binding.endpoint = self->fake->journal->endpoint;
+    if (with_endpoint)
+        channel_send(self->channel, &binding.header, NULL, 0);
+    channel_send(self->channel, &snapshot.header, &fd, 1);
+    close(fd);
+}
+
+static void send_election(struct running_fake *self)
+{
+    struct message_vrrp_begin begin = MESSAGE_OF(VRRP_BEGIN, struct message_vrrp_begin);
+    struct message_vrrp_group group = MESSAGE_OF(VRRP_GROUP, struct message_vrrp_group);
+    struct message_vrrp_commit commit = MESSAGE_OF(VRRP_COMMIT, struct message_vrrp_commit);
+    channel_send(self->channel, &begin.header, NULL, 0);
+    channel_send(self->channel, &group.header, NULL, 0);
+    channel_send(self->channel, &commit.header, NULL, 0);
+    /* Half a set, as from a process that dies in the middle. */
+    channel_send(self->channel, &begin.header, NULL, 0);
+}
+
+static void send_owned(struct running_fake *self)
+{
+    struct message_vrrp_status status = MESSAGE_OF(VRRP_STATUS, struct message_vrrp_status);
+    struct message_vrrp_owned owned = MESSAGE_OF(VRRP_OWNED, struct message_vrrp_owned);
+    status.family = 4;
+    status.state = VRRP_ACTIVE;
+    ip_address_parse("192.0.2.1", &owned.address);
+    owned.owned = 1;
+    owned.interface_index = 7;
+    channel_send(self->channel, &status.header, NULL, 0);
+    channel_send(self->channel, &owned.header, NULL, 0);
+}
+
+static void begin_fake(struct running_fake *self, int start)
+{
+    if (self->fake->role == PROCESS_VRRP)
+        send_owned(self);
+    if (self->fake->role == PROCESS_CONTROL && start == 1) {
+        send_snapshot(self, 7, true);
+        send_election(self);
+    }
+}
+
+static int fake_main(const struct process_context *context, const void *argument)
+{
+    const struct fake *fake = argument;
+    struct running_fake self = {.fake = fake, .loop = loop_new()};
+    struct channel_handler handler = {fake_message, fake_closed, &self};
+    if (fake->role == PROCESS_CONTROL && fake->journal->control_unusable)
+        return EXIT_UNUSABLE;
+    self.channel = channel_new(self.loop, context->channel_fd, &handler);
+    int start = ++fake->journal->starts[fake->role];
+    begin_fake(&self, start);
+    fake->journal->pids[fake->role] = getpid();
+    note(fake->journal, fake->role, STARTED, (uint64_t)getpid());
+    loop_run(self.loop);
+    note(fake->journal, fake->role, ENDED, (uint64_t)getpid());
+    return 0;
+}
+
+/* ---- the tests ------------------------------------------------------------------------------
+ */
+
+struct fixture {
+    struct journal *journal;
+    pid_t supervisor;
+};
+
+static struct fixture fixture;
+
+static int note_removed(const struct message_vrrp_owned *owned)
+{
+    note(fixture.journal, PROCESS_SUPERVISOR, REMOVED, owned->interface_index);
+    return 0;
+}
+
+static uint16_t free_port(void)
+{
+    struct sockaddr_storage address;
+    struct ip_endpoint endpoint = {.port = 0};
+    socklen_t size = sizeof(address);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ip_address_parse("127.0.0.1", &endpoint.address);
+    size = ip_endpoint_to_sockaddr(&endpoint, &address);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, size), 0);
+    size = sizeof(address);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
+    assert_true(ip_endpoint_from_sockaddr((struct sockaddr *)&address, &endpoint));
+    close(fd);
+    return endpoint.port;
+}
+
+static int set_up(void **state)
+{
+    fixture.journal = mmap(NULL, sizeof(*fixture.journal), PROT_READ | PROT_WRITE,
+                           MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (fixture.journal == MAP_FAILED)
+        return -1;
+    ip_address_parse("127.0.0.1", &fixture.journal->endpoint.address);
+    fixture.journal->endpoint.port = free_port();
+    return 0;
+}
+
+static void start_node(void)
+{
+    fixture.supervisor = fork();
+    if (fixture.supervisor != 0)
+        return;
+    close_range(STDERR_FILENO + 1, ~0u, 0);
+    struct fake fakes[PROCESS_ROLE_COUNT];
+    struct supervisor_settings settings = {.worker_count = WORKERS,
+                                           .incarnation = 1,
+                                           .keep_privileges = true,
+                                           .drain_ms = 50,
+                                           .remove_address = note_removed};
+    for (int role = PROCESS_VRRP; role < PROCESS_ROLE_COUNT; role++) {
+        fakes[role] = (struct fake){fixture.journal, (enum process_role)role};
+        settings.programs[role].run = fake_main;
+        settings.programs[role].argument = &fakes[role];
+    }
+    _exit(supervisor_run(&settings));
+}
+
+static bool wait_for(enum process_role role, int type, uint64_t value, int times)
+{
+    uint64_t end = monotime_now_ms() + DEADLINE_MS;
+    while (count_of(fixture.journal, role, type, value) < times) {
+        if (monotime_now_ms() > end)
+            return false;
+        usleep(1000);
+    }
+    return true;
+}
+
+static int tear_down(void **state)
+{
+    if (fixture.supervisor > 0) {
+        int status;
+        kill(fixture.supervisor, SIGTERM);
+        waitpid(fixture.supervisor, &status, 0);
+    }
+    fixture.supervisor = 0;
+    munmap(fixture.journal, sizeof(*fixture.journal));
+    return 0;
+}
+
+static void start_and_serve(void)
+{
+    start_node();
+    for (int role = PROCESS_VRRP; role < PROCESS_ROLE_COUNT; role++)
+        assert_true(wait_for((enum process_role)role, STARTED, UINT64_MAX, 1));
+    assert_true(wait_for(PROCESS_CONTROL, MESSAGE_RUNNING, UINT64_MAX, 1));
+}
+
+static void kill_and_wait(enum process_role role)
+{
+    int starts = fixture.journal->starts[role];
+    pid_t pid = fixture.journal->pids[role];
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_true(wait_for(role, STARTED, UINT64_MAX, starts + 1));
+}
+
+static bool connects(void)
+{
+    struct sockaddr_storage address;
+    socklen_t size = ip_endpoint_to_sockaddr(&fixture.journal->endpoint, &address);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool good = connect(fd, (struct sockaddr *)&address, size) == 0;
+    close(fd);
+    return good;
+}
+
+static void a_snapshot_reaches_proxy_and_health_after_its_sockets(void **state)
+{
+    start_and_serve();
+    assert_true(wait_for(PROCESS_HEALTH, MESSAGE_SNAPSHOT, 7, 1));
+    assert_int_equal(count_of(fixture.journal, PROCESS_PROXY, MESSAGE_LISTENER, WORKERS), 1);
+    assert_true(wait_for(PROCESS_CONTROL, MESSAGE_BIND_RESULT, 0, 1));
+    assert_true(wait_for(PROCESS_VRRP, MESSAGE_ELIGIBLE, 1, 1));
+    for (size_t i = 0, sockets = 0; i < fixture.journal->count; i++) {
+        const struct entry *entry = &fixture.journal->entries[i];
+        sockets += entry->type == MESSAGE_LISTENER;
+        if (entry->role == PROCESS_PROXY && entry->type == MESSAGE_SNAPSHOT)
+            assert_int_equal(sockets, 1);
+    }
+}
+
+static void a_dead_proxy_refuses_no_connection_and_gets_everything_back(void **state)
+{
+    start_and_serve();
+    assert_true(connects());
+    kill(fixture.journal->pids[PROCESS_PROXY], SIGKILL);
+    for (int i = 0; i < 50; i++)
+        assert_true(connects());
+    assert_true(wait_for(PROCESS_PROXY, MESSAGE_LISTENER, WORKERS, 2));
+    assert_true(wait_for(PROCESS_PROXY, MESSAGE_SNAPSHOT, 7, 2));
+    assert_true(wait_for(PROCESS_CONTROL, MESSAGE_EVENT, EVENT_PROCESS_DIED, 1));
+    assert_true(wait_for(PROCESS_CONTROL, MESSAGE_EVENT, EVENT_PROCESS_RESTARTED, 1));
+    assert_int_equal(count_of(fixture.journal, PROCESS_VRRP, MESSAGE_ELIGIBLE, 0), 1);
+}
+
+static void a_proxy_that_stays_away_makes_the_node_ineligible(void **state)
+{
+    start_and_serve();
+    fixture.journal->no_running = true;
+    assert_int_equal(count_of(fixture.journal, PROCESS_VRRP, MESSAGE_ELIGIBLE, 0), 1);
+    kill_and_wait(PROCESS_PROXY);
+    assert_true(wait_for(PROCESS_VRRP, MESSAGE_ELIGIBLE, 0, 2));
+}
+
+static void a_restarted_control_gets_the_snapshot_and_all_states_back(void **state)
+{
+    start_and_serve();
+    assert_true(wait_for(PROCESS_CONTROL, MESSAGE_VRRP_STATUS, UINT64_MAX, 1));
+    int snapshots = count_of(fixture.journal, PROCESS_PROXY, MESSAGE_SNAPSHOT, 7);
+    kill_and_wait(PROCESS_CONTROL);
+    assert_true(wait_for(PROCESS_CONTROL, MESSAGE_SNAPSHOT, 7, 1));
+    assert_true(wait_for(PROCESS_CONTROL, MESSAGE_BIND_RESULT, 0, 2));
+    assert_true(wait_for(PROCESS_CONTROL, MESSAGE_VRRP_STATUS, UINT64_MAX, 2));
+    assert_true(wait_for(PROCESS_CONTROL, MESSAGE_EVENT, EVENT_PROCESS_DIED, 1));
+    assert_int_equal(count_of(fixture.journal, PROCESS_PROXY, MESSAGE_SNAPSHOT, 7), snapshots);
+    assert_int_equal(fixture.journal->starts[PROCESS_PROXY], 1);
+}
+
+static void a_restarted_health_gets_the_snapshot(void **state)
+{
+    start_and_serve();
+    assert_true(wait_for(PROCESS_HEALTH, MESSAGE_SNAPSHOT, 7, 1));
+    kill_and_wait(PROCESS_HEALTH);
+    assert_true(wait_for(PROCESS_HEALTH, MESSAGE_SNAPSHOT, 7, 2));
+}
+
+static void only_whole_election_sets_reach_vrrp(void **state)
+{
+    start_and_serve();
+    assert_true(wait_for(PROCESS_VRRP, MESSAGE_VRRP_COMMIT, UINT64_MAX, 1));
+    assert_int_equal(count_of(fixture.journal, PROCESS_VRRP, MESSAGE_VRRP_BEGIN, UINT64_MAX),
+                     1);
+}
+
+static void the_first_death_of_vrrp_is_healed_in_place(void **state)
+{
+    start_and_serve();
+    assert_true(wait_for(PROCESS_VRRP, MESSAGE_VRRP_COMMIT, UINT64_MAX, 1));
+    kill_and_wait(PROCESS_VRRP);
+    assert_true(wait_for(PROCESS_VRRP, MESSAGE_VRRP_STATUS, UINT64_MAX, 1));
+    assert_true(wait_for(PROCESS_VRRP, MESSAGE_VRRP_COMMIT, UINT64_MAX, 2));
+    assert_int_equal(count_of(fixture.journal, PROCESS_SUPERVISOR, REMOVED, UINT64_MAX), 0);
+}
+
+static void the_second_death_of_vrrp_gives_its_addresses_up(void **state)
+{
+    start_and_serve();
+    kill_and_wait(PROCESS_VRRP);
+    kill(fixture.journal->pids[PROCESS_VRRP], SIGKILL);
+    assert_true(wait_for(PROCESS_SUPERVISOR, REMOVED, 7, 1));
+    assert_true(wait_for(PROCESS_CONTROL, MESSAGE_EVENT, EVENT_VRRP_RESIGNED, 1));
+    assert_int_equal(fixture.journal->starts[PROCESS_VRRP], 2);
+}
+
+static void the_end_has_an_order(void **state)
+{
+    static const enum process_role order[] = {PROCESS_VRRP, PROCESS_PROXY, PROCESS_HEALTH,
+                                              PROCESS_CONTROL};
+    int status = -1;
+    size_t next = 0;
+    start_and_serve();
+    kill(fixture.supervisor, SIGTERM);
+    assert_int_equal(waitpid(fixture.supervisor, &status, 0), fixture.supervisor);
+    fixture.supervisor = 0;
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    for (size_t i = 0; i < fixture.journal->count; i++) {
+        const struct entry *entry = &fixture.journal->entries[i];
+        if (entry->type == MESSAGE_STOP)
+            assert_int_equal(entry->role, order[next]);
+        if (entry->type == ENDED)
+            assert_int_equal(entry->role, order[next++]);
+    }
+    assert_int_equal(next, ARRAY_LENGTH(order));
+    assert_false(connects());
+}
+
+static void children_notice_the_death_of_the_supervisor(void **state)
+{
+    start_and_serve();
+    kill(fixture.supervisor, SIGKILL);
+    waitpid(fixture.supervisor, NULL, 0);
+    fixture.supervisor = 0;
+    for (int role = PROCESS_VRRP; role < PROCESS_ROLE_COUNT; role++)
+        assert_true(wait_for((enum process_role)role, ENDED, UINT64_MAX, 1));
+}
+
+static void a_taken_port_is_reported_and_tried_again(void **state)
+{
+    struct sockaddr_storage address;
+    socklen_t size = ip_endpoint_to_sockaddr(&fixture.journal->endpoint, &address);
+    int other = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(other, (struct sockaddr *)&address, size), 0);
+    assert_int_equal(listen(other, 1), 0);
+    start_and_serve();
+    assert_true(wait_for(PROCESS_CONTROL, MESSAGE_BIND_RESULT, EADDRINUSE, 1));
+    assert_true(wait_for(PROCESS_CONTROL, MESSAGE_EVENT, EVENT_BIND_FAILED, 1));
+    close(other);
+    assert_true(wait_for(PROCESS_CONTROL, MESSAGE_BIND_RESULT, 0, 1));
+    assert_true(wait_for(PROCESS_PROXY, MESSAGE_LISTENER, WORKERS, 1));
+}
+
+static void a_node_whose_control_cannot_start_ends(void **state)
+{
+    int status = -1;
+    fixture.journal->control_unusable = true;
+    start_node();
+    assert_int_equal(waitpid(fixture.supervisor, &status, 0), fixture.supervisor);
+    fixture.supervisor = 0;
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 1);
+}
+
+int main(void)
+{
+#define WITH_NODE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        WITH_NODE(a_snapshot_reaches_proxy_and_health_after_its_sockets),
+        WITH_NODE(a_dead_proxy_refuses_no_connection_and_gets_everything_back),
+        WITH_NODE(a_proxy_that_stays_away_makes_the_node_ineligible),
+        WITH_NODE(a_restarted_control_gets_the_snapshot_and_all_states_back),
+        WITH_NODE(a_restarted_health_gets_the_snapshot),
+        WITH_NODE(only_whole_election_sets_reach_vrrp),
+        WITH_NODE(the_first_death_of_vrrp_is_healed_in_place),
+        WITH_NODE(the_second_death_of_vrrp_gives_its_addresses_up),
+        WITH_NODE(the_end_has_an_order),
+        WITH_NODE(children_notice_the_death_of_the_supervisor),
+        WITH_NODE(a_taken_port_is_reported_and_tried_again),
+        WITH_NODE(a_node_whose_control_cannot_start_ends),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
