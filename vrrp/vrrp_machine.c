@@ -1,0 +1,266 @@
+#include "vrrp/vrrp_machine.h"
+
+#include "lbnode/base/bytes.h"
+
+typedef struct vrrp_actions (*handler)(struct vrrp_machine *machine,
+                                       const struct vrrp_event *event,
+                                       uint64_t now_us);
+
+static const struct vrrp_actions nothing;
+
+uint32_t vrrp_skew_us(uint8_t priority, uint32_t interval_us)
+{
+    return (uint32_t)((uint64_t)(256 - priority) * interval_us / 256);
+}
+
+uint32_t vrrp_machine_dead_time_us(const struct vrrp_machine *machine)
+{
+    uint32_t interval_us = machine->active_interval_us;
+    return 3 * interval_us + vrrp_skew_us(machine->settings.priority, interval_us) +
+           machine->settings.tie_delay_us;
+}
+
+uint32_t vrrp_machine_listen_time_us(const struct vrrp_machine *machine)
+{
+    uint32_t interval_us = machine->active_interval_us;
+    uint32_t quiet_us =
+        3 * interval_us > VRRP_LISTEN_MINIMUM_US ? 3 * interval_us : VRRP_LISTEN_MINIMUM_US;
+    return quiet_us + vrrp_skew_us(machine->settings.priority, interval_us) +
+           machine->settings.tie_delay_us;
+}
+
+void vrrp_machine_init(struct vrrp_machine *machine,
+                       const struct vrrp_machine_settings *settings,
+                       uint64_t now_us)
+{
+    *machine = (struct vrrp_machine){
+        .settings = *settings,
+        .state = VRRP_INITIALIZE,
+        .deadline_us = VRRP_NO_DEADLINE,
+        .since_us = now_us,
+        .active_interval_us = settings->advert_interval_us,
+    };
+}
+
+static unsigned enter(struct vrrp_machine *machine, enum vrrp_state state, uint64_t now_us)
+{
+    machine->state = state;
+    machine->since_us = now_us;
+    return VRRP_ACTION_STATE_CHANGED;
+}
+
+static void listen_dead_time(struct vrrp_machine *machine, uint64_t now_us)
+{
+    machine->deadline_us = now_us + vrrp_machine_dead_time_us(machine);
+}
+
+static void follow(struct vrrp_machine *machine, const struct vrrp_event *advert, uint64_t now)
+{
+    machine->active_interval_us = advert->interval_us;
+    machine->active_address = advert->source;
+    listen_dead_time(machine, now);
+}
+
+static struct vrrp_actions advertise(struct vrrp_machine *machine, uint64_t now_us)
+{
+    machine->deadline_us = now_us + machine->settings.advert_interval_us;
+    return (struct vrrp_actions){VRRP_ACTION_SEND_ADVERT, machine->settings.priority};
+}
+
+static struct vrrp_actions take_over(struct vrrp_machine *machine, uint64_t now_us)
+{
+    machine->active_interval_us = machine->settings.advert_interval_us;
+    machine->active_address = machine->settings.own_address;
+    machine->became_active_count++;
+    struct vrrp_actions actions = advertise(machine, now_us);
+    actions.set |=
+        VRRP_ACTION_ADD_ADDRESSES | VRRP_ACTION_ANNOUNCE | enter(machine, VRRP_ACTIVE, now_us);
+    return actions;
+}
+
+/* Steps down without having heard a better node. */
+static struct vrrp_actions
+give_up(struct vrrp_machine *machine, enum vrrp_state state, uint64_t now_us)
+{
+    machine->active_address = (struct ip_address){0};
+    machine->deadline_us = VRRP_NO_DEADLINE;
+    return (struct vrrp_actions){VRRP_ACTION_SEND_ADVERT | VRRP_ACTION_REMOVE_ADDRESSES |
+                                     enter(machine, state, now_us),
+                                 0};
+}
+
+static struct vrrp_actions
+any_eligible(struct vrrp_machine *machine, const struct vrrp_event *event, uint64_t now_us)
+{
+    machine->active_interval_us = machine->settings.advert_interval_us;
+    machine->deadline_us = now_us + vrrp_machine_listen_time_us(machine);
+    return (struct vrrp_actions){VRRP_ACTION_GREET | enter(machine, VRRP_BACKUP, now_us), 0};
+}
+
+static struct vrrp_actions
+any_ineligible(struct vrrp_machine *machine, const struct vrrp_event *event, uint64_t now_us)
+{
+    machine->deadline_us = VRRP_NO_DEADLINE;
+    return (struct vrrp_actions){enter(machine, VRRP_FAULT, now_us), 0};
+}
+
+static struct vrrp_actions
+any_stop(struct vrrp_machine *machine, const struct vrrp_event *event, uint64_t now_us)
+{
+    machine->deadline_us = VRRP_NO_DEADLINE;
+    return (struct vrrp_actions){enter(machine, VRRP_INITIALIZE, now_us), 0};
+}
+
+/* Outside the election adverts only tell people who is active. */
+static struct vrrp_actions
+outside_advert(struct vrrp_machine *machine, const struct vrrp_event *event, uint64_t now_us)
+{
+    machine->active_address = event->priority ? event->source : (struct ip_address){0};
+    return nothing;
+}
+
+static struct vrrp_actions
+initialize_resume(struct vrrp_machine *machine, const struct vrrp_event *event, uint64_t now_us)
+{
+    machine->active_address = event->resume_active_address;
+    if (event->resume_state == VRRP_ACTIVE)
+        return take_over(machine, now_us);
+    if (event->resume_state != VRRP_BACKUP)
+        return nothing;
+    listen_dead_time(machine, now_us);
+    return (struct vrrp_actions){VRRP_ACTION_GREET | enter(machine, VRRP_BACKUP, now_us), 0};
+}
+
+/* A timer that comes later than a whole dead time means that we were not running: what the
+ * peers said meanwhile may be lost, so listen again instead of taking over. */
+static struct vrrp_actions
+backup_timer(struct vrrp_machine *machine, const struct vrrp_event *event, uint64_t now_us)
+{
+    if (now_us < machine->deadline_us)
+        return nothing;
+    if (now_us - machine->deadline_us > vrrp_machine_dead_time_us(machine)) {
+        listen_dead_time(machine, now_us);
+        return nothing;
+    }
+    return take_over(machine, now_us);
+}
+
+static bool may_preempt(const struct vrrp_machine *machine, uint64_t now_us)
+{
+    return machine->settings.preempt &&
+           now_us - machine->since_us >= machine->settings.preempt_delay_us;
+}
+
+/* A resignation counts only from the node that we follow: another one that gives up (the loser
+ * of a double ownership) changes nothing. */
+static struct vrrp_actions
+backup_advert(struct vrrp_machine *machine, const struct vrrp_event *event, uint64_t now_us)
+{
+    if (event->priority == 0) {
+        bool known = machine->active_address.family != 0;
+        if (known && !ip_address_equal(&machine->active_address, &event->source))
+            return nothing;
+        uint32_t skew_us =
+            vrrp_skew_us(machine->settings.priority, machine->active_interval_us);
+        machine->active_address = (struct ip_address){0};
+        machine->deadline_us = now_us + skew_us + machine->settings.tie_delay_us;
+        return nothing;
+    }
+    if (event->priority >= machine->settings.priority || !may_preempt(machine, now_us))
+        follow(machine, event, now_us);
+    return nothing;
+}
+
+static struct vrrp_actions
+active_timer(struct vrrp_machine *machine, const struct vrrp_event *event, uint64_t now_us)
+{
+    return now_us < machine->deadline_us ? nothing : advertise(machine, now_us);
+}
+
+static bool beats_us(const struct vrrp_machine *machine, const struct vrrp_event *advert)
+{
+    if (advert->priority != machine->settings.priority)
+        return advert->priority > machine->settings.priority;
+    return ip_address_compare(&advert->source, &machine->settings.own_address) > 0;
+}
+
+static struct vrrp_actions
+active_advert(struct vrrp_machine *machine, const struct vrrp_event *event, uint64_t now_us)
+{
+    struct vrrp_actions actions = advertise(machine, now_us);
+    if (event->priority == 0)
+        return actions;
+    if (beats_us(machine, event)) {
+        follow(machine, event, now_us);
+        actions.set |= VRRP_ACTION_REMOVE_ADDRESSES | enter(machine, VRRP_BACKUP, now_us);
+    } else {
+        actions.set |= VRRP_ACTION_ANNOUNCE;
+    }
+    return actions;
+}
+
+static struct vrrp_actions
+active_ineligible(struct vrrp_machine *machine, const struct vrrp_event *event, uint64_t now_us)
+{
+    return give_up(machine, VRRP_FAULT, now_us);
+}
+
+static struct vrrp_actions
+active_stop(struct vrrp_machine *machine, const struct vrrp_event *event, uint64_t now_us)
+{
+    return give_up(machine, VRRP_INITIALIZE, now_us);
+}
+
+/* An absent handler: the event means nothing in that state. */
+static const handler handlers[][VRRP_EVENT_COUNT] = {
+    [VRRP_INITIALIZE] =
+        {
+            [VRRP_EVENT_ELIGIBLE] = any_eligible,
+            [VRRP_EVENT_INELIGIBLE] = any_ineligible,
+            [VRRP_EVENT_ADVERT] = outside_advert,
+            [VRRP_EVENT_RESUME] = initialize_resume,
+        },
+    [VRRP_BACKUP] =
+        {
+            [VRRP_EVENT_INELIGIBLE] = any_ineligible,
+            [VRRP_EVENT_TIMER] = backup_timer,
+            [VRRP_EVENT_ADVERT] = backup_advert,
+            [VRRP_EVENT_STOP] = any_stop,
+        },
+    [VRRP_ACTIVE] =
+        {
+            [VRRP_EVENT_INELIGIBLE] = active_ineligible,
+            [VRRP_EVENT_TIMER] = active_timer,
+            [VRRP_EVENT_ADVERT] = active_advert,
+            [VRRP_EVENT_STOP] = active_stop,
+        },
+    [VRRP_FAULT] =
+        {
+            [VRRP_EVENT_ELIGIBLE] = any_eligible,
+            [VRRP_EVENT_ADVERT] = outside_advert,
+            [VRRP_EVENT_STOP] = any_stop,
+        },
+};
+
+static bool overslept(const struct vrrp_machine *machine, uint64_t now_us)
+{
+    return machine->state == VRRP_ACTIVE && now_us > machine->deadline_us &&
+           now_us - machine->deadline_us > vrrp_machine_dead_time_us(machine);
+}
+
+struct vrrp_actions
+vrrp_machine_step(struct vrrp_machine *machine, const struct vrrp_event *event, uint64_t now_us)
+{
+    struct vrrp_actions before = nothing;
+    if (overslept(machine, now_us)) {
+        machine->active_address = (struct ip_address){0};
+        listen_dead_time(machine, now_us);
+        before.set = VRRP_ACTION_REMOVE_ADDRESSES | enter(machine, VRRP_BACKUP, now_us);
+    }
+    bool own = event->kind == VRRP_EVENT_ADVERT &&
+               ip_address_equal(&event->source, &machine->settings.own_address);
+    handler handle = handlers[machine->state][event->kind];
+    struct vrrp_actions actions = handle && !own ? handle(machine, event, now_us) : nothing;
+    actions.set |= before.set;
+    return actions;
+}

@@ -1,0 +1,97 @@
+/* The election of one virtual router (RFC 9568 6.4 with errata 7947-8301), pure: state, event
+ * and time in, actions out; times in microseconds of one monotonic clock. One virtual router is
+ * one VRRP group in one address family.
+ * Beyond the RFC: a fault state for a node that cannot serve; no preemption unless asked; a
+ * machine that was not run for longer than its dead time listens before it speaks again; the
+ * loser of a double ownership speaks once more, so that the winner notices and announces. */
+#ifndef VRRP_VRRP_MACHINE_H
+#define VRRP_VRRP_MACHINE_H
+
+#include "lbnode/base/ip_address.h"
+#include "lbnode/model/message.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define VRRP_NO_DEADLINE UINT64_MAX
+
+enum {
+    /* A machine that starts to listen hears nothing while its peers' kernels resolve its link
+     * address, which they retry once a second: so long it stays backup at least. */
+    VRRP_LISTEN_MINIMUM_US = 1000000,
+};
+
+struct vrrp_machine_settings {
+    uint8_t priority; /* 1..254 */
+    bool preempt;
+    uint32_t preempt_delay_us;
+    uint32_t advert_interval_us;
+    /* Added to the dead time so that nodes of equal priority do not take over at the same
+     * moment: smallest on the node whose address wins a tie. */
+    uint32_t tie_delay_us;
+    struct ip_address own_address; /* source of our adverts */
+};
+
+struct vrrp_machine {
+    struct vrrp_machine_settings settings; /* may be changed between steps */
+    enum vrrp_state state;
+    uint64_t deadline_us;             /* when to give VRRP_EVENT_TIMER, or VRRP_NO_DEADLINE */
+    uint64_t since_us;                /* of the state */
+    uint32_t active_interval_us;      /* of the active node that we heard last */
+    struct ip_address active_address; /* of that node; ours while active; family 0: unknown */
+    uint32_t became_active_count;
+};
+
+enum vrrp_event_kind {
+    VRRP_EVENT_ELIGIBLE,   /* this node can serve */
+    VRRP_EVENT_INELIGIBLE, /* it cannot */
+    VRRP_EVENT_TIMER,      /* the deadline has come; harmless when early */
+    VRRP_EVENT_ADVERT,
+    VRRP_EVENT_STOP,   /* leave the election in an orderly way */
+    VRRP_EVENT_RESUME, /* first event: continue in the state of a process that died */
+    VRRP_EVENT_COUNT
+};
+
+struct vrrp_event {
+    enum vrrp_event_kind kind;
+    /* ADVERT */
+    struct ip_address source;
+    uint8_t priority;
+    uint32_t interval_us;
+    /* RESUME */
+    enum vrrp_state resume_state;
+    struct ip_address resume_active_address;
+};
+
+/* To be done in this order. */
+enum vrrp_action {
+    VRRP_ACTION_GREET = 1,       /* make the peers' kernels learn our link address */
+    VRRP_ACTION_SEND_ADVERT = 2, /* with advert_priority */
+    VRRP_ACTION_ADD_ADDRESSES = 4,
+    VRRP_ACTION_REMOVE_ADDRESSES = 8,
+    VRRP_ACTION_ANNOUNCE = 16, /* start the schedule of gratuitous ARP or unsolicited NA */
+    VRRP_ACTION_STATE_CHANGED = 32,
+};
+
+struct vrrp_actions {
+    unsigned set; /* of enum vrrp_action */
+    uint8_t advert_priority;
+};
+
+/* Begins in VRRP_INITIALIZE, waiting for VRRP_EVENT_ELIGIBLE or VRRP_EVENT_RESUME. */
+void vrrp_machine_init(struct vrrp_machine *machine,
+                       const struct vrrp_machine_settings *settings,
+                       uint64_t now_us);
+
+struct vrrp_actions vrrp_machine_step(struct vrrp_machine *machine,
+                                      const struct vrrp_event *event,
+                                      uint64_t now_us);
+
+/* Skew_Time of RFC 9568 6.1 for PRIORITY at INTERVAL_US. */
+uint32_t vrrp_skew_us(uint8_t priority, uint32_t interval_us);
+/* Active_Down_Interval plus the tie delay: silence after which we take over. */
+uint32_t vrrp_machine_dead_time_us(const struct vrrp_machine *machine);
+/* How long a machine listens after it became able to serve. */
+uint32_t vrrp_machine_listen_time_us(const struct vrrp_machine *machine);
+
+#endif

@@ -1,0 +1,95 @@
+#include "vrrp/vrrp_place.h"
+
+#include <stdio.h>
+
+struct ip_address vrrp_link_local(uint8_t vrid)
+{
+    return (struct ip_address){
+        6, {0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0x02, 0x00, 0x5e, 0xff, 0xfe, 0x00, 0x02, vrid}};
+}
+
+static const struct interface *toward_peers(const struct vrrp_config *config,
+                                            const struct interface_table *table,
+                                            uint8_t family)
+{
+    for (size_t i = 0; i < config->peer_count; i++) {
+        const struct ip_address *peer = &config->peers[i].address;
+        const struct interface *found = interface_table_toward(table, peer);
+        if (found && (family == 0 || peer->family == family))
+            return found;
+    }
+    return NULL;
+}
+
+const struct interface *vrrp_place_address(const struct vrrp_config *config,
+                                           const struct message_vrrp_group *group,
+                                           const struct interface_table *table,
+                                           const struct ip_address *address)
+{
+    if (group->interface[0])
+        return interface_table_by_name(table, group->interface);
+    const struct interface *found = interface_table_toward(table, address);
+    return found && !found->loopback ? found : toward_peers(config, table, 0);
+}
+
+static struct vrrp_place fault(struct vrrp_place place, enum event_code code)
+{
+    place.fault = code;
+    return place;
+}
+
+struct vrrp_place vrrp_place_router(const struct vrrp_config *config,
+                                    const struct message_vrrp_group *group,
+                                    const struct interface_table *table,
+                                    const struct ip_address *address)
+{
+    struct vrrp_place place = {0};
+    char text[IP_ADDRESS_TEXT_SIZE];
+    const struct interface *carrier = vrrp_place_address(config, group, table, address);
+    if (!carrier && group->interface[0]) {
+        snprintf(place.reason, sizeof(place.reason), "there is no interface %s",
+                 group->interface);
+        return fault(place, EVENT_VIP_NO_INTERFACE);
+    }
+    if (!carrier) {
+        ip_address_format(address, text);
+        snprintf(place.reason, sizeof(place.reason),
+                 "no interface has a subnet with %s or with a peer", text);
+        return fault(place, EVENT_VIP_NO_INTERFACE);
+    }
+    place.interface = address->family == 4 ? toward_peers(config, table, 4) : NULL;
+    if (!place.interface)
+        place.interface = carrier;
+    place.own_address = interface_table_source(table, place.interface->index, address->family,
+                                               vrrp_config_first_peer(config, address->family));
+    if (!place.interface->up || !carrier->up) {
+        snprintf(place.reason, sizeof(place.reason), "interface %s is down",
+                 carrier->up ? place.interface->name : carrier->name);
+        return fault(place, EVENT_VRRP_FAULT);
+    }
+    if (place.own_address.family == 0) {
+        snprintf(place.reason, sizeof(place.reason), "interface %s has no %s address",
+                 place.interface->name, address->family == 4 ? "IPv4" : "link-local IPv6");
+        return fault(place, EVENT_VRRP_FAULT);
+    }
+    return place;
+}
+
+uint32_t vrrp_place_tie_delay_us(const struct vrrp_config *config,
+                                 const struct interface_table *table,
+                                 uint32_t advert_interval_us)
+{
+    enum {
+        STEPS = 8
+    };
+    uint32_t rank = 0;
+    for (size_t i = 0; i < config->peer_count && rank < STEPS; i++) {
+        const struct ip_address *peer = &config->peers[i].address;
+        const struct interface *toward = interface_table_toward(table, peer);
+        if (!toward || peer->family != 4)
+            continue;
+        struct ip_address own = interface_table_source(table, toward->index, 4, peer);
+        rank += ip_address_compare(peer, &own) > 0;
+    }
+    return rank * (advert_interval_us / STEPS);
+}

@@ -1,0 +1,346 @@
+#include "vrrp/vrrp_router.h"
+
+#include "lbnode/base/monotime.h"
+#include "vrrp/vrrp_router_io.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    /* Whoever removes our address again and again meets the renewal's pace, not a duel. */
+    REPLACE_GAP_US = 50000,
+};
+
+struct vrrp_router *vrrp_router_new(const struct message_vrrp_group *group, uint8_t family)
+{
+    struct vrrp_router *router = calloc(1, sizeof(*router));
+    if (!router)
+        return NULL;
+    struct vrrp_machine_settings settings = {
+        .priority = group->priority,
+        .advert_interval_us = group->advert_interval_ms * 1000,
+    };
+    router->group = *group;
+    router->family = family;
+    router->since_wall_ms = walltime_now_ms();
+    vrrp_machine_init(&router->machine, &settings, monotime_now_us());
+    return router;
+}
+
+void vrrp_router_free(struct vrrp_router *router)
+{
+    if (!router)
+        return;
+    free(router->vips);
+    free(router);
+}
+
+bool vrrp_router_has_address(const struct vrrp_router *router, const struct ip_address *address)
+{
+    for (size_t i = 0; i < router->vip_count; i++) {
+        if (ip_address_equal(&router->vips[i].address, address))
+            return true;
+    }
+    return false;
+}
+
+static struct vrrp_vip *find_vip(struct vrrp_router *router, const struct ip_address *address)
+{
+    for (size_t i = 0; i < router->vip_count; i++) {
+        if (ip_address_equal(&router->vips[i].address, address))
+            return &router->vips[i];
+    }
+    return NULL;
+}
+
+/* What is known about ADDRESS moves from the old list to the new one. */
+static void take_vip(struct vrrp_router *router,
+                     struct vrrp_vip *vips,
+                     size_t *count,
+                     const struct ip_address *address)
+{
+    struct vrrp_vip *known = find_vip(router, address);
+    for (size_t i = 0; i < *count; i++) {
+        if (ip_address_equal(&vips[i].address, address))
+            return;
+    }
+    if (known) {
+        vips[(*count)++] = *known;
+        known->owned_index = 0;
+    } else {
+        vips[(*count)++] = (struct vrrp_vip){.address = *address};
+    }
+}
+
+static bool take_addresses(struct vrrp_router *router, struct vrrp_host *host)
+{
+    const struct vrrp_config *config = &host->config;
+    struct vrrp_vip *vips = calloc(config->address_count + 1, sizeof(*vips));
+    size_t count = 0;
+    if (!vips)
+        return false;
+    if (router->family == 6) {
+        struct ip_address link_local = vrrp_link_local(router->group.vrid);
+        take_vip(router, vips, &count, &link_local);
+    }
+    for (size_t i = 0; i < config->address_count; i++) {
+        const struct message_vrrp_address *address = &config->addresses[i];
+        if (address->address.family == router->family &&
+            uuid_equal(&address->group_id, &router->group.group_id))
+            take_vip(router, vips, &count, &address->address);
+    }
+    vrrp_router_remove_addresses(router, host, false); /* those that nobody took */
+    free(router->vips);
+    router->vips = vips;
+    router->vip_count = count;
+    return true;
+}
+
+bool vrrp_router_configure(struct vrrp_router *router,
+                           struct vrrp_host *host,
+                           const struct message_vrrp_group *group,
+                           uint64_t now_us)
+{
+    router->group = *group;
+    if (!take_addresses(router, host))
+        return false;
+    vrrp_router_evaluate(router, host, now_us);
+    return true;
+}
+
+/* The address that decides where the router lives: the first one to be served that is not the
+ * derived link-local. NULL: there is none. */
+static struct vrrp_vip *leading_vip(struct vrrp_router *router)
+{
+    size_t derived = router->family == 6 ? 1 : 0;
+    for (size_t i = derived; i < router->vip_count; i++) {
+        if (!router->vips[i].left_alone)
+            return &router->vips[i];
+    }
+    return NULL;
+}
+
+static void place_vips(struct vrrp_router *router, struct vrrp_host *host)
+{
+    for (size_t i = 0; i < router->vip_count; i++) {
+        struct vrrp_vip *vip = &router->vips[i];
+        vip->left_alone =
+            ip_address_is_loopback(&vip->address) ||
+            (!vip->owned_index && interface_table_has_permanent(&host->table, &vip->address));
+        const struct interface *interface =
+            vrrp_place_address(&host->config, &router->group, &host->table, &vip->address);
+        vip->interface_index = interface ? interface->index : 0;
+    }
+    struct vrrp_vip *leading = leading_vip(router);
+    if (router->family == 6 && leading)
+        router->vips[0].interface_index = leading->interface_index;
+}
+
+/* May this node serve as far as its own interfaces go? Fills in the reason if not. */
+static struct vrrp_place find_place(struct vrrp_router *router, struct vrrp_host *host)
+{
+    struct vrrp_vip *leading = leading_vip(router);
+    struct vrrp_place place =
+        vrrp_place_router(&host->config, &router->group, &host->table, &leading->address);
+    int error = 0;
+    router->socket = NULL;
+    if (place.interface)
+        snprintf(router->interface, sizeof(router->interface), "%s", place.interface->name);
+    if (!host->privileged) {
+        place.fault = EVENT_VRRP_FAULT;
+        snprintf(place.reason, sizeof(place.reason),
+                 "the vrrp process lacks the capabilities NET_ADMIN and NET_RAW");
+    }
+    if (place.reason[0])
+        return place;
+    router->socket = vrrp_host_socket(host, place.interface, router->family, &error);
+    if (!router->socket) {
+        place.fault = EVENT_VRRP_FAULT;
+        snprintf(place.reason, sizeof(place.reason), "no raw socket on %s: %s",
+                 place.interface->name, strerror(-error));
+    }
+    return place;
+}
+
+static void set_settings(struct vrrp_router *router,
+                         struct vrrp_host *host,
+                         const struct ip_address *own_address)
+{
+    struct vrrp_machine_settings *settings = &router->machine.settings;
+    settings->priority = router->group.priority;
+    settings->preempt = router->group.preempt;
+    settings->preempt_delay_us = router->group.preempt_delay_ms * 1000;
+    settings->advert_interval_us = router->group.advert_interval_ms * 1000;
+    settings->tie_delay_us =
+        vrrp_place_tie_delay_us(&host->config, &host->table, settings->advert_interval_us);
+    settings->own_address = *own_address;
+}
+
+static void become_passive(struct vrrp_router *router, struct vrrp_host *host, uint64_t now_us)
+{
+    struct vrrp_event stop = {.kind = VRRP_EVENT_STOP};
+    vrrp_router_step(router, host, &stop, now_us);
+    router->passive = true;
+    router->interface[0] = 0;
+    snprintf(router->reason, sizeof(router->reason), "this host has the address already");
+}
+
+void vrrp_router_evaluate(struct vrrp_router *router, struct vrrp_host *host, uint64_t now_us)
+{
+    struct vrrp_event event = {.kind = VRRP_EVENT_ELIGIBLE};
+    char before[VRRP_REASON_SIZE];
+    place_vips(router, host);
+    if (!leading_vip(router)) {
+        become_passive(router, host, now_us);
+        return;
+    }
+    router->passive = false;
+    struct vrrp_place place = find_place(router, host);
+    memcpy(before, router->reason, sizeof(before));
+    memcpy(router->reason, place.reason, sizeof(router->reason));
+    if (place.reason[0] && strcmp(before, place.reason) != 0)
+        vrrp_report_event(&host->report, place.fault, "group %s (IPv%u): %s",
+                          router->group.name, router->family, place.reason);
+    if (place.own_address.family)
+        set_settings(router, host, &place.own_address);
+    if (!place.reason[0] && host->eligibility_known && !host->eligible)
+        memcpy(router->reason, host->ineligible_reason, sizeof(router->reason));
+    if (place.reason[0] || (host->eligibility_known && !host->eligible))
+        event.kind = VRRP_EVENT_INELIGIBLE;
+    if (event.kind == VRRP_EVENT_INELIGIBLE || host->eligibility_known)
+        vrrp_router_step(router, host, &event, now_us);
+    if (router->machine.state == VRRP_ACTIVE) {
+        vrrp_router_remove_addresses(router, host, true);
+        vrrp_router_renew(router, host);
+    }
+}
+
+static void announce_due(struct vrrp_router *router, struct vrrp_host *host, uint64_t now_us)
+{
+    if (announce_schedule_take(&router->announcements, now_us))
+        vrrp_router_announce(router, host);
+}
+
+static void report_state(struct vrrp_router *router, struct vrrp_host *host)
+{
+    const char *name = router->group.name;
+    char text[IP_ADDRESS_TEXT_SIZE];
+    ip_address_format(&router->machine.active_address, text);
+    router->since_wall_ms = walltime_now_ms();
+    if (router->machine.state == VRRP_ACTIVE) {
+        vrrp_report_event(&host->report, EVENT_VIP_ACTIVE,
+                          "this node is active for group %s (IPv%u) on %s", name,
+                          router->family, router->interface);
+    } else {
+        announce_schedule_stop(&router->announcements);
+    }
+    if (router->machine.state == VRRP_BACKUP)
+        vrrp_report_event(&host->report, EVENT_VIP_BACKUP,
+                          "this node is backup for group %s (IPv%u)%s%s", name, router->family,
+                          text[0] ? " under " : "", text);
+    if (router->machine.state == VRRP_FAULT && !host->eligible && host->eligibility_known)
+        vrrp_report_event(&host->report, EVENT_VRRP_FAULT, "group %s (IPv%u): %s", name,
+                          router->family, router->reason);
+    vrrp_router_send_status(router, host);
+}
+
+void vrrp_router_step(struct vrrp_router *router,
+                      struct vrrp_host *host,
+                      const struct vrrp_event *event,
+                      uint64_t now_us)
+{
+    struct vrrp_actions actions = vrrp_machine_step(&router->machine, event, now_us);
+    if (actions.set & VRRP_ACTION_GREET)
+        vrrp_router_greet(router, host);
+    if (actions.set & VRRP_ACTION_SEND_ADVERT)
+        vrrp_router_send_advert(router, host, actions.advert_priority);
+    if (actions.set & VRRP_ACTION_ADD_ADDRESSES)
+        vrrp_router_add_addresses(router, host);
+    if (actions.set & VRRP_ACTION_REMOVE_ADDRESSES)
+        vrrp_router_remove_addresses(router, host, false);
+    if (actions.set & VRRP_ACTION_ANNOUNCE) {
+        announce_schedule_start(&router->announcements, now_us);
+        announce_due(router, host, now_us);
+    }
+    if (actions.set & VRRP_ACTION_STATE_CHANGED)
+        report_state(router, host);
+}
+
+void vrrp_router_run_due(struct vrrp_router *router, struct vrrp_host *host, uint64_t now_us)
+{
+    struct vrrp_event timer = {.kind = VRRP_EVENT_TIMER};
+    if (now_us >= router->machine.deadline_us)
+        vrrp_router_step(router, host, &timer, now_us);
+    announce_due(router, host, now_us);
+}
+
+uint64_t vrrp_router_due_us(const struct vrrp_router *router)
+{
+    uint64_t announce_us = announce_schedule_due_us(&router->announcements);
+    return announce_us < router->machine.deadline_us ? announce_us
+                                                     : router->machine.deadline_us;
+}
+
+void vrrp_router_renew(struct vrrp_router *router, struct vrrp_host *host)
+{
+    size_t missing = 0;
+    if (router->machine.state != VRRP_ACTIVE)
+        return;
+    for (size_t i = 0; i < router->vip_count; i++)
+        missing += !router->vips[i].owned_index && !router->vips[i].left_alone;
+    vrrp_router_add_addresses(router, host);
+    for (size_t i = 0; i < router->vip_count; i++)
+        missing -= !router->vips[i].owned_index && !router->vips[i].left_alone;
+    if (missing) {
+        announce_schedule_start(&router->announcements, monotime_now_us());
+        announce_due(router, host, monotime_now_us());
+    }
+}
+
+bool vrrp_router_address_gone(struct vrrp_router *router,
+                              struct vrrp_host *host,
+                              unsigned interface_index,
+                              const struct ip_address *address,
+                              uint64_t now_us)
+{
+    struct vrrp_vip *vip = find_vip(router, address);
+    char text[IP_ADDRESS_TEXT_SIZE];
+    if (!vip || vip->owned_index != interface_index || router->machine.state != VRRP_ACTIVE)
+        return vip != NULL;
+    ip_address_format(address, text);
+    vrrp_report_owned(&host->report, address, interface_index, false);
+    vip->owned_index = 0;
+    if (now_us - vip->replaced_us >= REPLACE_GAP_US)
+        vrrp_router_renew(router, host);
+    vip->replaced_us = now_us;
+    vrrp_report_event_limited(&host->report, EVENT_VIP_REPLACED,
+                              "somebody removed address %s of group %s from %s; put back", text,
+                              router->group.name, router->interface);
+    return true;
+}
+
+void vrrp_router_send_status(struct vrrp_router *router, struct vrrp_host *host)
+{
+    const struct vrrp_machine *machine = &router->machine;
+    struct message_vrrp_status status = MESSAGE_OF(VRRP_STATUS, struct message_vrrp_status);
+    status.group_id = router->group.group_id;
+    status.family = router->family;
+    status.vrid = router->group.vrid;
+    status.state = (uint8_t)(router->passive ? VRRP_ACTIVE : machine->state);
+    status.priority = router->group.priority;
+    status.active_address = machine->active_address;
+    status.since_wall_ms = router->since_wall_ms;
+    status.dead_time_us = vrrp_machine_dead_time_us(machine);
+    for (size_t i = 0; i < router->vip_count; i++)
+        status.address_count += router->passive || !router->vips[i].left_alone;
+    status.adverts_sent = router->adverts_sent;
+    status.adverts_received = router->adverts_received;
+    status.adverts_dropped = router->adverts_dropped;
+    status.became_active_count = machine->became_active_count;
+    memcpy(status.interface, router->interface, sizeof(status.interface));
+    memcpy(status.reason, router->reason, sizeof(status.reason));
+    if (host->report.channel)
+        channel_send(host->report.channel, &status.header, NULL, 0);
+}

@@ -1,0 +1,85 @@
+/* One virtual router at work: its machine, its addresses, and the carrying out of what the
+ * machine decides. Owned by the driver; `struct vrrp_host` holds what all routers share. */
+#ifndef VRRP_VRRP_ROUTER_H
+#define VRRP_VRRP_ROUTER_H
+
+#include "vrrp/announce_schedule.h"
+#include "vrrp/vip_address.h"
+#include "vrrp/vrrp_config.h"
+#include "vrrp/vrrp_machine.h"
+#include "vrrp/vrrp_place.h"
+#include "vrrp/vrrp_report.h"
+#include "vrrp/vrrp_socket.h"
+
+struct vrrp_host {
+    struct loop *loop;
+    struct vrrp_report report;
+    struct vrrp_config config;
+    struct interface_table table;
+    struct vip_netlink *netlink;
+    int frame_fd; /* or -1 */
+    struct vrrp_socket *sockets;
+    struct vrrp_socket_handler socket_handler;
+    bool privileged;
+    bool eligibility_known, eligible; /* as the supervisor says */
+    char ineligible_reason[VRRP_REASON_SIZE];
+};
+
+struct vrrp_vip {
+    struct ip_address address;
+    unsigned interface_index; /* where it belongs; 0: nowhere */
+    unsigned owned_index;     /* where we put it; 0: not there */
+    bool left_alone;          /* this host has it for good by somebody else's hand */
+    int error;                /* of the last attempt to add it, reported once */
+    uint64_t replaced_us;     /* when we last put it back */
+};
+
+struct vrrp_router {
+    struct vrrp_router *next;
+    struct message_vrrp_group group;
+    uint8_t family;
+    bool passive; /* every address is left alone: nothing to elect */
+    struct vrrp_vip *vips;
+    size_t vip_count;
+    struct vrrp_machine machine;
+    struct announce_schedule announcements;
+    struct vrrp_socket *socket; /* one of the host's; NULL while there is none */
+    char interface[IFNAMSIZ];
+    char reason[VRRP_REASON_SIZE];
+    uint64_t since_wall_ms;
+    uint64_t adverts_sent, adverts_received, adverts_dropped;
+};
+
+/* NULL when out of memory. RESUME may be NULL. Follow with vrrp_router_configure. */
+struct vrrp_router *vrrp_router_new(const struct message_vrrp_group *group, uint8_t family);
+void vrrp_router_free(struct vrrp_router *router); /* does not resign */
+
+/* Takes the addresses and settings from the host's configuration; what is the same is left
+ * undisturbed. False when out of memory. */
+bool vrrp_router_configure(struct vrrp_router *router,
+                           struct vrrp_host *host,
+                           const struct message_vrrp_group *group,
+                           uint64_t now_us);
+/* Looks again where the router lives and whether it may serve (interfaces, addresses or
+ * eligibility changed). */
+void vrrp_router_evaluate(struct vrrp_router *router, struct vrrp_host *host, uint64_t now_us);
+void vrrp_router_step(struct vrrp_router *router,
+                      struct vrrp_host *host,
+                      const struct vrrp_event *event,
+                      uint64_t now_us);
+/* Timer and announcements, as far as they are due. */
+void vrrp_router_run_due(struct vrrp_router *router, struct vrrp_host *host, uint64_t now_us);
+uint64_t vrrp_router_due_us(const struct vrrp_router *router);
+/* Renews the lifetime of the addresses, adds what is missing. */
+void vrrp_router_renew(struct vrrp_router *router, struct vrrp_host *host);
+/* Somebody removed ADDRESS from an interface. True when it was ours. */
+bool vrrp_router_address_gone(struct vrrp_router *router,
+                              struct vrrp_host *host,
+                              unsigned interface_index,
+                              const struct ip_address *address,
+                              uint64_t now_us);
+bool vrrp_router_has_address(const struct vrrp_router *router,
+                             const struct ip_address *address);
+void vrrp_router_send_status(struct vrrp_router *router, struct vrrp_host *host);
+
+#endif

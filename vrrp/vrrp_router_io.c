@@ -1,0 +1,195 @@
+#include "vrrp/vrrp_router_io.h"
+
+#include "vrrp/ndisc.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    /* What one packet of the smallest IPv6 MTU holds; the list in an advert is for people. */
+    ADVERT_ADDRESSES_IPV6 = 77,
+    MICROSECONDS_PER_CENTISECOND = 10000,
+};
+
+static uint8_t collect_addresses(const struct vrrp_router *router, uint8_t *out)
+{
+    size_t limit = router->family == 4 ? VRRP_MAXIMUM_ADDRESSES : ADVERT_ADDRESSES_IPV6;
+    size_t count = 0;
+    for (size_t i = 0; i < router->vip_count && count < limit; i++) {
+        const struct ip_address *address = &router->vips[i].address;
+        size_t size = ip_address_size(address);
+        if (!router->vips[i].left_alone)
+            memcpy(out + size * count++, address->bytes, size);
+    }
+    return (uint8_t)count;
+}
+
+static uint16_t interval_cs(uint32_t interval_us)
+{
+    uint32_t cs = interval_us / MICROSECONDS_PER_CENTISECOND;
+    if (cs == 0)
+        return 1;
+    return cs > VRRP_MAXIMUM_INTERVAL_CS ? VRRP_MAXIMUM_INTERVAL_CS : (uint16_t)cs;
+}
+
+static void send_to(struct vrrp_router *router,
+                    const struct vrrp_packet *packet,
+                    const struct ip_address *destination)
+{
+    uint8_t message[VRRP_PACKET_MAXIMUM_SIZE];
+    struct vrrp_envelope envelope = {.source = router->machine.settings.own_address,
+                                     .destination = *destination,
+                                     .hop_limit = VRRP_HOP_LIMIT};
+    size_t size = vrrp_packet_encode(packet, &envelope, message, sizeof(message));
+    if (size && vrrp_socket_send(router->socket, &envelope, (struct bytes){message, size}) == 0)
+        router->adverts_sent++;
+}
+
+void vrrp_router_send_advert(struct vrrp_router *router,
+                             struct vrrp_host *host,
+                             uint8_t priority)
+{
+    uint8_t addresses[16 * VRRP_MAXIMUM_ADDRESSES];
+    struct vrrp_packet packet = {
+        .family = router->family,
+        .vrid = router->group.vrid,
+        .priority = priority,
+        .address_count = collect_addresses(router, addresses),
+        .interval_cs = interval_cs(router->machine.settings.advert_interval_us),
+        .checksum = VRRP_CHECKSUM_MESSAGE,
+        .addresses = addresses,
+    };
+    bool multicast = false;
+    if (!router->socket || router->machine.settings.own_address.family == 0)
+        return;
+    for (size_t i = 0; i < host->config.peer_count; i++) {
+        const struct ip_address *peer = &host->config.peers[i].address;
+        if (peer->family == router->family)
+            send_to(router, &packet, peer);
+        else
+            multicast = router->family == 6;
+    }
+    if (multicast) {
+        struct ip_address group = vrrp_multicast_address();
+        send_to(router, &packet, &group);
+    }
+}
+
+void vrrp_router_announce(const struct vrrp_router *router, struct vrrp_host *host)
+{
+    for (size_t i = 0; i < router->vip_count; i++) {
+        const struct vrrp_vip *vip = &router->vips[i];
+        const struct interface *interface =
+            interface_table_by_index(&host->table, vip->owned_index);
+        if (!interface || !interface->has_mac || host->frame_fd < 0)
+            continue;
+        if (router->family == 4) {
+            uint8_t frame[ARP_FRAME_SIZE];
+            arp_build_gratuitous(interface->mac, &vip->address, frame);
+            frame_send(host->frame_fd, interface->index, frame, sizeof(frame));
+        } else {
+            uint8_t frame[NDISC_FRAME_SIZE];
+            ndisc_build_advertisement(interface->mac, &vip->address, frame);
+            frame_send(host->frame_fd, interface->index, frame, sizeof(frame));
+        }
+    }
+}
+
+void vrrp_router_greet(const struct vrrp_router *router, struct vrrp_host *host)
+{
+    const struct interface *interface =
+        router->socket ? interface_table_by_index(&host->table, router->socket->interface_index)
+                       : NULL;
+    if (router->family != 4 || !interface || !interface->has_mac || host->frame_fd < 0)
+        return;
+    for (size_t i = 0; i < host->config.peer_count; i++) {
+        const struct ip_address *peer = &host->config.peers[i].address;
+        uint8_t frame[ARP_FRAME_SIZE];
+        if (peer->family != 4)
+            continue;
+        arp_build_request(interface->mac, &router->machine.settings.own_address, peer, frame);
+        frame_send(host->frame_fd, interface->index, frame, sizeof(frame));
+    }
+}
+
+static void note_added(struct vrrp_vip *vip,
+                       struct vrrp_host *host,
+                       const struct vrrp_router *router,
+                       int result)
+{
+    char text[IP_ADDRESS_TEXT_SIZE];
+    if (result == 0 && vip->owned_index != vip->interface_index)
+        vrrp_report_owned(&host->report, &vip->address, vip->interface_index, true);
+    if (result == 0)
+        vip->owned_index = vip->interface_index;
+    if (result != 0 && result != vip->error) {
+        ip_address_format(&vip->address, text);
+        vrrp_report_event(&host->report, EVENT_VIP_FAILED,
+                          "address %s of group %s could not be added: %s", text,
+                          router->group.name, strerror(-result));
+    }
+    vip->error = result;
+}
+
+void vrrp_router_add_addresses(struct vrrp_router *router, struct vrrp_host *host)
+{
+    struct vip_change *changes = calloc(router->vip_count + 1, sizeof(*changes));
+    size_t count = 0;
+    if (!changes)
+        return; /* the next renewal tries again */
+    for (size_t i = 0; i < router->vip_count; i++) {
+        struct vrrp_vip *vip = &router->vips[i];
+        if (!vip->left_alone && vip->interface_index)
+            changes[count++] = (struct vip_change){vip->address, vip->interface_index, true, 0};
+    }
+    vip_netlink_apply(host->netlink, changes, count);
+    size_t at = 0;
+    for (size_t i = 0; i < router->vip_count; i++) {
+        struct vrrp_vip *vip = &router->vips[i];
+        if (!vip->left_alone && vip->interface_index)
+            note_added(vip, host, router, changes[at++].result);
+    }
+    free(changes);
+}
+
+static void remove_one(struct vrrp_vip *vip, struct vrrp_host *host)
+{
+    struct vip_change change = {vip->address, vip->owned_index, false, 0};
+    unsigned index = vip->owned_index;
+    vip->owned_index = 0; /* before the kernel tells that it is gone */
+    vip_netlink_apply(host->netlink, &change, 1);
+    vrrp_report_owned(&host->report, &vip->address, index, false);
+}
+
+void vrrp_router_remove_addresses(struct vrrp_router *router,
+                                  struct vrrp_host *host,
+                                  bool misplaced)
+{
+    for (size_t i = 0; i < router->vip_count; i++) {
+        struct vrrp_vip *vip = &router->vips[i];
+        bool wrong = vip->owned_index != vip->interface_index || vip->left_alone;
+        if (vip->owned_index && (wrong || !misplaced))
+            remove_one(vip, host);
+        vip->error = 0;
+    }
+}
+
+struct vrrp_socket *vrrp_host_socket(struct vrrp_host *host,
+                                     const struct interface *interface,
+                                     uint8_t family,
+                                     int *out_error)
+{
+    struct vrrp_socket *socket = host->sockets;
+    while (socket && (socket->interface_index != interface->index || socket->family != family))
+        socket = socket->next;
+    if (!socket) {
+        *out_error = vrrp_socket_open(host->loop, interface->name, interface->index, family,
+                                      &host->socket_handler, &socket);
+        if (*out_error != 0)
+            return NULL;
+        socket->next = host->sockets;
+        host->sockets = socket;
+    }
+    return socket;
+}

@@ -1,0 +1,27 @@
+/* What a virtual router does to the outside: adverts, announcements, addresses. */
+#ifndef VRRP_VRRP_ROUTER_IO_H
+#define VRRP_VRRP_ROUTER_IO_H
+
+#include "vrrp/vrrp_router.h"
+
+/* To every peer, with PRIORITY. */
+void vrrp_router_send_advert(struct vrrp_router *router,
+                             struct vrrp_host *host,
+                             uint8_t priority);
+/* A gratuitous ARP or an unsolicited NA for each address. */
+void vrrp_router_announce(const struct vrrp_router *router, struct vrrp_host *host);
+/* Asks for the link address of each IPv4 peer, which learns ours by that. */
+void vrrp_router_greet(const struct vrrp_router *router, struct vrrp_host *host);
+/* Adds and renews all addresses; tells the supervisor and reports failures once. */
+void vrrp_router_add_addresses(struct vrrp_router *router, struct vrrp_host *host);
+/* Removes those that are ours: all, or (only MISPLACED) those not where they belong. */
+void vrrp_router_remove_addresses(struct vrrp_router *router,
+                                  struct vrrp_host *host,
+                                  bool misplaced);
+/* The host's socket for the interface and family, opened at need; NULL with OUT_ERROR. */
+struct vrrp_socket *vrrp_host_socket(struct vrrp_host *host,
+                                     const struct interface *interface,
+                                     uint8_t family,
+                                     int *out_error);
+
+#endif
