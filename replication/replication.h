@@ -69,6 +69,7 @@ bool replication_is_initialised(const struct replication *replication);
 const struct uuid *replication_node_id(const struct replication *replication);
 const struct uuid *replication_cluster_id(const struct replication *replication);
 const char *replication_node_name(const struct replication *replication);
+const char *replication_cluster_name(const struct replication *replication); /* "": none yet */
 
 typedef void replication_done(void *context, const struct error *error); /* kind NONE: done */
 

@@ -1,0 +1,179 @@
+/* Starting a cluster, inviting nodes into it, joining one. */
+#include "lbnode/admin/admin_handlers.h"
+#include "lbnode/admin/admin_request.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    TOKEN_TTL_DEFAULT_S = 900,
+    TOKEN_TTL_MAXIMUM_S = 7 * 86400,
+    CLUSTER_NAME_MAXIMUM = 63
+};
+
+static void set_cluster(struct json_value *object, const struct node_state *state)
+{
+    char id[UUID_TEXT_SIZE];
+    uuid_format(replication_cluster_id(state->replication), id);
+    json_value_set_text(object, "id", id);
+    json_value_set_text(object, "name", replication_cluster_name(state->replication));
+}
+
+void cluster_show(struct admin_request *request)
+{
+    struct json_value *cluster = json_value_object();
+    bool initialised = replication_is_initialised(request->state->replication);
+    json_value_set_bool(cluster, "initialised", initialised);
+    if (initialised)
+        set_cluster(cluster, request->state);
+    admin_answer_wrapped(request, 200, "cluster", cluster);
+}
+
+/* ---- a new cluster -------------------------------------------------------------------------
+ */
+
+struct founding {
+    struct admin_request *request;
+    char recovery_code[RECOVERY_CODE_SIZE];
+};
+
+static void founding_free(struct founding *founding)
+{
+    explicit_bzero(founding, sizeof(*founding));
+    free(founding);
+}
+
+static void founded(void *context, const struct error *error)
+{
+    struct founding *founding = context;
+    struct admin_request *request = founding->request;
+    char token[JOIN_TOKEN_SIZE];
+    if (!admin_request_resume(request)) {
+        founding_free(founding);
+        return;
+    }
+    if (error->kind != ERROR_NONE) {
+        admin_answer_error(request, error);
+    } else {
+        struct json_value *cluster = json_value_object();
+        set_cluster(cluster, request->state);
+        json_value_set_text(cluster, "recovery_code", founding->recovery_code);
+        bool invited = replication_token_create(request->state->replication,
+                                                TOKEN_TTL_DEFAULT_S, token, NULL);
+        json_value_set_text(cluster, "join_token", invited ? token : NULL);
+        json_value_set_number(cluster, "join_token_ttl_s", TOKEN_TTL_DEFAULT_S);
+        explicit_bzero(token, sizeof(token));
+        admin_answer_wrapped(request, 201, "cluster", cluster);
+    }
+    founding_free(founding);
+}
+
+static bool
+read_cluster_name(const struct admin_request *request, const char **out, struct error *error)
+{
+    const struct json_value *root = admin_request_root(request, "cluster", error);
+    if (!root)
+        return false;
+    const struct json_value *value = json_value_get(root, "name");
+    *out = json_value_is_null(value) ? replication_node_name(request->state->replication)
+                                     : json_value_text(value);
+    if (!*out || !**out || strlen(*out) > CLUSTER_NAME_MAXIMUM ||
+        !text_is_clean_utf8(*out, strlen(*out)))
+        return error_invalid_field(error, "name", *out ? *out : "",
+                                   "Value should be a name of 1 to 63 bytes");
+    if (replication_is_initialised(request->state->replication))
+        return error_set(error, ERROR_CONFLICT, "this node is already in a cluster, '%.64s'",
+                         replication_cluster_name(request->state->replication));
+    return true;
+}
+
+void cluster_create(struct admin_request *request)
+{
+    struct error error = {0};
+    const char *name;
+    if (!read_cluster_name(request, &name, &error)) {
+        admin_answer_error(request, &error);
+        return;
+    }
+    struct founding *founding = calloc(1, sizeof(*founding));
+    if (!founding) {
+        admin_answer_fault(request, 503, ERROR_UNAVAILABLE, "out of memory");
+        return;
+    }
+    founding->request = request;
+    request->held = true;
+    if (!replication_init(request->state->replication, name, founding->recovery_code, founded,
+                          founding, &error)) {
+        request->held = false;
+        founding_free(founding);
+        admin_answer_error(request, &error);
+    }
+}
+
+/* ---- invitations ---------------------------------------------------------------------------
+ */
+
+void token_create(struct admin_request *request)
+{
+    struct error error = {0};
+    char token[JOIN_TOKEN_SIZE];
+    const struct json_value *root = admin_request_root(request, "token", &error);
+    const struct json_value *value = json_value_get(root, "ttl_s");
+    int64_t ttl_s = json_value_is_null(value) ? TOKEN_TTL_DEFAULT_S : json_value_number(value);
+    if (root && !replication_is_initialised(request->state->replication))
+        error_set(&error, ERROR_CONFLICT,
+                  "this node is in no cluster yet: start one with lbnode init");
+    else if (root && (ttl_s < 1 || ttl_s > TOKEN_TTL_MAXIMUM_S))
+        error_set(&error, ERROR_INVALID,
+                  "Invalid input for field/attribute ttl_s. Value: '%lld'. Value should be "
+                  "1 to %d seconds",
+                  (long long)ttl_s, TOKEN_TTL_MAXIMUM_S);
+    else if (root && replication_token_create(request->state->replication, (uint32_t)ttl_s,
+                                              token, &error)) {
+        struct json_value *answer = json_value_object();
+        json_value_set_text(answer, "token", token);
+        json_value_set_number(answer, "ttl_s", ttl_s);
+        explicit_bzero(token, sizeof(token));
+        admin_answer_wrapped(request, 201, "token", answer);
+        return;
+    }
+    admin_answer_error(request, &error);
+}
+
+static void joined(void *context, const struct error *error)
+{
+    struct admin_request *request = context;
+    char id[UUID_TEXT_SIZE];
+    if (!admin_request_resume(request))
+        return;
+    if (error->kind != ERROR_NONE) {
+        admin_answer_error(request, error);
+        return;
+    }
+    struct replication *replication = request->state->replication;
+    struct json_value *answer = json_value_object();
+    uuid_format(replication_cluster_id(replication), id);
+    json_value_set_text(answer, "cluster_id", id);
+    json_value_set_text(answer, "cluster_name", replication_cluster_name(replication));
+    json_value_set_text(answer, "node_name", replication_node_name(replication));
+    admin_answer_wrapped(request, 200, "join", answer);
+}
+
+void cluster_join(struct admin_request *request)
+{
+    struct error error = {0};
+    const struct json_value *root = admin_request_root(request, "join", &error);
+    const char *token = json_value_get_text(root, "token");
+    if (root && (!token || !*token))
+        error_invalid_field(&error, "token", "None", "Mandatory field missing.");
+    else if (root && strlen(token) >= JOIN_TOKEN_SIZE)
+        error_set(&error, ERROR_INVALID,
+                  "Invalid input for field/attribute token. It is too long to be a join token; "
+                  "copy it again from lbnode token create");
+    if (error.kind != ERROR_NONE) {
+        admin_answer_error(request, &error);
+        return;
+    }
+    request->held = true;
+    replication_join(request->state->replication, token, joined, request);
+}

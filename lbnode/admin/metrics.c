@@ -1,0 +1,315 @@
+/* GET /metrics in Prometheus' text format, /healthz and /readyz. Names and help come from the
+ * counter tables of the model. */
+#include "lbnode/admin/metrics.h"
+
+#include "lbnode/admin/admin_handlers.h"
+#include "lbnode/admin/node_view.h"
+
+#include <string.h>
+
+void metrics_append_label(struct text *out, const char *name, const char *value)
+{
+    text_appendf(out, "%s=\"", name);
+    for (const char *c = value; *c; c++) {
+        if (*c == '\n')
+            text_append_string(out, "\\n");
+        else if (*c == '"' || *c == '\\')
+            text_appendf(out, "\\%c", *c);
+        else
+            text_append(out, c, 1);
+    }
+    text_append_string(out, "\"");
+}
+
+static void heading(struct text *out, const char *name, const char *kind, const char *help)
+{
+    text_appendf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind);
+}
+
+static void append_identity(struct text *out,
+                            const char *kind,
+                            const struct resource *resource,
+                            const char *owner_kind,
+                            const struct resource *owner)
+{
+    char id[UUID_TEXT_SIZE];
+    uuid_format(&resource->id, id);
+    text_append_string(out, "{");
+    metrics_append_label(out, "id", id);
+    text_append_string(out, ",");
+    metrics_append_label(out, kind, resource->name);
+    if (owner) {
+        text_append_string(out, ",");
+        metrics_append_label(out, owner_kind, owner->name);
+    }
+    text_append_string(out, "}");
+}
+
+/* ---- counters of the proxy -----------------------------------------------------------------
+ */
+
+static const struct resource *owner_of(const struct node_state *state,
+                                       const struct resource *resource)
+{
+    const struct effective *owner = configuration_find(state->configuration, &resource->owner);
+    return owner ? owner->resource : NULL;
+}
+
+static bool find_slot(const struct node_state *state,
+                      const struct uuid *id,
+                      uint32_t limit,
+                      uint32_t *out_slot,
+                      uint32_t *out_incarnation)
+{
+    return state->slots && state->counters &&
+           slot_map_find(state->slots, id, out_slot, out_incarnation) && *out_slot < limit;
+}
+
+static uint32_t worker_limit(const struct node_state *state)
+{
+    return state->worker_count < WORKERS_MAXIMUM ? state->worker_count : WORKERS_MAXIMUM;
+}
+
+static uint64_t
+sum_listener(const struct node_state *state, uint32_t slot, uint32_t incarnation, size_t offset)
+{
+    uint64_t sum = 0;
+    for (uint32_t worker = 0; worker < worker_limit(state); worker++) {
+        const struct listener_counters *cells =
+            &state->counters->workers[worker].listeners[slot];
+        if (atomic_load_explicit(&cells->incarnation, memory_order_relaxed) == incarnation)
+            sum += atomic_load_explicit(
+                (const _Atomic uint64_t *)(const void *)((const char *)cells + offset),
+                memory_order_relaxed);
+    }
+    return sum;
+}
+
+static uint64_t
+sum_member(const struct node_state *state, uint32_t slot, uint32_t incarnation, size_t offset)
+{
+    uint64_t sum = 0;
+    for (uint32_t worker = 0; worker < worker_limit(state); worker++) {
+        const struct member_counters *cells = &state->counters->workers[worker].members[slot];
+        if (atomic_load_explicit(&cells->incarnation, memory_order_relaxed) == incarnation)
+            sum += atomic_load_explicit(
+                (const _Atomic uint64_t *)(const void *)((const char *)cells + offset),
+                memory_order_relaxed);
+    }
+    return sum;
+}
+
+struct metric {
+    const char *name, *kind, *help;
+    size_t offset;
+};
+
+#define LISTENER_METRIC(name, kind, help)                                                      \
+    {"lbnode_listener_" #name, kind, help, offsetof(struct listener_counters, name)},
+#define MEMBER_METRIC(name, kind, help)                                                        \
+    {"lbnode_member_" #name, kind, help, offsetof(struct member_counters, name)},
+
+static const struct metric listener_metrics[] = {LISTENER_COUNTERS(LISTENER_METRIC)};
+static const struct metric member_metrics[] = {MEMBER_COUNTERS(MEMBER_METRIC)};
+
+static void append_listener_metric(const struct node_state *state,
+                                   const struct metric *metric,
+                                   struct text *out)
+{
+    const struct effective *object;
+    uint32_t slot, incarnation;
+    heading(out, metric->name, metric->kind, metric->help);
+    for (size_t i = 0; (object = configuration_at(state->configuration, RESOURCE_LISTENER, i));
+         i++) {
+        if (!find_slot(state, &object->resource->id, LISTENER_SLOTS, &slot, &incarnation))
+            continue;
+        text_append_string(out, metric->name);
+        append_identity(out, "listener", object->resource, "loadbalancer",
+                        owner_of(state, object->resource));
+        text_appendf(
+            out, " %llu\n",
+            (unsigned long long)sum_listener(state, slot, incarnation, metric->offset));
+    }
+}
+
+static void append_member_metric(const struct node_state *state,
+                                 const struct metric *metric,
+                                 struct text *out)
+{
+    const struct effective *object;
+    uint32_t slot, incarnation;
+    heading(out, metric->name, metric->kind, metric->help);
+    for (size_t i = 0; (object = configuration_at(state->configuration, RESOURCE_MEMBER, i));
+         i++) {
+        if (!find_slot(state, &object->resource->id, MEMBER_SLOTS, &slot, &incarnation))
+            continue;
+        text_append_string(out, metric->name);
+        append_identity(out, "member", object->resource, "pool",
+                        owner_of(state, object->resource));
+        text_appendf(out, " %llu\n",
+                     (unsigned long long)sum_member(state, slot, incarnation, metric->offset));
+    }
+}
+
+static void append_member_state(const struct node_state *state, struct text *out)
+{
+    const struct effective *object;
+    uint32_t slot, incarnation;
+    heading(out, "lbnode_member_up", "gauge",
+            "1: the monitor says ONLINE, 0: ERROR; absent while there is no verdict");
+    for (size_t i = 0; (object = configuration_at(state->configuration, RESOURCE_MEMBER, i));
+         i++) {
+        if (!state->verdicts ||
+            !find_slot(state, &object->resource->id, MEMBER_SLOTS, &slot, &incarnation))
+            continue;
+        enum verdict_state verdict = verdict_board_state(state->verdicts, slot, incarnation);
+        if (verdict == VERDICT_UNKNOWN)
+            continue;
+        text_append_string(out, "lbnode_member_up");
+        append_identity(out, "member", object->resource, "pool",
+                        owner_of(state, object->resource));
+        text_appendf(out, " %d\n", verdict == VERDICT_ONLINE);
+    }
+}
+
+/* ---- the node, its peers and processes -----------------------------------------------------
+ */
+
+static void append_node(const struct node_state *state, struct text *out)
+{
+    heading(out, "lbnode_node_info", "gauge", "Name and version of this node");
+    text_append_string(out, "lbnode_node_info{");
+    metrics_append_label(out, "node", replication_node_name(state->replication));
+    text_append_string(out, ",");
+    metrics_append_label(out, "version", LBNODE_VERSION);
+    text_append_string(out, "} 1\n");
+    heading(out, "lbnode_node_start_time_seconds", "gauge", "When the node started");
+    text_appendf(out, "lbnode_node_start_time_seconds %llu\n",
+                 (unsigned long long)(state->started_wall_ms / 1000));
+    heading(out, "lbnode_configuration_generation", "gauge",
+            "Configurations built and running in the proxy");
+    text_appendf(out, "lbnode_configuration_generation{state=\"built\"} %llu\n",
+                 (unsigned long long)state->built_generation);
+    text_appendf(out, "lbnode_configuration_generation{state=\"running\"} %llu\n",
+                 (unsigned long long)state->running_generation);
+    heading(out, "lbnode_process_restarts_total", "counter", "Restarts of a process");
+    for (size_t role = 0; role < PROCESS_ROLE_COUNT; role++)
+        text_appendf(out, "lbnode_process_restarts_total{process=\"%s\"} %u\n",
+                     process_role_name((enum process_role)role),
+                     state->processes[role].restarts);
+}
+
+static void append_peer_up(void *context, const struct peer_view *peer)
+{
+    struct text *out = context;
+    text_append_string(out, "lbnode_peer_up{");
+    metrics_append_label(out, "node", peer->name);
+    text_appendf(out, "} %d\n", peer->state == PEER_IS_ALIVE);
+}
+
+static void append_peer_behind(void *context, const struct peer_view *peer)
+{
+    struct text *out = context;
+    text_append_string(out, "lbnode_peer_changes_behind{");
+    metrics_append_label(out, "node", peer->name);
+    text_appendf(out, "} %u\n", peer->changes_behind);
+}
+
+static void append_peers(const struct node_state *state, struct text *out)
+{
+    heading(out, "lbnode_peer_up", "gauge", "1: the peer answers");
+    replication_visit_peers(state->replication, append_peer_up, out);
+    heading(out, "lbnode_peer_changes_behind", "gauge", "Own changes that the peer lacks");
+    replication_visit_peers(state->replication, append_peer_behind, out);
+}
+
+static void append_vrrp_labels(const struct node_state *state,
+                               const struct message_vrrp_status *status,
+                               const char *name,
+                               struct text *out)
+{
+    const struct effective *group = configuration_find(state->configuration, &status->group_id);
+    text_appendf(out, "%s{", name);
+    metrics_append_label(out, "group", group ? group->resource->name : "");
+    text_appendf(out, ",family=\"%u\"}", (unsigned)status->family);
+}
+
+static uint64_t vrrp_value(const struct message_vrrp_status *status, size_t metric)
+{
+    const uint64_t values[] = {status->state == VRRP_ACTIVE, status->adverts_sent,
+                               status->adverts_received, status->adverts_dropped,
+                               status->became_active_count};
+    return values[metric];
+}
+
+static void append_vrrp(const struct node_state *state, struct text *out)
+{
+    static const struct metric metrics[] = {
+        {"lbnode_vrrp_active", "gauge", "1: this node serves the group's addresses", 0},
+        {"lbnode_vrrp_adverts_sent_total", "counter", "Adverts sent", 0},
+        {"lbnode_vrrp_adverts_received_total", "counter", "Adverts received", 0},
+        {"lbnode_vrrp_adverts_dropped_total", "counter", "Adverts that were refused", 0},
+        {"lbnode_vrrp_became_active_total", "counter", "Takeovers by this node", 0},
+    };
+    for (size_t m = 0; m < ARRAY_LENGTH(metrics); m++) {
+        heading(out, metrics[m].name, metrics[m].kind, metrics[m].help);
+        for (size_t i = 0; i < state->vrrp_count; i++) {
+            append_vrrp_labels(state, &state->vrrp[i], metrics[m].name, out);
+            text_appendf(out, " %llu\n", (unsigned long long)vrrp_value(&state->vrrp[i], m));
+        }
+    }
+}
+
+static void append_events(const struct node_state *state, struct text *out)
+{
+    heading(out, "lbnode_events_total", "counter", "Events by code since the start");
+    for (unsigned code = 0; code < EVENT_CODE_COUNT; code++)
+        text_appendf(
+            out, "lbnode_events_total{code=\"%s\"} %llu\n",
+            event_code_name((enum event_code)code),
+            (unsigned long long)event_ring_count_of(state->events, (enum event_code)code));
+}
+
+void metrics_append(const struct node_state *state, struct text *out)
+{
+    append_node(state, out);
+    append_peers(state, out);
+    append_vrrp(state, out);
+    for (size_t i = 0; i < ARRAY_LENGTH(listener_metrics); i++)
+        append_listener_metric(state, &listener_metrics[i], out);
+    append_member_state(state, out);
+    for (size_t i = 0; i < ARRAY_LENGTH(member_metrics); i++)
+        append_member_metric(state, &member_metrics[i], out);
+    append_events(state, out);
+}
+
+/* ---- handlers ------------------------------------------------------------------------------
+ */
+
+void metrics_show(struct admin_request *request)
+{
+    struct text out = {.limit = ADMIN_ANSWER_LIMIT};
+    metrics_append(request->state, &out);
+    admin_answer_text(request, 200, "text/plain; version=0.0.4; charset=utf-8", &out);
+}
+
+static void answer_line(struct admin_request *request, int status, const char *line)
+{
+    struct text out = {0};
+    text_append_string(&out, line);
+    admin_answer_text(request, status, "text/plain; charset=utf-8", &out);
+}
+
+void health_show(struct admin_request *request)
+{
+    answer_line(request, 200, "OK\n");
+}
+
+void ready_show(struct admin_request *request)
+{
+    const struct node_state *state = request->state;
+    bool ready =
+        state->running_generation > 0 && state->running_generation >= state->built_generation;
+    answer_line(request, ready ? 200 : 503,
+                ready ? "OK\n" : "the proxy does not run the configuration yet\n");
+}

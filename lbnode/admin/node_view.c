@@ -1,0 +1,118 @@
+#include "lbnode/admin/node_view.h"
+
+#include "lbnode/base/monotime.h"
+
+struct search {
+    const struct uuid *wanted;
+    struct peer_view *out;
+    bool found;
+};
+
+static void look(void *context, const struct peer_view *peer)
+{
+    struct search *search = context;
+    if (!uuid_equal(&peer->node_id, search->wanted))
+        return;
+    *search->out = *peer;
+    search->found = true;
+}
+
+bool node_view_peer(const struct node_state *state,
+                    const struct uuid *node_id,
+                    struct peer_view *out)
+{
+    struct search search = {.wanted = node_id, .out = out};
+    replication_visit_peers(state->replication, look, &search);
+    return search.found;
+}
+
+bool node_view_is_self(const struct node_state *state, const struct uuid *node_id)
+{
+    return uuid_equal(node_id, replication_node_id(state->replication));
+}
+
+static const char *peer_state_name(enum peer_state state)
+{
+    static const char *const names[] = {
+        [PEER_NEVER_SEEN] = "never seen",
+        [PEER_IS_ALIVE] = "alive",
+        [PEER_IS_SUSPECT] = "suspect",
+        [PEER_IS_UNREACHABLE] = "unreachable",
+    };
+    return (size_t)state < ARRAY_LENGTH(names) ? names[state] : "unknown";
+}
+
+static const char *node_status_name(int64_t status)
+{
+    static const char *const names[] = {
+        [NODE_ACTIVE] = "ACTIVE",
+        [NODE_REMOVED] = "REMOVED",
+        [NODE_REVOKED] = "REVOKED",
+    };
+    return status >= 0 && (size_t)status < ARRAY_LENGTH(names) ? names[status] : "UNKNOWN";
+}
+
+static void set_peer(struct json_value *view, const struct peer_view *peer)
+{
+    bool heard = peer->last_heard_ms_ago != UINT64_MAX;
+    json_value_set_bool(view, "alive", peer->state == PEER_IS_ALIVE);
+    json_value_set_text(view, "state", peer_state_name(peer->state));
+    json_value_set_bool(view, "in_sync", peer->in_sync);
+    json_value_set(view, "last_heard_ms",
+                   heard ? json_value_integer((int64_t)peer->last_heard_ms_ago)
+                         : json_value_null());
+    json_value_set_number(view, "round_trip_us", peer->round_trip_us);
+    json_value_set_number(view, "changes_behind", peer->changes_behind);
+    json_value_set_number(view, "clock_offset_ms", peer->clock_offset_ms);
+}
+
+static void set_self(struct json_value *view)
+{
+    json_value_set_bool(view, "alive", true);
+    json_value_set_text(view, "state", "alive");
+    json_value_set_bool(view, "in_sync", true);
+    json_value_set_number(view, "last_heard_ms", 0);
+    json_value_set_number(view, "round_trip_us", 0);
+    json_value_set_number(view, "changes_behind", 0);
+    json_value_set_number(view, "clock_offset_ms", 0);
+}
+
+struct json_value *node_view(const struct node_state *state, const struct effective *object)
+{
+    const struct node *node = (const struct node *)object->resource;
+    const struct uuid *node_id = &node->resource.id;
+    char id[UUID_TEXT_SIZE], joined[WALLTIME_TEXT_SIZE];
+    struct json_value *view = json_value_object(), *addresses = json_value_array();
+    struct peer_view peer = {.last_heard_ms_ago = UINT64_MAX};
+    uuid_format(node_id, id);
+    walltime_format(node->resource.created_wall_ms, joined);
+    json_value_set_text(view, "id", id);
+    json_value_set_text(view, "name", node->resource.name);
+    json_value_set_bool(view, "self", node_view_is_self(state, node_id));
+    json_value_set_text(view, "address",
+                        node->addresses.count > 0 ? node->addresses.items[0] : NULL);
+    for (size_t i = 0; i < node->addresses.count; i++)
+        json_value_append(addresses, json_value_string(node->addresses.items[i]));
+    json_value_set(view, "addresses", addresses);
+    json_value_set_text(view, "status", node_status_name(node->status));
+    json_value_set_text(view, "created_at", joined);
+    if (node_view_is_self(state, node_id)) {
+        set_self(view);
+        return view;
+    }
+    node_view_peer(state, node_id, &peer);
+    set_peer(view, &peer);
+    return view;
+}
+
+struct json_value *node_view_list(const struct node_state *state, bool removed)
+{
+    const struct effective *object;
+    struct json_value *list = json_value_array();
+    for (size_t i = 0; (object = configuration_at(state->configuration, RESOURCE_NODE, i));
+         i++) {
+        if (removed || ((const struct node *)object->resource)->status == NODE_ACTIVE)
+            json_value_append(list, node_view(state, object));
+    }
+    return list;
+}

@@ -1,0 +1,149 @@
+#include "lbnode/admin/problems.h"
+
+#include "lbnode/admin/status_view.h"
+#include "lbnode/model/status.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    MAXIMUM_PROBLEMS = 100
+};
+
+const char *health_name(enum health health)
+{
+    static const char *const names[] = {
+        [HEALTH_HEALTHY] = "healthy", [HEALTH_DEGRADED] = "degraded", [HEALTH_ERROR] = "error"};
+    return names[health];
+}
+
+static void __attribute__((format(printf, 3, 4)))
+add(struct problem_list *problems, enum health health, const char *format, ...)
+{
+    char text[512];
+    va_list args;
+    if (health > problems->health)
+        problems->health = health;
+    if (json_value_count(problems->sentences) >= MAXIMUM_PROBLEMS)
+        return;
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    json_value_append(problems->sentences, json_value_string(text));
+}
+
+static void find_in_processes(const struct node_state *state, struct problem_list *problems)
+{
+    static const enum process_role roles[] = {PROCESS_HEALTH, PROCESS_PROXY};
+    const char *storage = replication_storage_problem(state->replication);
+    for (size_t i = 0; i < ARRAY_LENGTH(roles); i++) {
+        if (state->processes[roles[i]].header.type != MESSAGE_NONE &&
+            state->processes[roles[i]].pid == 0)
+            add(problems, roles[i] == PROCESS_PROXY ? HEALTH_ERROR : HEALTH_DEGRADED,
+                "the %s process does not run", process_role_name(roles[i]));
+    }
+    if (*storage)
+        add(problems, HEALTH_DEGRADED, "the store refuses changes: %s", storage);
+    if (state->running_generation < state->built_generation)
+        add(problems, HEALTH_DEGRADED, "the proxy runs configuration %llu, the newest is %llu",
+            (unsigned long long)state->running_generation,
+            (unsigned long long)state->built_generation);
+}
+
+static void find_in_peer(void *context, const struct peer_view *peer)
+{
+    struct problem_list *problems = context;
+    if (peer->state == PEER_IS_UNREACHABLE || peer->state == PEER_NEVER_SEEN)
+        add(problems, HEALTH_DEGRADED, "node %.64s does not answer", peer->name);
+    else if (peer->state == PEER_IS_ALIVE && peer->changes_behind > 0)
+        add(problems, HEALTH_DEGRADED, "node %.64s lacks %u changes", peer->name,
+            peer->changes_behind);
+}
+
+static void find_in_conflicts(void *context, const struct conflict_view *conflict)
+{
+    (*(unsigned *)context)++;
+}
+
+static void find_in_vrrp(const struct node_state *state, struct problem_list *problems)
+{
+    for (size_t i = 0; i < state->vrrp_count; i++) {
+        const struct message_vrrp_status *status = &state->vrrp[i];
+        const struct effective *group =
+            configuration_find(state->configuration, &status->group_id);
+        if (status->state == VRRP_FAULT)
+            add(problems, HEALTH_DEGRADED, "this node cannot serve VRRP group %.64s: %s",
+                group ? group->resource->name : "?", status->reason);
+    }
+}
+
+static void find_in_bindings(const struct node_state *state, struct problem_list *problems)
+{
+    char text[IP_ENDPOINT_TEXT_SIZE];
+    for (size_t i = 0; i < state->binding_count; i++) {
+        if (state->bindings[i].error_number <= 0)
+            continue;
+        ip_endpoint_format(&state->bindings[i].endpoint, text);
+        add(problems, HEALTH_ERROR, "cannot listen on %s: %s", text,
+            strerror(state->bindings[i].error_number));
+    }
+}
+
+static void find_in_objects(const struct node_state *state, struct problem_list *problems)
+{
+    static const struct {
+        enum resource_type type;
+        const char *noun;
+    } kinds[] = {{RESOURCE_LOAD_BALANCER, "load balancer"},
+                 {RESOURCE_LISTENER, "listener"},
+                 {RESOURCE_POOL, "pool"},
+                 {RESOURCE_MEMBER, "member"},
+                 {RESOURCE_HEALTH_MONITOR, "health monitor"}};
+    const struct effective *object;
+    for (size_t k = 0; k < ARRAY_LENGTH(kinds); k++) {
+        for (size_t i = 0; (object = configuration_at(state->configuration, kinds[k].type, i));
+             i++) {
+            if (!object->effective)
+                add(problems, HEALTH_ERROR, "%s %.64s is not in use: %s", kinds[k].noun,
+                    object->resource->name,
+                    object->reason_text ? object->reason_text
+                                        : ineffective_reason_name(object->reason));
+        }
+    }
+}
+
+static void find_in_traffic(const struct node_state *state, struct problem_list *problems)
+{
+    const struct effective *object;
+    for (size_t i = 0; (object = configuration_at(state->configuration, RESOURCE_POOL, i));
+         i++) {
+        enum operating_status status = status_now(state, object->resource);
+        if (status == OPERATING_ERROR)
+            add(problems, HEALTH_ERROR, "pool %.64s has no usable member",
+                object->resource->name);
+        else if (status == OPERATING_DEGRADED)
+            add(problems, HEALTH_DEGRADED, "pool %.64s has members that fail",
+                object->resource->name);
+    }
+    for (size_t i = 0; (object = configuration_at(state->configuration, RESOURCE_MEMBER, i));
+         i++) {
+        if (status_now(state, object->resource) == OPERATING_ERROR)
+            add(problems, HEALTH_DEGRADED, "member %.64s fails its health monitor",
+                object->resource->name);
+    }
+}
+
+void problems_find(const struct node_state *state, struct problem_list *problems)
+{
+    unsigned conflicts = 0;
+    find_in_processes(state, problems);
+    replication_visit_peers(state->replication, find_in_peer, problems);
+    replication_visit_conflicts(state->replication, find_in_conflicts, &conflicts);
+    if (conflicts > 0)
+        add(problems, HEALTH_DEGRADED, "%u open conflicts; see lbnode conflicts", conflicts);
+    find_in_vrrp(state, problems);
+    find_in_bindings(state, problems);
+    find_in_objects(state, problems);
+    find_in_traffic(state, problems);
+}
