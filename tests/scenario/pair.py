@@ -113,8 +113,8 @@ class PairTest(unittest.TestCase):
     def process(self, node, role):
         """The process id of NODE's process ROLE (vrrp, control, health, proxy)."""
         for pid in self.lab.pids(node):
-            with open("/proc/%d/comm" % pid) as comm, open("/proc/%d/cmdline" % pid, "rb") as line:
-                if role in comm.read() or role.encode() in line.read():
+            with open("/proc/%d/comm" % pid) as comm:
+                if comm.read().strip() == "lbnode-" + role:
                     return pid
         self.fail("%s has no process %s" % (node, role))
 
