@@ -2,7 +2,7 @@
  * applied to objects in an order that does not depend on how the facets arrived. */
 #include "lbnode/model/configuration_internal.h"
 
-#include "lbnode/model/field_table.h"
+#include "lbnode/model/field_value.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -234,10 +234,26 @@ static void apply_owner_rule(const struct configuration *configuration,
 static bool class_has_creation(const struct resource_class *class)
 {
     for (size_t i = 0; i < class->field_count; i++) {
-        if (class->fields[i].facet == FACET_CREATION)
+        if (class->fields[i].facet == FACET_CREATION && !(class->fields[i].flags & FIELD_OWNER))
             return true;
     }
     return false;
+}
+
+/* A record may leave out what has no default: the snapshot must never see such an object. */
+static const struct field *missing_field(const struct resource *resource)
+{
+    const struct resource_class *class = resource_class_of(resource->type);
+    for (size_t i = 0; i < class->field_count; i++) {
+        const struct field *field = &class->fields[i];
+        if (!(field->flags & FIELD_REQUIRED) || field->flags & FIELD_OWNER)
+            continue;
+        bool is_number = field->type == FIELD_INTEGER;
+        if (is_number ? field_number(field, resource) < field->minimum
+                      : field->type != FIELD_ENUM && field_is_unset(field, resource))
+            return field;
+    }
+    return NULL;
 }
 
 /* P7: probing must end before the next probe; a foreign version may have written otherwise. */
@@ -256,12 +272,15 @@ static void clamp_timeout(struct effective *object)
 static void apply_value_rule(const struct pending *pending, struct effective *object)
 {
     struct error error = {0};
+    const struct field *missing = missing_field(object->resource);
     if (pending->invalid_facet != NO_FACET) {
         explain(object, REASON_INVALID, false, "%s",
                 pending->invalid_text ? pending->invalid_text : "A value is refused.");
     } else if (!pending->has_creation &&
                class_has_creation(resource_class_of(object->resource->type))) {
         explain(object, REASON_INVALID, false, "Its creation is missing.");
+    } else if (missing) {
+        explain(object, REASON_INVALID, false, "Its attribute %s is missing.", missing->name);
     } else {
         clamp_timeout(object);
         if (!resource_check(object->resource, &error))
