@@ -8,12 +8,12 @@
 #define LBNODE_NODE_SUPERVISOR_INTERNAL_H
 
 #include "lbnode/loop/channel.h"
+#include "lbnode/node/message_list.h"
 #include "lbnode/node/restart_policy.h"
 #include "lbnode/node/supervisor.h"
 
 enum {
     ENDPOINTS_MAXIMUM = 4096,
-    VRRP_SET_MAXIMUM = 8192, /* messages between BEGIN and COMMIT */
     VRRP_STATUS_MAXIMUM = 512,
     VRRP_OWNED_MAXIMUM = 4096,
     EVENTS_KEPT = 256, /* while control is away */
@@ -65,11 +65,6 @@ struct binding {
     int error_number;
     bool wanted;
     struct binding *next;
-};
-
-struct message_list {
-    union message_buffer *items;
-    size_t count, capacity;
 };
 
 struct supervisor {

@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -34,22 +33,6 @@ void relay_send(struct supervisor *supervisor,
 /* ---- the election's configuration -----------------------------------------------------------
  */
 
-static bool list_add(struct message_list *list, const struct message *message)
-{
-    if (list->count == VRRP_SET_MAXIMUM)
-        return false;
-    if (list->count == list->capacity) {
-        size_t capacity = list->capacity ? 2 * list->capacity : 16;
-        union message_buffer *items = realloc(list->items, capacity * sizeof(*items));
-        if (!items)
-            return false;
-        list->items = items;
-        list->capacity = capacity;
-    }
-    memcpy(&list->items[list->count++], message, message->size);
-    return true;
-}
-
 static void send_list(struct supervisor *supervisor, const struct message_list *list)
 {
     for (size_t i = 0; i < list->count; i++)
@@ -65,7 +48,7 @@ static void take_vrrp_set(struct supervisor *supervisor, const struct message *m
     }
     if (!supervisor->vrrp_receiving)
         return;
-    if (!list_add(&supervisor->vrrp_pending, message)) {
+    if (!message_list_add(&supervisor->vrrp_pending, message)) {
         supervisor->vrrp_receiving = false;
         log_error("the election's configuration is too large; the last one stays");
         return;
@@ -323,6 +306,6 @@ void relay_replay(struct supervisor *supervisor, enum process_role role)
 
 void relay_free(struct supervisor *supervisor)
 {
-    free(supervisor->vrrp_set.items);
-    free(supervisor->vrrp_pending.items);
+    message_list_free(&supervisor->vrrp_set);
+    message_list_free(&supervisor->vrrp_pending);
 }

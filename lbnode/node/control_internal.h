@@ -1,0 +1,87 @@
+/* What the files of control share. Only control*.c include this.
+ *   control.c             start, end, messages of the supervisor
+ *   control_state.c       what the other processes reported, for the API
+ *   control_projection.c  replicated state -> configuration -> snapshot, election's set
+ *   control_verdicts.c    verdict board -> events and peers; peers' verdicts -> health */
+#ifndef LBNODE_NODE_CONTROL_INTERNAL_H
+#define LBNODE_NODE_CONTROL_INTERNAL_H
+
+#include "lbnode/admin/admin_server.h"
+#include "lbnode/loop/channel.h"
+#include "lbnode/node/control.h"
+#include "lbnode/node/message_list.h"
+
+enum {
+    SNAPSHOT_PAUSE_MS = 5, /* between two builds of a snapshot */
+    VERDICT_POLL_MS = 100,
+    VERDICT_PUBLISH_ALL_MS = 30000,
+};
+
+struct control {
+    const struct process_context *context;
+    const struct node_settings *settings;
+    struct loop *loop;
+    struct channel *channel;
+    struct replication *replication;
+    struct admin_server *admin;
+    struct node_state *state; /* what admin sees */
+
+    struct configuration *configuration;
+    struct slot_map *slots;
+    uint64_t position;       /* of the replicated state in `configuration` */
+    uint64_t built_position; /* in the last snapshot */
+    uint64_t built_at_ms;
+    struct loop_timer build_timer;
+    struct message_list election; /* the last set that the supervisor got */
+
+    struct uuid *member_ids; /* sorted; of the configuration */
+    size_t member_count;
+    uint64_t seen_changes;   /* of the verdict board */
+    uint64_t *seen_verdicts; /* MEMBER_SLOTS words as last reported */
+    uint64_t published_at_ms;
+    struct loop_timer verdict_timer;
+};
+
+/* ---- control.c ---- */
+
+void control_send(struct control *control,
+                  const struct message *message,
+                  const int *fds,
+                  size_t fd_count);
+
+/* ---- control_state.c ---- */
+
+void control_event(struct control *control, enum event_code code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void control_take_event(struct control *control, const struct message_event *event);
+void control_take_process(struct control *control, const struct message_process *process);
+void control_take_vrrp_status(struct control *control,
+                              const struct message_vrrp_status *status);
+void control_take_bind_result(struct control *control,
+                              const struct message_bind_result *result);
+/* Forgets bindings that SNAPSHOT does not name, adds those it does. */
+void control_expect_bindings(struct control *control, const struct snapshot *snapshot);
+/* Forgets states of groups that are not in SET. */
+void control_forget_groups(struct control *control, const struct message_list *set);
+
+/* ---- control_projection.c ---- */
+
+/* A snapshot that the supervisor had from the control process before this one. */
+void projection_adopt(struct control *control, uint64_t generation, int fd);
+/* The replicated state changed: the configuration follows at once, since the next request may
+ * name what this one made; snapshots follow at most every SNAPSHOT_PAUSE_MS. */
+void projection_update(struct control *control, uint64_t position);
+void projection_take_running(struct control *control, const struct message_running *running);
+void projection_free(struct control *control);
+
+/* ---- control_verdicts.c ---- */
+
+bool verdicts_start(struct control *control);
+/* The configuration was replaced. */
+void verdicts_reindex(struct control *control);
+void verdicts_import(struct control *control,
+                     const uint8_t member_key[8],
+                     const struct shared_verdict *verdict);
+void verdicts_free(struct control *control);
+
+#endif

@@ -1,0 +1,183 @@
+#include "lbnode/node/control_internal.h"
+
+#include "lbnode/base/bytes.h"
+#include "lbnode/base/log.h"
+#include "lbnode/node/vrrp_set.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- configuration --------------------------------------------------------------------------
+ */
+
+struct collecting {
+    struct configuration_builder *builder;
+    bool good;
+};
+
+static bool collect(void *context, const struct raw_facet *facet)
+{
+    struct collecting *collecting = context;
+    collecting->good = configuration_builder_add(collecting->builder, facet);
+    return collecting->good;
+}
+
+static struct configuration *project(const struct replication *replication)
+{
+    struct collecting collecting = {configuration_builder_new(), true};
+    if (!collecting.builder)
+        return NULL;
+    if (replication)
+        replication_visit_facets(replication, collect, &collecting);
+    struct configuration *configuration = configuration_builder_finish(collecting.builder);
+    if (collecting.good)
+        return configuration;
+    configuration_free(configuration);
+    return NULL;
+}
+
+static bool replace_configuration(struct control *control, uint64_t position)
+{
+    struct configuration *configuration = project(control->replication);
+    if (!configuration) {
+        log_error("no memory for the new configuration; the last one stays");
+        return false;
+    }
+    struct configuration *before = control->configuration;
+    control->configuration = configuration;
+    control->state->configuration = configuration;
+    control->position = position;
+    configuration_free(before);
+    verdicts_reindex(control);
+    return true;
+}
+
+/* ---- snapshot -------------------------------------------------------------------------------
+ */
+
+static void
+send_bindings(struct control *control, const struct snapshot *snapshot, uint64_t generation)
+{
+    const struct snapshot_endpoint *endpoints = snapshot_endpoints(snapshot);
+    const struct snapshot_listener *listeners = snapshot_listeners(snapshot);
+    for (uint32_t i = 0; i < snapshot->endpoints.count; i++) {
+        struct message_binding binding = MESSAGE_OF(BINDING, struct message_binding);
+        binding.generation = generation;
+        binding.endpoint = endpoints[i].endpoint;
+        binding.defer_accept = listeners[endpoints[i].listener].protocol == SNAPSHOT_HTTP;
+        control_send(control, &binding.header, NULL, 0);
+    }
+}
+
+static void send_snapshot(struct control *control, int fd, uint64_t generation)
+{
+    struct error error = {0};
+    struct message_snapshot message = MESSAGE_OF(SNAPSHOT, struct message_snapshot);
+    const struct snapshot *snapshot = snapshot_open(fd, &error);
+    if (!snapshot) {
+        control_event(control, EVENT_SNAPSHOT_REJECTED, "%s", error.text);
+        return;
+    }
+    control_expect_bindings(control, snapshot);
+    send_bindings(control, snapshot, generation);
+    snapshot_close(snapshot);
+    message.generation = generation;
+    control->state->built_generation = generation;
+    control->built_position = control->position;
+    control_send(control, &message.header, &fd, 1);
+}
+
+static void build_snapshot(struct control *control)
+{
+    struct error error = {0};
+    uint64_t generation = control->state->built_generation + 1;
+    if (generation < control->position)
+        generation = control->position;
+    int fd = snapshot_build(control->configuration, control->slots, generation, &error);
+    if (fd < 0) {
+        control_event(control, EVENT_SNAPSHOT_REJECTED, "%s", error.text);
+        return;
+    }
+    send_snapshot(control, fd, generation);
+    close(fd);
+}
+
+/* ---- election -------------------------------------------------------------------------------
+ */
+
+static void send_election(struct control *control)
+{
+    struct message_list set = {0};
+    struct vrrp_set_node own = {replication_node_id(control->replication),
+                                control->settings->name, control->settings->interface};
+    if (!vrrp_set_build(control->configuration, &own, &set)) {
+        log_error("the election's configuration is too large; the last one stays");
+        message_list_free(&set);
+        return;
+    }
+    if (message_list_equal(&set, &control->election)) {
+        message_list_free(&set);
+        return;
+    }
+    message_list_free(&control->election);
+    control->election = set;
+    control_forget_groups(control, &set);
+    for (size_t i = 0; i < set.count; i++)
+        control_send(control, &set.items[i].header, NULL, 0);
+}
+
+/* ---- from outside ---------------------------------------------------------------------------
+ */
+
+static void build(struct control *control)
+{
+    control->built_at_ms = loop_now_ms(control->loop);
+    build_snapshot(control);
+    send_election(control);
+}
+
+static void build_later(struct loop_timer *timer)
+{
+    build(CONTAINER_OF(timer, struct control, build_timer));
+}
+
+void projection_update(struct control *control, uint64_t position)
+{
+    if (!replace_configuration(control, position) || control->build_timer.active)
+        return;
+    uint64_t now_ms = loop_now_ms(control->loop);
+    uint64_t next_ms = control->built_at_ms + SNAPSHOT_PAUSE_MS;
+    if (control->built_at_ms == 0 || now_ms >= next_ms)
+        build(control);
+    else
+        loop_timer_start(control->loop, &control->build_timer, next_ms - now_ms, build_later);
+}
+
+void projection_adopt(struct control *control, uint64_t generation, int fd)
+{
+    struct error error = {0};
+    const struct snapshot *snapshot = snapshot_open(fd, &error);
+    if (!snapshot) {
+        log_warning("the last configuration cannot be read again: %s", error.text);
+        return;
+    }
+    slot_map_adopt(control->slots, snapshot);
+    control->state->built_generation = generation;
+    snapshot_close(snapshot);
+}
+
+void projection_take_running(struct control *control, const struct message_running *running)
+{
+    control->state->running_generation = running->generation;
+    if (running->generation == control->state->built_generation && control->built_position > 0)
+        replication_set_running(control->replication, control->built_position);
+}
+
+void projection_free(struct control *control)
+{
+    loop_timer_stop(&control->build_timer);
+    message_list_free(&control->election);
+    slot_map_free(control->slots);
+    configuration_free(control->configuration);
+}

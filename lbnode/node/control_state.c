@@ -1,0 +1,134 @@
+#include "lbnode/node/control_internal.h"
+
+#include "lbnode/base/log.h"
+#include "lbnode/base/monotime.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static void log_event(enum event_code code, enum process_role role, const char *text)
+{
+    static const enum log_level levels[] = {
+        [EVENT_INFO] = LOG_LEVEL_INFO,
+        [EVENT_WARNING] = LOG_LEVEL_WARNING,
+        [EVENT_ERROR] = LOG_LEVEL_ERROR,
+    };
+    log_write(levels[event_code_level(code)], "%s (%s) %s", event_code_name(code),
+              process_role_name(role), text);
+}
+
+void control_event(struct control *control, enum event_code code, const char *format, ...)
+{
+    char text[EVENT_TEXT_SIZE];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    log_event(code, PROCESS_CONTROL, text);
+    event_ring_add(control->state->events, code, PROCESS_CONTROL, walltime_now_ms(), text);
+}
+
+/* The supervisor logs its own events, since control may be the one that died. */
+void control_take_event(struct control *control, const struct message_event *event)
+{
+    if (event->role != PROCESS_SUPERVISOR)
+        log_event(event->code, event->role, event->text);
+    event_ring_add(control->state->events, event->code, event->role, event->wall_ms,
+                   event->text);
+}
+
+void control_take_process(struct control *control, const struct message_process *process)
+{
+    if (process->role >= PROCESS_ROLE_COUNT)
+        return;
+    control->state->processes[process->role] = *process;
+    if (process->role == PROCESS_VRRP)
+        control->state->manages_addresses = process->pid > 0;
+}
+
+void control_take_vrrp_status(struct control *control, const struct message_vrrp_status *status)
+{
+    struct node_state *state = control->state;
+    size_t i = 0;
+    while (i < state->vrrp_count && (state->vrrp[i].family != status->family ||
+                                     !uuid_equal(&state->vrrp[i].group_id, &status->group_id)))
+        i++;
+    if (i == NODE_STATE_MAXIMUM_VRRP)
+        return;
+    state->vrrp[i] = *status;
+    if (i == state->vrrp_count)
+        state->vrrp_count++;
+}
+
+static bool names_group(const struct message_list *set, const struct uuid *group_id)
+{
+    for (size_t i = 0; i < set->count; i++)
+        if (set->items[i].header.type == MESSAGE_VRRP_GROUP &&
+            uuid_equal(&set->items[i].member_VRRP_GROUP.group_id, group_id))
+            return true;
+    return false;
+}
+
+void control_forget_groups(struct control *control, const struct message_list *set)
+{
+    struct node_state *state = control->state;
+    size_t kept = 0;
+    for (size_t i = 0; i < state->vrrp_count; i++)
+        if (names_group(set, &state->vrrp[i].group_id))
+            state->vrrp[kept++] = state->vrrp[i];
+    state->vrrp_count = kept;
+}
+
+static struct binding_state *find_binding(struct node_state *state,
+                                          const struct ip_endpoint *endpoint)
+{
+    for (size_t i = 0; i < state->binding_count; i++)
+        if (state->bindings[i].endpoint.port == endpoint->port &&
+            ip_address_equal(&state->bindings[i].endpoint.address, &endpoint->address))
+            return &state->bindings[i];
+    return NULL;
+}
+
+static struct binding_state *add_binding(struct node_state *state,
+                                         const struct ip_endpoint *endpoint)
+{
+    if (state->binding_count == NODE_STATE_MAXIMUM_BINDINGS)
+        return NULL;
+    struct binding_state *binding = &state->bindings[state->binding_count++];
+    *binding = (struct binding_state){.endpoint = *endpoint, .error_number = -1};
+    return binding;
+}
+
+void control_take_bind_result(struct control *control, const struct message_bind_result *result)
+{
+    struct binding_state *binding = find_binding(control->state, &result->endpoint);
+    if (!binding)
+        binding = add_binding(control->state, &result->endpoint);
+    if (binding)
+        binding->error_number = result->error_number;
+}
+
+static bool serves(const struct snapshot *snapshot, const struct ip_endpoint *endpoint)
+{
+    const struct snapshot_endpoint *endpoints = snapshot_endpoints(snapshot);
+    for (uint32_t i = 0; i < snapshot->endpoints.count; i++)
+        if (endpoints[i].endpoint.port == endpoint->port &&
+            ip_address_equal(&endpoints[i].endpoint.address, &endpoint->address))
+            return true;
+    return false;
+}
+
+void control_expect_bindings(struct control *control, const struct snapshot *snapshot)
+{
+    struct node_state *state = control->state;
+    const struct snapshot_endpoint *endpoints = snapshot_endpoints(snapshot);
+    size_t kept = 0;
+    for (size_t i = 0; i < state->binding_count; i++)
+        if (serves(snapshot, &state->bindings[i].endpoint))
+            state->bindings[kept++] = state->bindings[i];
+    state->binding_count = kept;
+    for (uint32_t i = 0; i < snapshot->endpoints.count; i++)
+        if (!find_binding(state, &endpoints[i].endpoint))
+            add_binding(state, &endpoints[i].endpoint);
+}

@@ -1,0 +1,210 @@
+#include "lbnode/node/control_internal.h"
+
+#include "lbnode/base/bytes.h"
+#include "lbnode/base/log.h"
+#include "lbnode/base/monotime.h"
+#include "lbnode/model/verdict_board.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- own verdicts: events, and what peers get -----------------------------------------------
+ */
+
+struct publishing {
+    struct control *control;
+    struct shared_verdict *verdicts;
+    size_t count, capacity;
+    bool all;
+};
+
+static bool is_imported(uint64_t word)
+{
+    return word >> 8 & 1;
+}
+
+static enum verdict_state state_of(uint64_t word)
+{
+    return (enum verdict_state)(word & 0xff);
+}
+
+static void report(struct control *control,
+                   const struct effective *pool,
+                   const struct effective *member,
+                   const struct verdict_slot *slot,
+                   enum verdict_state state)
+{
+    const char *member_name = member->resource->name, *pool_name = pool->resource->name;
+    enum verdict_reason reason = atomic_load(&slot->reason);
+    if (state == VERDICT_ONLINE)
+        control_event(control, EVENT_MEMBER_ONLINE, "member %s of pool %s answers again",
+                      member_name, pool_name);
+    else if (reason == VERDICT_REASON_STATUS)
+        control_event(control, EVENT_MEMBER_ERROR, "member %s of pool %s: HTTP status %u",
+                      member_name, pool_name, atomic_load(&slot->last_status));
+    else
+        control_event(control, EVENT_MEMBER_ERROR, "member %s of pool %s: %s", member_name,
+                      pool_name, verdict_reason_text(reason));
+}
+
+static void publish_later(struct publishing *publishing,
+                          const struct uuid *member_id,
+                          const struct verdict_slot *slot,
+                          enum verdict_state state)
+{
+    if (publishing->count == publishing->capacity) {
+        size_t capacity = publishing->capacity ? 2 * publishing->capacity : 64;
+        struct shared_verdict *verdicts =
+            realloc(publishing->verdicts, capacity * sizeof(*verdicts));
+        if (!verdicts)
+            return;
+        publishing->verdicts = verdicts;
+        publishing->capacity = capacity;
+    }
+    uint64_t since_ms = atomic_load(&slot->since_wall_ms), now_ms = walltime_now_ms();
+    uint64_t age_ms = now_ms > since_ms ? now_ms - since_ms : 0;
+    uint32_t round_trip_ms = atomic_load(&slot->round_trip_us) / 1000;
+    publishing->verdicts[publishing->count++] = (struct shared_verdict){
+        .member_id = *member_id,
+        .state = (uint8_t)state,
+        .reason = (uint8_t)atomic_load(&slot->reason),
+        .round_trip_ms = round_trip_ms > UINT16_MAX ? UINT16_MAX : (uint16_t)round_trip_ms,
+        .age_ms = age_ms > UINT32_MAX ? UINT32_MAX : (uint32_t)age_ms,
+    };
+}
+
+static void look_at(struct publishing *publishing,
+                    const struct effective *pool,
+                    const struct effective *member)
+{
+    struct control *control = publishing->control;
+    uint32_t number, incarnation;
+    if (!slot_map_find(control->slots, &member->resource->id, &number, &incarnation) ||
+        number >= MEMBER_SLOTS)
+        return;
+    const struct verdict_slot *slot = &control->context->verdicts->slots[number];
+    uint64_t word = atomic_load(&slot->word), before = control->seen_verdicts[number];
+    enum verdict_state state = state_of(word);
+    if ((uint32_t)(word >> 32) != incarnation || state == VERDICT_UNKNOWN || is_imported(word))
+        return;
+    control->seen_verdicts[number] = word;
+    if (word != before)
+        report(control, pool, member, slot, state);
+    if (word != before || publishing->all)
+        publish_later(publishing, &member->resource->id, slot, state);
+}
+
+static void look_at_all(struct control *control, bool all)
+{
+    struct publishing publishing = {.control = control, .all = all};
+    const struct effective *pool, *member;
+    for (size_t i = 0; (pool = configuration_at(control->configuration, RESOURCE_POOL, i));
+         i++) {
+        for (size_t j = 0;
+             (member = configuration_child(control->configuration, &pool->resource->id,
+                                           RESOURCE_MEMBER, j));
+             j++)
+            look_at(&publishing, pool, member);
+    }
+    if (publishing.count > 0)
+        replication_publish_verdicts(control->replication, publishing.verdicts,
+                                     publishing.count);
+    free(publishing.verdicts);
+}
+
+static void poll_board(struct loop_timer *timer)
+{
+    struct control *control = CONTAINER_OF(timer, struct control, verdict_timer);
+    uint64_t changes = atomic_load(&control->context->verdicts->changes);
+    uint64_t now_ms = loop_now_ms(control->loop);
+    bool all = now_ms - control->published_at_ms >= VERDICT_PUBLISH_ALL_MS;
+    if (all)
+        control->published_at_ms = now_ms;
+    if (all || changes != control->seen_changes)
+        look_at_all(control, all);
+    control->seen_changes = changes;
+    loop_timer_start(control->loop, timer, VERDICT_POLL_MS, poll_board);
+}
+
+/* A control process that starts again takes what is on the board as already reported. */
+bool verdicts_start(struct control *control)
+{
+    const struct verdict_board *board = control->context->verdicts;
+    control->seen_verdicts = calloc(MEMBER_SLOTS, sizeof(*control->seen_verdicts));
+    if (!control->seen_verdicts)
+        return false;
+    for (size_t i = 0; i < MEMBER_SLOTS; i++)
+        control->seen_verdicts[i] = atomic_load(&board->slots[i].word);
+    control->seen_changes = atomic_load(&board->changes);
+    control->published_at_ms = loop_now_ms(control->loop);
+    loop_timer_start(control->loop, &control->verdict_timer, VERDICT_POLL_MS, poll_board);
+    return true;
+}
+
+/* ---- peers' verdicts ------------------------------------------------------------------------
+ */
+
+static int compare_ids(const void *a, const void *b)
+{
+    return uuid_compare(a, b);
+}
+
+static size_t count_members(const struct configuration *configuration)
+{
+    size_t count = 0;
+    while (configuration_at(configuration, RESOURCE_MEMBER, count))
+        count++;
+    return count;
+}
+
+void verdicts_reindex(struct control *control)
+{
+    size_t count = count_members(control->configuration);
+    free(control->member_ids);
+    control->member_ids = count > 0 ? calloc(count, sizeof(*control->member_ids)) : NULL;
+    control->member_count = control->member_ids ? count : 0;
+    for (size_t i = 0; i < control->member_count; i++)
+        control->member_ids[i] =
+            configuration_at(control->configuration, RESOURCE_MEMBER, i)->resource->id;
+    if (control->member_count > 0)
+        qsort(control->member_ids, control->member_count, sizeof(*control->member_ids),
+              compare_ids);
+}
+
+static const struct uuid *find_member(const struct control *control, const uint8_t key[8])
+{
+    size_t low = 0, high = control->member_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = memcmp(control->member_ids[middle].bytes, key, 8);
+        if (order == 0)
+            return &control->member_ids[middle];
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}
+
+void verdicts_import(struct control *control,
+                     const uint8_t member_key[8],
+                     const struct shared_verdict *verdict)
+{
+    struct message_imported_verdict message =
+        MESSAGE_OF(IMPORTED_VERDICT, struct message_imported_verdict);
+    const struct uuid *member_id = find_member(control, member_key);
+    if (!member_id ||
+        !slot_map_find(control->slots, member_id, &message.member_slot, &message.incarnation))
+        return;
+    message.state = verdict->state;
+    message.age_ms = verdict->age_ms;
+    control_send(control, &message.header, NULL, 0);
+}
+
+void verdicts_free(struct control *control)
+{
+    loop_timer_stop(&control->verdict_timer);
+    free(control->seen_verdicts);
+    free(control->member_ids);
+}

@@ -1,0 +1,99 @@
+#include "lbnode/node/node_run.h"
+
+#include "health/health.h"
+#include "lbnode/base/log.h"
+#include "lbnode/base/monotime.h"
+#include "lbnode/node/control.h"
+#include "lbnode/node/run_dir.h"
+#include "lbnode/node/supervisor.h"
+#include "proxy/proxy.h"
+#include "vrrp/vrrp.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static int run_vrrp(const struct process_context *context, const void *argument)
+{
+    const struct node_settings *settings = argument;
+    log_open("vrrp", settings->log_level);
+    return vrrp_main(context);
+}
+
+static int run_control(const struct process_context *context, const void *argument)
+{
+    return control_main(context, argument);
+}
+
+static int run_health(const struct process_context *context, const void *argument)
+{
+    const struct node_settings *settings = argument;
+    log_open("health", settings->log_level);
+    return health_main(context);
+}
+
+static int run_proxy(const struct process_context *context, const void *argument)
+{
+    const struct node_settings *settings = argument;
+    log_open("proxy", settings->log_level);
+    return proxy_main(context);
+}
+
+static int supervise(const struct node_settings *settings, const struct privileges_user *user)
+{
+    bool manages_addresses = privileges_can_manage_addresses();
+    struct supervisor_settings supervisor = {
+        .programs =
+            {
+                [PROCESS_VRRP] = {manages_addresses ? run_vrrp : NULL, settings},
+                [PROCESS_CONTROL] = {run_control, settings},
+                [PROCESS_HEALTH] = {run_health, settings},
+                [PROCESS_PROXY] = {run_proxy, settings},
+            },
+        .worker_count = settings->worker_count,
+        .incarnation = walltime_now_ms(),
+        .run_dir = settings->run_dir,
+        .user = *user,
+        .drain_ms = SUPERVISOR_DRAIN_MS,
+        .remove_address = vip_address_remove,
+    };
+    if (!manages_addresses)
+        log_warning("without NET_ADMIN and NET_RAW this node carries no virtual addresses; "
+                    "listeners on its own addresses work");
+    int rv = privileges_drop(PROCESS_SUPERVISOR, user);
+    if (rv != 0) {
+        log_error("cannot give up privileges: %s", strerror(-rv));
+        return 1;
+    }
+    return supervisor_run(&supervisor);
+}
+
+int node_run(int argc, char **argv)
+{
+    struct settings_surroundings surroundings;
+    struct node_settings settings;
+    struct privileges_user user;
+    struct error error = {.kind = ERROR_NONE};
+    int lock = -1;
+    settings_surroundings_read(&surroundings);
+    if (!settings_load(&settings, &surroundings, argc, (const char *const *)argv, &error)) {
+        fprintf(stderr, "lbnode run: %s\n", error.text);
+        return 2;
+    }
+    if (settings.help) {
+        settings_print_help();
+        return 0;
+    }
+    log_open("supervisor", settings.log_level);
+    settings_complete_addresses(&settings);
+    bool good = privileges_find_user(settings.user, &user, &error) &&
+                privileges_prepare_run_dir(settings.run_dir, &user, &error);
+    lock = good ? run_dir_lock(settings.run_dir, &error) : -1;
+    if (lock < 0 || !privileges_prepare_state_dir(settings.state_dir, &user, &error)) {
+        fprintf(stderr, "lbnode run: %s\n", error.text);
+        return error.kind == ERROR_USAGE ? 2 : 1;
+    }
+    int status = supervise(&settings, &user);
+    close(lock);
+    return status;
+}
