@@ -1,0 +1,304 @@
+#include "replication/core_internal.h"
+
+#include "replication/memory.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- actions ---------------------------------------------------------------------------- */
+
+struct core_action *core_act(struct core_actions *actions, enum core_action_kind kind)
+{
+    actions->items = memory_grow(actions->items, actions->count, &actions->capacity,
+                                 sizeof(*actions->items));
+    struct core_action *action = &actions->items[actions->count++];
+    *action = (struct core_action){.kind = kind};
+    return action;
+}
+
+void core_act_event(struct core_actions *actions, enum event_code code, const char *format, ...)
+{
+    struct core_action *action = core_act(actions, CORE_EVENT);
+    va_list arguments;
+    action->code = code;
+    va_start(arguments, format);
+    vsnprintf(action->text, sizeof(action->text), format, arguments);
+    va_end(arguments);
+}
+
+void core_act_send(struct core_actions *actions,
+                   const struct uuid *peer,
+                   enum frame_type type,
+                   struct wire_writer *body)
+{
+    if (body->failed) {
+        wire_writer_free(body);
+        return;
+    }
+    struct core_action *action = core_act(actions, CORE_SEND);
+    action->peer = *peer;
+    action->frame_type = type;
+    action->body = body->data;
+    action->body_size = body->size;
+    action->bulk = body->size > DATAGRAM_RECORD_MAXIMUM;
+}
+
+void core_actions_free(struct core_actions *actions)
+{
+    for (size_t i = 0; i < actions->count; i++) {
+        store_batch_free(&actions->items[i].batch);
+        free(actions->items[i].body);
+    }
+    free(actions->items);
+    *actions = (struct core_actions){0};
+}
+
+/* ---- streams and changes ---------------------------------------------------------------- */
+
+static size_t stream_position(const struct core *core, uint64_t id)
+{
+    size_t low = 0, high = core->stream_count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (core->streams[middle]->id < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+struct stream *core_stream(const struct core *core, uint64_t id)
+{
+    size_t at = stream_position(core, id);
+    return at < core->stream_count && core->streams[at]->id == id ? core->streams[at] : NULL;
+}
+
+struct stream *core_stream_add(struct core *core, uint64_t id)
+{
+    size_t at = stream_position(core, id);
+    core->streams = memory_grow(core->streams, core->stream_count, &core->stream_capacity,
+                                sizeof(*core->streams));
+    memmove(core->streams + at + 1, core->streams + at,
+            (core->stream_count++ - at) * sizeof(*core->streams));
+    core->streams[at] = memory_new(sizeof(struct stream));
+    core->streams[at]->id = id;
+    return core->streams[at];
+}
+
+void core_stream_note_hash(struct stream *stream, uint64_t seq, const uint8_t hash[HASH_SIZE])
+{
+    while (seq > stream->hash_capacity)
+        stream->hash_starts = memory_grow(stream->hash_starts, stream->hash_capacity,
+                                          &stream->hash_capacity, sizeof(uint64_t));
+    stream->hash_starts[seq - 1] = load_be64(hash);
+}
+
+void core_change_note(struct core *core, const struct uuid *id, struct dot dot)
+{
+    if (core->changes.count >= CHANGE_IDS || uuid_map_get(&core->changes, id))
+        return;
+    struct change_row *row = memory_new(sizeof(*row));
+    *row = (struct change_row){*id, dot};
+    if (!uuid_map_set(&core->changes, id, row))
+        abort();
+}
+
+/* ---- roster ----------------------------------------------------------------------------- */
+
+uint64_t core_cutoff(const struct core *core, const struct stream *stream)
+{
+    const struct roster_node *node = roster_find(&core->roster, &stream->node_id);
+    if (!node || node->status == NODE_ACTIVE)
+        return UINT64_MAX;
+    return vv_get(&node->cutoff, stream->id);
+}
+
+const char *core_node_name(const struct core *core, const struct uuid *id)
+{
+    const struct roster_node *node = roster_find(&core->roster, id);
+    return node && node->name[0] ? node->name : "this node";
+}
+
+static void report_changes(const struct core *core,
+                           const struct roster *before,
+                           struct core_actions *actions)
+{
+    for (size_t i = 0; i < core->roster.count; i++) {
+        const struct roster_node *node = &core->roster.nodes[i];
+        const struct roster_node *old = roster_find(before, &node->id);
+        if (node->status == NODE_ACTIVE && (!old || !old->name[0]) &&
+            !uuid_equal(&node->id, &core->node_id))
+            core_act_event(actions, EVENT_NODE_JOINED, "node %s joined", node->name);
+        if (node->status != NODE_ACTIVE && old && old->status == NODE_ACTIVE)
+            core_act_event(actions, EVENT_NODE_REMOVED, "node %s was removed", node->name);
+    }
+}
+
+void core_refresh_roster(struct core *core, struct core_actions *actions)
+{
+    struct roster *before = memory_new(sizeof(*before));
+    *before = core->roster;
+    core->roster.count = 0;
+    roster_rebuild(&core->roster, &core->facets, core->initialised ? &core->genesis : NULL);
+    core->roster_dirty = false;
+    if (actions)
+        report_changes(core, before, actions);
+    roster_free(before);
+    free(before);
+    const struct roster_node *self = roster_find(&core->roster, &core->node_id);
+    bool removed = self && self->status != NODE_ACTIVE;
+    if (removed && !core->removed && actions)
+        core_act(actions, CORE_LEFT);
+    core->removed = removed;
+    core_peers_refresh(core);
+    core->summary_dirty = true;
+}
+
+/* The vector that others see, and digest and hash of the same moment. */
+void core_refresh_summary(struct core *core)
+{
+    if (!core->summary_dirty || core->committing)
+        return;
+    core->shown.count = 0;
+    for (size_t i = 0; i < core->durable.count; i++) {
+        const struct dot *dot = &core->durable.entries[i];
+        uint64_t limit = core_cutoff(core, core_stream(core, dot->stream));
+        vv_raise(&core->shown, dot->stream, dot->seq < limit ? dot->seq : limit);
+    }
+    core->digest = vv_digest(&core->shown);
+    facet_state_hash(&core->facets, core->state_hash);
+    core->summary_dirty = false;
+}
+
+/* ---- dispatch --------------------------------------------------------------------------- */
+
+void core_step(struct core *core,
+               const struct core_event *event,
+               struct core_now now,
+               struct core_actions *actions)
+{
+    core->now = now;
+    switch (event->kind) {
+    case CORE_SUBMIT:
+    case CORE_REMOVE_NODE: core_submit(core, event, actions); break;
+    case CORE_STAGE: core_stage(core, actions); break;
+    case CORE_PERSISTED: core_persisted(core, event->result, actions); break;
+    case CORE_FRAME: core_frame(core, event, actions); break;
+    case CORE_RECORD: core_receive_record(core, event->body, &event->node, actions); break;
+    case CORE_RUNNING: core_set_running(core, event->position, actions); break;
+    case CORE_TICK: core_tick(core, actions); break;
+    case CORE_VERDICTS: core_publish_verdicts(core, event, actions); break;
+    }
+}
+
+bool core_wants_stage(const struct core *core)
+{
+    return !core->committing && (core->submission_count > 0 || core->pending_dirty);
+}
+
+/* ---- reading ---------------------------------------------------------------------------- */
+
+bool core_is_initialised(const struct core *core)
+{
+    return core->initialised;
+}
+
+const struct genesis *core_genesis(const struct core *core)
+{
+    return &core->genesis;
+}
+
+const struct facet_table *core_facets(const struct core *core)
+{
+    return &core->facets;
+}
+
+const struct roster *core_roster(const struct core *core)
+{
+    return &core->roster;
+}
+
+const struct vv *core_vector(const struct core *core)
+{
+    return &core->applied;
+}
+
+const struct vv *core_durable(const struct core *core)
+{
+    return &core->shown;
+}
+
+uint64_t core_position(const struct core *core)
+{
+    return core->durable_position;
+}
+
+void core_state_hash(struct core *core, uint8_t out[HASH_SIZE])
+{
+    core_refresh_summary(core);
+    memcpy(out, core->state_hash, HASH_SIZE);
+}
+
+const char *core_storage_problem(const struct core *core)
+{
+    return core->storage_problem;
+}
+
+void core_set_storage_problem(struct core *core, const char *problem, struct core_now now)
+{
+    snprintf(core->storage_problem, sizeof(core->storage_problem), "%s", problem);
+    core->storage_probe_us = now.mono_us + STORAGE_PROBE_US;
+}
+
+bool core_was_removed(const struct core *core)
+{
+    return core->removed;
+}
+
+void core_found(struct core *core, const struct genesis *genesis)
+{
+    core->genesis = *genesis;
+    core->initialised = true;
+    core_refresh_roster(core, NULL);
+}
+
+/* ---- end -------------------------------------------------------------------------------- */
+
+void core_free(struct core *core)
+{
+    if (!core)
+        return;
+    struct change_row *row;
+    for (size_t i = 0; (row = uuid_map_next(&core->changes, &i));)
+        free(row);
+    uuid_map_free(&core->changes);
+    for (size_t i = 0; i < core->stream_count; i++) {
+        vv_free(&core->streams[i]->context);
+        free(core->streams[i]->hash_starts);
+        free(core->streams[i]);
+    }
+    free(core->streams);
+    for (size_t i = 0; i < core->submission_count; i++)
+        core_submission_free(&core->submissions[i]);
+    free(core->submissions);
+    while (core->pending_count > 0)
+        core_pending_drop(core, core->pending_count - 1);
+    free(core->pending);
+    for (size_t i = 0; i < core->peer_count; i++)
+        core_peer_free(core->peers[i]);
+    free(core->peers);
+    for (size_t i = 0; i < RECENT_RECORDS; i++)
+        free((void *)(uintptr_t)core->recent[i].bytes.data);
+    free(core->awaited);
+    free(core->staged);
+    facet_table_free(&core->facets);
+    roster_free(&core->roster);
+    vv_free(&core->applied);
+    vv_free(&core->durable);
+    vv_free(&core->shown);
+    vv_free(&core->running);
+    free(core);
+}

@@ -1,0 +1,174 @@
+/* The replication core: everything that decides what becomes of changes, as a pure state
+ * machine. It takes an event and the time and returns actions; it never reads a clock, a socket
+ * or a file (core_load alone reads a store, before the first event). Whoever drives it
+ * (replication.c, tests/sim) performs the actions in order and reports commits back.
+ *
+ * The driver's duties: after the actions of any event are done and no commit is under way, send
+ * CORE_STAGE; call CORE_TICK no later than core_next_tick_us says. */
+#ifndef REPLICATION_CORE_H
+#define REPLICATION_CORE_H
+
+#include "replication/facet.h"
+#include "replication/replication.h"
+#include "replication/roster.h"
+#include "replication/store.h"
+
+struct core;
+
+struct core_now {
+    uint64_t mono_us, wall_ms;
+};
+
+struct core_settings {
+    struct uuid node_id;
+    const struct sign_key *key; /* borrowed for the core's life */
+    uint64_t incarnation;
+    uint64_t random_seed;
+};
+
+/* NULL with ERROR when the store cannot be read. A store without genesis gives a core that only
+ * knows that it is not part of a cluster. */
+struct core *core_load(const struct core_settings *settings,
+                       struct store *store,
+                       struct core_now now,
+                       struct error *error);
+void core_free(struct core *core);
+/* Makes this node part of the cluster that GENESIS began. In memory only: the genesis row goes
+ * into the transaction of the first records. */
+void core_found(struct core *core, const struct genesis *genesis);
+
+/* ---- events ----------------------------------------------------------------------------- */
+
+enum core_event_kind {
+    CORE_SUBMIT,
+    CORE_REMOVE_NODE,
+    CORE_STAGE,     /* nothing is being committed: form the next batch */
+    CORE_PERSISTED, /* the batch handed out last is durable, or failed */
+    CORE_FRAME,     /* from a verified sender */
+    CORE_RECORD,    /* record bytes from a trusted transfer (join) */
+    CORE_RUNNING,
+    CORE_TICK,
+    CORE_VERDICTS, /* of this node, for the peers */
+};
+
+struct core_submit {
+    const struct change_set *changes; /* copied */
+    struct uuid change_id;            /* not zero */
+    const char *author, *via;
+    bool require_replica;
+    enum record_kind kind;
+    uint64_t token;                  /* comes back in CORE_ANSWER */
+    const struct store_batch *extra; /* rows for the same transaction, copied; or NULL */
+};
+
+struct core_event {
+    enum core_event_kind kind;
+    struct core_submit submit; /* SUBMIT, REMOVE_NODE (without changes) */
+    struct uuid node;          /* FRAME: sender; REMOVE_NODE: whom */
+    uint32_t frame_type;       /* FRAME */
+    struct bytes body;         /* FRAME, RECORD */
+    int result;                /* PERSISTED: 0 or -errno */
+    uint64_t position;         /* RUNNING */
+    const struct shared_verdict *verdicts;
+    size_t verdict_count;
+};
+
+/* ---- actions ---------------------------------------------------------------------------- */
+
+enum frame_type {
+    FRAME_HEARTBEAT = 1,
+    FRAME_VV = 2,
+    FRAME_RECORD = 3,
+    FRAME_ACK = 4,
+    FRAME_PULL = 5,
+    FRAME_HEALTH = 6,
+    FRAME_ROSTER_NOTICE = 11,
+    FRAME_LEAVE = 12,
+    FRAME_PULL_END = 15,
+    /* Inside a join connection only. */
+    FRAME_JOIN_HELLO = 32,
+    FRAME_JOIN_CHALLENGE = 33,
+    FRAME_JOIN_PROOF = 34,
+    FRAME_JOIN_ACCEPT = 35,
+    FRAME_JOIN_RECORD = 36,
+    FRAME_JOIN_END = 37,
+    FRAME_JOIN_REFUSED = 38,
+};
+
+enum core_action_kind {
+    CORE_PERSIST,
+    CORE_SEND,
+    CORE_SEND_RECORDS,
+    CORE_APPLIED,
+    CORE_ANSWER,
+    CORE_EVENT,
+    CORE_VERDICT,
+    CORE_RELOAD, /* a commit failed: what is in memory is not on disk; load anew */
+    CORE_LEFT,   /* this node was removed: stop to gossip */
+};
+
+struct core_action {
+    enum core_action_kind kind;
+    struct store_batch batch; /* PERSIST: ops move to the driver, which frees them */
+    struct uuid peer;         /* SEND, SEND_RECORDS, VERDICT (author) */
+    bool bulk;                /* SEND: too large for a datagram */
+    uint32_t frame_type;
+    uint8_t *body; /* SEND; SEND_RECORDS: the PULL body */
+    size_t body_size;
+    uint64_t position, token;
+    struct submit_result answer;
+    enum event_code code;
+    char text[256];
+    struct shared_verdict verdict;
+};
+
+struct core_actions {
+    struct core_action *items;
+    size_t count, capacity;
+};
+
+void core_actions_free(struct core_actions *actions);
+
+void core_step(struct core *core,
+               const struct core_event *event,
+               struct core_now now,
+               struct core_actions *actions);
+/* When CORE_TICK is due, monotonic microseconds. */
+uint64_t core_next_tick_us(const struct core *core);
+/* Something waits for CORE_STAGE. */
+bool core_wants_stage(const struct core *core);
+
+/* ---- reading ---------------------------------------------------------------------------- */
+
+bool core_is_initialised(const struct core *core);
+const struct genesis *core_genesis(const struct core *core);
+const struct facet_table *core_facets(const struct core *core);
+const struct roster *core_roster(const struct core *core);
+const struct vv *core_vector(const struct core *core);  /* applied */
+const struct vv *core_durable(const struct core *core); /* on disk, clipped to cut-offs */
+uint64_t core_position(const struct core *core);
+void core_state_hash(struct core *core, uint8_t out[HASH_SIZE]);
+const char *core_storage_problem(const struct core *core);
+/* After CORE_RELOAD: the new core goes on refusing writes for the same reason. */
+void core_set_storage_problem(struct core *core, const char *problem, struct core_now now);
+bool core_was_removed(const struct core *core);
+void core_visit_peers(struct core *core,
+                      struct core_now now,
+                      void (*visit)(void *context, const struct peer_view *peer),
+                      void *context);
+
+/* Answers a PULL from the store (antientropy.c): what UPTO has above the vector in PULL_BODY,
+ * in an order that respects causality, at most PULL_BYTES and PULL_RECORDS. EMIT gets each
+ * record; OUT_MORE tells whether some were left out. 0 or -errno. */
+enum {
+    PULL_BYTES = 1 << 20,
+    PULL_RECORDS = 512
+};
+int pull_answer(struct store *store,
+                struct bytes pull_body,
+                const struct vv *upto,
+                void (*emit)(void *context, struct bytes record),
+                void *context,
+                bool *out_more);
+
+#endif

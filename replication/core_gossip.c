@@ -1,0 +1,599 @@
+/* Peers: who is alive (replication.md 10), pushing and resending own records (7.1), comparing
+ * vectors and pulling what is missing (7.2). Frame bodies: docs/protocol.md. */
+#include "replication/core_internal.h"
+
+#include "replication/memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    SUSPECT_AFTER = 5, /* missed intervals */
+    UNREACHABLE_AFTER = 15
+};
+
+static const uint64_t pull_limit_us = 2000000;
+
+/* ---- peers ------------------------------------------------------------------------------ */
+
+struct peer *core_peer(const struct core *core, const struct uuid *id)
+{
+    for (size_t i = 0; i < core->peer_count; i++)
+        if (uuid_equal(&core->peers[i]->id, id))
+            return core->peers[i];
+    return NULL;
+}
+
+bool core_peer_is_alive(const struct peer *peer)
+{
+    return peer->state == PEER_IS_ALIVE || peer->state == PEER_IS_SUSPECT;
+}
+
+void core_peer_free(struct peer *peer)
+{
+    vv_free(&peer->durable);
+    vv_free(&peer->running);
+    free(peer);
+}
+
+/* One peer per active node of the roster but this one; known ones keep their state. */
+void core_peers_refresh(struct core *core)
+{
+    struct peer **old = core->peers;
+    size_t old_count = core->peer_count;
+    core->peers = memory_new((ROSTER_ACTIVE_MAXIMUM + 1) * sizeof(*core->peers));
+    core->peer_count = 0;
+    for (size_t i = 0; i < core->roster.count; i++) {
+        const struct roster_node *node = &core->roster.nodes[i];
+        struct peer *peer = NULL;
+        if (node->status != NODE_ACTIVE || uuid_equal(&node->id, &core->node_id) ||
+            core->peer_count == ROSTER_ACTIVE_MAXIMUM)
+            continue;
+        for (size_t k = 0; k < old_count; k++)
+            if (old[k] && uuid_equal(&old[k]->id, &node->id)) {
+                peer = old[k];
+                old[k] = NULL;
+            }
+        if (!peer) {
+            peer = memory_new(sizeof(*peer));
+            peer->id = node->id;
+        }
+        core->peers[core->peer_count++] = peer;
+    }
+    for (size_t k = 0; k < old_count; k++)
+        if (old[k])
+            core_peer_free(old[k]);
+    free(old);
+}
+
+static uint64_t heartbeat_interval_us(const struct core *core)
+{
+    size_t nodes = core->peer_count + 1;
+    return (nodes <= 4 ? 200 : nodes <= 12 ? 400 : nodes <= 32 ? 800 : 1600) * MS;
+}
+
+/* ---- sending ---------------------------------------------------------------------------- */
+
+static void send_heartbeat(struct core *core, struct peer *peer, struct core_actions *actions)
+{
+    struct wire_writer body = {0};
+    core_refresh_summary(core);
+    wire_put_varint(&body, 1, core->now.mono_us);
+    if (peer->their_sent_us) {
+        wire_put_varint(&body, 2, peer->their_sent_us);
+        wire_put_varint(&body, 3, core->now.mono_us - peer->their_sent_at_us);
+    }
+    wire_put_varint(&body, 4, core->now.wall_ms);
+    wire_put_fixed64(&body, 5, core->digest);
+    wire_put_bytes(&body, 6, (struct bytes){core->state_hash, 8});
+    wire_put_varint(&body, 7, core->storage_problem[0] != 0);
+    core_act_send(actions, &peer->id, FRAME_HEARTBEAT, &body);
+    uint64_t interval = heartbeat_interval_us(core);
+    uint64_t jitter = random_sequence_below(&core->random, interval / 5);
+    peer->next_heartbeat_us = core->now.mono_us + interval * 9 / 10 + jitter;
+}
+
+static void send_vector(struct core *core,
+                        const struct uuid *peer,
+                        bool wants_reply,
+                        struct core_actions *actions)
+{
+    struct wire_writer body = {0};
+    core_refresh_summary(core);
+    vv_put(&body, 1, &core->shown);
+    wire_put_varint(&body, 2, wants_reply);
+    core_act_send(actions, peer, FRAME_VV, &body);
+}
+
+/* What of the peer's own streams is safe and running here: {stream, durable, running}. */
+void core_send_ack(struct core *core, const struct uuid *peer, struct core_actions *actions)
+{
+    struct wire_writer body = {0};
+    for (size_t i = 0; i < core->stream_count; i++) {
+        const struct stream *stream = core->streams[i];
+        if (!uuid_equal(&stream->node_id, peer))
+            continue;
+        size_t mark = wire_begin(&body, 1);
+        wire_put_fixed64(&body, 1, stream->id);
+        wire_put_varint(&body, 2, stream->seq);
+        wire_put_varint(&body, 3, vv_get(&core->durable, stream->id));
+        wire_put_varint(&body, 4, vv_get(&core->running, stream->id));
+        wire_end(&body, mark);
+    }
+    if (body.size > 0)
+        core_act_send(actions, peer, FRAME_ACK, &body);
+}
+
+void core_request_pull(struct core *core, struct peer *peer, struct core_actions *actions)
+{
+    struct wire_writer body = {0};
+    if (core->now.mono_us < peer->pull_until_us || core->storage_problem[0])
+        return;
+    vv_put(&body, 1, &core->applied);
+    peer->pull_until_us = core->now.mono_us + pull_limit_us;
+    peer->pull_again = false;
+    core_act_send(actions, &peer->id, FRAME_PULL, &body);
+}
+
+static void send_record(struct core *core,
+                        const struct peer *peer,
+                        uint64_t seq,
+                        struct core_actions *actions)
+{
+    size_t at = seq % RECENT_RECORDS;
+    struct wire_writer body = {0};
+    if (core->recent[at].seq != seq)
+        return;
+    wire_append(&body, core->recent[at].bytes.data, core->recent[at].bytes.size);
+    core_act_send(actions, &peer->id, FRAME_RECORD, &body);
+}
+
+static uint64_t first_resend_us(const struct peer *peer)
+{
+    uint64_t patient = 3 * peer->rtt_us;
+    return patient > 25 * MS ? patient : 25 * MS;
+}
+
+/* The record SEQ of the own stream is durable: to everybody who can hear, at once. */
+void core_push(struct core *core, uint64_t seq, struct core_actions *actions)
+{
+    for (size_t i = 0; i < core->peer_count; i++) {
+        struct peer *peer = core->peers[i];
+        if (!core_peer_is_alive(peer))
+            continue;
+        send_record(core, peer, seq, actions);
+        peer->resend_tries = 0;
+        peer->resend_us = core->now.mono_us + first_resend_us(peer);
+    }
+}
+
+static void resend(struct core *core, struct peer *peer, struct core_actions *actions)
+{
+    uint64_t have = vv_get(&peer->durable, core->own_stream);
+    uint64_t want = vv_get(&core->durable, core->own_stream);
+    if (have >= want || peer->resend_tries >= RESEND_TRIES || !core_peer_is_alive(peer)) {
+        peer->resend_us = 0; /* the rest is for comparing vectors */
+        return;
+    }
+    for (uint64_t seq = have + 1; seq <= want && seq <= have + RESEND_WINDOW; seq++)
+        send_record(core, peer, seq, actions);
+    uint64_t delay = first_resend_us(peer) << (peer->resend_tries < 4 ? peer->resend_tries : 4);
+    peer->resend_tries++;
+    peer->resend_us = core->now.mono_us + (delay < 250 * MS ? delay : 250 * MS);
+}
+
+/* ---- heartbeats ------------------------------------------------------------------------- */
+
+struct heartbeat {
+    uint64_t sent_us, echo_us, echo_delay_us, wall_ms, digest, hash;
+};
+
+static bool parse_heartbeat(struct bytes in, struct heartbeat *out)
+{
+    struct wire_reader reader = wire_reader_of(in);
+    struct wire_field field;
+    *out = (struct heartbeat){0};
+    while (wire_next(&reader, &field)) {
+        switch (field.number) {
+        case 1: out->sent_us = field.integer; break;
+        case 2: out->echo_us = field.integer; break;
+        case 3: out->echo_delay_us = field.integer; break;
+        case 4: out->wall_ms = field.integer; break;
+        case 5: out->digest = field.integer; break;
+        case 6:
+            if (field.type != WIRE_BYTES || field.bytes.size != 8)
+                return false;
+            out->hash = load_be64(field.bytes.data);
+            break;
+        }
+    }
+    return wire_ended(&reader) && out->sent_us != 0;
+}
+
+static void measure(struct core *core,
+                    struct peer *peer,
+                    const struct heartbeat *heartbeat,
+                    struct core_actions *actions)
+{
+    const int64_t alarm_ms = 5000;
+    uint64_t since = core->now.mono_us - heartbeat->echo_us;
+    peer->their_sent_us = heartbeat->sent_us;
+    peer->their_sent_at_us = core->now.mono_us;
+    if (!heartbeat->echo_us || heartbeat->echo_us > core->now.mono_us ||
+        heartbeat->echo_delay_us > since || since > 60 * SECOND)
+        return;
+    uint64_t rtt = since - heartbeat->echo_delay_us;
+    peer->rtt_us = peer->rtt_us ? (7 * peer->rtt_us + rtt) / 8 : rtt;
+    peer->offset_ms =
+        (int64_t)(heartbeat->wall_ms + peer->rtt_us / (2 * MS)) - (int64_t)core->now.wall_ms;
+    bool skewed = peer->offset_ms > alarm_ms || peer->offset_ms < -alarm_ms;
+    if (skewed && !peer->skew_reported)
+        core_act_event(actions, EVENT_CLOCK_SKEW, "the clock of %s differs by %lld ms",
+                       core_node_name(core, &peer->id), (long long)peer->offset_ms);
+    peer->skew_reported = skewed;
+}
+
+static void check_divergence(struct core *core,
+                             struct peer *peer,
+                             const struct heartbeat *heartbeat,
+                             struct core_actions *actions)
+{
+    const uint64_t patience_us = 3 * SECOND;
+    bool differs =
+        heartbeat->digest == core->digest && heartbeat->hash != load_be64(core->state_hash);
+    if (!differs) {
+        peer->divergent_since_us = 0;
+        peer->divergence_reported = false;
+        return;
+    }
+    if (!peer->divergent_since_us)
+        peer->divergent_since_us = core->now.mono_us;
+    if (!peer->divergence_reported &&
+        core->now.mono_us - peer->divergent_since_us > patience_us) {
+        peer->divergence_reported = true;
+        core_act_event(actions, EVENT_DIVERGENCE, "%s has the same changes but other state",
+                       core_node_name(core, &peer->id));
+    }
+}
+
+/* A difference that lasts longer than a push takes is settled by comparing vectors. */
+static void compare_digest(struct core *core, struct peer *peer, struct core_actions *actions)
+{
+    const uint64_t settle_us = 250 * MS;
+    core_refresh_summary(core);
+    if (peer->digest == core->digest) {
+        peer->differs_since_us = 0;
+        peer->exchange_delay_us = 0;
+        peer->next_exchange_us = 0;
+        peer->durable_dirty |= vv_merge(&peer->durable, &core->shown);
+        return;
+    }
+    if (!peer->differs_since_us)
+        peer->differs_since_us = core->now.mono_us;
+    if (core->now.mono_us - peer->differs_since_us < settle_us ||
+        core->now.mono_us < peer->next_exchange_us)
+        return;
+    uint64_t delay = peer->exchange_delay_us ? peer->exchange_delay_us * 2 : SECOND;
+    peer->exchange_delay_us = delay < 15 * SECOND ? delay : 15 * SECOND;
+    peer->next_exchange_us = core->now.mono_us + peer->exchange_delay_us / 2 +
+                             random_sequence_below(&core->random, peer->exchange_delay_us);
+    send_vector(core, &peer->id, true, actions);
+}
+
+static void handle_heartbeat(struct core *core,
+                             struct peer *peer,
+                             struct bytes body,
+                             struct core_actions *actions)
+{
+    struct heartbeat heartbeat;
+    if (!parse_heartbeat(body, &heartbeat))
+        return;
+    measure(core, peer, &heartbeat, actions);
+    peer->digest = heartbeat.digest;
+    compare_digest(core, peer, actions);
+    check_divergence(core, peer, &heartbeat, actions);
+    core_check_answers(core, actions);
+}
+
+/* ---- vectors, acknowledgements, pulls --------------------------------------------------- */
+
+/* Does THEIRS have something that counts and is not here? */
+static bool lacks_some_of(const struct core *core, const struct vv *theirs)
+{
+    for (size_t i = 0; i < theirs->count; i++) {
+        const struct dot *dot = &theirs->entries[i];
+        const struct stream *stream = core_stream(core, dot->stream);
+        uint64_t have = vv_get(&core->applied, dot->stream);
+        if (dot->seq > have && (!stream || have < core_cutoff(core, stream)) &&
+            !(stream && stream->refused))
+            return true;
+    }
+    return false;
+}
+
+static void handle_vector(struct core *core,
+                          struct peer *peer,
+                          struct bytes body,
+                          struct core_actions *actions)
+{
+    struct vv theirs;
+    struct wire_reader reader = wire_reader_of(body);
+    struct wire_field field;
+    bool wants_reply = false;
+    if (!vv_parse(body, 1, &theirs))
+        return;
+    while (wire_next(&reader, &field))
+        if (field.number == 2)
+            wants_reply = field.integer == 1;
+    peer->durable_dirty |= vv_merge(&peer->durable, &theirs);
+    if (lacks_some_of(core, &theirs))
+        core_request_pull(core, peer, actions);
+    vv_free(&theirs);
+    if (wants_reply)
+        send_vector(core, &peer->id, false, actions);
+    core_check_answers(core, actions);
+}
+
+static void handle_ack_entry(struct peer *peer, struct bytes in)
+{
+    struct wire_reader reader = wire_reader_of(in);
+    struct wire_field field;
+    uint64_t values[5] = {0};
+    while (wire_next(&reader, &field))
+        if (field.number <= 4 && field.type != WIRE_BYTES)
+            values[field.number] = field.integer;
+    if (!wire_ended(&reader) || values[1] == 0)
+        return;
+    peer->durable_dirty |= vv_raise(&peer->durable, values[1], values[3]);
+    vv_raise(&peer->running, values[1], values[4]);
+}
+
+static void handle_ack(struct core *core,
+                       struct peer *peer,
+                       struct bytes body,
+                       struct core_actions *actions)
+{
+    struct wire_reader reader = wire_reader_of(body);
+    struct wire_field field;
+    for (int entries = 0; wire_next(&reader, &field) && entries < VV_MAXIMUM_ENTRIES; entries++)
+        if (field.number == 1 && field.type == WIRE_BYTES)
+            handle_ack_entry(peer, field.bytes);
+    core_check_answers(core, actions);
+}
+
+static void
+handle_pull(const struct peer *peer, struct bytes body, struct core_actions *actions)
+{
+    struct core_action *action = core_act(actions, CORE_SEND_RECORDS);
+    action->peer = peer->id;
+    action->body = memory_copy(body.data, body.size);
+    action->body_size = body.size;
+}
+
+static void handle_pull_end(struct core *core,
+                            struct peer *peer,
+                            struct bytes body,
+                            struct core_actions *actions)
+{
+    struct wire_reader reader = wire_reader_of(body);
+    struct wire_field field;
+    peer->pull_until_us = 0;
+    while (wire_next(&reader, &field))
+        if (field.number == 1)
+            peer->pull_again = field.integer == 1;
+    if (peer->pull_again && !core->pending_dirty && !core->committing)
+        core_request_pull(core, peer, actions);
+}
+
+/* ---- nodes that are out ----------------------------------------------------------------- */
+
+/* A removed node learns it from a peer that it still trusts. */
+static void handle_notice(struct core *core,
+                          const struct peer *peer,
+                          struct bytes body,
+                          struct core_actions *actions)
+{
+    if (body.size != 16 || memcmp(body.data, core->node_id.bytes, 16) != 0 || core->removed)
+        return;
+    core->removed = true;
+    core_act_event(actions, EVENT_NODE_REMOVED, "%s says that this node was removed",
+                   core_node_name(core, &peer->id));
+    core_act(actions, CORE_LEFT);
+}
+
+static void
+tell_removed(struct core *core, const struct uuid *sender, struct core_actions *actions)
+{
+    const struct roster_node *node = roster_find(&core->roster, sender);
+    struct wire_writer body = {0};
+    if (!node || node->status == NODE_ACTIVE || uuid_equal(sender, &core->node_id))
+        return;
+    wire_append(&body, sender->bytes, sizeof(sender->bytes));
+    core_act_send(actions, sender, FRAME_ROSTER_NOTICE, &body);
+}
+
+/* ---- verdicts --------------------------------------------------------------------------- */
+
+enum {
+    VERDICT_SIZE = 16, /* member key 8, state 1, reason 1, round trip u16, age ms u32 */
+    VERDICTS_PER_FRAME = 60
+};
+
+void core_publish_verdicts(struct core *core,
+                           const struct core_event *event,
+                           struct core_actions *actions)
+{
+    for (size_t first = 0; first < event->verdict_count; first += VERDICTS_PER_FRAME) {
+        uint8_t packed[VERDICTS_PER_FRAME * VERDICT_SIZE], *at = packed;
+        for (size_t i = first; i < event->verdict_count && i < first + VERDICTS_PER_FRAME;
+             i++) {
+            const struct shared_verdict *verdict = &event->verdicts[i];
+            memcpy(at, verdict->member_id.bytes, 8);
+            at[8] = verdict->state;
+            at[9] = verdict->reason;
+            store_be16(at + 10, verdict->round_trip_ms);
+            store_be32(at + 12, verdict->age_ms);
+            at += VERDICT_SIZE;
+        }
+        core->health_seq++;
+        for (size_t p = 0; p < core->peer_count; p++) {
+            struct wire_writer body = {0};
+            wire_put_varint(&body, 1, core->incarnation);
+            wire_put_varint(&body, 2, core->health_seq);
+            wire_put_bytes(&body, 3, (struct bytes){packed, (size_t)(at - packed)});
+            core_act_send(actions, &core->peers[p]->id, FRAME_HEALTH, &body);
+        }
+    }
+}
+
+static void handle_health(struct peer *peer, struct bytes body, struct core_actions *actions)
+{
+    struct wire_reader reader = wire_reader_of(body);
+    struct wire_field field;
+    struct bytes packed = {0};
+    uint64_t incarnation = 0, seq = 0;
+    while (wire_next(&reader, &field)) {
+        if (field.number == 1)
+            incarnation = field.integer;
+        else if (field.number == 2)
+            seq = field.integer;
+        else if (field.number == 3)
+            packed = field.bytes;
+    }
+    bool newer = incarnation > peer->health_incarnation ||
+                 (incarnation == peer->health_incarnation && seq > peer->health_seq);
+    if (!wire_ended(&reader) || !newer || packed.size % VERDICT_SIZE != 0)
+        return;
+    peer->health_incarnation = incarnation;
+    peer->health_seq = seq;
+    for (size_t at = 0; at < packed.size; at += VERDICT_SIZE) {
+        struct core_action *action = core_act(actions, CORE_VERDICT);
+        action->peer = peer->id;
+        memcpy(action->verdict.member_id.bytes, packed.data + at, 8);
+        action->verdict.state = packed.data[at + 8];
+        action->verdict.reason = packed.data[at + 9];
+        action->verdict.round_trip_ms = load_be16(packed.data + at + 10);
+        action->verdict.age_ms = load_be32(packed.data + at + 12);
+    }
+}
+
+/* ---- events ----------------------------------------------------------------------------- */
+
+/* Any verified packet counts as a sign of life. */
+static void note_heard(struct core *core, struct peer *peer, struct core_actions *actions)
+{
+    bool was_alive = core_peer_is_alive(peer);
+    peer->heard = true;
+    peer->last_heard_us = core->now.mono_us;
+    peer->state = PEER_IS_ALIVE;
+    if (was_alive)
+        return;
+    core_act_event(actions, EVENT_PEER_ALIVE, "node %s answers",
+                   core_node_name(core, &peer->id));
+    peer->exchange_delay_us = 0;
+    peer->next_exchange_us = 0;
+    peer->pull_until_us = 0;
+    peer->next_heartbeat_us = core->now.mono_us;
+    send_vector(core, &peer->id, true, actions);
+}
+
+void core_frame(struct core *core, const struct core_event *event, struct core_actions *actions)
+{
+    struct peer *peer = core_peer(core, &event->node);
+    if (!core->initialised || core->removed)
+        return;
+    if (!peer) {
+        if (event->frame_type == FRAME_HEARTBEAT)
+            tell_removed(core, &event->node, actions);
+        return;
+    }
+    if (event->frame_type == FRAME_LEAVE) {
+        peer->last_heard_us = 0;
+        return;
+    }
+    note_heard(core, peer, actions);
+    switch (event->frame_type) {
+    case FRAME_HEARTBEAT: handle_heartbeat(core, peer, event->body, actions); break;
+    case FRAME_VV: handle_vector(core, peer, event->body, actions); break;
+    case FRAME_RECORD: core_receive_record(core, event->body, &peer->id, actions); break;
+    case FRAME_ACK: handle_ack(core, peer, event->body, actions); break;
+    case FRAME_PULL: handle_pull(peer, event->body, actions); break;
+    case FRAME_PULL_END: handle_pull_end(core, peer, event->body, actions); break;
+    case FRAME_HEALTH: handle_health(peer, event->body, actions); break;
+    case FRAME_ROSTER_NOTICE: handle_notice(core, peer, event->body, actions); break;
+    }
+}
+
+static void age_peer(struct core *core, struct peer *peer, struct core_actions *actions)
+{
+    uint64_t interval = heartbeat_interval_us(core);
+    uint64_t silence = core->now.mono_us - peer->last_heard_us;
+    if (!core_peer_is_alive(peer))
+        return;
+    if (silence > UNREACHABLE_AFTER * interval) {
+        peer->state = PEER_IS_UNREACHABLE;
+        core_act_event(actions, EVENT_PEER_UNREACHABLE, "node %s does not answer",
+                       core_node_name(core, &peer->id));
+    } else if (silence > SUSPECT_AFTER * interval) {
+        peer->state = PEER_IS_SUSPECT;
+    }
+}
+
+void core_tick(struct core *core, struct core_actions *actions)
+{
+    if (!core->initialised || core->removed)
+        return;
+    for (size_t i = 0; i < core->peer_count; i++) {
+        struct peer *peer = core->peers[i];
+        age_peer(core, peer, actions);
+        if (core->now.mono_us >= peer->next_heartbeat_us)
+            send_heartbeat(core, peer, actions);
+        if (peer->resend_us && core->now.mono_us >= peer->resend_us)
+            resend(core, peer, actions);
+    }
+    core_expire_pending(core);
+    core_check_answers(core, actions);
+}
+
+uint64_t core_next_tick_us(const struct core *core)
+{
+    uint64_t next = core->now.mono_us + SECOND;
+    for (size_t i = 0; i < core->peer_count; i++) {
+        const struct peer *peer = core->peers[i];
+        if (peer->next_heartbeat_us < next)
+            next = peer->next_heartbeat_us;
+        if (peer->resend_us && peer->resend_us < next)
+            next = peer->resend_us;
+    }
+    if (core->awaited_count > 0 && core->now.mono_us + 20 * MS < next)
+        next = core->now.mono_us + 20 * MS;
+    return next;
+}
+
+/* ---- for people ------------------------------------------------------------------------- */
+
+void core_visit_peers(struct core *core,
+                      struct core_now now,
+                      void (*visit)(void *context, const struct peer_view *peer),
+                      void *context)
+{
+    core_refresh_summary(core);
+    for (size_t i = 0; i < core->peer_count; i++) {
+        const struct peer *peer = core->peers[i];
+        const struct roster_node *node = roster_find(&core->roster, &peer->id);
+        struct peer_view view = {
+            .node_id = peer->id,
+            .name = node->name,
+            .state = peer->state,
+            .last_heard_ms_ago =
+                peer->heard ? (now.mono_us - peer->last_heard_us) / MS : UINT64_MAX,
+            .round_trip_us = (uint32_t)peer->rtt_us,
+            .clock_offset_ms = peer->offset_ms,
+            .changes_behind = core_changes_behind(core, &peer->durable),
+            .in_sync = peer->heard && peer->digest == core->digest,
+        };
+        if (node->endpoint_count > 0)
+            view.endpoint = node->endpoints[0];
+        visit(context, &view);
+    }
+}

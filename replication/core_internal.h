@@ -1,0 +1,217 @@
+/* What the core's files share. core.c: construction, dispatch, reading; core_load.c: the state
+ * from the store; core_submit.c: local changes and their answers; core_receive.c: records of
+ * others; core_stage.c: batches; core_gossip.c: peers, heartbeats, vectors, resending. */
+#ifndef REPLICATION_CORE_INTERNAL_H
+#define REPLICATION_CORE_INTERNAL_H
+
+#include "lbnode/base/random.h"
+#include "replication/core.h"
+#include "replication/hlc.h"
+
+enum {
+    DATAGRAM_RECORD_MAXIMUM = 1100, /* larger records travel by stream */
+    PENDING_PER_PEER = 1024,
+    PENDING_PER_PEER_BYTES = 16 << 20,
+    PENDING_BYTES = 64 << 20,
+    STAGE_RECORDS = 512,
+    STAGE_SUBMITS = 64,
+    SUBMIT_QUEUE = 1024,
+    ANSWER_QUEUE = 1024,
+    RECENT_RECORDS = 256, /* own records kept for resending */
+    RUNNING_RING = 4096,
+    RESEND_TRIES = 24,
+    RESEND_WINDOW = 64,
+    CHANGE_IDS = 100000,
+    STORAGE_PROBE_US = 5000000 /* between attempts to write again */
+};
+
+static const uint64_t MS = 1000, SECOND = 1000000; /* microseconds */
+
+/* Meta rows: one letter, then the name. */
+static const char META_GENESIS = 'g', META_HLC = 'h', META_STREAM = 's', META_PEER = 'p';
+
+struct stream {
+    uint64_t id;
+    struct uuid node_id;
+    uint8_t public_key[SIGN_PUBLIC_KEY_SIZE];
+    uint64_t seq; /* applied in memory */
+    uint8_t last_hash[HASH_SIZE];
+    struct vv context; /* dependencies of its last record, complete */
+    uint64_t *hash_starts;
+    size_t hash_capacity;
+    bool refused; /* equivocation */
+};
+
+struct change_row {
+    struct uuid id;
+    struct dot dot;
+};
+
+struct submission {
+    struct change_set changes;
+    struct uuid change_id, remove_node; /* remove_node: zero or whom to remove */
+    char author[RECORD_AUTHOR_MAXIMUM + 1], via[RECORD_AUTHOR_MAXIMUM + 1];
+    enum record_kind kind;
+    uint64_t token, submitted_us;
+    struct store_batch extra;
+};
+
+struct awaited {
+    uint64_t token, submitted_us, durable_since_us; /* 0: no peer yet */
+    struct uuid change_id;
+    struct dot dot;
+    bool persisted;
+};
+
+struct pending {
+    struct record record; /* record.whole is owned */
+    uint8_t hash[HASH_SIZE];
+    struct uuid from;
+    uint64_t arrived_us;
+};
+
+struct staged {
+    struct dot dot;
+    struct uuid node_id;
+    char author[RECORD_AUTHOR_MAXIMUM + 1];
+    size_t op_count;
+    bool own;
+};
+
+struct peer {
+    struct uuid id;
+    enum peer_state state;
+    bool heard;
+    uint64_t last_heard_us, rtt_us, next_heartbeat_us;
+    int64_t offset_ms;
+    bool skew_reported, divergence_reported;
+    uint64_t their_sent_us, their_sent_at_us; /* to echo */
+    uint64_t digest;                          /* of its vector, last heard */
+    uint64_t differs_since_us, divergent_since_us, next_exchange_us, exchange_delay_us;
+    uint64_t pull_until_us; /* a pull is under way until then */
+    bool pull_again;
+    uint64_t resend_us;
+    unsigned resend_tries;
+    struct vv durable, running;
+    bool durable_dirty;
+    uint64_t notice_us;
+    uint64_t health_incarnation, health_seq;
+};
+
+struct running_mark {
+    uint64_t position;
+    struct dot dot;
+};
+
+struct core {
+    struct uuid node_id;
+    const struct sign_key *key;
+    uint8_t key_id[RECORD_KEY_ID_SIZE];
+    uint64_t incarnation;
+    struct random_sequence random;
+    struct core_now now; /* of the event being handled */
+
+    bool initialised, removed;
+    struct genesis genesis;
+    uint64_t hlc;
+    struct stream **streams; /* by id */
+    size_t stream_count, stream_capacity;
+    uint64_t own_stream; /* 0: none yet in this process */
+    struct facet_table facets;
+    struct roster roster;
+    bool roster_dirty;
+    struct uuid_map changes; /* change_id -> struct change_row */
+
+    struct vv applied, durable, shown; /* shown: durable, clipped to the cut-offs */
+    uint64_t digest;                   /* of shown, with the hash of the same moment */
+    uint8_t state_hash[HASH_SIZE];
+    bool summary_dirty;
+    uint64_t position, durable_position;
+    struct vv running;
+    struct running_mark marks[RUNNING_RING];
+    size_t mark_first, mark_count;
+
+    struct submission *submissions;
+    size_t submission_count, submission_capacity;
+    struct awaited *awaited;
+    size_t awaited_count, awaited_capacity;
+    struct pending *pending;
+    size_t pending_count, pending_capacity, pending_bytes;
+    bool pending_dirty; /* something may have become applicable */
+    struct staged *staged;
+    size_t staged_count, staged_capacity;
+    bool committing;
+    char storage_problem[200];
+    uint64_t storage_probe_us;
+    struct {
+        uint64_t seq;
+        struct bytes bytes;
+    } recent[RECENT_RECORDS]; /* at seq % RECENT_RECORDS */
+
+    struct peer **peers; /* active nodes but this one */
+    size_t peer_count;
+    uint64_t peers_saved_us;
+    uint64_t health_seq;
+};
+
+/* core.c */
+struct core_action *core_act(struct core_actions *actions, enum core_action_kind kind);
+void core_act_event(struct core_actions *actions, enum event_code code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Takes the writer's bytes. */
+void core_act_send(struct core_actions *actions,
+                   const struct uuid *peer,
+                   enum frame_type type,
+                   struct wire_writer *body);
+struct stream *core_stream(const struct core *core, uint64_t id);
+struct stream *core_stream_add(struct core *core, uint64_t id);
+void core_stream_note_hash(struct stream *stream, uint64_t seq, const uint8_t hash[HASH_SIZE]);
+void core_change_note(struct core *core, const struct uuid *id, struct dot dot);
+/* Up to which seq records of STREAM count: the cut-off of a removed node, else no limit. */
+uint64_t core_cutoff(const struct core *core, const struct stream *stream);
+/* After a change of node objects: roster, peers, and events about who came and went. */
+void core_refresh_roster(struct core *core, struct core_actions *actions);
+void core_refresh_summary(struct core *core);
+const char *core_node_name(const struct core *core, const struct uuid *id);
+
+/* core_submit.c */
+void core_submission_free(struct submission *submission);
+void core_submit(struct core *core,
+                 const struct core_event *event,
+                 struct core_actions *actions);
+void core_check_answers(struct core *core, struct core_actions *actions);
+void core_fail_answers(struct core *core, struct core_actions *actions);
+void core_refuse_submissions(struct core *core, struct core_actions *actions);
+unsigned core_changes_behind(const struct core *core, const struct vv *theirs);
+
+/* core_receive.c */
+void core_receive_record(struct core *core,
+                         struct bytes whole,
+                         const struct uuid *from,
+                         struct core_actions *actions);
+void core_expire_pending(struct core *core);
+void core_pending_drop(struct core *core, size_t index);
+
+/* core_stage.c */
+void core_stage(struct core *core, struct core_actions *actions);
+void core_persisted(struct core *core, int result, struct core_actions *actions);
+void core_set_running(struct core *core, uint64_t position, struct core_actions *actions);
+void core_encode_stream(const struct stream *stream, struct store_batch *batch);
+
+/* core_gossip.c */
+struct peer *core_peer(const struct core *core, const struct uuid *id);
+void core_peers_refresh(struct core *core);
+void core_frame(struct core *core,
+                const struct core_event *event,
+                struct core_actions *actions);
+void core_tick(struct core *core, struct core_actions *actions);
+bool core_peer_is_alive(const struct peer *peer);
+void core_send_ack(struct core *core, const struct uuid *peer, struct core_actions *actions);
+void core_request_pull(struct core *core, struct peer *peer, struct core_actions *actions);
+void core_push(struct core *core, uint64_t seq, struct core_actions *actions);
+void core_publish_verdicts(struct core *core,
+                           const struct core_event *event,
+                           struct core_actions *actions);
+void core_peer_free(struct peer *peer);
+
+#endif

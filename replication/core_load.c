@@ -1,0 +1,181 @@
+/* The core's state from a store.
+ *
+ * Meta rows: 'g' genesis bytes · 'h' hybrid clock u64 · 's' stream u64: {1 node id, 2 public
+ * key, 3 seq, 4 hash of the last record, 5 refused, 6 context entries} · 'p' node id: its
+ * durable vector. (The driver keeps its own: 'i' incarnation, 't' join tokens.) */
+#include "replication/core_internal.h"
+
+#include "replication/memory.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct loading {
+    struct core *core;
+    bool malformed;
+};
+
+void core_encode_stream(const struct stream *stream, struct store_batch *batch)
+{
+    uint8_t key[9] = {(uint8_t)META_STREAM};
+    struct wire_writer writer = {0};
+    store_be64(key + 1, stream->id);
+    wire_put_bytes(&writer, 1, (struct bytes){stream->node_id.bytes, 16});
+    wire_put_bytes(&writer, 2, (struct bytes){stream->public_key, SIGN_PUBLIC_KEY_SIZE});
+    wire_put_varint(&writer, 3, stream->seq);
+    wire_put_bytes(&writer, 4, (struct bytes){stream->last_hash, HASH_SIZE});
+    wire_put_varint(&writer, 5, stream->refused);
+    vv_put(&writer, 6, &stream->context);
+    store_batch_put(batch, STORE_META, (struct bytes){key, sizeof(key)}, wire_written(&writer));
+    wire_writer_free(&writer);
+}
+
+static bool copy_exactly(struct bytes in, void *out, size_t size)
+{
+    if (in.size != size)
+        return false;
+    memcpy(out, in.data, size);
+    return true;
+}
+
+static bool load_stream(struct core *core, uint64_t id, struct bytes value)
+{
+    struct stream *stream = core_stream_add(core, id);
+    struct wire_reader reader = wire_reader_of(value);
+    struct wire_field field;
+    bool valid = true;
+    while (wire_next(&reader, &field)) {
+        switch (field.number) {
+        case 1: valid &= copy_exactly(field.bytes, stream->node_id.bytes, 16); break;
+        case 2: valid &= copy_exactly(field.bytes, stream->public_key, 32); break;
+        case 3: stream->seq = field.integer; break;
+        case 4: valid &= copy_exactly(field.bytes, stream->last_hash, HASH_SIZE); break;
+        case 5: stream->refused = field.integer != 0; break;
+        }
+    }
+    vv_raise(&core->durable, id, stream->seq);
+    core->position += stream->seq;
+    return valid && wire_ended(&reader) && vv_parse(value, 6, &stream->context);
+}
+
+static bool visit_meta(void *context, struct bytes key, struct bytes value)
+{
+    struct loading *loading = context;
+    struct core *core = loading->core;
+    char letter = (char)key.data[0];
+    bool valid = true;
+    if (letter == META_GENESIS) {
+        valid = genesis_parse(value, &core->genesis);
+        core->initialised = valid;
+    } else if (letter == META_HLC) {
+        valid = value.size == 8;
+        core->hlc = valid ? load_be64(value.data) : 0;
+    } else if (letter == META_STREAM) {
+        valid = key.size == 9 && load_stream(core, load_be64(key.data + 1), value);
+    }
+    loading->malformed |= !valid;
+    return true;
+}
+
+/* Peers exist once the roster is known, so their rows are read last. */
+static bool visit_peer(void *context, struct bytes key, struct bytes value)
+{
+    struct loading *loading = context;
+    struct uuid id;
+    if (key.data[0] != META_PEER || key.size != 17)
+        return key.data[0] <= META_PEER;
+    memcpy(id.bytes, key.data + 1, 16);
+    struct peer *peer = core_peer(loading->core, &id);
+    if (peer) {
+        vv_free(&peer->durable);
+        loading->malformed |= !vv_parse(value, 1, &peer->durable);
+    }
+    return true;
+}
+
+static bool visit_facet(void *context, struct bytes key, struct bytes value)
+{
+    struct loading *loading = context;
+    loading->malformed |= !facet_load(&loading->core->facets, key, value);
+    return true;
+}
+
+static bool visit_log(void *context, struct bytes key, struct bytes value)
+{
+    struct loading *loading = context;
+    struct stream *stream =
+        key.size == 16 ? core_stream(loading->core, load_be64(key.data)) : NULL;
+    uint64_t seq = stream ? load_be64(key.data + 8) : 0;
+    if (!stream || seq == 0 || seq > stream->seq) {
+        loading->malformed = true;
+        return true;
+    }
+    uint8_t hash[HASH_SIZE];
+    record_hash(value, hash);
+    core_stream_note_hash(stream, seq, hash);
+    return true;
+}
+
+static bool visit_change(void *context, struct bytes key, struct bytes value)
+{
+    struct loading *loading = context;
+    const uint64_t kept_ms = 24ull * 3600 * 1000;
+    struct uuid id;
+    if (key.size != 16 || value.size != 24) {
+        loading->malformed = true;
+        return true;
+    }
+    if (load_be64(value.data + 16) + kept_ms < loading->core->now.wall_ms)
+        return true;
+    memcpy(id.bytes, key.data, 16);
+    core_change_note(loading->core, &id,
+                     (struct dot){load_be64(value.data), load_be64(value.data + 8)});
+    return true;
+}
+
+static int load_tables(struct core *core, struct store *store)
+{
+    struct loading loading = {core, false};
+    const struct bytes start = {0};
+    const uint8_t peers = (uint8_t)META_PEER;
+    int result = store_walk(store, STORE_META, start, visit_meta, &loading);
+    if (!result)
+        result = store_walk(store, STORE_FACET, start, visit_facet, &loading);
+    if (!result)
+        result = store_walk(store, STORE_LOG, start, visit_log, &loading);
+    if (!result)
+        result = store_walk(store, STORE_CHANGE, start, visit_change, &loading);
+    core_refresh_roster(core, NULL);
+    if (!result)
+        result = store_walk(store, STORE_META, (struct bytes){&peers, 1}, visit_peer, &loading);
+    return result ? result : loading.malformed ? -EBADMSG : 0;
+}
+
+struct core *core_load(const struct core_settings *settings,
+                       struct store *store,
+                       struct core_now now,
+                       struct error *error)
+{
+    struct core *core = memory_new(sizeof(*core));
+    core->node_id = settings->node_id;
+    core->key = settings->key;
+    record_key_id(sign_key_public(settings->key), core->key_id);
+    core->incarnation = settings->incarnation;
+    random_sequence_init(&core->random, settings->random_seed);
+    core->now = now;
+    int result = load_tables(core, store);
+    if (result) {
+        error_set(error, ERROR_REFUSED,
+                  "the store is damaged (%s); move the state directory away and join again",
+                  strerror(-result));
+        core_free(core);
+        return NULL;
+    }
+    vv_copy(&core->applied, &core->durable);
+    core->durable_position = core->position;
+    core->summary_dirty = true;
+    core_refresh_summary(core);
+    core->peers_saved_us = now.mono_us;
+    return core;
+}

@@ -1,0 +1,148 @@
+/* Records of other nodes: checked in the order of replication.md 5.3, then kept in memory until
+ * everything that they build on is there (core_stage.c takes them from here). */
+#include "replication/core_internal.h"
+
+#include "replication/memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const uint64_t pending_life_us = 600ull * 1000000;
+
+static void want_more(struct core *core, const struct uuid *from, struct core_actions *actions)
+{
+    struct peer *peer = core_peer(core, from);
+    if (peer)
+        core_request_pull(core, peer, actions);
+}
+
+static bool has_key_of(const struct roster_node *node, const struct record *record)
+{
+    return node && memcmp(node->key_id, record->key_id, RECORD_KEY_ID_SIZE) == 0;
+}
+
+/* The key that must have signed RECORD; NULL when the signer is not known (yet). */
+static const uint8_t *
+signer_key(const struct core *core, const struct record *record, const struct stream *stream)
+{
+    if (stream)
+        return stream->public_key;
+    const struct roster_node *node = roster_find(&core->roster, &record->node_id);
+    return record->seq == 1 && has_key_of(node, record) ? node->public_key : NULL;
+}
+
+static uint64_t
+cutoff_of(const struct core *core, const struct record *record, const struct stream *stream)
+{
+    if (stream)
+        return core_cutoff(core, stream);
+    const struct roster_node *node = roster_find(&core->roster, &record->node_id);
+    if (!node || node->status == NODE_ACTIVE)
+        return UINT64_MAX;
+    return vv_get(&node->cutoff, record->stream);
+}
+
+/* A second record with a number that is taken: either the same again, or a copied disk, or a
+ * stolen key. The first one stands (replication.md 2). */
+static void compare_duplicate(struct core *core,
+                              struct stream *stream,
+                              const struct record *record,
+                              struct core_actions *actions)
+{
+    uint8_t hash[HASH_SIZE];
+    record_hash(record->whole, hash);
+    if (load_be64(hash) == stream->hash_starts[record->seq - 1] || stream->refused ||
+        !record_verify(record, &core->genesis.cluster_id, stream->public_key))
+        return;
+    stream->refused = true;
+    if (core->own_stream == stream->id)
+        core->own_stream = 0;
+    core_act_event(actions, EVENT_EQUIVOCATION,
+                   "two different changes number %llu of stream %016llx of node %s; the first "
+                   "one stands",
+                   (unsigned long long)record->seq, (unsigned long long)stream->id,
+                   core_node_name(core, &stream->node_id));
+}
+
+void core_pending_drop(struct core *core, size_t index)
+{
+    core->pending_bytes -= core->pending[index].record.whole.size;
+    free((void *)(uintptr_t)core->pending[index].record.whole.data);
+    memmove(core->pending + index, core->pending + index + 1,
+            (--core->pending_count - index) * sizeof(*core->pending));
+}
+
+static bool is_pending(const struct core *core, const struct record *record)
+{
+    for (size_t i = 0; i < core->pending_count; i++)
+        if (core->pending[i].record.stream == record->stream &&
+            core->pending[i].record.seq == record->seq)
+            return true;
+    return false;
+}
+
+static bool has_room(const struct core *core, const struct uuid *from, size_t size)
+{
+    size_t count = 0, bytes = 0;
+    for (size_t i = 0; i < core->pending_count; i++) {
+        if (!uuid_equal(&core->pending[i].from, from))
+            continue;
+        count++;
+        bytes += core->pending[i].record.whole.size;
+    }
+    return count < PENDING_PER_PEER && bytes + size <= PENDING_PER_PEER_BYTES &&
+           core->pending_bytes + size <= PENDING_BYTES;
+}
+
+static void
+keep_pending(struct core *core, const struct record *record, const struct uuid *from)
+{
+    core->pending = memory_grow(core->pending, core->pending_count, &core->pending_capacity,
+                                sizeof(*core->pending));
+    struct pending *pending = &core->pending[core->pending_count++];
+    *pending = (struct pending){.from = *from, .arrived_us = core->now.mono_us};
+    struct bytes copy = {memory_copy(record->whole.data, record->whole.size),
+                         record->whole.size};
+    record_parse(copy, &pending->record); /* the same bytes: cannot fail */
+    record_hash(copy, pending->hash);
+    core->pending_bytes += copy.size;
+    core->pending_dirty = true;
+}
+
+void core_receive_record(struct core *core,
+                         struct bytes whole,
+                         const struct uuid *from,
+                         struct core_actions *actions)
+{
+    struct record record;
+    if (!core->initialised || core->removed || core->storage_problem[0] ||
+        !record_parse(whole, &record))
+        return;
+    struct stream *stream = core_stream(core, record.stream);
+    if (stream && record.seq <= stream->seq) {
+        compare_duplicate(core, stream, &record, actions);
+        core_send_ack(core, from, actions); /* ours may have been lost */
+        return;
+    }
+    if ((stream && stream->refused) || record.seq > cutoff_of(core, &record, stream) ||
+        is_pending(core, &record))
+        return;
+    const uint8_t *key = signer_key(core, &record, stream);
+    if (!key) {
+        want_more(core, from, actions);
+        return;
+    }
+    if (!has_room(core, from, whole.size) ||
+        !record_verify(&record, &core->genesis.cluster_id, key))
+        return;
+    keep_pending(core, &record, from);
+    if (record.seq > (stream ? stream->seq : 0) + 1)
+        want_more(core, from, actions);
+}
+
+void core_expire_pending(struct core *core)
+{
+    for (size_t i = core->pending_count; i-- > 0;)
+        if (core->pending[i].arrived_us + pending_life_us < core->now.mono_us)
+            core_pending_drop(core, i);
+}

@@ -1,0 +1,512 @@
+/* From queued changes and received records to one batch for the store, and what follows when it
+ * is durable. Memory is merged when a batch is formed; should its commit fail, the driver loads
+ * the core anew from the store, so memory never stays ahead of the disk. */
+#include "replication/core_internal.h"
+
+#include "lbnode/model/field_table.h"
+#include "replication/memory.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- applying one record ---------------------------------------------------------------- */
+
+static void put_record(struct store_batch *batch, const struct record *record)
+{
+    uint8_t key[16];
+    store_be64(key, record->stream);
+    store_be64(key + 8, record->seq);
+    store_batch_put(batch, STORE_LOG, (struct bytes){key, sizeof(key)}, record->whole);
+}
+
+static void
+put_change(const struct core *core, struct store_batch *batch, const struct record *record)
+{
+    uint8_t value[24];
+    store_be64(value, record->stream);
+    store_be64(value + 8, record->seq);
+    store_be64(value + 16, core->now.wall_ms);
+    if (!uuid_map_get(&core->changes, &record->change_id))
+        store_batch_put(batch, STORE_CHANGE, (struct bytes){record->change_id.bytes, 16},
+                        (struct bytes){value, sizeof(value)});
+}
+
+static void mark_running(struct core *core, struct dot dot)
+{
+    if (core->mark_count == RUNNING_RING) {
+        core->mark_first = (core->mark_first + 1) % RUNNING_RING;
+        core->mark_count--;
+    }
+    size_t at = (core->mark_first + core->mark_count++) % RUNNING_RING;
+    core->marks[at] = (struct running_mark){core->position, dot};
+}
+
+static void
+note_staged(struct core *core, const struct record *record, const struct stream *stream)
+{
+    core->staged = memory_grow(core->staged, core->staged_count, &core->staged_capacity,
+                               sizeof(*core->staged));
+    struct staged *staged = &core->staged[core->staged_count++];
+    *staged = (struct staged){
+        .dot = {record->stream, record->seq},
+        .node_id = stream->node_id,
+        .op_count = record->op_count,
+        .own = uuid_equal(&stream->node_id, &core->node_id),
+    };
+    snprintf(staged->author, sizeof(staged->author), "%.*s", (int)record->author.size,
+             (const char *)record->author.data);
+}
+
+static void report_conflict(struct core_actions *actions,
+                            enum facet_effect effect,
+                            const struct record_op *op)
+{
+    char id[UUID_TEXT_SIZE];
+    if (effect == FACET_WRITTEN)
+        return;
+    uuid_format(&op->object_id, id);
+    bool opened = effect == FACET_CONFLICT_OPENED;
+    core_act_event(actions, opened ? EVENT_CONFLICT_OPENED : EVENT_CONFLICT_CLOSED,
+                   "object %s facet %u: %s", id, op->facet,
+                   opened ? "concurrent values, see lbnode conflicts" : "one value again");
+}
+
+static void apply_ops(struct core *core,
+                      const struct record *record,
+                      const struct stream *stream,
+                      struct store_batch *batch,
+                      struct core_actions *actions)
+{
+    const struct facet_stamp stamp = {
+        .dot = {record->stream, record->seq},
+        .hlc = record->hlc,
+        .wall_ms = record->wall_ms,
+        .node_id = stream->node_id,
+        .author = record->author,
+        .context = &stream->context,
+    };
+    struct wire_reader ops = record->ops;
+    struct record_op op;
+    for (uint32_t index = 0; record_next_op(&ops, &op); index++) {
+        report_conflict(actions, facet_apply(&core->facets, &op, index, &stamp, batch), &op);
+        core->roster_dirty |= op.type == RESOURCE_NODE;
+    }
+}
+
+static struct stream *stream_for(struct core *core, const struct record *record)
+{
+    struct stream *stream = core_stream(core, record->stream);
+    if (stream)
+        return stream;
+    const struct roster_node *node = roster_find(&core->roster, &record->node_id);
+    stream = core_stream_add(core, record->stream);
+    stream->node_id = record->node_id;
+    memcpy(stream->public_key, node->public_key, sizeof(stream->public_key));
+    return stream;
+}
+
+/* RECORD is verified and everything that it builds on is applied. */
+static void apply_record(struct core *core,
+                         const struct record *record,
+                         const uint8_t hash[HASH_SIZE],
+                         struct store_batch *batch,
+                         struct core_actions *actions)
+{
+    struct stream *stream = stream_for(core, record);
+    struct wire_reader deps = record->deps;
+    struct dot dep;
+    while (record_next_dep(&deps, &dep))
+        vv_raise(&stream->context, dep.stream, dep.seq);
+    apply_ops(core, record, stream, batch, actions);
+    stream->seq = record->seq;
+    memcpy(stream->last_hash, hash, HASH_SIZE);
+    core_stream_note_hash(stream, record->seq, hash);
+    vv_raise(&core->applied, record->stream, record->seq);
+    hlc_observe(&core->hlc, record->hlc, core->now.wall_ms);
+    core->position++;
+    mark_running(core, (struct dot){record->stream, record->seq});
+    put_record(batch, record);
+    put_change(core, batch, record);
+    core_change_note(core, &record->change_id, (struct dot){record->stream, record->seq});
+    core_encode_stream(stream, batch);
+    note_staged(core, record, stream);
+    if (core->roster_dirty)
+        core_refresh_roster(core, actions);
+}
+
+/* ---- received records ------------------------------------------------------------------- */
+
+enum readiness {
+    READY,
+    NOT_YET,
+    NEVER
+};
+
+/* Nothing of a removed node counts beyond its cut-off, so nothing waits for that either. */
+static bool dep_is_met(const struct core *core, struct dot dep)
+{
+    uint64_t have = vv_get(&core->applied, dep.stream);
+    const struct stream *stream = core_stream(core, dep.stream);
+    if (have >= dep.seq)
+        return true;
+    return stream && have >= core_cutoff(core, stream);
+}
+
+static enum readiness readiness_of(const struct core *core, const struct record *record)
+{
+    const struct stream *stream = core_stream(core, record->stream);
+    uint64_t have = stream ? stream->seq : 0;
+    if (record->seq <= have ||
+        (stream && (stream->refused || record->seq > core_cutoff(core, stream))))
+        return NEVER;
+    if (record->seq > have + 1)
+        return NOT_YET;
+    if (record->seq > 1 && memcmp(record->previous_hash, stream->last_hash, HASH_SIZE) != 0)
+        return NEVER;
+    if (record->seq == 1 && !roster_find(&core->roster, &record->node_id))
+        return NEVER;
+    struct wire_reader deps = record->deps;
+    struct dot dep;
+    while (record_next_dep(&deps, &dep))
+        if (dep.stream != record->stream && !dep_is_met(core, dep))
+            return NOT_YET;
+    return READY;
+}
+
+static void
+stage_received(struct core *core, struct store_batch *batch, struct core_actions *actions)
+{
+    bool progress = true;
+    core->pending_dirty = false;
+    while (progress) {
+        progress = false;
+        for (size_t i = 0; i < core->pending_count;) {
+            struct pending *pending = &core->pending[i];
+            enum readiness readiness = readiness_of(core, &pending->record);
+            if (readiness == NOT_YET) {
+                i++;
+                continue;
+            }
+            if (readiness == READY && core->staged_count >= STAGE_RECORDS) {
+                core->pending_dirty = true;
+                return;
+            }
+            if (readiness == READY) {
+                apply_record(core, &pending->record, pending->hash, batch, actions);
+                progress = true;
+            }
+            core_pending_drop(core, i);
+        }
+    }
+}
+
+/* ---- own changes ------------------------------------------------------------------------ */
+
+static void remember_own(struct core *core, uint64_t seq, struct bytes bytes)
+{
+    size_t at = seq % RECENT_RECORDS;
+    free((void *)(uintptr_t)core->recent[at].bytes.data);
+    core->recent[at].seq = seq;
+    core->recent[at].bytes = bytes;
+}
+
+static void open_stream(struct core *core)
+{
+    do
+        core->own_stream = random_sequence_next(&core->random);
+    while (core->own_stream == 0 || core_stream(core, core->own_stream));
+    for (size_t i = 0; i < RECENT_RECORDS; i++) {
+        free((void *)(uintptr_t)core->recent[i].bytes.data);
+        core->recent[i].bytes = (struct bytes){0};
+        core->recent[i].seq = 0;
+    }
+}
+
+/* What this node has applied since its previous record. */
+static void new_deps(const struct core *core, const struct stream *own, struct vv *out)
+{
+    for (size_t i = 0; i < core->applied.count; i++) {
+        const struct dot *dot = &core->applied.entries[i];
+        if (dot->stream != core->own_stream &&
+            (!own || vv_get(&own->context, dot->stream) < dot->seq))
+            vv_raise(out, dot->stream, dot->seq);
+    }
+}
+
+static bool stage_submission(struct core *core,
+                             const struct submission *submission,
+                             struct store_batch *batch,
+                             struct core_actions *actions,
+                             struct dot *out)
+{
+    struct vv deps = {0};
+    struct bytes whole = {0};
+    struct record record;
+    uint8_t hash[HASH_SIZE];
+    if (core->own_stream == 0)
+        open_stream(core);
+    const struct stream *own = core_stream(core, core->own_stream);
+    new_deps(core, own, &deps);
+    const struct record_draft draft = {
+        .stream = core->own_stream,
+        .seq = own ? own->seq + 1 : 1,
+        .hlc = hlc_tick(&core->hlc, core->now.wall_ms),
+        .wall_ms = core->now.wall_ms,
+        .previous_hash = own ? own->last_hash : NULL,
+        .deps = &deps,
+        .node_id = core->node_id,
+        .key_id = core->key_id,
+        .incarnation = core->incarnation,
+        .kind = submission->kind,
+        .change_id = submission->change_id,
+        .author = submission->author,
+        .via = submission->via,
+        .changes = &submission->changes,
+    };
+    bool built = record_build(&draft, &core->genesis.cluster_id, core->key, &whole) &&
+                 record_parse(whole, &record);
+    vv_free(&deps);
+    if (!built) {
+        free((void *)(uintptr_t)whole.data);
+        return false;
+    }
+    record_hash(whole, hash);
+    apply_record(core, &record, hash, batch, actions);
+    remember_own(core, record.seq, whole);
+    *out = (struct dot){record.stream, record.seq};
+    return true;
+}
+
+/* The change that marks a node removed, with how far its streams count. */
+static bool plan_removal(const struct core *core,
+                         const struct uuid *id,
+                         struct change_set *out,
+                         struct error *error)
+{
+    char text[64];
+    const struct object *object = facet_object(&core->facets, id);
+    struct node *node = object ? roster_read_node(&core->facets, object) : NULL;
+    if (!node)
+        return error_set(error, ERROR_NOT_FOUND, "there is no such node");
+    if (node->status != NODE_ACTIVE || uuid_equal(id, &core->node_id)) {
+        error_set(error, ERROR_CONFLICT,
+                  node->status != NODE_ACTIVE ? "node %s is already removed"
+                                              : "node %s cannot remove itself; run this on "
+                                                "another node",
+                  node->resource.name);
+        resource_free(&node->resource);
+        return false;
+    }
+    struct resource *after = resource_copy(&node->resource);
+    struct node *changed = CONTAINER_OF(after, struct node, resource);
+    changed->status = NODE_REMOVED;
+    for (size_t i = 0; i < core->stream_count; i++) {
+        const struct stream *stream = core->streams[i];
+        if (!uuid_equal(&stream->node_id, id))
+            continue;
+        int size = snprintf(text, sizeof(text), "%016llx=%llu", (unsigned long long)stream->id,
+                            (unsigned long long)stream->seq);
+        text_list_add(&changed->cutoff, text, (size_t)size);
+    }
+    bool planned = change_set_add_update(out, &node->resource, after) > 0;
+    resource_free(after);
+    resource_free(&node->resource);
+    return planned || error_set(error, ERROR_INTERNAL, "the node could not be changed");
+}
+
+static void await(struct core *core, const struct submission *submission, struct dot dot)
+{
+    core->awaited = memory_grow(core->awaited, core->awaited_count, &core->awaited_capacity,
+                                sizeof(*core->awaited));
+    core->awaited[core->awaited_count++] = (struct awaited){
+        .token = submission->token,
+        .submitted_us = submission->submitted_us,
+        .change_id = submission->change_id,
+        .dot = dot,
+    };
+}
+
+static void stage_one(struct core *core,
+                      struct submission *submission,
+                      struct store_batch *batch,
+                      struct core_actions *actions)
+{
+    const struct change_row *known = uuid_map_get(&core->changes, &submission->change_id);
+    struct error error = {0};
+    struct dot dot;
+    if (known) {
+        await(core, submission, known->dot); /* asked again: the same answer, nothing twice */
+        return;
+    }
+    bool planned = uuid_is_zero(&submission->remove_node) ||
+                   plan_removal(core, &submission->remove_node, &submission->changes, &error);
+    if (planned && !stage_submission(core, submission, batch, actions, &dot))
+        planned = error_set(&error, ERROR_TOO_LARGE, "the change exceeds 4 MiB");
+    if (planned) {
+        store_batch_append(batch, &submission->extra);
+        await(core, submission, dot);
+        return;
+    }
+    struct core_action *action = core_act(actions, CORE_ANSWER);
+    action->token = submission->token;
+    action->answer.change_id = submission->change_id;
+    action->answer.error = error;
+    snprintf(action->answer.text, sizeof(action->answer.text), "%.250s", error.text);
+}
+
+static void
+stage_submissions(struct core *core, struct store_batch *batch, struct core_actions *actions)
+{
+    size_t taken = 0;
+    while (taken < core->submission_count && taken < STAGE_SUBMITS) {
+        stage_one(core, &core->submissions[taken], batch, actions);
+        core_submission_free(&core->submissions[taken++]);
+    }
+    core->submission_count -= taken;
+    memmove(core->submissions, core->submissions + taken,
+            core->submission_count * sizeof(*core->submissions));
+}
+
+/* ---- the batch -------------------------------------------------------------------------- */
+
+static void put_peers(struct core *core, struct store_batch *batch)
+{
+    for (size_t i = 0; i < core->peer_count; i++) {
+        struct peer *peer = core->peers[i];
+        uint8_t key[17] = {(uint8_t)META_PEER};
+        struct wire_writer writer = {0};
+        if (!peer->durable_dirty)
+            continue;
+        memcpy(key + 1, peer->id.bytes, 16);
+        vv_put(&writer, 1, &peer->durable);
+        store_batch_put(batch, STORE_META, (struct bytes){key, sizeof(key)},
+                        wire_written(&writer));
+        wire_writer_free(&writer);
+        peer->durable_dirty = false;
+    }
+    core->peers_saved_us = core->now.mono_us;
+}
+
+static void put_clock(const struct core *core, struct store_batch *batch)
+{
+    uint8_t value[8];
+    const uint8_t key = (uint8_t)META_HLC;
+    store_be64(value, core->hlc);
+    store_batch_put(batch, STORE_META, (struct bytes){&key, 1},
+                    (struct bytes){value, sizeof(value)});
+}
+
+void core_stage(struct core *core, struct core_actions *actions)
+{
+    struct store_batch batch = {0};
+    const uint64_t save_peers_us = 5 * SECOND;
+    if (core->committing || !core->initialised)
+        return;
+    bool probe = core->storage_problem[0] && core->now.mono_us >= core->storage_probe_us;
+    if (core->storage_problem[0] && !probe)
+        return;
+    if (!probe) {
+        stage_received(core, &batch, actions);
+        stage_submissions(core, &batch, actions);
+        core_check_answers(core, actions);
+    }
+    if (batch.count > 0 || probe || core->now.mono_us >= core->peers_saved_us + save_peers_us)
+        put_peers(core, &batch);
+    if (batch.count == 0 && !probe)
+        return;
+    put_clock(core, &batch);
+    core->committing = true;
+    core_act(actions, CORE_PERSIST)->batch = batch;
+}
+
+/* ---- afterwards ------------------------------------------------------------------------- */
+
+static void report_changes(const struct core *core, struct core_actions *actions)
+{
+    const size_t one_by_one = 16;
+    if (core->staged_count > one_by_one) {
+        core_act_event(actions, EVENT_CONFIG_CHANGED, "%zu changes", core->staged_count);
+        return;
+    }
+    for (size_t i = 0; i < core->staged_count; i++)
+        core_act_event(actions, EVENT_CONFIG_CHANGED, "change by %s on %s (%zu operations)",
+                       core->staged[i].author[0] ? core->staged[i].author : "somebody",
+                       core_node_name(core, &core->staged[i].node_id),
+                       core->staged[i].op_count);
+}
+
+/* Tell the nodes whose records are now safe here. */
+static void acknowledge(struct core *core, struct core_actions *actions)
+{
+    for (size_t p = 0; p < core->peer_count; p++)
+        for (size_t i = 0; i < core->staged_count; i++)
+            if (uuid_equal(&core->staged[i].node_id, &core->peers[p]->id)) {
+                core_send_ack(core, &core->peers[p]->id, actions);
+                break;
+            }
+}
+
+static void commit_failed(struct core *core, int result, struct core_actions *actions)
+{
+    bool known = core->storage_problem[0] != 0;
+    snprintf(core->storage_problem, sizeof(core->storage_problem),
+             "the store cannot be written: %s; free disk space or replace the disk",
+             strerror(-result));
+    core->storage_probe_us = core->now.mono_us + STORAGE_PROBE_US;
+    core_fail_answers(core, actions);
+    core_refuse_submissions(core, actions);
+    if (!known)
+        core_act_event(actions, EVENT_STORAGE_DEGRADED, "%s", core->storage_problem);
+    if (core->staged_count > 0)
+        core_act(actions, CORE_RELOAD);
+    core->staged_count = 0;
+}
+
+void core_persisted(struct core *core, int result, struct core_actions *actions)
+{
+    core->committing = false;
+    if (result) {
+        commit_failed(core, result, actions);
+        return;
+    }
+    if (core->storage_problem[0]) {
+        core->storage_problem[0] = 0;
+        core_act_event(actions, EVENT_STORAGE_RECOVERED, "the store accepts writes again");
+    }
+    for (size_t i = 0; i < core->staged_count; i++)
+        vv_raise(&core->durable, core->staged[i].dot.stream, core->staged[i].dot.seq);
+    core->summary_dirty = true;
+    core->durable_position = core->position;
+    if (core->staged_count > 0) {
+        report_changes(core, actions);
+        for (size_t i = 0; i < core->staged_count; i++)
+            if (core->staged[i].own && core->staged[i].dot.stream == core->own_stream)
+                core_push(core, core->staged[i].dot.seq, actions);
+        acknowledge(core, actions);
+        core_act(actions, CORE_APPLIED)->position = core->durable_position;
+    }
+    core->staged_count = 0;
+    core_check_answers(core, actions);
+    for (size_t i = 0; i < core->peer_count; i++)
+        if (core->peers[i]->pull_again && !core->pending_dirty)
+            core_request_pull(core, core->peers[i], actions);
+}
+
+void core_set_running(struct core *core, uint64_t position, struct core_actions *actions)
+{
+    bool rose = false;
+    if (position >= core->position) {
+        rose = vv_merge(&core->running, &core->durable);
+        if (!core->committing)
+            core->mark_count = 0;
+    }
+    while (core->mark_count > 0 && core->marks[core->mark_first].position <= position) {
+        const struct dot *dot = &core->marks[core->mark_first].dot;
+        rose |= vv_raise(&core->running, dot->stream, dot->seq);
+        core->mark_first = (core->mark_first + 1) % RUNNING_RING;
+        core->mark_count--;
+    }
+    for (size_t i = 0; rose && i < core->peer_count; i++)
+        core_send_ack(core, &core->peers[i]->id, actions);
+}

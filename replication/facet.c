@@ -1,0 +1,330 @@
+#include "replication/facet.h"
+
+#include "replication/memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    OWNER_DEPTH = 8 /* load balancer, pool, member, and room */
+};
+
+/* ---- entries ---------------------------------------------------------------------------- */
+
+static void entry_free(struct facet_entry *entry)
+{
+    free(entry->author);
+    free(entry->value);
+}
+
+static void encode_key(const struct uuid *object_id,
+                       uint16_t facet,
+                       struct dot dot,
+                       uint8_t out[FACET_KEY_SIZE])
+{
+    memcpy(out, object_id->bytes, 16);
+    store_be16(out + 16, facet);
+    store_be64(out + 18, dot.stream);
+    store_be64(out + 26, dot.seq);
+}
+
+/* Canonical entry: key, type u8, owner 16, op_index u32, hlc u64 (big-endian), value. */
+static void hash_entry(struct facet_entry *entry, const struct uuid *object_id, uint16_t facet)
+{
+    uint8_t head[FACET_KEY_SIZE + 1 + 16 + 4 + 8];
+    encode_key(object_id, facet, entry->dot, head);
+    head[FACET_KEY_SIZE] = entry->type;
+    memcpy(head + FACET_KEY_SIZE + 1, entry->owner.bytes, 16);
+    store_be32(head + FACET_KEY_SIZE + 17, entry->op_index);
+    store_be64(head + FACET_KEY_SIZE + 21, entry->hlc);
+    struct bytes parts[] = {{head, sizeof(head)}, {entry->value, entry->value_size}};
+    hash_make((struct bytes){0}, parts, 2, entry->hash, HASH_SIZE);
+}
+
+static void store_entry(struct store_batch *batch,
+                        const struct uuid *object_id,
+                        uint16_t facet,
+                        const struct facet_entry *entry)
+{
+    uint8_t key[FACET_KEY_SIZE];
+    struct wire_writer writer = {0};
+    encode_key(object_id, facet, entry->dot, key);
+    wire_put_varint(&writer, 1, entry->type);
+    wire_put_bytes(&writer, 2, (struct bytes){entry->owner.bytes, 16});
+    wire_put_varint(&writer, 3, entry->op_index);
+    wire_put_fixed64(&writer, 4, entry->hlc);
+    wire_put_varint(&writer, 5, entry->wall_ms);
+    wire_put_bytes(&writer, 6, (struct bytes){entry->node_id.bytes, 16});
+    wire_put_text(&writer, 7, entry->author);
+    wire_put_bytes(&writer, 8, (struct bytes){entry->value, entry->value_size});
+    store_batch_put(batch, STORE_FACET, (struct bytes){key, sizeof(key)},
+                    wire_written(&writer));
+    wire_writer_free(&writer);
+}
+
+static bool read_uuid(struct bytes in, struct uuid *out)
+{
+    if (in.size != sizeof(out->bytes))
+        return false;
+    memcpy(out->bytes, in.data, sizeof(out->bytes));
+    return true;
+}
+
+static bool parse_entry(struct bytes in, struct facet_entry *out)
+{
+    struct wire_reader reader = wire_reader_of(in);
+    struct wire_field field;
+    bool valid = true;
+    while (wire_next(&reader, &field)) {
+        switch (field.number) {
+        case 1: out->type = (uint8_t)field.integer; break;
+        case 2: valid &= read_uuid(field.bytes, &out->owner); break;
+        case 3: out->op_index = (uint32_t)field.integer; break;
+        case 4: out->hlc = field.integer; break;
+        case 5: out->wall_ms = field.integer; break;
+        case 6: valid &= read_uuid(field.bytes, &out->node_id); break;
+        case 7:
+            free(out->author);
+            out->author = memory_text(field.bytes.data, field.bytes.size);
+            break;
+        case 8:
+            free(out->value);
+            out->value = memory_copy(field.bytes.data, field.bytes.size);
+            out->value_size = field.bytes.size;
+            break;
+        }
+    }
+    return valid && wire_ended(&reader) && out->author && out->value;
+}
+
+/* ---- objects and facets ----------------------------------------------------------------- */
+
+const struct object *facet_object(const struct facet_table *table, const struct uuid *id)
+{
+    return uuid_map_get(&table->objects, id);
+}
+
+static struct object *make_object(struct facet_table *table, const struct uuid *id)
+{
+    struct object *object = uuid_map_get(&table->objects, id);
+    if (object)
+        return object;
+    object = memory_new(sizeof(*object));
+    object->id = *id;
+    if (!uuid_map_set(&table->objects, id, object))
+        abort();
+    return object;
+}
+
+static size_t facet_position(const struct object *object, uint16_t facet)
+{
+    size_t at = 0;
+    while (at < object->count && object->facets[at].facet < facet)
+        at++;
+    return at;
+}
+
+const struct facet_state *facet_of(const struct object *object, uint16_t facet)
+{
+    size_t at = facet_position(object, facet);
+    return at < object->count && object->facets[at].facet == facet ? &object->facets[at] : NULL;
+}
+
+static struct facet_state *make_facet(struct object *object, uint16_t facet)
+{
+    size_t at = facet_position(object, facet);
+    if (at < object->count && object->facets[at].facet == facet)
+        return &object->facets[at];
+    object->facets =
+        memory_grow(object->facets, object->count, &object->capacity, sizeof(*object->facets));
+    memmove(object->facets + at + 1, object->facets + at,
+            (object->count++ - at) * sizeof(*object->facets));
+    object->facets[at] = (struct facet_state){.facet = facet};
+    return &object->facets[at];
+}
+
+static struct facet_entry *append_entry(struct facet_state *state)
+{
+    state->entries =
+        memory_grow(state->entries, state->count, &state->capacity, sizeof(*state->entries));
+    struct facet_entry *entry = &state->entries[state->count++];
+    *entry = (struct facet_entry){0};
+    return entry;
+}
+
+/* Did the author's node have ENTRY when it made the record, or does the record replace it? */
+static bool is_covered(const struct facet_entry *entry, const struct facet_stamp *stamp)
+{
+    if (entry->dot.stream == stamp->dot.stream)
+        return entry->dot.seq <= stamp->dot.seq;
+    return vv_get(stamp->context, entry->dot.stream) >= entry->dot.seq;
+}
+
+static void drop_covered(const struct object *object,
+                         struct facet_state *state,
+                         const struct facet_stamp *stamp,
+                         struct store_batch *batch)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < state->count; i++) {
+        struct facet_entry *entry = &state->entries[i];
+        if (!is_covered(entry, stamp)) {
+            state->entries[kept++] = *entry;
+            continue;
+        }
+        uint8_t key[FACET_KEY_SIZE];
+        encode_key(&object->id, state->facet, entry->dot, key);
+        store_batch_remove(batch, STORE_FACET, (struct bytes){key, sizeof(key)});
+        entry_free(entry);
+    }
+    state->count = kept;
+}
+
+enum facet_effect facet_apply(struct facet_table *table,
+                              const struct record_op *op,
+                              uint32_t op_index,
+                              const struct facet_stamp *stamp,
+                              struct store_batch *batch)
+{
+    struct object *object = make_object(table, &op->object_id);
+    struct facet_state *state = make_facet(object, op->facet);
+    size_t before = state->count;
+    drop_covered(object, state, stamp, batch);
+    struct facet_entry *entry = append_entry(state);
+    *entry = (struct facet_entry){
+        .dot = stamp->dot,
+        .op_index = op_index,
+        .hlc = stamp->hlc,
+        .wall_ms = stamp->wall_ms,
+        .owner = op->owner,
+        .node_id = stamp->node_id,
+        .type = op->type,
+        .author = memory_text(stamp->author.data, stamp->author.size),
+        .value = memory_copy(op->value.data, op->value.size),
+        .value_size = op->value.size,
+    };
+    hash_entry(entry, &object->id, state->facet);
+    store_entry(batch, &object->id, state->facet, entry);
+    if (state->count > 1 && before <= 1)
+        return FACET_CONFLICT_OPENED;
+    return state->count == 1 && before > 1 ? FACET_CONFLICT_CLOSED : FACET_WRITTEN;
+}
+
+bool facet_load(struct facet_table *table, struct bytes key, struct bytes value)
+{
+    struct uuid object_id;
+    if (key.size != FACET_KEY_SIZE)
+        return false;
+    memcpy(object_id.bytes, key.data, 16);
+    uint16_t facet = load_be16(key.data + 16);
+    struct facet_entry loaded = {
+        .dot = {load_be64(key.data + 18), load_be64(key.data + 26)},
+    };
+    if (!parse_entry(value, &loaded)) {
+        entry_free(&loaded);
+        return false;
+    }
+    hash_entry(&loaded, &object_id, facet);
+    *append_entry(make_facet(make_object(table, &object_id), facet)) = loaded;
+    return true;
+}
+
+/* ---- choice among concurrent entries ---------------------------------------------------- */
+
+/* Greatest (hlc, stream, seq, op_index). */
+static int compare_stamps(const struct facet_entry *a, const struct facet_entry *b)
+{
+    const uint64_t left[] = {a->hlc, a->dot.stream, a->dot.seq, a->op_index};
+    const uint64_t right[] = {b->hlc, b->dot.stream, b->dot.seq, b->op_index};
+    for (size_t i = 0; i < ARRAY_LENGTH(left); i++)
+        if (left[i] != right[i])
+            return left[i] < right[i] ? -1 : 1;
+    return 0;
+}
+
+/* The more restrictive, the greater. A value that says nothing is the default: up. */
+static uint64_t admin_restriction(const struct facet_entry *entry)
+{
+    struct wire_reader reader = wire_reader_of((struct bytes){entry->value, entry->value_size});
+    struct wire_field field;
+    if (wire_next(&reader, &field) && field.number == 1 && field.type == WIRE_VARINT)
+        return UINT64_MAX - field.integer;
+    return UINT64_MAX - 1;
+}
+
+static uint64_t safety_rank(uint16_t facet, const struct facet_entry *entry)
+{
+    if (facet == FACET_LIFE)
+        return entry->value_size == 1 && entry->value[0] == 0;
+    return facet == FACET_ADMIN ? admin_restriction(entry) : 0;
+}
+
+const struct facet_entry *facet_winner(const struct facet_state *state)
+{
+    const struct facet_entry *winner = NULL;
+    for (size_t i = 0; state && i < state->count; i++) {
+        const struct facet_entry *entry = &state->entries[i];
+        if (!winner) {
+            winner = entry;
+            continue;
+        }
+        uint64_t rank = safety_rank(state->facet, entry);
+        uint64_t best = safety_rank(state->facet, winner);
+        if (rank > best || (rank == best && compare_stamps(entry, winner) > 0))
+            winner = entry;
+    }
+    return winner;
+}
+
+bool facet_object_counts(const struct facet_table *table, const struct object *object)
+{
+    for (int depth = 0; depth < OWNER_DEPTH; depth++) {
+        const struct facet_entry *life =
+            object ? facet_winner(facet_of(object, FACET_LIFE)) : NULL;
+        if (!life || life->value_size != 1 || life->value[0] == 0)
+            return false;
+        if (uuid_is_zero(&life->owner))
+            return true;
+        object = facet_object(table, &life->owner);
+    }
+    return false;
+}
+
+static void add_hash(uint8_t sum[HASH_SIZE], const uint8_t hash[HASH_SIZE])
+{
+    unsigned carry = 0;
+    for (size_t i = HASH_SIZE; i-- > 0;) {
+        carry += (unsigned)sum[i] + hash[i];
+        sum[i] = (uint8_t)carry;
+        carry >>= 8;
+    }
+}
+
+void facet_state_hash(const struct facet_table *table, uint8_t out[HASH_SIZE])
+{
+    const struct object *object;
+    memset(out, 0, HASH_SIZE);
+    for (size_t i = 0; (object = uuid_map_next(&table->objects, &i));) {
+        if (!facet_object_counts(table, object))
+            continue;
+        for (size_t f = 0; f < object->count; f++)
+            for (size_t e = 0; e < object->facets[f].count; e++)
+                add_hash(out, object->facets[f].entries[e].hash);
+    }
+}
+
+void facet_table_free(struct facet_table *table)
+{
+    struct object *object;
+    for (size_t i = 0; (object = uuid_map_next(&table->objects, &i));) {
+        for (size_t f = 0; f < object->count; f++) {
+            for (size_t e = 0; e < object->facets[f].count; e++)
+                entry_free(&object->facets[f].entries[e]);
+            free(object->facets[f].entries);
+        }
+        free(object->facets);
+        free(object);
+    }
+    uuid_map_free(&table->objects);
+    *table = (struct facet_table){0};
+}

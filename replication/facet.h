@@ -1,0 +1,79 @@
+/* Raw state: objects, their facets, and in each facet the entries that no later record has
+ * replaced (replication.md 3.2). One entry is the normal case; more are an open conflict.
+ * Merging is commutative for concurrent records, so every node ends with the same entries. */
+#ifndef REPLICATION_FACET_H
+#define REPLICATION_FACET_H
+
+#include "lbnode/base/uuid_map.h"
+#include "lbnode/crypto/crypto.h"
+#include "lbnode/model/change_set.h"
+#include "replication/record.h"
+#include "replication/store.h"
+
+enum {
+    FACET_KEY_SIZE = 16 + 2 + 8 + 8
+};
+
+struct facet_entry {
+    struct dot dot;
+    uint32_t op_index;
+    uint64_t hlc, wall_ms;
+    struct uuid owner, node_id; /* node_id: where it was made */
+    uint8_t type;
+    char *author;
+    uint8_t *value;
+    size_t value_size;
+    uint8_t hash[HASH_SIZE]; /* of the canonical entry, for the state hash */
+};
+
+struct facet_state {
+    uint16_t facet;
+    struct facet_entry *entries;
+    size_t count, capacity;
+};
+
+struct object {
+    struct uuid id;
+    struct facet_state *facets; /* ascending by number */
+    size_t count, capacity;
+};
+
+struct facet_table {
+    struct uuid_map objects;
+};
+
+/* What a record's ops share. */
+struct facet_stamp {
+    struct dot dot;
+    uint64_t hlc, wall_ms;
+    struct uuid node_id;
+    struct bytes author;
+    const struct vv *context; /* applied at the author, without its own stream */
+};
+
+enum facet_effect {
+    FACET_WRITTEN,
+    FACET_CONFLICT_OPENED,
+    FACET_CONFLICT_CLOSED
+};
+
+/* Applies one operation of a record; adds what changed to BATCH. */
+enum facet_effect facet_apply(struct facet_table *table,
+                              const struct record_op *op,
+                              uint32_t op_index,
+                              const struct facet_stamp *stamp,
+                              struct store_batch *batch);
+/* Puts a stored entry back (facet table row). False when malformed. */
+bool facet_load(struct facet_table *table, struct bytes key, struct bytes value);
+
+const struct object *facet_object(const struct facet_table *table, const struct uuid *id);
+const struct facet_state *facet_of(const struct object *object, uint16_t facet); /* or NULL */
+/* The entry that counts (replication.md 3.3). */
+const struct facet_entry *facet_winner(const struct facet_state *state);
+/* Alive, and so is everything above it. */
+bool facet_object_counts(const struct facet_table *table, const struct object *object);
+/* Sum mod 2^256 of the entries' hashes over objects that count (replication.md 7.2). */
+void facet_state_hash(const struct facet_table *table, uint8_t out[HASH_SIZE]);
+void facet_table_free(struct facet_table *table);
+
+#endif

@@ -1,0 +1,143 @@
+/* Becoming part of a cluster: init, one-time join tokens, both ends of a join. */
+#include "lbnode/base/monotime.h"
+#include "lbnode/base/random.h"
+#include "lbnode/model/field_table.h"
+#include "replication/base32.h"
+#include "replication/replication_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool set_text(char **target, const char *text)
+{
+    char *copy = strdup(text);
+    if (!copy)
+        return false;
+    free(*target);
+    *target = copy;
+    return true;
+}
+
+static bool fill_node(struct node *node, const struct node_facts *facts)
+{
+    char key[2 * SIGN_PUBLIC_KEY_SIZE + 1], id[2 * RECORD_KEY_ID_SIZE + 1];
+    uint8_t key_id[RECORD_KEY_ID_SIZE];
+    record_key_id(facts->public_key, key_id);
+    bytes_to_hex((struct bytes){facts->public_key, SIGN_PUBLIC_KEY_SIZE}, key);
+    bytes_to_hex((struct bytes){key_id, sizeof(key_id)}, id);
+    node->resource.id = facts->id;
+    node->vrrp_address = facts->vrrp_address;
+    node->status = NODE_ACTIVE;
+    text_list_free(&node->addresses);
+    text_list_free(&node->cutoff);
+    return set_text(&node->resource.name, facts->name) && set_text(&node->sign_key, key) &&
+           set_text(&node->key_id, id) && text_list_copy(facts->addresses, &node->addresses) &&
+           (node->roles.count > 0 || text_list_add(&node->roles, "admin", 5));
+}
+
+/* A node that is known already (a join that broke off) is updated, not created twice. */
+bool membership_plan_node(const struct facet_table *facets,
+                          const struct node_facts *facts,
+                          struct change_set *out)
+{
+    const struct object *object = facets ? facet_object(facets, &facts->id) : NULL;
+    struct node *before = object ? roster_read_node(facets, object) : NULL;
+    struct resource *resource =
+        before ? resource_copy(&before->resource) : resource_new(RESOURCE_NODE);
+    bool planned = resource && fill_node(CONTAINER_OF(resource, struct node, resource), facts);
+    if (planned && before)
+        planned = change_set_add_update(out, &before->resource, resource) >= 0;
+    else if (planned)
+        planned = change_set_add_create(out, resource);
+    resource_free(resource);
+    resource_free(before ? &before->resource : NULL);
+    return planned;
+}
+
+/* ---- init ------------------------------------------------------------------------------- */
+
+static bool plan_default_group(const struct uuid *cluster_id, struct change_set *out)
+{
+    struct resource *resource = resource_new(RESOURCE_VRRP_GROUP);
+    if (!resource)
+        return false;
+    struct vrrp_group *group = CONTAINER_OF(resource, struct vrrp_group, resource);
+    resource->id = uuid_derived(cluster_id, "vrrp_group/default");
+    group->vrid = 1 + load_be16(cluster_id->bytes) % 255;
+    bool planned = set_text(&resource->name, "default") && change_set_add_create(out, resource);
+    resource_free(resource);
+    return planned;
+}
+
+static bool make_genesis(const struct replication *replication,
+                         const char *cluster_name,
+                         char out_recovery_code[RECOVERY_CODE_SIZE],
+                         struct wire_writer *out,
+                         struct error *error)
+{
+    struct sign_key *root = sign_key_generate();
+    uint8_t seed[SIGN_SEED_SIZE];
+    sign_key_seed(root, seed);
+    bool made = base32_encode((struct bytes){seed, sizeof(seed)}, 6, out_recovery_code,
+                              RECOVERY_CODE_SIZE) &&
+                genesis_build(root, cluster_name, walltime_now_ms(), &replication->node_id,
+                              sign_key_public(replication->key), out);
+    secret_wipe(seed, sizeof(seed));
+    sign_key_free(root);
+    return made ||
+           error_set(error, ERROR_INVALID, "the cluster name %.40s is too long", cluster_name);
+}
+
+static bool plan_first_change(const struct replication *replication,
+                              const struct genesis *genesis,
+                              struct change_set *out)
+{
+    const struct node_facts facts = {
+        .id = replication->node_id,
+        .name = replication->settings.node_name,
+        .public_key = sign_key_public(replication->key),
+        .addresses = &replication->settings.addresses,
+        .vrrp_address = replication->settings.vrrp_address,
+    };
+    return membership_plan_node(NULL, &facts, out) &&
+           plan_default_group(&genesis->cluster_id, out);
+}
+
+bool replication_init(struct replication *replication,
+                      const char *cluster_name,
+                      char out_recovery_code[RECOVERY_CODE_SIZE],
+                      replication_done *done,
+                      void *context,
+                      struct error *error)
+{
+    struct wire_writer bytes = {0};
+    struct genesis genesis;
+    struct change_set changes = {0};
+    struct store_batch extra = {0};
+    if (core_is_initialised(replication->core))
+        return error_set(error, ERROR_CONFLICT, "this node is already part of a cluster");
+    bool made = make_genesis(replication, cluster_name, out_recovery_code, &bytes, error);
+    if (made && (!genesis_parse(wire_written(&bytes), &genesis) ||
+                 !plan_first_change(replication, &genesis, &changes)))
+        made = error_set(error, ERROR_INTERNAL, "the first change could not be made");
+    if (made) {
+        store_batch_put(&extra, STORE_META, (struct bytes){(const uint8_t *)"g", 1},
+                        wire_written(&bytes));
+        core_found(replication->core, &genesis);
+        struct core_event event = {
+            .kind = CORE_SUBMIT,
+            .submit = {.changes = &changes,
+                       .change_id = uuid_random(),
+                       .author = "root",
+                       .via = "init",
+                       .kind = RECORD_ROSTER,
+                       .token = replication_await(replication, NULL, done, context),
+                       .extra = &extra},
+        };
+        replication_step(replication, &event);
+    }
+    store_batch_free(&extra);
+    change_set_free(&changes);
+    wire_writer_free(&bytes);
+    return made;
+}

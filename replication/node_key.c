@@ -1,0 +1,107 @@
+#include "replication/node_key.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Two lines: "node_id UUID" and "sign_seed HEX". */
+enum {
+    FILE_MAXIMUM = 256
+};
+
+static bool sync_directory_of(const char *path)
+{
+    char directory[PATH_MAX];
+    snprintf(directory, sizeof(directory), "%s", path);
+    char *slash = strrchr(directory, '/');
+    if (slash)
+        *slash = 0;
+    int fd = open(slash ? directory : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool synced = fd >= 0 && fsync(fd) == 0;
+    if (fd >= 0)
+        close(fd);
+    return synced;
+}
+
+static bool write_file(const char *path, const char *text)
+{
+    char temporary[PATH_MAX];
+    if (snprintf(temporary, sizeof(temporary), "%s.new", path) >= (int)sizeof(temporary))
+        return false;
+    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return false;
+    size_t size = strlen(text);
+    bool written =
+        fchmod(fd, 0600) == 0 && write(fd, text, size) == (ssize_t)size && fsync(fd) == 0;
+    close(fd);
+    return written && rename(temporary, path) == 0 && sync_directory_of(path);
+}
+
+static struct sign_key *make(const char *path, struct uuid *out_node_id, struct error *error)
+{
+    struct sign_key *key = sign_key_generate();
+    uint8_t seed[SIGN_SEED_SIZE];
+    char id[UUID_TEXT_SIZE], hex[2 * SIGN_SEED_SIZE + 1], text[FILE_MAXIMUM];
+    *out_node_id = uuid_random();
+    uuid_format(out_node_id, id);
+    sign_key_seed(key, seed);
+    bytes_to_hex((struct bytes){seed, sizeof(seed)}, hex);
+    snprintf(text, sizeof(text), "node_id %s\nsign_seed %s\n", id, hex);
+    bool written = write_file(path, text);
+    secret_wipe(seed, sizeof(seed));
+    secret_wipe(hex, sizeof(hex));
+    secret_wipe(text, sizeof(text));
+    if (written)
+        return key;
+    error_set(error, ERROR_REFUSED, "%s cannot be written: %s", path, strerror(errno));
+    sign_key_free(key);
+    return NULL;
+}
+
+static struct sign_key *parse(const char *text, struct uuid *out_node_id)
+{
+    char id[UUID_TEXT_SIZE], hex[2 * SIGN_SEED_SIZE + 1];
+    uint8_t seed[SIGN_SEED_SIZE];
+    struct sign_key *key = NULL;
+    if (sscanf(text, "node_id %36s sign_seed %64s", id, hex) == 2 &&
+        uuid_parse(id, out_node_id) && bytes_from_hex(hex, seed, sizeof(seed)))
+        key = sign_key_from_seed(seed);
+    secret_wipe(seed, sizeof(seed));
+    secret_wipe(hex, sizeof(hex));
+    return key;
+}
+
+struct sign_key *node_key_open(const char *path, struct uuid *out_node_id, struct error *error)
+{
+    char text[FILE_MAXIMUM] = {0};
+    struct stat status;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0 && errno == ENOENT)
+        return make(path, out_node_id, error);
+    if (fd < 0 || fstat(fd, &status) != 0) {
+        error_set(error, ERROR_REFUSED, "%s cannot be opened: %s", path, strerror(errno));
+        if (fd >= 0)
+            close(fd);
+        return NULL;
+    }
+    ssize_t size = read(fd, text, sizeof(text) - 1);
+    close(fd);
+    if (status.st_mode & 077) {
+        error_set(error, ERROR_REFUSED, "%s may be read by others; run chmod 600 %s", path,
+                  path);
+        return NULL;
+    }
+    struct sign_key *key = size > 0 ? parse(text, out_node_id) : NULL;
+    secret_wipe(text, sizeof(text));
+    if (!key)
+        error_set(error, ERROR_REFUSED,
+                  "%s is damaged; put it back from a backup, or move the state directory away "
+                  "and join as a new node",
+                  path);
+    return key;
+}

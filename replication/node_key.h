@@ -1,0 +1,13 @@
+/* The node's identity on disk: <state-dir>/node.key, mode 0600, made at the first start and
+ * kept for the node's life. */
+#ifndef REPLICATION_NODE_KEY_H
+#define REPLICATION_NODE_KEY_H
+
+#include "lbnode/base/error.h"
+#include "lbnode/base/uuid.h"
+#include "lbnode/crypto/crypto.h"
+
+/* Reads the file, or makes it. NULL with ERROR; also when others may read the file. */
+struct sign_key *node_key_open(const char *path, struct uuid *out_node_id, struct error *error);
+
+#endif

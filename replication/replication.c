@@ -1,0 +1,487 @@
+#include "replication/replication_internal.h"
+
+#include "lbnode/base/monotime.h"
+#include "lbnode/base/random.h"
+#include "replication/memory.h"
+#include "replication/node_key.h"
+#include "replication/transport.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const size_t first_map_size = (size_t)1 << 30;
+static const uint8_t incarnation_key = 'i';
+
+struct core_now replication_now(const struct replication *replication)
+{
+    return (struct core_now){monotime_now_us(), walltime_now_ms()};
+}
+
+void replication_event(struct replication *replication, enum event_code code, const char *text)
+{
+    if (replication->handler.event)
+        replication->handler.event(replication->handler.context, code, text);
+}
+
+/* ---- answers ---------------------------------------------------------------------------- */
+
+uint64_t replication_await(struct replication *replication,
+                           submit_done *on_submit,
+                           replication_done *on_done,
+                           void *context)
+{
+    replication->waiters = memory_grow(replication->waiters, replication->waiter_count,
+                                       &replication->waiter_capacity, sizeof(struct waiter));
+    replication->waiters[replication->waiter_count++] = (struct waiter){
+        .token = ++replication->last_token,
+        .on_submit = on_submit,
+        .on_done = on_done,
+        .context = context,
+    };
+    return replication->last_token;
+}
+
+static void call_back(const struct waiter *waiter)
+{
+    if (waiter->on_submit)
+        waiter->on_submit(waiter->context, &waiter->result);
+    else if (waiter->on_done)
+        waiter->on_done(waiter->context, &waiter->result.error);
+}
+
+/* A callback may submit again, so take each waiter out before it is called. */
+static void deliver_answers(struct loop_timer *timer)
+{
+    struct replication *replication = CONTAINER_OF(timer, struct replication, deliver);
+    for (size_t i = 0; i < replication->waiter_count;) {
+        if (!replication->waiters[i].answered) {
+            i++;
+            continue;
+        }
+        struct waiter waiter = replication->waiters[i];
+        memmove(replication->waiters + i, replication->waiters + i + 1,
+                (--replication->waiter_count - i) * sizeof(struct waiter));
+        call_back(&waiter);
+        i = 0;
+    }
+}
+
+void replication_answer(struct replication *replication,
+                        uint64_t token,
+                        const struct submit_result *result)
+{
+    for (size_t i = 0; i < replication->waiter_count; i++) {
+        struct waiter *waiter = &replication->waiters[i];
+        if (waiter->token != token || waiter->answered)
+            continue;
+        waiter->result = *result;
+        waiter->answered = true;
+        loop_timer_start(replication->loop, &replication->deliver, 0, deliver_answers);
+    }
+}
+
+void replication_finish(struct replication *replication,
+                        uint64_t token,
+                        const struct error *error)
+{
+    struct submit_result result = {.error = *error};
+    replication_answer(replication, token, &result);
+}
+
+/* ---- the core and its actions ----------------------------------------------------------- */
+
+static void on_tick(struct loop_timer *timer)
+{
+    struct replication *replication = CONTAINER_OF(timer, struct replication, tick);
+    replication_step(replication, &(struct core_event){.kind = CORE_TICK});
+}
+
+static void schedule_tick(struct replication *replication)
+{
+    uint64_t now = monotime_now_us(), next = core_next_tick_us(replication->core);
+    uint64_t delay_us = next > now ? next - now : 1000;
+    loop_timer_start_us(replication->loop, &replication->tick, delay_us, on_tick);
+}
+
+struct bulk {
+    struct replication *replication;
+    const struct uuid *peer;
+};
+
+static void send_pulled(void *context, struct bytes record)
+{
+    const struct bulk *bulk = context;
+    transport_send(bulk->replication->transport, bulk->peer, FRAME_RECORD, record, true);
+}
+
+static void send_records(struct replication *replication, const struct core_action *action)
+{
+    struct bulk bulk = {replication, &action->peer};
+    struct wire_writer end = {0};
+    bool more = false;
+    pull_answer(replication->store, (struct bytes){action->body, action->body_size},
+                core_durable(replication->core), send_pulled, &bulk, &more);
+    wire_put_varint(&end, 1, more);
+    transport_send(replication->transport, &action->peer, FRAME_PULL_END, wire_written(&end),
+                   true);
+    wire_writer_free(&end);
+}
+
+static void perform(struct replication *replication, struct core_action *action)
+{
+    const struct replication_handler *handler = &replication->handler;
+    switch (action->kind) {
+    case CORE_PERSIST: writer_commit(replication->writer, &action->batch); break;
+    case CORE_SEND:
+        if (replication->transport)
+            transport_send(replication->transport, &action->peer, action->frame_type,
+                           (struct bytes){action->body, action->body_size}, action->bulk);
+        break;
+    case CORE_SEND_RECORDS:
+        if (replication->transport)
+            send_records(replication, action);
+        break;
+    case CORE_APPLIED:
+        if (handler->applied)
+            handler->applied(handler->context, action->position);
+        break;
+    case CORE_ANSWER: replication_answer(replication, action->token, &action->answer); break;
+    case CORE_EVENT: replication_event(replication, action->code, action->text); break;
+    case CORE_VERDICT:
+        if (handler->verdict)
+            handler->verdict(handler->context, &action->peer, action->verdict.member_id.bytes,
+                             &action->verdict);
+        break;
+    case CORE_RELOAD: replication->reload = true; break;
+    case CORE_LEFT: break; /* the core itself falls silent */
+    }
+}
+
+static void step_once(struct replication *replication, const struct core_event *event)
+{
+    struct core_actions actions = {0};
+    core_step(replication->core, event, replication_now(replication), &actions);
+    for (size_t i = 0; i < actions.count; i++)
+        perform(replication, &actions.items[i]);
+    core_actions_free(&actions);
+}
+
+struct core *replication_load_core(struct replication *replication, struct error *error)
+{
+    const struct core_settings settings = {
+        .node_id = replication->node_id,
+        .key = replication->key,
+        .incarnation = replication->incarnation,
+        .random_seed = random_u64(),
+    };
+    return core_load(&settings, replication->store, replication_now(replication), error);
+}
+
+/* A commit failed. What the disk has is the truth; without it there is nothing to go on with.
+ */
+static void reload(struct replication *replication)
+{
+    struct error error;
+    struct core *core = replication_load_core(replication, &error);
+    replication->reload = false;
+    if (!core) {
+        replication_event(replication, EVENT_STORAGE_DEGRADED, error.text);
+        return;
+    }
+    core_set_storage_problem(core, core_storage_problem(replication->core),
+                             replication_now(replication));
+    core_free(replication->core);
+    replication->core = core;
+    if (replication->handler.applied)
+        replication->handler.applied(replication->handler.context, core_position(core));
+}
+
+void replication_step(struct replication *replication, const struct core_event *event)
+{
+    replication->depth++;
+    step_once(replication, event);
+    replication->depth--;
+    if (replication->depth > 0)
+        return;
+    if (replication->reload)
+        reload(replication);
+    replication->depth++;
+    if (core_wants_stage(replication->core) || event->kind == CORE_TICK)
+        step_once(replication, &(struct core_event){.kind = CORE_STAGE});
+    replication->depth--;
+    schedule_tick(replication);
+}
+
+static void on_committed(void *context, int result)
+{
+    replication_step(context, &(struct core_event){.kind = CORE_PERSISTED, .result = result});
+}
+
+/* ---- opening and closing ---------------------------------------------------------------- */
+
+/* Raised and on disk before the first packet, so that no counter is ever used twice. */
+static bool raise_incarnation(struct replication *replication, struct error *error)
+{
+    struct bytes key = {&incarnation_key, 1};
+    struct wire_writer stored = {0};
+    uint8_t value[8];
+    uint64_t incarnation = walltime_now_ms();
+    if (replication->settings.incarnation > incarnation)
+        incarnation = replication->settings.incarnation;
+    if (store_get(replication->store, STORE_META, key, &stored) == 0 && stored.size == 8 &&
+        load_be64(stored.data) >= incarnation)
+        incarnation = load_be64(stored.data) + 1;
+    wire_writer_free(&stored);
+    struct store_batch batch = {0};
+    store_be64(value, incarnation);
+    store_batch_put(&batch, STORE_META, key, (struct bytes){value, sizeof(value)});
+    int result = store_commit(replication->store, &batch);
+    store_batch_free(&batch);
+    replication->incarnation = incarnation;
+    return result == 0 || error_set(error, ERROR_REFUSED, "the store cannot be written: %s",
+                                    strerror(-result));
+}
+
+static bool open_files(struct replication *replication, struct error *error)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof(path), "%s/node.key", replication->settings.state_dir);
+    replication->key = node_key_open(path, &replication->node_id, error);
+    if (!replication->key)
+        return false;
+    snprintf(path, sizeof(path), "%s/config.mdb", replication->settings.state_dir);
+    replication->store = store_lmdb_open(path, first_map_size, error);
+    if (!replication->store || !raise_incarnation(replication, error))
+        return false;
+    replication->core = replication_load_core(replication, error);
+    if (!replication->core)
+        return false;
+    replication->writer =
+        writer_new(replication->loop, replication->store, on_committed, replication);
+    return replication->writer ||
+           error_set(error, ERROR_INTERNAL, "the writer thread cannot be started");
+}
+
+struct replication *replication_open(struct loop *loop,
+                                     const struct replication_settings *settings,
+                                     const struct replication_handler *handler,
+                                     struct error *error)
+{
+    struct replication *replication = memory_new(sizeof(*replication));
+    crypto_start();
+    replication->loop = loop;
+    replication->settings = *settings;
+    replication->settings.state_dir =
+        memory_text(settings->state_dir, strlen(settings->state_dir));
+    replication->settings.node_name =
+        memory_text(settings->node_name, strlen(settings->node_name));
+    replication->settings.addresses = (struct text_list){0};
+    replication->handler = *handler;
+    if (!text_list_copy(&settings->addresses, &replication->settings.addresses) ||
+        !open_files(replication, error)) {
+        replication_close(replication);
+        return NULL;
+    }
+    return replication;
+}
+
+int replication_start(struct replication *replication, struct error *error)
+{
+    int result = transport_start(replication, error);
+    if (result == 0)
+        replication_step(replication, &(struct core_event){.kind = CORE_TICK});
+    return result;
+}
+
+void replication_close(struct replication *replication)
+{
+    if (!replication)
+        return;
+    loop_timer_stop(&replication->tick);
+    loop_timer_stop(&replication->deliver);
+    transport_free(replication->transport);
+    writer_free(replication->writer);
+    core_free(replication->core);
+    store_close(replication->store);
+    sign_key_free(replication->key);
+    text_list_free(&replication->settings.addresses);
+    free((char *)(uintptr_t)replication->settings.state_dir);
+    free((char *)(uintptr_t)replication->settings.node_name);
+    free(replication->waiters);
+    free(replication);
+}
+
+/* ---- changes ---------------------------------------------------------------------------- */
+
+static void submit(struct replication *replication,
+                   struct core_event *event,
+                   const struct submit_options *options,
+                   submit_done *done,
+                   void *context)
+{
+    event->submit.change_id = options->change_id;
+    if (uuid_is_zero(&event->submit.change_id))
+        event->submit.change_id = uuid_random();
+    event->submit.author = options->author;
+    event->submit.via = options->via;
+    event->submit.require_replica = options->require_replica;
+    event->submit.token = replication_await(replication, done, NULL, context);
+    replication_step(replication, event);
+}
+
+void replication_submit(struct replication *replication,
+                        const struct change_set *changes,
+                        const struct submit_options *options,
+                        submit_done *done,
+                        void *context)
+{
+    struct core_event event = {
+        .kind = CORE_SUBMIT,
+        .submit = {.changes = changes, .kind = RECORD_CONFIG},
+    };
+    submit(replication, &event, options, done, context);
+}
+
+void replication_remove_node(struct replication *replication,
+                             const struct uuid *node_id,
+                             const struct submit_options *options,
+                             submit_done *done,
+                             void *context)
+{
+    struct core_event event = {
+        .kind = CORE_REMOVE_NODE,
+        .node = *node_id,
+        .submit = {.kind = RECORD_ROSTER},
+    };
+    submit(replication, &event, options, done, context);
+}
+
+void replication_set_running(struct replication *replication, uint64_t position)
+{
+    replication_step(replication,
+                     &(struct core_event){.kind = CORE_RUNNING, .position = position});
+}
+
+void replication_publish_verdicts(struct replication *replication,
+                                  const struct shared_verdict *verdicts,
+                                  size_t count)
+{
+    replication_step(replication, &(struct core_event){.kind = CORE_VERDICTS,
+                                                       .verdicts = verdicts,
+                                                       .verdict_count = count});
+}
+
+/* ---- reading ---------------------------------------------------------------------------- */
+
+bool replication_is_initialised(const struct replication *replication)
+{
+    return core_is_initialised(replication->core);
+}
+
+const struct uuid *replication_node_id(const struct replication *replication)
+{
+    return &replication->node_id;
+}
+
+const struct uuid *replication_cluster_id(const struct replication *replication)
+{
+    return &core_genesis(replication->core)->cluster_id;
+}
+
+const char *replication_node_name(const struct replication *replication)
+{
+    return replication->settings.node_name;
+}
+
+void replication_visit_facets(const struct replication *replication,
+                              bool (*visit)(void *context, const struct raw_facet *facet),
+                              void *context)
+{
+    const struct object *object;
+    const struct facet_table *table = core_facets(replication->core);
+    for (size_t i = 0; (object = uuid_map_next(&table->objects, &i));) {
+        for (size_t f = 0; f < object->count; f++) {
+            const struct facet_state *state = &object->facets[f];
+            const struct facet_entry *winner = facet_winner(state);
+            const struct raw_facet raw = {
+                .object_id = object->id,
+                .owner = winner->owner,
+                .type = winner->type,
+                .facet = state->facet,
+                .value = {winner->value, winner->value_size},
+                .hlc = winner->hlc,
+                .stream = winner->dot.stream,
+                .seq = winner->dot.seq,
+                .entry_count = (unsigned)state->count,
+            };
+            if (!visit(context, &raw))
+                return;
+        }
+    }
+}
+
+void replication_visit_peers(const struct replication *replication,
+                             void (*visit)(void *context, const struct peer_view *peer),
+                             void *context)
+{
+    core_visit_peers(replication->core, replication_now(replication), visit, context);
+}
+
+static struct conflict_entry view_of(const struct facet_entry *entry, bool is_active)
+{
+    return (struct conflict_entry){
+        .value = {entry->value, entry->value_size},
+        .wall_ms = entry->wall_ms,
+        .node_id = entry->node_id,
+        .author = entry->author,
+        .is_active = is_active,
+    };
+}
+
+static void visit_conflict(const struct object *object,
+                           const struct facet_state *state,
+                           void (*visit)(void *context, const struct conflict_view *conflict),
+                           void *context)
+{
+    const struct facet_entry *winner = facet_winner(state);
+    struct conflict_entry *entries = memory_new(state->count * sizeof(*entries));
+    size_t count = 0;
+    entries[count++] = view_of(winner, true);
+    for (size_t i = 0; i < state->count; i++)
+        if (&state->entries[i] != winner)
+            entries[count++] = view_of(&state->entries[i], false);
+    const struct conflict_view view = {
+        .object_id = object->id,
+        .type = winner->type,
+        .facet = state->facet,
+        .entries = entries,
+        .entry_count = count,
+    };
+    visit(context, &view);
+    free(entries);
+}
+
+void replication_visit_conflicts(const struct replication *replication,
+                                 void (*visit)(void *context,
+                                               const struct conflict_view *conflict),
+                                 void *context)
+{
+    const struct object *object;
+    const struct facet_table *table = core_facets(replication->core);
+    for (size_t i = 0; (object = uuid_map_next(&table->objects, &i));)
+        for (size_t f = 0; f < object->count; f++)
+            if (object->facets[f].count > 1)
+                visit_conflict(object, &object->facets[f], visit, context);
+}
+
+void replication_state_hash(const struct replication *replication, uint8_t out[32])
+{
+    core_state_hash(replication->core, out);
+}
+
+const char *replication_storage_problem(const struct replication *replication)
+{
+    return core_storage_problem(replication->core);
+}

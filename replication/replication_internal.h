@@ -1,0 +1,73 @@
+/* What the driver's files share: replication.c (opening, stepping the core, reading),
+ * membership.c (init, tokens, join), transport.c (sockets). */
+#ifndef REPLICATION_REPLICATION_INTERNAL_H
+#define REPLICATION_REPLICATION_INTERNAL_H
+
+#include "replication/core.h"
+#include "replication/replication.h"
+#include "replication/writer.h"
+
+struct transport;
+struct join_client;
+
+struct waiter {
+    uint64_t token;
+    submit_done *on_submit; /* one of the two */
+    replication_done *on_done;
+    void *context;
+    struct submit_result result;
+    bool answered; /* delivered by the next turn of the loop */
+};
+
+struct replication {
+    struct loop *loop;
+    struct replication_settings settings; /* strings and list are copies */
+    struct replication_handler handler;
+    struct uuid node_id;
+    struct sign_key *key;
+    uint64_t incarnation;
+    struct store *store;
+    struct core *core;
+    struct writer *writer;
+    struct transport *transport; /* NULL before replication_start */
+    struct loop_timer tick;
+    struct loop_timer deliver; /* answers, never from inside a call */
+    unsigned depth;            /* of replication_step */
+    bool reload;
+    uint64_t last_token;
+    struct waiter *waiters;
+    size_t waiter_count, waiter_capacity;
+    struct join_client *join;
+};
+
+/* One event through the core, and everything that follows from it. */
+void replication_step(struct replication *replication, const struct core_event *event);
+struct core_now replication_now(const struct replication *replication);
+/* A token for CORE_SUBMIT whose answer goes to one of the two. */
+uint64_t replication_await(struct replication *replication,
+                           submit_done *on_submit,
+                           replication_done *on_done,
+                           void *context);
+/* Answers TOKEN at the next turn of the loop. */
+void replication_answer(struct replication *replication,
+                        uint64_t token,
+                        const struct submit_result *result);
+void replication_finish(struct replication *replication,
+                        uint64_t token,
+                        const struct error *error);
+void replication_event(struct replication *replication, enum event_code code, const char *text);
+struct core *replication_load_core(struct replication *replication, struct error *error);
+
+/* membership.c: the ops that make this or another node part of the cluster. */
+struct node_facts {
+    struct uuid id;
+    const char *name;
+    const uint8_t *public_key;
+    const struct text_list *addresses;
+    struct ip_address vrrp_address; /* family 0: not set */
+};
+bool membership_plan_node(const struct facet_table *facets,
+                          const struct node_facts *facts,
+                          struct change_set *out);
+
+#endif

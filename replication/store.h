@@ -1,0 +1,100 @@
+/* Where the state lives: four ordered tables of bytes with atomic, durable batches. The pure
+ * core only describes what to write (struct store_batch); store_lmdb.c and store_mem.c do it.
+ *
+ * Tables and keys (integers big-endian, so that order is numeric order):
+ *   meta    one letter and a name or id; see core_load.c
+ *   log     stream u64, seq u64                     -> record bytes
+ *   facet   object 16, facet u16, stream u64, seq u64 -> entry, see facet.c
+ *   change  change_id 16                            -> stream u64, seq u64, wall ms u64 */
+#ifndef REPLICATION_STORE_H
+#define REPLICATION_STORE_H
+
+#include "lbnode/base/bytes.h"
+#include "lbnode/base/error.h"
+#include "lbnode/base/wire.h"
+
+enum store_table {
+    STORE_META,
+    STORE_LOG,
+    STORE_FACET,
+    STORE_CHANGE,
+    STORE_TABLE_COUNT
+};
+
+enum {
+    STORE_KEY_MAXIMUM = 64
+};
+
+struct store_op {
+    enum store_table table;
+    bool remove;
+    uint8_t key[STORE_KEY_MAXIMUM];
+    size_t key_size;
+    uint8_t *value; /* owned by the batch */
+    size_t value_size;
+};
+
+/* Operations of one transaction, done in order. */
+struct store_batch {
+    struct store_op *ops;
+    size_t count, capacity;
+    size_t bytes; /* of all values */
+};
+
+void store_batch_put(struct store_batch *batch,
+                     enum store_table table,
+                     struct bytes key,
+                     struct bytes value);
+/* Removing what is not there is no error. */
+void store_batch_remove(struct store_batch *batch, enum store_table table, struct bytes key);
+/* Appends copies of FROM's operations. */
+void store_batch_append(struct store_batch *batch, const struct store_batch *from);
+void store_batch_free(struct store_batch *batch);
+
+struct store;
+
+struct store_class {
+    /* All of BATCH, durably, or nothing. 0 or -errno (-ENOSPC, -EIO, ...). May run in a thread
+     * of its own while others read. */
+    int (*commit)(struct store *store, const struct store_batch *batch);
+    /* Appends the value to OUT. 0, -ENOENT, -EBADMSG (checksum), -errno. */
+    int (*get)(struct store *store,
+               enum store_table table,
+               struct bytes key,
+               struct wire_writer *out);
+    /* Entries from FIRST (included) in key order, one consistent view, until VISIT returns
+     * false. 0 or -errno. VISIT must not call the store. */
+    int (*walk)(struct store *store,
+                enum store_table table,
+                struct bytes first,
+                bool (*visit)(void *context, struct bytes key, struct bytes value),
+                void *context);
+    void (*close)(struct store *store);
+};
+
+struct store {
+    const struct store_class *class;
+};
+
+int store_commit(struct store *store, const struct store_batch *batch);
+int store_get(struct store *store,
+              enum store_table table,
+              struct bytes key,
+              struct wire_writer *out);
+int store_walk(struct store *store,
+               enum store_table table,
+               struct bytes first,
+               bool (*visit)(void *context, struct bytes key, struct bytes value),
+               void *context);
+void store_close(struct store *store); /* NULL-safe */
+
+/* In memory, for tests and simulations. */
+struct store *store_mem_open(void);
+/* Makes the next commits fail with ERROR_NUMBER (positive; 0: work again). */
+void store_mem_fail(struct store *store, int error_number);
+
+/* The file PATH (with -lock beside it), created if missing, 0600. MAP_SIZE is the first size of
+ * the map, doubled on demand. NULL with ERROR. */
+struct store *store_lmdb_open(const char *path, size_t map_size, struct error *error);
+
+#endif

@@ -1,0 +1,17 @@
+/* The gossip sockets: UDP and TCP on one port, packets signed and checked (packet.h). */
+#ifndef REPLICATION_TRANSPORT_H
+#define REPLICATION_TRANSPORT_H
+
+#include "replication/replication_internal.h"
+
+/* Binds and listens; sets replication->transport. 0 or -errno with ERROR. */
+int transport_start(struct replication *replication, struct error *error);
+/* Queues one frame for PEER: a datagram, or the stream to it when BULK. Best effort. */
+void transport_send(struct transport *transport,
+                    const struct uuid *peer,
+                    uint32_t frame_type,
+                    struct bytes body,
+                    bool bulk);
+void transport_free(struct transport *transport); /* NULL-safe */
+
+#endif

@@ -1,0 +1,116 @@
+#include "replication/writer.h"
+
+#include "replication/memory.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+struct writer {
+    struct store *store;
+    struct loop_io io; /* the eventfd */
+    void (*on_done)(void *context, int result);
+    void *context;
+    pthread_t thread;
+    pthread_mutex_t lock; /* for what follows */
+    pthread_cond_t wake;
+    struct store_batch batch;
+    bool has_batch, quit;
+    int result;
+};
+
+static void *run(void *argument)
+{
+    struct writer *writer = argument;
+    pthread_mutex_lock(&writer->lock);
+    for (;;) {
+        while (!writer->has_batch && !writer->quit)
+            pthread_cond_wait(&writer->wake, &writer->lock);
+        if (!writer->has_batch)
+            break;
+        pthread_mutex_unlock(&writer->lock);
+        int result = store_commit(writer->store, &writer->batch);
+        pthread_mutex_lock(&writer->lock);
+        writer->result = result;
+        writer->has_batch = false;
+        eventfd_write(writer->io.fd, 1);
+    }
+    pthread_mutex_unlock(&writer->lock);
+    return NULL;
+}
+
+static void on_ready(struct loop_io *io, unsigned readiness)
+{
+    struct writer *writer = CONTAINER_OF(io, struct writer, io);
+    eventfd_t count;
+    if (eventfd_read(io->fd, &count) != 0)
+        return;
+    pthread_mutex_lock(&writer->lock);
+    int result = writer->result;
+    store_batch_free(&writer->batch);
+    pthread_mutex_unlock(&writer->lock);
+    writer->on_done(writer->context, result);
+}
+
+/* Signals belong to the loop's thread. */
+static int start_thread(struct writer *writer)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int result = pthread_create(&writer->thread, NULL, run, writer);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return result;
+}
+
+struct writer *writer_new(struct loop *loop,
+                          struct store *store,
+                          void (*on_done)(void *context, int result),
+                          void *context)
+{
+    int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (fd < 0)
+        return NULL;
+    struct writer *writer = memory_new(sizeof(*writer));
+    writer->store = store;
+    writer->on_done = on_done;
+    writer->context = context;
+    pthread_mutex_init(&writer->lock, NULL);
+    pthread_cond_init(&writer->wake, NULL);
+    if (loop_io_start(loop, &writer->io, fd, LOOP_READABLE, on_ready) == 0 &&
+        start_thread(writer) == 0)
+        return writer;
+    loop_io_stop(&writer->io);
+    close(fd);
+    free(writer);
+    return NULL;
+}
+
+void writer_commit(struct writer *writer, struct store_batch *batch)
+{
+    pthread_mutex_lock(&writer->lock);
+    writer->batch = *batch;
+    *batch = (struct store_batch){0};
+    writer->has_batch = true;
+    pthread_cond_signal(&writer->wake);
+    pthread_mutex_unlock(&writer->lock);
+}
+
+void writer_free(struct writer *writer)
+{
+    if (!writer)
+        return;
+    pthread_mutex_lock(&writer->lock);
+    writer->quit = true;
+    pthread_cond_signal(&writer->wake);
+    pthread_mutex_unlock(&writer->lock);
+    pthread_join(writer->thread, NULL);
+    loop_io_stop(&writer->io);
+    close(writer->io.fd);
+    store_batch_free(&writer->batch);
+    pthread_mutex_destroy(&writer->lock);
+    pthread_cond_destroy(&writer->wake);
+    free(writer);
+}
