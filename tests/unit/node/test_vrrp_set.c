@@ -5,8 +5,26 @@
 
 #include <string.h>
 
-static const struct uuid own_id = {{1}}, peer_id = {{2}}, removed_id = {{3}};
-static const struct uuid default_group = {{10}}, spare_group = {{11}};
+#define OWN_ID                                                                                 \
+    {                                                                                          \
+        {                                                                                      \
+            1                                                                                  \
+        }                                                                                      \
+    }
+#define PEER_ID                                                                                \
+    {                                                                                          \
+        {                                                                                      \
+            2                                                                                  \
+        }                                                                                      \
+    }
+#define REMOVED_ID                                                                             \
+    {                                                                                          \
+        {                                                                                      \
+            3                                                                                  \
+        }                                                                                      \
+    }
+
+static const struct uuid own_id = OWN_ID, removed_id = REMOVED_ID;
 static const struct vrrp_set_node own = {&own_id, "lb1", "eth9"};
 
 struct object {
@@ -96,7 +114,7 @@ static const union message_buffer *first_of(const struct message_list *set,
 
 #define GROUP                                                                                  \
     {                                                                                          \
-        default_group, RESOURCE_VRRP_GROUP,                                                    \
+        {{10}}, RESOURCE_VRRP_GROUP,                                                           \
             "{\"name\": \"default\", \"vrid\": 51, \"preference\": {\"lb1\": \"200\"}}"        \
     }
 #define WEB                                                                                    \
@@ -122,7 +140,7 @@ static void a_group_comes_with_its_addresses_and_own_priority(void **state)
 static void a_group_without_addresses_is_not_elected(void **state)
 {
     static const struct object objects[] = {
-        GROUP, WEB, {spare_group, RESOURCE_VRRP_GROUP, "{\"name\": \"spare\", \"vrid\": 52}"}};
+        GROUP, WEB, {{{11}}, RESOURCE_VRRP_GROUP, "{\"name\": \"spare\", \"vrid\": 52}"}};
     struct message_list set = set_of(objects, ARRAY_LENGTH(objects));
     assert_int_equal(count_of(&set, MESSAGE_VRRP_GROUP), 1);
     message_list_free(&set);
@@ -157,11 +175,11 @@ static void peers_are_the_other_active_nodes_one_address_per_family(void **state
     static const struct object objects[] = {
         GROUP,
         WEB,
-        {own_id, RESOURCE_NODE, "{\"name\": \"lb1\", \"addresses\": [\"10.77.0.11:7850\"]}"},
-        {peer_id, RESOURCE_NODE,
+        {OWN_ID, RESOURCE_NODE, "{\"name\": \"lb1\", \"addresses\": [\"10.77.0.11:7850\"]}"},
+        {PEER_ID, RESOURCE_NODE,
          "{\"name\": \"lb2\", \"vrrp_address\": \"10.78.0.12\", \"addresses\": "
          "[\"10.77.0.12:7850\", \"[fd77::12]:7850\"]}"},
-        {removed_id, RESOURCE_NODE,
+        {REMOVED_ID, RESOURCE_NODE,
          "{\"name\": \"lb3\", \"addresses\": [\"10.77.0.13:7850\"]}"}};
     struct message_list set = set_of(objects, ARRAY_LENGTH(objects));
     struct ip_address expected;
@@ -177,7 +195,7 @@ static void a_removed_node_stands_for_no_election(void **state)
     static const struct object objects[] = {
         GROUP,
         WEB,
-        {removed_id, RESOURCE_NODE,
+        {REMOVED_ID, RESOURCE_NODE,
          "{\"name\": \"lb1\", \"addresses\": [\"10.77.0.13:7850\"]}"}};
     static const struct vrrp_set_node removed = {&removed_id, "lb1", ""};
     struct message_list set = {0};
