@@ -37,7 +37,7 @@ static void report(struct control *control,
     const char *member_name = member->resource->name, *pool_name = pool->resource->name;
     enum verdict_reason reason = atomic_load(&slot->reason);
     if (state == VERDICT_ONLINE)
-        control_event(control, EVENT_MEMBER_ONLINE, "member %s of pool %s answers again",
+        control_event(control, EVENT_MEMBER_ONLINE, "member %s of pool %s answers its monitor",
                       member_name, pool_name);
     else if (reason == VERDICT_REASON_STATUS)
         control_event(control, EVENT_MEMBER_ERROR, "member %s of pool %s: HTTP status %u",
