@@ -36,6 +36,13 @@ static bool copy_exactly(struct bytes in, void *out, size_t size)
     return true;
 }
 
+static void copy_name(struct bytes in, char out[GENESIS_NAME_SIZE])
+{
+    size_t size = in.size < GENESIS_NAME_SIZE ? in.size : GENESIS_NAME_SIZE - 1;
+    memcpy(out, in.data, size);
+    out[size] = '\0';
+}
+
 bool genesis_parse(struct bytes in, struct genesis *out)
 {
     if (in.size <= SIGNATURE_SIZE || in.size > GENESIS_MAXIMUM_SIZE)
@@ -44,9 +51,12 @@ bool genesis_parse(struct bytes in, struct genesis *out)
     struct wire_reader reader = wire_reader_of(body);
     struct wire_field field;
     unsigned seen = 0;
+    out->cluster_name[0] = '\0';
     while (wire_next(&reader, &field)) {
         if (field.number == 1 && copy_exactly(field.bytes, out->root_key, 32))
             seen |= 1;
+        else if (field.number == 2)
+            copy_name(field.bytes, out->cluster_name);
         else if (field.number == 4 && copy_exactly(field.bytes, out->first_node.bytes, 16))
             seen |= 2;
         else if (field.number == 5 && copy_exactly(field.bytes, out->first_key, 32))

@@ -8,14 +8,16 @@
 #include "lbnode/crypto/crypto.h"
 
 enum {
-    GENESIS_MAXIMUM_SIZE = 1024
+    GENESIS_MAXIMUM_SIZE = 1024,
+    GENESIS_NAME_SIZE = 256
 };
 
 struct genesis {
     uint8_t root_key[SIGN_PUBLIC_KEY_SIZE];
     struct uuid first_node;
     uint8_t first_key[SIGN_PUBLIC_KEY_SIZE];
-    struct uuid cluster_id; /* BLAKE2b-128 of all bytes */
+    char cluster_name[GENESIS_NAME_SIZE]; /* cut when longer: for people */
+    struct uuid cluster_id;               /* BLAKE2b-128 of all bytes */
 };
 
 /* Bytes to store and send; the caller frees the writer. */

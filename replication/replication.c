@@ -390,6 +390,16 @@ const struct uuid *replication_cluster_id(const struct replication *replication)
     return &core_genesis(replication->core)->cluster_id;
 }
 
+const char *replication_cluster_name(const struct replication *replication)
+{
+    return core_genesis(replication->core)->cluster_name;
+}
+
+uint64_t replication_position(const struct replication *replication)
+{
+    return core_position(replication->core);
+}
+
 const char *replication_node_name(const struct replication *replication)
 {
     return replication->settings.node_name;
