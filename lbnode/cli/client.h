@@ -1,0 +1,39 @@
+/* A blocking client of the daemon's API over its Unix socket: one request per connection, with
+ * a deadline for the whole of it. */
+#ifndef LBNODE_CLI_CLIENT_H
+#define LBNODE_CLI_CLIENT_H
+
+#include "lbnode/base/error.h"
+#include "lbnode/base/json_value.h"
+#include "lbnode/base/text.h"
+
+enum {
+    CLIENT_DEADLINE_MS = 30000,
+    CLIENT_MAXIMUM_BODY = 64 << 20,
+    CLIENT_NOTE_SIZE = 512
+};
+
+struct client {
+    const char *socket_path;
+    bool require_replica; /* ask for a change to be on another node too */
+};
+
+struct response {
+    int status;
+    struct json_value *json; /* NULL when the body is no JSON */
+    struct text body;
+    char note[CLIENT_NOTE_SIZE]; /* X-Lbnode-Note, "" if none */
+};
+
+/* TARGET is path and query; BODY may be NULL. False sets ERROR: nobody answers, or the answer
+ * is a refusal (then with the daemon's sentence and kind). RESPONSE is initialised in any case;
+ * response_free it. */
+bool client_request(const struct client *client,
+                    const char *method,
+                    const char *target,
+                    const struct json_value *body,
+                    struct response *response,
+                    struct error *error);
+void response_free(struct response *response);
+
+#endif

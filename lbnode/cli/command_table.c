@@ -1,0 +1,296 @@
+#include "lbnode/base/suggestion.h"
+#include "lbnode/cli/command.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- options ----------------------------------------------------------------------------- */
+
+static const struct option global_rows[] = {
+    {.name = "output",
+     .letter = 'o',
+     .value_name = "table|json|yaml|name",
+     .help = "how to print the answer"},
+    {.name = "socket",
+     .value_name = "PATH",
+     .help = "socket of the daemon (LBNODE_SOCKET, else /run/lbnode/lbnode.sock)"},
+    {.name = "run-dir", .value_name = "DIR", .help = "the same as --socket DIR/lbnode.sock"},
+    {.name = "help", .letter = 'h', .help = "show help"},
+};
+
+static const struct option change_rows[] = {
+    {.name = "require-replica",
+     .help = "fail unless another node has the change too (exit code 6)"},
+    {.name = "wait",
+     .help = "accepted for OpenStack's sake: changes are made when the answer "
+             "comes"},
+    {.name = ""},
+};
+
+static const struct option cascade_options[] = {
+    {.name = "cascade", .help = "also its listeners, pools, members and monitors"},
+    {.name = ""},
+};
+
+static const struct option set_options[] = {
+    {.name = "no-tag", .help = "drop the tags it has"},
+    {.name = ""},
+};
+
+static const struct option filter_options[] = {
+    {.name = "loadbalancer", .value_name = "NAME", .help = "only those of this load balancer"},
+    {.name = ""},
+};
+
+static const struct option pool_options[] = {
+    {.name = "listener",
+     .value_name = "NAME",
+     .help = "listener whose default pool it becomes; also gives the protocol"},
+    {.name = ""},
+};
+
+static const struct option add_options[] = {
+    {.name = "weight", .value_name = "N", .help = "share of new requests, 0 to 256"},
+    {.name = ""},
+};
+
+static const struct option status_options[] = {
+    {.name = "check", .help = "exit code 0 when healthy, 10 degraded, 11 error"},
+    {.name = ""},
+};
+
+static const struct option event_options[] = {
+    {.name = "follow", .letter = 'f', .help = "go on with new events as they come"},
+    {.name = "since", .value_name = "N", .help = "only events after number N"},
+    {.name = ""},
+};
+
+static const struct option init_options[] = {
+    {.name = "name", .value_name = "CLUSTER", .help = "name of the cluster (lbnode)"},
+    {.name = ""},
+};
+
+static const struct option token_options[] = {
+    {.name = "ttl", .value_name = "DURATION", .help = "how long it is valid (15m)"},
+    {.name = ""},
+};
+
+static const struct option remove_options[] = {
+    {.name = "dead", .help = "it will not come back: do not wait for it"},
+    {.name = ""},
+};
+
+static const struct option apply_options[] = {
+    {.name = "file",
+     .letter = 'f',
+     .value_name = "FILE",
+     .help = "YAML or JSON; - is standard input"},
+    {.name = "dry-run", .help = "only show what would change"},
+    {.name = "prune", .help = "delete what the document does not name"},
+    {.name = ""},
+};
+
+static const struct option help_options[] = {
+    {.name = "man", .help = "all commands in the form of the manual page"},
+    {.name = ""},
+};
+
+/* ---- commands ---------------------------------------------------------------------------- */
+
+/* noun, type, words for help, positional of create (and how many), create function,
+ * options of create, of list, of delete */
+#define RESOURCE_ROWS(noun_, type_, word, create_args, create_count, create_run, create_rows,  \
+                      list_args, list_count, list_rows, target_args, target_count,             \
+                      delete_rows)                                                             \
+    {.noun = noun_,                                                                            \
+     .verb = "create",                                                                         \
+     .positional = create_args,                                                                \
+     .positional_minimum = create_count,                                                       \
+     .positional_maximum = create_count,                                                       \
+     .summary = "make a new " word,                                                            \
+     .type = type_,                                                                            \
+     .attributes = ATTRIBUTES_CREATE,                                                          \
+     .options = create_rows,                                                                   \
+     .changes = true,                                                                          \
+     .run = create_run},                                                                       \
+        {.noun = noun_,                                                                        \
+         .verb = "list",                                                                       \
+         .positional = list_args,                                                              \
+         .positional_minimum = list_count,                                                     \
+         .positional_maximum = list_count,                                                     \
+         .summary = "list them",                                                               \
+         .type = type_,                                                                        \
+         .options = list_rows,                                                                 \
+         .run = run_resource_list},                                                            \
+        {.noun = noun_,                                                                        \
+         .verb = "show",                                                                       \
+         .positional = target_args,                                                            \
+         .positional_minimum = target_count,                                                   \
+         .positional_maximum = target_count,                                                   \
+         .summary = "show all attributes of one",                                              \
+         .type = type_,                                                                        \
+         .run = run_resource_show},                                                            \
+        {.noun = noun_,                                                                        \
+         .verb = "set",                                                                        \
+         .positional = target_args,                                                            \
+         .positional_minimum = target_count,                                                   \
+         .positional_maximum = target_count,                                                   \
+         .summary = "change attributes of one",                                                \
+         .type = type_,                                                                        \
+         .attributes = ATTRIBUTES_SET,                                                         \
+         .details =                                                                            \
+             "An empty value (--name '') resets an attribute; --tag adds to the tags.\n",      \
+         .options = set_options,                                                               \
+         .changes = true,                                                                      \
+         .run = run_resource_set},                                                             \
+    {                                                                                          \
+        .noun = noun_, .verb = "delete", .positional = target_args,                            \
+        .positional_minimum = target_count, .positional_maximum = target_count,                \
+        .summary = "delete one", .type = type_, .options = delete_rows, .changes = true,       \
+        .run = run_resource_delete                                                             \
+    }
+
+/* clang-format off */
+static const struct command commands[] = {
+    {.noun = "status", .summary = "overview: nodes, addresses, load balancers, problems",
+     .options = status_options, .run = run_status_show},
+
+    RESOURCE_ROWS("loadbalancer", RESOURCE_LOAD_BALANCER, "load balancer",
+                  "", 0, run_resource_create, NULL, "", 0, NULL, "NAME", 1, cascade_options),
+    RESOURCE_ROWS("listener", RESOURCE_LISTENER, "listener",
+                  "LOADBALANCER", 1, run_resource_create, NULL, "", 0, filter_options,
+                  "NAME", 1, NULL),
+    RESOURCE_ROWS("pool", RESOURCE_POOL, "pool of members",
+                  "", 0, run_pool_create, pool_options, "", 0, filter_options, "NAME", 1, NULL),
+    RESOURCE_ROWS("member", RESOURCE_MEMBER, "member of a pool",
+                  "POOL", 1, run_resource_create, NULL, "POOL", 1, NULL, "POOL NAME", 2, NULL),
+    {.noun = "member", .verb = "add", .positional = "POOL ADDRESS:PORT...",
+     .positional_minimum = 2, .positional_maximum = POSITIONAL_MAXIMUM,
+     .summary = "add several members at once, named after their addresses",
+     .type = RESOURCE_MEMBER, .options = add_options, .changes = true, .run = run_member_add},
+    RESOURCE_ROWS("healthmonitor", RESOURCE_HEALTH_MONITOR, "health monitor",
+                  "POOL", 1, run_monitor_create, NULL, "", 0, NULL, "NAME", 1, NULL),
+    RESOURCE_ROWS("vrrpgroup", RESOURCE_VRRP_GROUP, "VRRP group",
+                  "", 0, run_resource_create, NULL, "", 0, NULL, "NAME", 1, NULL),
+
+    {.noun = "node", .verb = "list", .positional = "", .summary = "list the nodes of the cluster",
+     .type = RESOURCE_NODE, .run = run_node_list},
+    {.noun = "node", .verb = "show", .positional = "NAME", .positional_minimum = 1,
+     .positional_maximum = 1, .summary = "show all that is known of a node",
+     .type = RESOURCE_NODE, .run = run_node_show},
+    {.noun = "node", .verb = "remove", .positional = "NAME", .positional_minimum = 1,
+     .positional_maximum = 1, .summary = "take a node out of the cluster for good",
+     .type = RESOURCE_NODE, .options = remove_options, .changes = true, .run = run_node_remove},
+
+    {.noun = "init", .summary = "start a cluster with this node as its first",
+     .options = init_options, .run = run_cluster_init},
+    {.noun = "token", .verb = "create", .positional = "",
+     .summary = "make a token that lets one node join", .options = token_options,
+     .run = run_token_create},
+    {.noun = "join", .positional = "TOKEN", .positional_minimum = 1, .positional_maximum = 1,
+     .summary = "make this node a member of the cluster that TOKEN is from",
+     .run = run_cluster_join},
+
+    {.noun = "apply", .summary = "make the configuration as a document says, all or nothing",
+     .options = apply_options, .changes = true, .run = run_document_apply},
+    {.noun = "export", .summary = "print the configuration as a document for apply",
+     .run = run_document_export},
+    {.noun = "events", .summary = "what happened on this node",
+     .options = event_options, .run = run_events_show},
+    {.noun = "conflicts", .summary = "what two nodes changed at once, and which value is in force",
+     .run = run_conflicts_show},
+    {.noun = "metrics", .summary = "counters and gauges in Prometheus' format",
+     .run = run_metrics_show},
+    {.noun = "schema", .summary = "every resource and attribute, for programs",
+     .run = run_schema_show},
+
+    {.noun = "run", .summary = "run the daemon in the foreground; see lbnode run --help",
+     .run = run_elsewhere},
+    {.noun = "completion", .positional = "bash", .positional_minimum = 1, .positional_maximum = 1,
+     .summary = "print a completion script: source <(lbnode completion bash)",
+     .run = run_completion_show},
+    {.noun = "version", .summary = "print the version", .run = run_version_show},
+    {.noun = "help", .positional = "[COMMAND]", .positional_maximum = 3,
+     .summary = "explain a command", .options = help_options, .run = run_help_show},
+};
+/* clang-format on */
+
+const struct command *command_at(size_t index)
+{
+    return index < ARRAY_LENGTH(commands) ? &commands[index] : NULL;
+}
+
+bool command_noun_matches(const struct command *command, const char *noun)
+{
+    const struct resource_class *class = resource_class_by_noun(noun);
+    return strcmp(command->noun, noun) == 0 || (class && class->type == command->type);
+}
+
+const struct command *command_find(const char *noun, const char *verb)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(commands); i++) {
+        const struct command *command = &commands[i];
+        if (!command_noun_matches(command, noun) || !command->verb != !verb)
+            continue;
+        if (!verb || strcmp(command->verb, verb) == 0)
+            return command;
+    }
+    return NULL;
+}
+
+bool command_noun_exists(const char *noun)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(commands); i++) {
+        if (command_noun_matches(&commands[i], noun))
+            return true;
+    }
+    return false;
+}
+
+bool command_unknown(const char *noun, const char *verb, struct error *error)
+{
+    struct suggestion suggestion;
+    bool known = command_noun_exists(noun);
+    if (known && !verb)
+        return error_set(error, ERROR_USAGE, "%s needs a verb; lbnode %s --help lists them",
+                         noun, noun);
+    suggestion_init(&suggestion, known ? verb : noun);
+    for (size_t i = 0; i < ARRAY_LENGTH(commands); i++) {
+        const struct command *command = &commands[i];
+        if (!known)
+            suggestion_offer(&suggestion, command->noun);
+        else if (command->verb && command_noun_matches(command, noun))
+            suggestion_offer(&suggestion, command->verb);
+    }
+    const char *before = known ? noun : "", *gap = known ? " " : "";
+    const char *word = known ? verb : noun;
+    if (suggestion.nearest)
+        return error_set(error, ERROR_USAGE, "unknown command %s%s%s; did you mean %s%s%s?",
+                         before, gap, word, before, gap, suggestion.nearest);
+    return error_set(error, ERROR_USAGE, "unknown command %s%s%s; lbnode help lists them all",
+                     before, gap, word);
+}
+
+static void add_rows(struct option_table *table, const struct option *rows)
+{
+    for (; rows && rows->name[0]; rows++)
+        option_table_add(table, rows);
+}
+
+void global_options(struct option_table *out)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(global_rows); i++)
+        option_table_add(out, &global_rows[i]);
+}
+
+void command_options(const struct command *command, struct option_table *out)
+{
+    const struct resource_class *class = resource_class_of(command->type);
+    out->count = 0;
+    if (command->attributes != ATTRIBUTES_NONE)
+        option_table_add_fields(out, class, command->attributes == ATTRIBUTES_CREATE);
+    add_rows(out, command->options);
+    if (command->changes)
+        add_rows(out, change_rows);
+    global_options(out);
+}

@@ -1,0 +1,267 @@
+#include "lbnode/cli/resource_commands.h"
+#include "lbnode/base/bytes.h"
+#include "lbnode/cli/attributes.h"
+#include "lbnode/cli/lookup.h"
+#include "lbnode/http/http_url.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- printing ---------------------------------------------------------------------------- */
+
+void cli_print_note(const struct context *context, const struct response *response)
+{
+    if (response->note[0])
+        fprintf(output_notes(context->format), "%s\n", response->note);
+}
+
+static void print_name(const struct json_value *object)
+{
+    const char *name = json_value_get_text(object, "name");
+    const char *id = json_value_get_text(object, "id");
+    printf("%s\n", name && name[0] ? name : id ? id : "");
+}
+
+void cli_print_object(const struct context *context, const struct json_value *object)
+{
+    if (context->format == OUTPUT_NAME)
+        print_name(object);
+    else
+        output_object(context->format, object);
+}
+
+/* The columns of a list, for people. */
+static const struct {
+    enum resource_type type;
+    const char *columns[8];
+} list_columns[] = {
+    {RESOURCE_LOAD_BALANCER,
+     {"name", "vip_address", "provisioning_status", "operating_status", "id"}},
+    {RESOURCE_LISTENER,
+     {"name", "protocol", "protocol_port", "admin_state_up", "operating_status", "id"}},
+    {RESOURCE_POOL, {"name", "protocol", "lb_algorithm", "operating_status", "id"}},
+    {RESOURCE_MEMBER,
+     {"name", "address", "protocol_port", "weight", "backup", "operating_status", "id"}},
+    {RESOURCE_HEALTH_MONITOR,
+     {"name", "type", "delay", "timeout", "max_retries", "operating_status", "id"}},
+    {RESOURCE_VRRP_GROUP,
+     {"name", "vrid", "interface", "advert_interval_ms", "preempt", "preference", "id"}},
+    {RESOURCE_NODE, {"name", "state", "in_sync", "address", "status", "id"}},
+};
+
+void cli_print_list(const struct context *context, const struct json_value *list)
+{
+    struct table table;
+    struct text out = {0};
+    size_t row = 0, columns = 0;
+    while (row < ARRAY_LENGTH(list_columns) - 1 &&
+           list_columns[row].type != context->class->type)
+        row++;
+    while (list_columns[row].columns[columns])
+        columns++;
+    table_init(&table, columns);
+    for (size_t c = 0; c < columns; c++)
+        table_add(&table, list_columns[row].columns[c]);
+    for (size_t i = 0; i < json_value_count(list); i++) {
+        for (size_t c = 0; c < columns; c++) {
+            char *cell = value_text(json_value_at(list, i), list_columns[row].columns[c]);
+            table_add(&table, cell);
+            free(cell);
+        }
+    }
+    table_write(&table, 0, &out);
+    fputs(text_string(&out), stdout);
+    text_free(&out);
+    table_free(&table);
+}
+
+/* ---- requests ---------------------------------------------------------------------------- */
+
+bool cli_send_object(struct context *context,
+                     const char *method,
+                     const char *target,
+                     struct json_value *body,
+                     struct error *error)
+{
+    struct response response;
+    struct json_value *request = json_value_object();
+    json_value_set(request, context->class->noun, body);
+    bool good = client_request(&context->client, method, target, request, &response, error);
+    if (good) {
+        cli_print_object(context, json_value_get(response.json, context->class->noun));
+        cli_print_note(context, &response);
+    }
+    json_value_free(request);
+    response_free(&response);
+    return good;
+}
+
+/* A member's first positional is its pool: writes the pool's id. */
+static bool
+resolve_owner(const struct context *context, char owner_id[UUID_TEXT_SIZE], struct error *error)
+{
+    owner_id[0] = '\0';
+    if (context->class->type != RESOURCE_MEMBER)
+        return true;
+    return lookup_id(&context->client, resource_class_of(RESOURCE_POOL), NULL,
+                     context->arguments.positional[0], owner_id, error);
+}
+
+/* The path of the object that the last positional names, and the object itself. */
+static struct json_value *
+resolve_target(const struct context *context, char target[2 * TARGET_SIZE], struct error *error)
+{
+    char owner_id[UUID_TEXT_SIZE], path[TARGET_SIZE];
+    const struct arguments *arguments = &context->arguments;
+    const char *name = arguments->positional[arguments->positional_count - 1];
+    if (!resolve_owner(context, owner_id, error))
+        return NULL;
+    struct json_value *object =
+        lookup_object(&context->client, context->class, owner_id, name, error);
+    lookup_path(context->class, owner_id, path);
+    if (object)
+        snprintf(target, 2 * TARGET_SIZE, "%s/%s", path, json_value_get_text(object, "id"));
+    return object;
+}
+
+bool cli_create(struct context *context, struct json_value *body, struct error *error)
+{
+    char owner_id[UUID_TEXT_SIZE], path[TARGET_SIZE];
+    bool good = attributes_from_options(context, body, error) &&
+                attributes_check_mandatory(context, body, error) &&
+                resolve_owner(context, owner_id, error);
+    if (!good) {
+        json_value_free(body);
+        return false;
+    }
+    lookup_path(context->class, owner_id, path);
+    return cli_send_object(context, "POST", path, body, error);
+}
+
+/* The attribute that the positional argument of create stands for: the owner's id. */
+static const struct field *positional_field(const struct resource_class *class)
+{
+    for (size_t i = 0; i < class->field_count; i++) {
+        if (class->fields[i].flags & FIELD_POSITIONAL)
+            return &class->fields[i];
+    }
+    return NULL;
+}
+
+bool run_resource_create(struct context *context, struct error *error)
+{
+    char id[UUID_TEXT_SIZE];
+    struct json_value *body = json_value_object();
+    const struct field *owner = positional_field(context->class);
+    if (owner && context->class->type != RESOURCE_MEMBER) {
+        const struct resource_class *class = resource_class_of(owner->refers_to);
+        if (!lookup_id(&context->client, class, NULL, context->arguments.positional[0], id,
+                       error)) {
+            json_value_free(body);
+            return false;
+        }
+        json_value_set_text(body, owner->name, id);
+    }
+    return cli_create(context, body, error);
+}
+
+/* "?loadbalancer_id=..." when --loadbalancer is given. */
+static bool
+add_filter(const struct context *context, char target[TARGET_SIZE], struct error *error)
+{
+    char id[UUID_TEXT_SIZE];
+    const char *name = arguments_value(&context->arguments, "loadbalancer");
+    if (!name)
+        return true;
+    if (!lookup_id(&context->client, resource_class_of(RESOURCE_LOAD_BALANCER), NULL, name, id,
+                   error))
+        return false;
+    size_t used = strlen(target);
+    snprintf(target + used, TARGET_SIZE - used, "?loadbalancer_id=%s", id);
+    return true;
+}
+
+bool run_resource_list(struct context *context, struct error *error)
+{
+    char owner_id[UUID_TEXT_SIZE], target[TARGET_SIZE];
+    struct response response;
+    if (!resolve_owner(context, owner_id, error))
+        return false;
+    lookup_path(context->class, owner_id, target);
+    if (!add_filter(context, target, error))
+        return false;
+    bool good = client_request(&context->client, "GET", target, NULL, &response, error);
+    const struct json_value *list = json_value_get(response.json, context->class->plural);
+    if (good && context->format == OUTPUT_NAME) {
+        for (size_t i = 0; i < json_value_count(list); i++)
+            print_name(json_value_at(list, i));
+    } else if (good && context->format != OUTPUT_TABLE) {
+        output_document(context->format, list);
+    } else if (good) {
+        cli_print_list(context, list);
+    }
+    response_free(&response);
+    return good;
+}
+
+bool run_resource_show(struct context *context, struct error *error)
+{
+    char target[2 * TARGET_SIZE];
+    struct response response;
+    struct json_value *object = resolve_target(context, target, error);
+    if (!object)
+        return false;
+    json_value_free(object);
+    bool good = client_request(&context->client, "GET", target, NULL, &response, error);
+    if (good)
+        cli_print_object(context, json_value_get(response.json, context->class->noun));
+    response_free(&response);
+    return good;
+}
+
+bool run_resource_set(struct context *context, struct error *error)
+{
+    char target[2 * TARGET_SIZE];
+    struct json_value *object = resolve_target(context, target, error);
+    struct json_value *body = object ? json_value_object() : NULL;
+    if (!object)
+        return false;
+    /* --tag adds to the tags that are there, as in OpenStack's client. */
+    if (arguments_has(&context->arguments, "no-tag"))
+        json_value_set(body, "tags", json_value_array());
+    else if (arguments_has(&context->arguments, "tag"))
+        json_value_set(body, "tags", json_value_copy(json_value_get(object, "tags")));
+    json_value_free(object);
+    if (!attributes_from_options(context, body, error)) {
+        json_value_free(body);
+        return false;
+    }
+    if (json_value_count(body) == 0) {
+        json_value_free(body);
+        return error_set(error, ERROR_USAGE,
+                         "nothing to set; lbnode %s set --help lists the attributes",
+                         context->command->noun);
+    }
+    return cli_send_object(context, "PUT", target, body, error);
+}
+
+bool run_resource_delete(struct context *context, struct error *error)
+{
+    char target[2 * TARGET_SIZE];
+    struct response response;
+    struct json_value *object = resolve_target(context, target, error);
+    if (!object)
+        return false;
+    if (arguments_has(&context->arguments, "cascade"))
+        strncat(target, "?cascade=true", sizeof(target) - strlen(target) - 1);
+    bool good = client_request(&context->client, "DELETE", target, NULL, &response, error);
+    if (good) {
+        const char *name = json_value_get_text(object, "name");
+        fprintf(output_notes(context->format), "deleted %s %s\n", lookup_word(context->class),
+                name && name[0] ? name : json_value_get_text(object, "id"));
+        cli_print_note(context, &response);
+    }
+    json_value_free(object);
+    response_free(&response);
+    return good;
+}

@@ -1,0 +1,20 @@
+/* What the commands of single resource families share with the generic ones. */
+#ifndef LBNODE_CLI_RESOURCE_COMMANDS_H
+#define LBNODE_CLI_RESOURCE_COMMANDS_H
+
+#include "lbnode/cli/command.h"
+
+void cli_print_note(const struct context *context, const struct response *response);
+void cli_print_object(const struct context *context, const struct json_value *object);
+/* Of objects of context->class, with the columns of the class. */
+void cli_print_list(const struct context *context, const struct json_value *list);
+/* Sends {noun: BODY}, prints the object of the answer and the note. Takes BODY over. */
+bool cli_send_object(struct context *context,
+                     const char *method,
+                     const char *target,
+                     struct json_value *body,
+                     struct error *error);
+/* Adds the given attributes to BODY (taken over), checks that none is missing, creates. */
+bool cli_create(struct context *context, struct json_value *body, struct error *error);
+
+#endif

@@ -1,0 +1,230 @@
+#include "lbnode/cli/command.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* What the overview is made of: sections of aligned lines. */
+
+static const char *text_or(const struct json_value *object, const char *key, const char *other)
+{
+    const char *text = json_value_get_text(object, key);
+    return text && text[0] ? text : other;
+}
+
+static bool is_true(const struct json_value *object, const char *key)
+{
+    return json_value_truth(json_value_get(object, key));
+}
+
+static void print_table(const char *title, struct table *table)
+{
+    struct text out = {0};
+    printf("\n%s\n", title);
+    table_write(table, 2, &out);
+    fputs(text_string(&out), stdout);
+    text_free(&out);
+    table_free(table);
+}
+
+static void print_headline(const struct json_value *status)
+{
+    const struct json_value *cluster = json_value_get(status, "cluster");
+    const char *node = text_or(json_value_get(status, "node"), "name", "this node");
+    if (json_value_is_null(cluster))
+        printf("%s, in no cluster yet: %s\n", node, text_or(status, "health", "unknown"));
+    else
+        printf("%s in cluster %s: %s\n", node, text_or(cluster, "name", "-"),
+               text_or(status, "health", "unknown"));
+}
+
+/* "0.4 s ago": how long ago in the largest unit that still says something. */
+static void add_ago(struct table *table, const struct json_value *node)
+{
+    const struct json_value *heard = json_value_get(node, "last_heard_ms");
+    int64_t ms = json_value_number(heard);
+    if (is_true(node, "self"))
+        table_add(table, "this node");
+    else if (json_value_is_null(heard))
+        table_add(table, "never heard");
+    else if (ms < 10000)
+        table_addf(table, "heard %.1f s ago", (double)ms / 1000);
+    else if (ms < 600000)
+        table_addf(table, "heard %lld s ago", (long long)(ms / 1000));
+    else
+        table_addf(table, "heard %lld min ago", (long long)(ms / 60000));
+}
+
+static void add_sync(struct table *table, const struct json_value *node)
+{
+    int64_t behind = json_value_number(json_value_get(node, "changes_behind"));
+    if (is_true(node, "in_sync"))
+        table_add(table, "in sync");
+    else if (behind > 0)
+        table_addf(table, "%lld changes behind", (long long)behind);
+    else
+        table_add(table, "not in sync");
+}
+
+static void print_nodes(const struct json_value *nodes)
+{
+    struct table table;
+    table_init(&table, 5);
+    for (size_t i = 0; i < json_value_count(nodes); i++) {
+        const struct json_value *node = json_value_at(nodes, i);
+        const char *membership = text_or(node, "status", "ACTIVE");
+        bool active = strcasecmp(membership, "active") == 0;
+        table_add(&table, text_or(node, "name", "-"));
+        table_add(&table, active ? text_or(node, "state", "-") : membership);
+        add_sync(&table, node);
+        add_ago(&table, node);
+        table_add(&table, text_or(node, "address", "-"));
+    }
+    if (json_value_count(nodes) > 0)
+        print_table("nodes", &table);
+}
+
+static void print_vrrp(const struct json_value *groups)
+{
+    struct table table;
+    table_init(&table, 5);
+    for (size_t i = 0; i < json_value_count(groups); i++) {
+        const struct json_value *group = json_value_at(groups, i);
+        char *addresses = value_text(group, "addresses");
+        table_addf(&table, "%s %s", text_or(group, "group", "-"), text_or(group, "family", ""));
+        table_addf(&table, "vrid %lld",
+                   (long long)json_value_number(json_value_get(group, "vrid")));
+        table_addf(&table, "active: %s",
+                   text_or(group, "active_node", text_or(group, "active_address", "nobody")));
+        table_addf(&table, "here: %s%s%s", text_or(group, "state", "-"),
+                   text_or(group, "reason", "")[0] ? ", " : "", text_or(group, "reason", ""));
+        table_add(&table, addresses);
+        free(addresses);
+    }
+    if (json_value_count(groups) > 0)
+        print_table("addresses", &table);
+}
+
+/* ---- load balancers as a tree ------------------------------------------------------------ */
+
+static void add_line(struct table *table,
+                     size_t depth,
+                     const char *kind,
+                     const struct json_value *object,
+                     const char *detail)
+{
+    const char *name = text_or(object, "name", text_or(object, "id", "-"));
+    table_addf(table, "%*s%s %s", (int)(2 * depth), "", kind, name);
+    table_add(table, text_or(object, "operating_status", "-"));
+    table_addf(table, "%s%s%s", detail,
+               text_or(object, "reason", "")[0] && detail[0] ? ", " : "",
+               text_or(object, "reason", ""));
+}
+
+static void add_member(struct table *table, const struct json_value *member)
+{
+    char detail[160];
+    const char *address = text_or(member, "address", "-");
+    const struct json_value *weight = json_value_get(member, "weight");
+    int used = snprintf(detail, sizeof(detail), strchr(address, ':') ? "[%s]:%lld" : "%s:%lld",
+                        address,
+                        (long long)json_value_number(json_value_get(member, "protocol_port")));
+    if (!json_value_is_null(weight) && used > 0 && (size_t)used < sizeof(detail))
+        snprintf(detail + used, sizeof(detail) - (size_t)used, " weight %lld%s",
+                 (long long)json_value_number(weight),
+                 is_true(member, "backup") ? " backup" : "");
+    add_line(table, 3, "member", member, detail);
+}
+
+static void add_pools(struct table *table, const struct json_value *pools)
+{
+    for (size_t i = 0; i < json_value_count(pools); i++) {
+        const struct json_value *pool = json_value_at(pools, i);
+        const struct json_value *monitor = json_value_get(pool, "health_monitor");
+        const struct json_value *members = json_value_get(pool, "members");
+        char detail[120];
+        snprintf(detail, sizeof(detail), "%s%s%s%s", text_or(pool, "lb_algorithm", ""),
+                 text_or(pool, "lb_algorithm", "")[0] ? ", " : "",
+                 monitor ? "monitored by " : "no monitor",
+                 monitor ? text_or(monitor, "type", "-") : "");
+        add_line(table, 2, "pool", pool, detail);
+        for (size_t m = 0; m < json_value_count(members); m++)
+            add_member(table, json_value_at(members, m));
+    }
+}
+
+static void add_load_balancer(struct table *table, const struct json_value *load_balancer)
+{
+    const struct json_value *listeners = json_value_get(load_balancer, "listeners");
+    add_line(table, 0, "loadbalancer", load_balancer,
+             text_or(load_balancer, "vip_address", ""));
+    for (size_t i = 0; i < json_value_count(listeners); i++) {
+        const struct json_value *listener = json_value_at(listeners, i);
+        char detail[80];
+        const struct json_value *port = json_value_get(listener, "protocol_port");
+        snprintf(detail, sizeof(detail), "%s %lld", text_or(listener, "protocol", "port"),
+                 (long long)json_value_number(port));
+        add_line(table, 1, "listener", listener, json_value_is_null(port) ? "" : detail);
+        add_pools(table, json_value_get(listener, "pools"));
+    }
+    /* Pools that no listener uses. */
+    add_pools(table, json_value_get(load_balancer, "pools"));
+}
+
+static void print_load_balancers(const struct json_value *list)
+{
+    struct table table;
+    table_init(&table, 3);
+    for (size_t i = 0; i < json_value_count(list); i++)
+        add_load_balancer(&table, json_value_at(list, i));
+    if (json_value_count(list) > 0)
+        print_table("load balancers", &table);
+    else
+        printf("\nno load balancer yet; for instance:\n"
+               "  lbnode loadbalancer create --name web --vip-address 10.77.0.100\n");
+}
+
+static void print_problems(const struct json_value *problems)
+{
+    struct table table;
+    table_init(&table, 1);
+    for (size_t i = 0; i < json_value_count(problems); i++)
+        table_add(&table, json_value_text(json_value_at(problems, i)));
+    if (json_value_count(problems) > 0)
+        print_table("problems", &table);
+}
+
+/* Exit codes of --check. */
+enum {
+    CHECK_DEGRADED = 10,
+    CHECK_ERROR = 11
+};
+
+static int check_code(const struct json_value *status)
+{
+    const char *health = text_or(status, "health", "error");
+    if (strcmp(health, "healthy") == 0)
+        return 0;
+    return strcmp(health, "degraded") == 0 ? CHECK_DEGRADED : CHECK_ERROR;
+}
+
+bool run_status_show(struct context *context, struct error *error)
+{
+    struct response response;
+    bool good = client_request(&context->client, "GET", "/v1/status", NULL, &response, error);
+    const struct json_value *status = response.json;
+    if (good && context->format == OUTPUT_NAME) {
+        printf("%s\n", text_or(status, "health", "unknown"));
+    } else if (good && context->format != OUTPUT_TABLE) {
+        output_document(context->format, status);
+    } else if (good) {
+        print_headline(status);
+        print_problems(json_value_get(status, "problems"));
+        print_nodes(json_value_get(status, "nodes"));
+        print_vrrp(json_value_get(status, "vrrp"));
+        print_load_balancers(json_value_get(status, "loadbalancers"));
+    }
+    if (good && arguments_has(&context->arguments, "check"))
+        context->exit_code = check_code(status);
+    response_free(&response);
+    return good;
+}
