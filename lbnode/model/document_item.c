@@ -345,6 +345,16 @@ static bool keep_hidden_fields(const struct resource_class *class,
     return kept;
 }
 
+/* As people write it: texts without quotes, unless there would be nothing to see. */
+static char *plain_value(const struct field *field, const struct resource *resource)
+{
+    struct json_value *value = field_to_json(field, resource);
+    const char *text = json_value_text(value);
+    char *plain = text && *text ? strdup(text) : json_value_print(value, 0);
+    json_value_free(value);
+    return plain;
+}
+
 static bool check_create_only(struct planner *planner,
                               const struct resource_class *class,
                               const struct resource *existing,
@@ -355,17 +365,13 @@ static bool check_create_only(struct planner *planner,
         if (!(field->flags & FIELD_CREATE_ONLY) || field->flags & FIELD_OWNER ||
             document_field_equal(field, existing, resource))
             continue;
-        struct json_value *old = field_to_json(field, existing);
-        struct json_value *new = field_to_json(field, resource);
-        char *old_text = json_value_print(old, 0), *new_text = json_value_print(new, 0);
+        char *old = plain_value(field, existing), *new = plain_value(field, resource);
         error_set(planner->error, ERROR_INVALID,
                   "Invalid input for field/attribute %s. Value: '%.80s'. It is %.80s since the "
                   "creation and cannot change; delete the %s first.",
-                  field->name, new_text ? new_text : "", old_text ? old_text : "", class->noun);
-        free(old_text);
-        free(new_text);
-        json_value_free(old);
-        json_value_free(new);
+                  field->name, new ? new : "", old ? old : "", class->noun);
+        free(old);
+        free(new);
         return false;
     }
     return true;
@@ -417,15 +423,11 @@ static char *describe_update(const struct resource_class *class,
         const struct field *field = &class->fields[i];
         if (document_field_equal(field, before, after))
             continue;
-        struct json_value *old = field_to_json(field, before),
-                          *new = field_to_json(field, after);
-        char *old_text = json_value_print(old, 0), *new_text = json_value_print(new, 0);
+        char *old = plain_value(field, before), *new = plain_value(field, after);
         text_appendf(&text, "%s%s %s -> %s", text.length ? ", " : "", field->name,
-                     old_text ? old_text : "?", new_text ? new_text : "?");
-        free(old_text);
-        free(new_text);
-        json_value_free(old);
-        json_value_free(new);
+                     old ? old : "?", new ? new : "?");
+        free(old);
+        free(new);
     }
     char *copy = strdup(text_string(&text));
     text_free(&text);
