@@ -54,15 +54,24 @@ static bool op_is_visible(const struct admin_request *request, const struct chan
     return !object || object->resource->updated_wall_ms >= request->change->submitted_wall_ms;
 }
 
+/* A snapshot that was built after the change runs. Before the first one there is no proxy to
+ * wait for. */
+static bool is_running(const struct admin_request *request)
+{
+    const struct node_state *state = request->state;
+    uint64_t before = request->change->built_before;
+    return before == 0 || (state->built_generation > before &&
+                           state->running_generation >= state->built_generation);
+}
+
 static bool is_visible(const struct admin_request *request)
 {
     const struct change_set *changes = &request->change->changes;
-    const struct node_state *state = request->state;
     for (size_t i = 0; i < changes->count; i++) {
         if (!op_is_visible(request, &changes->ops[i]))
             return false;
     }
-    return state->running_generation >= state->built_generation;
+    return is_running(request);
 }
 
 static void wait_until_visible(struct loop_timer *timer)
@@ -168,6 +177,7 @@ void admin_change_submit(struct admin_request *request,
     change->status = status;
     change->answer = answer;
     change->submitted_wall_ms = walltime_now_ms();
+    change->built_before = request->state->built_generation;
     request->held = true;
     struct submit_options options = options_of(request);
     replication_submit(request->state->replication, &change->changes, &options, submitted,
@@ -186,6 +196,7 @@ void admin_change_remove_node(struct admin_request *request,
     change->object_id = *node_id;
     change->status = 204;
     change->answer = answer;
+    change->built_before = request->state->built_generation;
     request->held = true;
     struct submit_options options = options_of(request);
     replication_remove_node(request->state->replication, node_id, &options, submitted, request);

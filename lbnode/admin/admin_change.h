@@ -8,7 +8,7 @@
 
 enum {
     ADMIN_VISIBLE_POLL_MS = 2,
-    ADMIN_VISIBLE_TIMEOUT_MS = 1000,
+    ADMIN_VISIBLE_TIMEOUT_MS = 500,
 };
 
 struct admin_change {
@@ -17,6 +17,7 @@ struct admin_change {
     int status;            /* of the answer */
     void (*answer)(struct admin_request *request);
     uint64_t submitted_wall_ms;
+    uint64_t built_before; /* generation of the snapshot at that time */
     struct submit_result result;
     struct json_value *summary; /* of an applied document */
     bool started_cluster;

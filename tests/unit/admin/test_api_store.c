@@ -1,0 +1,217 @@
+/* The API on a real store in a temporary directory: what was answered is there after a restart,
+ * and what was refused left no trace. */
+#include "tests/support/test.h"
+#include "tests/unit/admin/api_fixture.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LBAAS "/v2.0/lbaas"
+
+static struct api_fixture fixture;
+static char state_dir[64];
+
+static void open_node(void)
+{
+    const struct replication_handler handler = {.applied = api_fixture_applied,
+                                                .context = &fixture};
+    struct replication_settings settings = {.state_dir = state_dir, .node_name = "lb1"};
+    struct error error = {0};
+    api_fixture_prepare(&fixture);
+    text_list_add(&settings.addresses, "127.0.0.1:7850", 14);
+    fixture.state.replication = replication_open(fixture.loop, &settings, &handler, &error);
+    text_list_free(&settings.addresses);
+    if (!fixture.state.replication)
+        fail_msg("%s", error.text);
+    api_fixture_applied(&fixture, 0);
+    api_fixture_serve(&fixture);
+}
+
+static void close_node(void)
+{
+    api_fixture_stop(&fixture);
+    replication_close(fixture.state.replication);
+    loop_free(fixture.loop);
+}
+
+static int setup(void **state)
+{
+    snprintf(state_dir, sizeof(state_dir), "/tmp/lbnode-store.XXXXXX");
+    assert_non_null(mkdtemp(state_dir));
+    open_node();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    static const char *const files[] = {"node.key", "config.mdb", "config.mdb-lock"};
+    char path[128];
+    close_node();
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        snprintf(path, sizeof(path), "%s/%s", state_dir, files[i]);
+        unlink(path);
+    }
+    assert_int_equal(rmdir(state_dir), 0);
+    return 0;
+}
+
+static void create(const char *path, const char *root, const char *body, char id[40])
+{
+    struct api_answer answer = api_call(&fixture, "POST", path, body);
+    if (answer.status != 201)
+        fail_msg("%s %s: %d %s", path, body, answer.status, text_string(&answer.body));
+    const struct json_value *object = json_value_get(answer.json, root);
+    assert_string_equal(json_value_get_text(object, "provisioning_status"), "ACTIVE");
+    snprintf(id, 40, "%s", json_value_get_text(object, "id"));
+    api_answer_free(&answer);
+}
+
+static char *export_text(void)
+{
+    struct api_answer answer = api_call(&fixture, "GET", "/v1/export", NULL);
+    assert_int_equal(answer.status, 200);
+    char *text = strdup(text_string(&answer.body));
+    api_answer_free(&answer);
+    return text;
+}
+
+struct guide {
+    char balancer[40], listener[40], pool[40], member[40], monitor[40];
+};
+
+static struct guide play_guide(void)
+{
+    struct guide guide;
+    char body[512], path[128];
+    create(LBAAS "/loadbalancers", "loadbalancer",
+           "{\"loadbalancer\":{\"name\":\"web\",\"vip_address\":\"10.77.0.100\"}}",
+           guide.balancer);
+    snprintf(body, sizeof(body),
+             "{\"listener\":{\"name\":\"http\",\"protocol\":\"HTTP\",\"protocol_port\":80,"
+             "\"loadbalancer_id\":\"%s\"}}",
+             guide.balancer);
+    create(LBAAS "/listeners", "listener", body, guide.listener);
+    snprintf(body, sizeof(body),
+             "{\"pool\":{\"name\":\"workers\",\"protocol\":\"HTTP\",\"lb_algorithm\":"
+             "\"ROUND_ROBIN\",\"listener_id\":\"%s\"}}",
+             guide.listener);
+    create(LBAAS "/pools", "pool", body, guide.pool);
+    snprintf(path, sizeof(path), LBAAS "/pools/%s/members", guide.pool);
+    create(path, "member",
+           "{\"member\":{\"name\":\"w1\",\"address\":\"10.77.0.21\",\"protocol_port\":80}}",
+           guide.member);
+    snprintf(body, sizeof(body),
+             "{\"healthmonitor\":{\"type\":\"HTTP\",\"delay\":5,\"timeout\":3,"
+             "\"max_retries\":3,\"url_path\":\"/\",\"pool_id\":\"%s\"}}",
+             guide.pool);
+    create(LBAAS "/healthmonitors", "healthmonitor", body, guide.monitor);
+    return guide;
+}
+
+static void what_was_answered_survives_a_restart(void **state)
+{
+    struct guide guide = play_guide();
+    char path[160];
+    snprintf(path, sizeof(path), LBAAS "/pools/%s/members/%s", guide.pool, guide.member);
+    struct api_answer answer = api_call(&fixture, "PUT", path, "{\"member\":{\"weight\":7}}");
+    assert_int_equal(answer.status, 200);
+    assert_int_equal(
+        json_value_number(json_value_get(json_value_get(answer.json, "member"), "weight")), 7);
+    api_answer_free(&answer);
+    char *before = export_text();
+    close_node();
+    open_node();
+    char *after = export_text();
+    assert_string_equal(before, after);
+    free(before);
+    free(after);
+    snprintf(path, sizeof(path), LBAAS "/loadbalancers/%s?cascade=true", guide.balancer);
+    answer = api_call(&fixture, "DELETE", path, NULL);
+    assert_int_equal(answer.status, 204);
+    api_answer_free(&answer);
+    answer = api_call(&fixture, "GET", LBAAS "/listeners", NULL);
+    assert_int_equal(json_value_count(json_value_get(answer.json, "listeners")), 0);
+    api_answer_free(&answer);
+}
+
+static void refused_changes_leave_no_trace(void **state)
+{
+    static const struct {
+        const char *path, *body;
+        int status;
+    } refused[] = {
+        {LBAAS "/loadbalancers",
+         "{\"loadbalancer\":{\"vip_address\":\"10.77.0.100\",\"name\":\"second\"}}", 409},
+        {LBAAS "/loadbalancers", "{\"loadbalancer\":{\"vip_address\":\"10.77.0.999\"}}", 400},
+        {LBAAS "/loadbalancers", "{", 400},
+        {"/v1/apply",
+         "{\"document\":{\"loadbalancers\":[{\"name\":\"good\",\"vip_address\":"
+         "\"10.77.0.101\"},{\"name\":\"bad\",\"vip_address\":\"x\"}]}}",
+         400},
+        {"/v1/join", "{\"join\":{\"token\":\"not a token\"}}", 0},
+    };
+    play_guide();
+    char *before = export_text();
+    for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+        struct api_answer answer = api_call(&fixture, "POST", refused[i].path, refused[i].body);
+        if (refused[i].status && answer.status != refused[i].status)
+            fail_msg("%s: %d %s", refused[i].body, answer.status, text_string(&answer.body));
+        assert_true(answer.status >= 400);
+        assert_true(strlen(api_fault(&answer)) > 10);
+        api_answer_free(&answer);
+        char *after = export_text();
+        assert_string_equal(before, after);
+        free(after);
+    }
+    free(before);
+}
+
+static void a_replica_can_be_required(void **state)
+{
+    play_guide();
+    char *before = export_text();
+    struct api_answer answer = api_call_with(
+        &fixture, "POST", LBAAS "/loadbalancers", "X-Lbnode-Require-Replica: true\r\n",
+        "{\"loadbalancer\":{\"name\":\"second\",\"vip_address\":\"10.77.0.101\"}}");
+    assert_int_equal(answer.status, 503);
+    assert_string_equal(api_field(&answer, "X-Lbnode-Error"), "UNREPLICATED");
+    api_answer_free(&answer);
+    char *after = export_text();
+    assert_string_equal(before, after);
+    free(before);
+    free(after);
+}
+
+static void the_cluster_is_named_at_its_birth(void **state)
+{
+    struct api_answer answer =
+        api_call(&fixture, "POST", "/v1/cluster", "{\"cluster\":{\"name\":\"lab\"}}");
+    assert_int_equal(answer.status, 201);
+    const struct json_value *cluster = json_value_get(answer.json, "cluster");
+    assert_string_equal(json_value_get_text(cluster, "name"), "lab");
+    assert_non_null(json_value_get_text(cluster, "recovery_code"));
+    api_answer_free(&answer);
+    answer = api_call(&fixture, "GET", "/v1/status", NULL);
+    assert_string_equal(json_value_get_text(json_value_get(answer.json, "cluster"), "name"),
+                        "lab");
+    assert_int_equal(json_value_count(json_value_get(answer.json, "nodes")), 1);
+    api_answer_free(&answer);
+    answer = api_call(&fixture, "POST", "/v1/cluster", "{\"cluster\":{\"name\":\"b\"}}");
+    assert_int_equal(answer.status, 409);
+    api_answer_free(&answer);
+}
+
+#define STORE_TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        STORE_TEST(what_was_answered_survives_a_restart),
+        STORE_TEST(refused_changes_leave_no_trace),
+        STORE_TEST(a_replica_can_be_required),
+        STORE_TEST(the_cluster_is_named_at_its_birth),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
