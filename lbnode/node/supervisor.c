@@ -195,13 +195,13 @@ int supervisor_run(const struct supervisor_settings *settings)
     snapshots_init(supervisor);
     close_standard_input();
     raise_file_limit();
-    eligible_set(supervisor, false, "the proxy does not run yet");
     supervisor->exit_status = 1;
     if (open_resources(supervisor, &before)) {
         static const enum process_role order[] = {PROCESS_PROXY, PROCESS_HEALTH, PROCESS_VRRP,
                                                   PROCESS_CONTROL};
         for (size_t i = 0; i < ARRAY_LENGTH(order); i++)
             children_start(supervisor, order[i]);
+        eligible_await_proxy(supervisor);
         loop_run(supervisor->loop);
         if (settings->run_dir)
             run_dir_remove_pids(settings->run_dir);

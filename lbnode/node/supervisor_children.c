@@ -165,7 +165,7 @@ void children_init(struct supervisor *supervisor)
 /* ---- eligibility ----------------------------------------------------------------------------
  */
 
-void eligible_set(struct supervisor *supervisor, bool eligible, const char *reason)
+static void eligible_set(struct supervisor *supervisor, bool eligible, const char *reason)
 {
     struct message_eligible message = MESSAGE_OF(ELIGIBLE, struct message_eligible);
     message.eligible = eligible;
@@ -187,6 +187,12 @@ static void proxy_is_away(struct loop_timer *timer)
 {
     struct supervisor *supervisor = CONTAINER_OF(timer, struct supervisor, eligible_timer);
     eligible_set(supervisor, false, "the proxy does not run");
+}
+
+void eligible_await_proxy(struct supervisor *supervisor)
+{
+    loop_timer_start(supervisor->loop, &supervisor->eligible_timer, ELIGIBLE_AWAY_MS,
+                     proxy_is_away);
 }
 
 void eligible_proxy_runs(struct supervisor *supervisor)

@@ -119,7 +119,10 @@ void children_start(struct supervisor *supervisor, enum process_role role);
 /* Reaps all that ended. */
 void children_reap(struct supervisor *supervisor);
 void children_write_pids(struct supervisor *supervisor);
-void eligible_set(struct supervisor *supervisor, bool eligible, const char *reason);
+/* The node has just started: vrrp is told nothing, and waits, until the proxy runs or stays
+ * away.
+ */
+void eligible_await_proxy(struct supervisor *supervisor);
 /* The proxy runs a snapshot. */
 void eligible_proxy_runs(struct supervisor *supervisor);
 

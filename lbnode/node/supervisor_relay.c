@@ -295,7 +295,8 @@ void relay_replay(struct supervisor *supervisor, enum process_role role)
         break;
     case PROCESS_HEALTH: send_snapshot(supervisor, PROCESS_HEALTH); break;
     case PROCESS_VRRP:
-        relay_send(supervisor, role, &supervisor->eligible.header, NULL, 0);
+        if (supervisor->eligible.header.type != MESSAGE_NONE)
+            relay_send(supervisor, role, &supervisor->eligible.header, NULL, 0);
         send_statuses(supervisor, PROCESS_VRRP);
         send_running(supervisor, PROCESS_VRRP);
         send_list(supervisor, &supervisor->vrrp_set);
