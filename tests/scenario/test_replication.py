@@ -36,7 +36,7 @@ class Replication(PairTest):
         self.lab.heal()
         self.eventually(lambda: self.weight("lb1") == self.weight("lb2"), 15, "both show the same weight")
         for node in "lb1", "lb2":
-            self.eventually(lambda: re.search("w1|weight", self.cli(node, "conflict list")), 10,
+            self.eventually(lambda: re.search("w1|weight", self.cli(node, "conflicts")), 10,
                             "%s shows the conflict" % node)
         self.eventually(lambda: len(self.lab.holders(VIP)) == 1, 5, "one owner again")
 
