@@ -208,10 +208,9 @@ class Lab:
     def token(self, node):
         """A join token made on NODE."""
         result = self.lbnode(node, "token", "create")
-        words = re.findall(r"[A-Za-z0-9+/_=-]{40,}", result.stdout)
-        if result.returncode or not words:
-            raise LabError("token create on %s: %s%s" % (node, result.stderr, result.stdout))
-        return words[-1]
+        if result.returncode:
+            raise LabError("token create on %s: %s" % (node, result.stderr.strip()))
+        return result.stdout.strip()
 
     def form(self):
         for node in self.node_names():
