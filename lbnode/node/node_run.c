@@ -55,6 +55,7 @@ static int supervise(const struct node_settings *settings, const struct privileg
         .run_dir = settings->run_dir,
         .user = *user,
         .drain_ms = SUPERVISOR_DRAIN_MS,
+        .proven_after_ms = SUPERVISOR_PROVEN_AFTER_MS,
         .remove_address = vip_address_remove,
     };
     if (!manages_addresses)

@@ -15,6 +15,7 @@ enum {
      * any other. */
     EXIT_UNUSABLE = 3,
     SUPERVISOR_DRAIN_MS = 2000,
+    SUPERVISOR_PROVEN_AFTER_MS = 60000,
 };
 
 /* Runs in a forked child; the result is the exit status. ARGUMENT is the program's own. */
@@ -32,6 +33,7 @@ struct supervisor_settings {
     struct privileges_user user;
     bool keep_privileges; /* tests: no process gives anything up */
     uint32_t drain_ms;
+    uint32_t proven_after_ms; /* a snapshot that ran so long is trusted */
     /* Takes an address away that a dead vrrp process left behind. */
     int (*remove_address)(const struct message_vrrp_owned *owned);
 };

@@ -101,7 +101,8 @@ void snapshots_adopt(struct supervisor *supervisor, uint64_t generation, int fd)
     supervisor->pending_generation = 0;
     supervisor->current_since_ms = loop_now_ms(supervisor->loop);
     supervisor->current_deaths = 0;
-    loop_timer_start(supervisor->loop, &supervisor->proven_timer, PROVEN_AFTER_MS, proven);
+    loop_timer_start(supervisor->loop, &supervisor->proven_timer,
+                     supervisor->settings->proven_after_ms, proven);
     hand_on(supervisor);
 }
 
@@ -109,8 +110,9 @@ void snapshots_proxy_died(struct supervisor *supervisor)
 {
     uint64_t age_ms = loop_now_ms(supervisor->loop) - supervisor->current_since_ms;
     if (supervisor->proven_timer.active)
-        loop_timer_start(supervisor->loop, &supervisor->proven_timer, PROVEN_AFTER_MS, proven);
-    if (supervisor->current.fd < 0 || age_ms > PROVEN_AFTER_MS)
+        loop_timer_start(supervisor->loop, &supervisor->proven_timer,
+                         supervisor->settings->proven_after_ms, proven);
+    if (supervisor->current.fd < 0 || age_ms > supervisor->settings->proven_after_ms)
         return;
     supervisor->current_deaths++;
     if (supervisor->current_deaths < POISON_DEATHS || supervisor->proven.fd < 0 ||

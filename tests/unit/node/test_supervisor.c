@@ -19,6 +19,8 @@ enum {
     JOURNAL_SIZE = 4096,
     DEADLINE_MS = 5000,
     WORKERS = 2,
+    PROVEN_AFTER_MS = 50,
+    POISON = 8,     /* the generation that kills the proxy */
     STARTED = 1000, /* types beside enum message_type */
     REMOVED = 1001,
     ENDED = 1002
@@ -38,6 +40,7 @@ struct journal {
     struct ip_endpoint endpoint;
     bool no_running;       /* the proxy never says that it runs */
     bool control_unusable; /* control ends at once */
+    bool poison;           /* control sends a snapshot that kills the proxy after a good one */
 };
 
 static void note(struct journal *journal, enum process_role role, int type, uint64_t value)
@@ -71,6 +74,7 @@ struct running_fake {
     const struct fake *fake;
     struct loop *loop;
     struct channel *channel;
+    struct loop_timer poison_timer;
 };
 
 static void say_running(struct running_fake *self, uint64_t generation)
@@ -95,6 +99,9 @@ fake_message(void *context, const struct message *message, const int *fds, size_
     if (message->type == MESSAGE_BIND_RESULT)
         value = (uint64_t)any->member_BIND_RESULT.error_number;
     note(self->fake->journal, self->fake->role, message->type, value);
+    if (self->fake->role == PROCESS_PROXY && message->type == MESSAGE_SNAPSHOT &&
+        value == POISON)
+        _exit(9);
     if (self->fake->role == PROCESS_PROXY && message->type == MESSAGE_SNAPSHOT &&
         !self->fake->journal->no_running)
         say_running(self, value);
@@ -148,6 +155,11 @@ static void send_owned(struct running_fake *self)
     channel_send(self->channel, &owned.header, NULL, 0);
 }
 
+static void send_poison(struct loop_timer *timer)
+{
+    send_snapshot(CONTAINER_OF(timer, struct running_fake, poison_timer), POISON, true);
+}
+
 static void begin_fake(struct running_fake *self, int start)
 {
     if (self->fake->role == PROCESS_VRRP)
@@ -155,6 +167,8 @@ static void begin_fake(struct running_fake *self, int start)
     if (self->fake->role == PROCESS_CONTROL && start == 1) {
         send_snapshot(self, 7, true);
         send_election(self);
+        if (self->fake->journal->poison)
+            loop_timer_start(self->loop, &self->poison_timer, 4 * PROVEN_AFTER_MS, send_poison);
     }
 }
 
@@ -229,6 +243,7 @@ static void start_node(void)
                                            .incarnation = 1,
                                            .keep_privileges = true,
                                            .drain_ms = 50,
+                                           .proven_after_ms = PROVEN_AFTER_MS,
                                            .remove_address = note_removed};
     for (int role = PROCESS_VRRP; role < PROCESS_ROLE_COUNT; role++) {
         fakes[role] = (struct fake){fixture.journal, (enum process_role)role};
@@ -433,6 +448,16 @@ static void a_node_whose_control_cannot_start_ends(void **state)
     assert_int_equal(WEXITSTATUS(status), 1);
 }
 
+static void a_snapshot_that_kills_the_proxy_twice_gives_way_to_the_proven_one(void **state)
+{
+    fixture.journal->poison = true;
+    start_and_serve();
+    assert_true(wait_for(PROCESS_PROXY, MESSAGE_SNAPSHOT, POISON, 2));
+    assert_true(wait_for(PROCESS_CONTROL, MESSAGE_EVENT, EVENT_POISON_CONFIG, 1));
+    assert_true(wait_for(PROCESS_PROXY, MESSAGE_SNAPSHOT, 7, 2));
+    assert_true(connects());
+}
+
 int main(void)
 {
 #define WITH_NODE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -448,6 +473,7 @@ int main(void)
         WITH_NODE(the_end_has_an_order),
         WITH_NODE(children_notice_the_death_of_the_supervisor),
         WITH_NODE(a_taken_port_is_reported_and_tried_again),
+        WITH_NODE(a_snapshot_that_kills_the_proxy_twice_gives_way_to_the_proven_one),
         WITH_NODE(a_node_whose_control_cannot_start_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
