@@ -44,6 +44,23 @@ static bool read_options(struct admin_request *request,
     return true;
 }
 
+/* A page of another site that a browser on this machine shows must not change anything here. */
+static bool check_origin(const struct admin_request *request,
+                         const struct http_message *message,
+                         struct error *error)
+{
+    char origin[ADMIN_HOST_SIZE + 16];
+    if (strcmp(request->route->method, "GET") == 0 ||
+        !copy_field(message, "origin", origin, sizeof(origin)))
+        return true;
+    const char *host = strstr(origin, "://");
+    return (host && strcmp(host + 3, request->host) == 0) ||
+           error_set(error, ERROR_REFUSED,
+                     "changes asked for by a page from %.128s are refused; use the page that "
+                     "this node itself serves, or the command line",
+                     origin);
+}
+
 static bool read_body(struct admin_request *request,
                       const struct http_message *message,
                       struct error *error)
@@ -93,7 +110,8 @@ void admin_dispatch(struct admin_request *request, const struct http_message *me
         answer_no_route(request, result, method, allow);
         return;
     }
-    if (!read_options(request, message, &error) || !read_body(request, message, &error)) {
+    if (!read_options(request, message, &error) || !check_origin(request, message, &error) ||
+        !read_body(request, message, &error)) {
         admin_answer_error(request, &error);
         return;
     }

@@ -5,7 +5,7 @@
 
 enum {
     MAXIMUM_WAIT_S = 300,
-    MAXIMUM_EVENTS = 1000 /* in one answer; the next call takes the rest */
+    MAXIMUM_EVENTS = EVENT_RING_SIZE /* in one answer: all that are kept */
 };
 
 static struct json_value *event_json(const struct event_record *record)

@@ -115,22 +115,20 @@ static void find_in_objects(const struct node_state *state, struct problem_list 
 
 static void find_in_traffic(const struct node_state *state, struct problem_list *problems)
 {
-    const struct effective *object;
+    const struct effective *object, *pool;
     for (size_t i = 0; (object = configuration_at(state->configuration, RESOURCE_POOL, i));
          i++) {
-        enum operating_status status = status_now(state, object->resource);
-        if (status == OPERATING_ERROR)
+        if (status_now(state, object->resource) == OPERATING_ERROR)
             add(problems, HEALTH_ERROR, "pool %.64s has no usable member",
-                object->resource->name);
-        else if (status == OPERATING_DEGRADED)
-            add(problems, HEALTH_DEGRADED, "pool %.64s has members that fail",
                 object->resource->name);
     }
     for (size_t i = 0; (object = configuration_at(state->configuration, RESOURCE_MEMBER, i));
          i++) {
-        if (status_now(state, object->resource) == OPERATING_ERROR)
-            add(problems, HEALTH_DEGRADED, "member %.64s fails its health monitor",
-                object->resource->name);
+        if (status_now(state, object->resource) != OPERATING_ERROR)
+            continue;
+        pool = configuration_find(state->configuration, &object->resource->owner);
+        add(problems, HEALTH_DEGRADED, "member %.64s of pool %.64s fails its health monitor",
+            object->resource->name, pool ? pool->resource->name : "?");
     }
 }
 

@@ -1,6 +1,7 @@
 #include "lbnode/admin/status_view.h"
 
 #include "lbnode/base/monotime.h"
+#include "lbnode/model/field_table.h"
 #include "lbnode/model/status.h"
 
 #include <stdio.h>
@@ -146,6 +147,15 @@ set_address(struct json_value *node, const char *key, const struct ip_address *a
     json_value_set_text(node, key, text);
 }
 
+/* An attribute of the field table, as it stands in the object's own JSON. */
+static void
+set_attribute(struct json_value *node, const struct resource *resource, const char *name)
+{
+    const struct field *field = field_find(resource_class_of(resource->type), name);
+    if (field)
+        json_value_set(node, name, field_to_json(field, resource));
+}
+
 /* Why a member is ERROR: "connection refused since 2026-01-31T12:34:56". */
 static void set_reason(const struct node_state *state,
                        struct json_value *node,
@@ -187,6 +197,7 @@ static struct json_value *members_of(const struct node_state *state,
         json_value_set_number(node, "protocol_port", member->protocol_port);
         if (detail->own_fields) {
             json_value_set_number(node, "weight", member->weight);
+            json_value_set_bool(node, "backup", member->backup);
             set_reason(state, node, child);
         }
         json_value_append(list, node);
@@ -203,9 +214,11 @@ static struct json_value *pool_node(const struct node_state *state,
         configuration_monitor_of(state->configuration, &pool->resource->id);
     const struct effective *object =
         monitor ? configuration_find(state->configuration, &monitor->resource.id) : NULL;
+    if (detail->own_fields)
+        set_attribute(node, pool->resource, "lb_algorithm");
     if (object) {
         struct json_value *child = status_node(state, object);
-        json_value_set_text(child, "type", monitor->type == MONITOR_HTTP ? "HTTP" : "TCP");
+        set_attribute(child, object->resource, "type");
         json_value_set(node, "health_monitor", child);
     }
     json_value_set(node, "members", members_of(state, &pool->resource->id, detail));
@@ -220,12 +233,43 @@ static struct json_value *listener_node(const struct node_state *state,
     struct json_value *node = status_node(state, object), *pools = json_value_array();
     const struct effective *pool =
         configuration_find(state->configuration, &listener->default_pool_id);
-    if (detail->own_fields)
+    if (detail->own_fields) {
+        set_attribute(node, object->resource, "protocol");
         json_value_set_number(node, "protocol_port", listener->protocol_port);
+    }
     if (pool && pool->resource->type == RESOURCE_POOL)
         json_value_append(pools, pool_node(state, pool, detail));
     json_value_set(node, "pools", pools);
     return node;
+}
+
+static bool is_default_pool(const struct node_state *state, const struct resource *pool)
+{
+    const struct effective *child;
+    for (size_t i = 0; (child = configuration_child(state->configuration, &pool->owner,
+                                                    RESOURCE_LISTENER, i));
+         i++) {
+        if (uuid_equal(&((const struct listener *)child->resource)->default_pool_id, &pool->id))
+            return true;
+    }
+    return false;
+}
+
+/* Octavia's tree hides pools that no listener uses. */
+static struct json_value *unused_pools(const struct node_state *state,
+                                       const struct effective *load_balancer,
+                                       const struct status_detail *detail)
+{
+    const struct effective *pool;
+    struct json_value *list = json_value_array();
+    for (size_t i = 0;
+         (pool = configuration_child(state->configuration, &load_balancer->resource->id,
+                                     RESOURCE_POOL, i));
+         i++) {
+        if (!is_default_pool(state, pool->resource))
+            json_value_append(list, pool_node(state, pool, detail));
+    }
+    return list;
 }
 
 struct json_value *status_tree(const struct node_state *state,
@@ -246,5 +290,7 @@ struct json_value *status_tree(const struct node_state *state,
          i++)
         json_value_append(list, listener_node(state, child, detail));
     json_value_set(node, "listeners", list);
+    if (detail->own_fields)
+        json_value_set(node, "pools", unused_pools(state, load_balancer, detail));
     return node;
 }

@@ -100,7 +100,7 @@ static struct stored_facet *facet_of(struct replication *replication,
     return &replication->facets[replication->facet_count++];
 }
 
-static void store(struct replication *replication, const struct change_set *changes)
+void fake_replication_store(struct replication *replication, const struct change_set *changes)
 {
     replication->seq++;
     for (size_t i = 0; i < changes->count; i++) {
@@ -180,7 +180,7 @@ static void add_first_objects(struct replication *replication)
     ((struct vrrp_group *)group)->vrid = 51;
     change_set_add_create(&changes, node);
     change_set_add_create(&changes, group);
-    store(replication, &changes);
+    fake_replication_store(replication, &changes);
     change_set_free(&changes);
     resource_free(node);
     resource_free(group);
@@ -242,7 +242,7 @@ void replication_submit(struct replication *replication,
     if (replication->refusal != ERROR_NONE) {
         error_set(&result.error, replication->refusal, "refused by the test");
     } else {
-        store(replication, changes);
+        fake_replication_store(replication, changes);
         snprintf(result.text, sizeof(result.text), "committed, 0/1 peers have it yet");
     }
     done(context, &result);

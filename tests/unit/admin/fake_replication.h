@@ -22,6 +22,8 @@ void fake_replication_set_peer(struct replication *replication,
 /* One open conflict about the facet of an object. */
 void fake_replication_set_conflict(struct replication *replication,
                                    const struct conflict_view *conflict);
+/* As if a peer had made CHANGES. */
+void fake_replication_store(struct replication *replication, const struct change_set *changes);
 size_t fake_replication_submissions(const struct replication *replication);
 const char *fake_replication_last_author(const struct replication *replication);
 

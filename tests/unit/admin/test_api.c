@@ -431,6 +431,21 @@ static void a_body_of_ten_megabytes_is_refused(void **state)
     api_answer_free(&answer);
 }
 
+static void pages_of_other_sites_change_nothing(void **state)
+{
+    static const char body[] =
+        "{\"loadbalancer\":{\"name\":\"x\",\"vip_address\":\"10.0.0.1\"}}";
+    struct api_answer answer = api_call_with(&fixture, "POST", LBAAS "/loadbalancers",
+                                             "Origin: http://evil.example\r\n", body);
+    assert_int_equal(answer.status, 403);
+    assert_int_equal(fake_replication_submissions(fixture.state.replication), 0);
+    api_answer_free(&answer);
+    answer = api_call_with(&fixture, "POST", LBAAS "/loadbalancers",
+                           "Origin: http://lb.example:9876\r\n", body);
+    assert_int_equal(answer.status, 201);
+    api_answer_free(&answer);
+}
+
 static void refusals_of_replication_reach_the_client(void **state)
 {
     static const struct {
@@ -708,6 +723,7 @@ int main(void)
         API_TEST(the_first_change_starts_a_cluster),
         API_TEST(bad_input_gets_a_sentence_and_changes_nothing),
         API_TEST(a_body_of_ten_megabytes_is_refused),
+        API_TEST(pages_of_other_sites_change_nothing),
         API_TEST(refusals_of_replication_reach_the_client),
         API_TEST(the_status_names_what_is_wrong),
         API_TEST(a_listener_that_cannot_bind_is_an_error),
