@@ -1,0 +1,169 @@
+#include "proxy/dispatch.h"
+
+#include <string.h>
+
+void dispatch_init(struct dispatch *dispatch,
+                   struct worker *worker,
+                   uint32_t pool,
+                   const struct ip_endpoint *client)
+{
+    memset(dispatch, 0, sizeof(*dispatch));
+    dispatch->worker = worker;
+    dispatch->generation = held_generation_hold(worker->generation);
+    dispatch->pool = pool;
+    dispatch->client = *client;
+}
+
+struct member_counters *dispatch_counters(const struct dispatch *dispatch)
+{
+    return worker_member_counters(dispatch->worker, dispatch->slot, dispatch->incarnation);
+}
+
+/* Only these pools pay for a counter that all workers share. */
+static bool counts_active(const struct dispatch *dispatch)
+{
+    const struct snapshot *snapshot = dispatch->generation->generation->snapshot;
+    return snapshot_pools(snapshot)[dispatch->pool].algorithm == SNAPSHOT_LEAST_CONNECTIONS;
+}
+
+static void unassign(struct dispatch *dispatch)
+{
+    if (!dispatch->assigned)
+        return;
+    dispatch->assigned = false;
+    counter_add(&dispatch_counters(dispatch)->active, UINT64_MAX);
+    if (counts_active(dispatch))
+        atomic_fetch_sub_explicit(&dispatch->worker->shared->members[dispatch->slot].active, 1,
+                                  memory_order_relaxed);
+}
+
+static void assign(struct dispatch *dispatch, const struct snapshot_member *member)
+{
+    unassign(dispatch);
+    dispatch->slot = member->slot;
+    dispatch->incarnation = member->incarnation;
+    dispatch->endpoint = member->endpoint;
+    dispatch->assigned = true;
+    struct member_counters *counters = dispatch_counters(dispatch);
+    counter_add(&counters->active, 1);
+    counter_add(&counters->total, 1);
+    if (counts_active(dispatch))
+        atomic_fetch_add_explicit(&dispatch->worker->shared->members[dispatch->slot].active, 1,
+                                  memory_order_relaxed);
+}
+
+static const struct snapshot_member *pick(struct dispatch *dispatch, bool again)
+{
+    struct worker *worker = dispatch->worker;
+    struct generation *generation = dispatch->generation->generation;
+    struct member_pick pick = {
+        .snapshot = generation->snapshot,
+        .pool = dispatch->pool,
+        .verdicts = worker->shared->context->verdicts,
+        .runtime = generation->pools[dispatch->pool],
+        .members = worker->shared->members,
+        .client = dispatch->client,
+    };
+    if (!again) {
+        memcpy(pick.tried, dispatch->tried, sizeof(pick.tried));
+        pick.tried_count = dispatch->tried_count;
+    }
+    uint32_t index = member_pick(&pick);
+    return index == BALANCE_NONE ? NULL : &snapshot_members(generation->snapshot)[index];
+}
+
+static void mark_tried(struct dispatch *dispatch)
+{
+    if (dispatch->tried_count < PICK_MAXIMUM_TRIED)
+        dispatch->tried[dispatch->tried_count++] = dispatch->slot;
+}
+
+static void take_over(struct dispatch *dispatch, struct member_connection *connection)
+{
+    dispatch->connection = connection;
+    connection->on_event = dispatch->on_event;
+    connection->owner = dispatch->owner;
+}
+
+static bool open_connection(struct dispatch *dispatch)
+{
+    struct member_connection *connection = member_connection_open(
+        dispatch->worker, &dispatch->endpoint, dispatch->slot, dispatch->incarnation);
+    if (!connection)
+        return false;
+    take_over(dispatch, connection);
+    counter_add(&dispatch_counters(dispatch)->connects, 1);
+    return true;
+}
+
+enum dispatch_result dispatch_next(struct dispatch *dispatch, bool may_reuse)
+{
+    if (dispatch->pool == SNAPSHOT_NONE)
+        return DISPATCH_NONE;
+    while (dispatch->attempts < DISPATCH_ATTEMPTS) {
+        const struct snapshot_member *member = pick(dispatch, false);
+        if (!member && dispatch->tried_count > 0) {
+            /* All have been tried: once more, after a pause. */
+            dispatch->tried_count = 0;
+            return pick(dispatch, true) ? DISPATCH_PAUSE : DISPATCH_NONE;
+        }
+        if (!member)
+            return DISPATCH_NONE;
+        assign(dispatch, member);
+        struct member_connection *kept =
+            may_reuse ? idle_pool_take(dispatch->worker, member->slot, member->incarnation)
+                      : NULL;
+        if (kept) {
+            take_over(dispatch, kept);
+            counter_add(&dispatch_counters(dispatch)->reused, 1);
+            return DISPATCH_READY;
+        }
+        dispatch->attempts++;
+        if (open_connection(dispatch))
+            return DISPATCH_CONNECTING;
+        counter_add(&dispatch_counters(dispatch)->connect_failures, 1);
+        mark_tried(dispatch);
+    }
+    return DISPATCH_FAILED;
+}
+
+enum dispatch_result dispatch_again(struct dispatch *dispatch)
+{
+    member_connection_close(dispatch->connection);
+    dispatch->connection = NULL;
+    if (open_connection(dispatch))
+        return DISPATCH_CONNECTING;
+    counter_add(&dispatch_counters(dispatch)->connect_failures, 1);
+    mark_tried(dispatch);
+    return dispatch_next(dispatch, false);
+}
+
+void dispatch_connect_failed(struct dispatch *dispatch)
+{
+    counter_add(&dispatch_counters(dispatch)->connect_failures, 1);
+    mark_tried(dispatch);
+    member_connection_close(dispatch->connection);
+    dispatch->connection = NULL;
+}
+
+void dispatch_release(struct dispatch *dispatch, bool reusable)
+{
+    struct member_connection *connection = dispatch->connection;
+    dispatch->connection = NULL;
+    unassign(dispatch);
+    if (connection && reusable)
+        idle_pool_put(dispatch->worker, connection);
+    else
+        member_connection_close(connection);
+}
+
+void dispatch_finish(struct dispatch *dispatch)
+{
+    if (!dispatch->generation)
+        return;
+    unassign(dispatch);
+    member_connection_abort(dispatch->connection);
+    dispatch->connection = NULL;
+    held_generation_drop(dispatch->generation);
+    dispatch->generation = NULL;
+}

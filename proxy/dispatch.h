@@ -1,0 +1,54 @@
+/* Gets a connection for one request or one TCP connection: picks a member, takes a kept
+ * connection or opens one, and goes to another member when that fails (at most three attempts).
+ * Holds the generation that it picks from. */
+#ifndef PROXY_DISPATCH_H
+#define PROXY_DISPATCH_H
+
+#include "proxy/member_connection.h"
+
+enum {
+    DISPATCH_ATTEMPTS = 3,
+    DISPATCH_PAUSE_MS = 50 /* before the same member is tried again */
+};
+
+enum dispatch_result {
+    DISPATCH_READY,      /* a kept connection */
+    DISPATCH_CONNECTING, /* events will tell */
+    DISPATCH_PAUSE,      /* call dispatch_next again after DISPATCH_PAUSE_MS */
+    DISPATCH_NONE,       /* no usable member */
+    DISPATCH_FAILED,     /* the attempts are used up */
+};
+
+struct dispatch {
+    struct worker *worker;
+    struct held_generation *generation;
+    uint32_t pool; /* index or SNAPSHOT_NONE */
+    struct ip_endpoint client;
+    uint32_t tried[PICK_MAXIMUM_TRIED], tried_count;
+    uint32_t attempts;
+    uint32_t slot, incarnation; /* of the member */
+    struct ip_endpoint endpoint;
+    bool assigned;
+    struct member_connection *connection;
+    void (*on_event)(struct member_connection *connection);
+    void *owner;
+};
+
+/* Holds the worker's current generation. */
+void dispatch_init(struct dispatch *dispatch,
+                   struct worker *worker,
+                   uint32_t pool,
+                   const struct ip_endpoint *client);
+/* The first attempt and each further one. MAY_REUSE: a kept connection will do. */
+enum dispatch_result dispatch_next(struct dispatch *dispatch, bool may_reuse);
+/* Opens a fresh connection to the same member: the kept one had been closed by it. */
+enum dispatch_result dispatch_again(struct dispatch *dispatch);
+/* Connecting failed or took too long: counts it and closes. */
+void dispatch_connect_failed(struct dispatch *dispatch);
+/* Gives the connection back: kept for others when REUSABLE, else closed. */
+void dispatch_release(struct dispatch *dispatch, bool reusable);
+/* Aborts what is open and lets go of the generation. Idempotent. */
+void dispatch_finish(struct dispatch *dispatch);
+struct member_counters *dispatch_counters(const struct dispatch *dispatch);
+
+#endif

@@ -1,0 +1,228 @@
+/* The request's way: checks, the head for the member, dispatch, the body. */
+#include "lbnode/base/bytes.h"
+#include "proxy/error_page.h"
+#include "proxy/forwarded_head.h"
+#include "proxy/http_exchange.h"
+
+enum {
+    HEAD_GROWTH = 1024 /* what we may add to a head, at most */
+};
+
+void exchange_answer(struct exchange *exchange, int status)
+{
+    char page[ERROR_PAGE_MAXIMUM];
+    struct client *client = exchange->client;
+    dispatch_finish(&exchange->dispatch);
+    if (exchange->any_sent || exchange->response_head_done) {
+        client_abort(client);
+        return;
+    }
+    buffer_put(&exchange->worker->buffers, &exchange->down);
+    exchange->down = buffer_get(&exchange->worker->buffers, BUFFER_SMALL);
+    if (!exchange->down) {
+        client_abort(client);
+        return;
+    }
+    buffer_append(exchange->down, page, error_page_build(status, exchange->is_head, page));
+    exchange->stage = EXCHANGE_FLUSH;
+    exchange->response_head_done = exchange->response_done = true;
+    exchange->client_keep = false;
+    worker_set_deadline(exchange->worker, &client->timed, CLIENT_HEAD_TIMEOUT_MS);
+    exchange_run(exchange);
+}
+
+static bool method_is(const struct exchange *exchange, const char *method)
+{
+    struct bytes text =
+        http_head_text(buffer_begin(exchange->client->in), exchange->request.method,
+                       exchange->request.method_length);
+    size_t i = 0;
+    while (i < text.size && method[i] && (char)text.data[i] == method[i])
+        i++;
+    return i == text.size && method[i] == '\0';
+}
+
+/* Methods whose repetition does no harm (RFC 9110 9.2.2). */
+static bool is_idempotent(const struct exchange *exchange)
+{
+    static const char *const methods[] = {"GET", "HEAD", "OPTIONS", "PUT", "DELETE"};
+    for (size_t i = 0; i < ARRAY_LENGTH(methods); i++) {
+        if (method_is(exchange, methods[i]))
+            return true;
+    }
+    return false;
+}
+
+/* Only websocket, only without a body (dropping Upgrade is always allowed: RFC 9110 7.8). */
+static bool wants_websocket(const struct exchange *exchange)
+{
+    const struct http_head *head = &exchange->request;
+    const struct http_field *field = http_head_field(head, HTTP_FIELD_UPGRADE);
+    return head->upgrade && head->version_minor > 0 && head->framing == HTTP_BODY_NONE &&
+           http_text_is(http_head_text(buffer_begin(exchange->client->in), field->value,
+                                       field->value_length),
+                        "websocket");
+}
+
+/* Builds the head for the member in exchange->up: 0 or an HTTP status. */
+static int build_head(struct exchange *exchange, const struct snapshot_listener *listener)
+{
+    struct client *client = exchange->client;
+    struct buffer_pool *buffers = &exchange->worker->buffers;
+    struct forwarded_request request = {
+        .head = &exchange->request,
+        .buffer = buffer_begin(client->in),
+        .insert_headers = listener->insert_headers,
+        .client = client->peer.address,
+        .local = client->local,
+        .upgrade = exchange->is_upgrade,
+    };
+    exchange->up = buffer_get(buffers, BUFFER_SMALL);
+    if (!exchange->up)
+        return 503;
+    if (exchange->request.size + HEAD_GROWTH > buffer_room(exchange->up) &&
+        !buffer_grow(buffers, &exchange->up))
+        return 503;
+    int size = forwarded_request_build(&request, exchange->up->data, exchange->up->capacity);
+    if (size < 0)
+        return -size;
+    exchange->up->end = (uint32_t)size;
+    exchange->up_kept = true;
+    return 0;
+}
+
+static uint64_t at_least_one(uint64_t timeout_ms)
+{
+    enum {
+        MAXIMUM_MS = 24 * 24 * 3600 * 1000
+    };
+    return timeout_ms > 0 && timeout_ms < MAXIMUM_MS ? timeout_ms : MAXIMUM_MS;
+}
+
+void exchange_begin(struct exchange *exchange)
+{
+    struct client *client = exchange->client;
+    const struct snapshot_listener *listener = client_listener(client);
+    exchange->is_head = method_is(exchange, "HEAD");
+    if (!listener) {
+        exchange_answer(exchange, 503); /* the listener is gone */
+        return;
+    }
+    if (method_is(exchange, "CONNECT") || method_is(exchange, "TRACE")) {
+        exchange_answer(exchange, 405);
+        return;
+    }
+    exchange->is_replayable = is_idempotent(exchange);
+    exchange->is_upgrade = wants_websocket(exchange);
+    exchange->client_data_ms = at_least_one(listener->timeout_client_data_ms);
+    exchange->member_connect_ms = at_least_one(listener->timeout_member_connect_ms);
+    exchange->member_data_ms = at_least_one(listener->timeout_member_data_ms);
+    int status = build_head(exchange, listener);
+    if (status != 0) {
+        counter_add(&client_counters(client)->request_errors, 1);
+        exchange_answer(exchange, status);
+        return;
+    }
+    body_transfer_init(&exchange->request_body, exchange->request.framing,
+                       exchange->request.content_length,
+                       exchange->request.framing == HTTP_BODY_CHUNKED);
+    buffer_consume(client->in, exchange->request.size);
+    dispatch_init(&exchange->dispatch, exchange->worker, listener->pool, &client->peer);
+    exchange->dispatch.on_event = exchange_on_member_event;
+    exchange->dispatch.owner = exchange;
+    /* A request that cannot be repeated goes over a fresh connection while the client's
+     * connection is young: it could meet a kept one just as the member closes it. */
+    bool may_reuse = exchange->is_replayable || client->requests > 1;
+    exchange_dispatched(exchange, dispatch_next(&exchange->dispatch, may_reuse));
+}
+
+void exchange_dispatched(struct exchange *exchange, enum dispatch_result result)
+{
+    struct timed *timed = &exchange->client->timed;
+    switch (result) {
+    case DISPATCH_READY:
+        exchange->stage = EXCHANGE_RUN;
+        worker_set_deadline(exchange->worker, timed, exchange->member_data_ms);
+        break;
+    case DISPATCH_CONNECTING:
+        exchange->stage = EXCHANGE_CONNECT;
+        worker_set_deadline(exchange->worker, timed, exchange->member_connect_ms);
+        break;
+    case DISPATCH_PAUSE:
+        exchange->stage = EXCHANGE_PAUSE;
+        worker_set_deadline(exchange->worker, timed, DISPATCH_PAUSE_MS);
+        return;
+    case DISPATCH_NONE:
+        counter_add(&client_counters(exchange->client)->no_member, 1);
+        exchange_answer(exchange, 503);
+        return;
+    case DISPATCH_FAILED: exchange_answer(exchange, 503); return;
+    }
+    exchange_run(exchange);
+}
+
+/* Room for more of the body in `up`: what has been sent is given up only when it is needed. */
+static void make_room(struct exchange *exchange)
+{
+    struct buffer *up = exchange->up;
+    if (buffer_room(up) >= BODY_LEAST_ROOM || exchange->up_sent == 0)
+        return;
+    exchange->up_kept = false;
+    up->start = exchange->up_sent;
+    exchange->up_sent = 0;
+    if (up->start == up->end)
+        up->start = up->end = 0;
+    else
+        buffer_compact(up);
+}
+
+/* Reads and moves the body. False: the exchange is over. */
+static bool read_body(struct exchange *exchange, bool *moved)
+{
+    struct client *client = exchange->client;
+    if (!client->in)
+        client->in = buffer_get(&exchange->worker->buffers, BUFFER_SMALL);
+    if (!client->in) {
+        client_abort(client);
+        return false;
+    }
+    make_room(exchange);
+    buffer_compact(client->in);
+    size_t size = stream_read(&client->stream, client->in);
+    counter_add(&client_counters(client)->bytes_in, size);
+    size_t before = buffer_size(client->in);
+    enum body_result result =
+        body_transfer_move(&exchange->request_body, client->in, exchange->up);
+    *moved |= size > 0 || before != buffer_size(client->in) || result == BODY_DONE;
+    if (result == BODY_BAD) {
+        counter_add(&client_counters(client)->request_errors, 1);
+        exchange_answer(exchange, 400);
+        return false;
+    }
+    if (result == BODY_MORE && client->stream.ended && buffer_size(client->in) == 0) {
+        client_abort(client); /* it went away in the middle */
+        return false;
+    }
+    if (result == BODY_DONE)
+        buffer_put_empty(&exchange->worker->buffers, &client->in);
+    return true;
+}
+
+bool exchange_move_request(struct exchange *exchange)
+{
+    bool moved = false;
+    if (!exchange->request_body.done && !exchange->request_failed &&
+        !read_body(exchange, &moved))
+        return true;
+    struct member_connection *connection = exchange->dispatch.connection;
+    if (!connection || connection->connecting)
+        return moved;
+    size_t sent = stream_write_kept(&connection->stream, exchange->up, &exchange->up_sent);
+    if (sent > 0)
+        counter_add(&dispatch_counters(&exchange->dispatch)->bytes_out, sent);
+    if (connection->stream.write_failed) {
+        exchange->request_failed = true; /* it may have answered nevertheless */
+        connection->stream.readable = true;
+    }
+    return moved || sent > 0;
+}

@@ -1,0 +1,250 @@
+/* The response's way: its head for the client, the body, and what happens when the member's
+ * connection ends too early. */
+#include "lbnode/base/bytes.h"
+#include "proxy/forwarded_head.h"
+#include "proxy/http_exchange.h"
+#include "proxy/relay_tcp.h"
+
+enum {
+    HEAD_GROWTH = 256 /* what we may add to a head, at most */
+};
+
+static void fail(struct exchange *exchange, int status)
+{
+    counter_add(&dispatch_counters(&exchange->dispatch)->failures, 1);
+    exchange_answer(exchange, status);
+}
+
+/* The response is complete here: the member's connection is free before a slow client has
+ * taken everything. */
+static void response_complete(struct exchange *exchange)
+{
+    struct member_connection *connection = exchange->dispatch.connection;
+    bool reusable = exchange->response.keep_alive && exchange->request_body.done &&
+                    exchange->up_sent == exchange->up->end && !connection->stream.ended &&
+                    buffer_size(connection->in) == 0;
+    exchange->response_done = true;
+    dispatch_release(&exchange->dispatch, reusable);
+}
+
+/* May the client's connection carry another request after this one? */
+static bool client_may_stay(const struct exchange *exchange, bool chunked)
+{
+    const struct http_head *request = &exchange->request, *response = &exchange->response;
+    bool delimited =
+        chunked || response->framing == HTTP_BODY_LENGTH || response->framing == HTTP_BODY_NONE;
+    return request->keep_alive && exchange->request_body.done && delimited &&
+           !exchange->worker->draining && client_listener(exchange->client);
+}
+
+/* Appends the response's head to `down`. False: the exchange is over. */
+static bool put_head(struct exchange *exchange, const struct forwarded_response *response)
+{
+    struct buffer_pool *buffers = &exchange->worker->buffers;
+    size_t needed = exchange->response.size + HEAD_GROWTH;
+    if (!exchange->down)
+        exchange->down = buffer_get(buffers, needed < 16000 ? BUFFER_SMALL : BUFFER_LARGE);
+    if (exchange->down && buffer_room(exchange->down) < needed)
+        buffer_grow(buffers, &exchange->down);
+    int size =
+        exchange->down
+            ? forwarded_response_build(response, exchange->down->data + exchange->down->end,
+                                       buffer_room(exchange->down))
+            : -502;
+    if (size < 0) {
+        fail(exchange, 502);
+        return false;
+    }
+    exchange->down->end += (uint32_t)size;
+    return true;
+}
+
+/* 1xx: passed on to who understands it; the final response follows. */
+static bool take_interim(struct exchange *exchange, struct buffer *in)
+{
+    struct forwarded_response response = {.head = &exchange->response,
+                                          .buffer = buffer_begin(in)};
+    if (exchange->response.status == 101 ||
+        ++exchange->interim_count > EXCHANGE_MAXIMUM_INTERIM) {
+        fail(exchange, 502);
+        return false;
+    }
+    if (exchange->request.version_minor > 0 && !put_head(exchange, &response))
+        return false;
+    buffer_consume(in, exchange->response.size);
+    http_head_init(&exchange->response);
+    return true;
+}
+
+static bool is_websocket(const struct exchange *exchange, struct buffer *in)
+{
+    const struct http_field *field = http_head_field(&exchange->response, HTTP_FIELD_UPGRADE);
+    return exchange->is_upgrade && exchange->response.upgrade && field &&
+           http_text_is(http_head_text(buffer_begin(in), field->value, field->value_length),
+                        "websocket");
+}
+
+/* 101: from here on bytes pass both ways as they come. */
+static bool take_upgrade(struct exchange *exchange, struct buffer *in)
+{
+    struct client *client = exchange->client;
+    struct forwarded_response response = {.head = &exchange->response,
+                                          .buffer = buffer_begin(in),
+                                          .connection = FORWARDED_UPGRADE};
+    if (!put_head(exchange, &response))
+        return false;
+    buffer_consume(in, exchange->response.size);
+    relay_from_exchange(client);
+    return false;
+}
+
+static bool take_head(struct exchange *exchange, struct buffer *in)
+{
+    const struct http_head *head = &exchange->response;
+    bool modern = exchange->request.version_minor > 0;
+    bool open_ended =
+        head->framing == HTTP_BODY_CHUNKED || head->framing == HTTP_BODY_UNTIL_CLOSE;
+    bool chunked = modern && open_ended;
+    exchange->client_keep = client_may_stay(exchange, chunked);
+    struct forwarded_response response = {
+        .head = head,
+        .buffer = buffer_begin(in),
+        .date = worker_date(exchange->worker),
+        .chunked = chunked,
+        .connection = !exchange->client_keep ? FORWARDED_CLOSE
+                      : modern               ? FORWARDED_KEEP_DEFAULT
+                                             : FORWARDED_KEEP_ALIVE,
+    };
+    if (!put_head(exchange, &response))
+        return false;
+    buffer_consume(in, head->size);
+    body_transfer_init(&exchange->response_body, head->framing, head->content_length, chunked);
+    exchange->response_head_done = true;
+    return true;
+}
+
+/* Parses heads until the final one is complete. False: no more to do now, or over. */
+static bool parse_head(struct exchange *exchange)
+{
+    struct member_connection *connection = exchange->dispatch.connection;
+    struct bytes method = {(const uint8_t *)(exchange->is_head ? "HEAD" : "GET"),
+                           exchange->is_head ? 4 : 3};
+    for (;;) {
+        struct buffer *in = connection->in;
+        enum http_parse_result result =
+            http_response_parse(&exchange->response, buffer_begin(in), buffer_size(in), method);
+        if (result == HTTP_NEED_MORE)
+            return false;
+        if (result == HTTP_BAD) {
+            fail(exchange, 502);
+            return false;
+        }
+        if (exchange->response.status == 101 && is_websocket(exchange, in))
+            return take_upgrade(exchange, in);
+        if (exchange->response.status >= 200)
+            return take_head(exchange, in);
+        if (!take_interim(exchange, in))
+            return false;
+    }
+}
+
+static bool move_body(struct exchange *exchange)
+{
+    struct member_connection *connection = exchange->dispatch.connection;
+    struct buffer_pool *buffers = &exchange->worker->buffers;
+    if (!exchange->down)
+        exchange->down = buffer_get(buffers, BUFFER_SMALL);
+    if (!exchange->down) {
+        client_abort(exchange->client);
+        return true;
+    }
+    if (buffer_room(exchange->down) < BODY_LEAST_ROOM)
+        buffer_compact(exchange->down);
+    size_t before = buffer_size(connection->in);
+    enum body_result result =
+        body_transfer_move(&exchange->response_body, connection->in, exchange->down);
+    bool moved = before != buffer_size(connection->in);
+    if (result == BODY_BAD) {
+        fail(exchange, 502);
+        return true;
+    }
+    if (result == BODY_DONE)
+        response_complete(exchange);
+    return moved || result == BODY_DONE;
+}
+
+/* The kept connection had been closed by the member before it saw the request. */
+static bool may_replay(const struct exchange *exchange,
+                       const struct member_connection *connection)
+{
+    return connection->reused && !exchange->response_begun && exchange->up_kept &&
+           exchange->is_replayable;
+}
+
+/* The member's connection ended, and what it sent has been used up. False: wait for room. */
+static bool member_ended(struct exchange *exchange)
+{
+    struct member_connection *connection = exchange->dispatch.connection;
+    if (may_replay(exchange, connection)) {
+        exchange->up_sent = 0;
+        exchange->request_failed = false;
+        exchange_dispatched(exchange, dispatch_again(&exchange->dispatch));
+        return true;
+    }
+    if (!exchange->response_head_done) {
+        fail(exchange, 502);
+        return true;
+    }
+    if (buffer_room(exchange->down) < BODY_LEAST_ROOM)
+        return false;
+    if (!connection->stream.write_failed &&
+        body_transfer_end(&exchange->response_body, exchange->down) == BODY_DONE)
+        response_complete(exchange);
+    else
+        fail(exchange, 502); /* cut short: the client's connection is reset */
+    return true;
+}
+
+/* Room for more in the member's buffer. False: out of memory. */
+static bool make_room(struct exchange *exchange, struct member_connection *connection)
+{
+    struct buffer_pool *buffers = &exchange->worker->buffers;
+    if (!connection->in)
+        connection->in = buffer_get(buffers, BUFFER_SMALL);
+    if (!connection->in)
+        return false;
+    if (buffer_room(connection->in) == 0)
+        buffer_compact(connection->in);
+    return buffer_room(connection->in) > 0 || exchange->response_head_done ||
+           buffer_grow(buffers, &connection->in);
+}
+
+bool exchange_move_response(struct exchange *exchange)
+{
+    struct client *client = exchange->client;
+    struct member_connection *connection = exchange->dispatch.connection;
+    if (!connection || connection->connecting || exchange->response_done)
+        return false;
+    if (!make_room(exchange, connection)) {
+        fail(exchange, 502);
+        return true;
+    }
+    size_t size = stream_read(&connection->stream, connection->in);
+    if (size > 0) {
+        exchange->response_begun = true;
+        counter_add(&dispatch_counters(&exchange->dispatch)->bytes_in, size);
+    }
+    if (!exchange->response_head_done && buffer_size(connection->in) > 0 &&
+        !parse_head(exchange) &&
+        (client->closed || client->exchange != exchange || exchange->stage != EXCHANGE_RUN))
+        return true;
+    bool moved = size > 0;
+    if (exchange->response_head_done)
+        moved |= move_body(exchange);
+    if (client->closed || exchange->stage != EXCHANGE_RUN || exchange->response_done)
+        return true;
+    bool used_up = !exchange->response_head_done || buffer_size(connection->in) == 0;
+    if (connection->stream.ended && used_up)
+        return member_ended(exchange);
+    return moved;
+}

@@ -1,0 +1,281 @@
+/* The life of a client's HTTP connection: reading heads, running exchanges, deadlines. */
+#include "proxy/http_exchange.h"
+
+#include "lbnode/base/bytes.h"
+#include "proxy/relay_tcp.h"
+
+#include <string.h>
+
+enum {
+    ROUNDS_PER_TURN = 16 /* then others come first */
+};
+
+static void run_client(struct client *client);
+
+/* ---- deadlines ------------------------------------------------------------------------------
+ */
+
+/* The response is not complete: whoever we wait for is late. */
+static void expire_running(struct exchange *exchange)
+{
+    struct client *client = exchange->client;
+    bool waits_for_client =
+        buffer_size(exchange->down) > 0 ||
+        (!exchange->request_body.done && exchange->up_sent == exchange->up->end);
+    if (buffer_size(exchange->down) > 0 || exchange->response_head_done) {
+        client_abort(client);
+        return;
+    }
+    exchange_answer(exchange, waits_for_client ? 408 : 504);
+}
+
+static void on_expiry(struct timed *timed)
+{
+    struct client *client = CONTAINER_OF(timed, struct client, timed);
+    struct exchange *exchange = client->exchange;
+    if (!exchange) {
+        client_close(client); /* idle */
+        return;
+    }
+    if (exchange->stage != EXCHANGE_PAUSE && exchange->stage != EXCHANGE_CONNECT)
+        counter_add(&client_counters(client)->timeouts, 1);
+    switch (exchange->stage) {
+    case EXCHANGE_HEAD: exchange_answer(exchange, 408); break;
+    case EXCHANGE_PAUSE:
+        exchange_dispatched(exchange, dispatch_next(&exchange->dispatch, false));
+        break;
+    case EXCHANGE_CONNECT:
+        dispatch_connect_failed(&exchange->dispatch);
+        exchange_dispatched(exchange, dispatch_next(&exchange->dispatch, true));
+        break;
+    case EXCHANGE_RUN: expire_running(exchange); break;
+    case EXCHANGE_FLUSH: client_abort(client); break;
+    }
+}
+
+/* Something moved: from now on whoever is next has its time again. */
+static void renew_deadline(struct exchange *exchange)
+{
+    bool waits_for_client =
+        buffer_size(exchange->down) > 0 ||
+        (!exchange->request_body.done && exchange->up_sent == exchange->up->end);
+    worker_set_deadline(exchange->worker, &exchange->client->timed,
+                        waits_for_client ? exchange->client_data_ms : exchange->member_data_ms);
+}
+
+/* ---- running --------------------------------------------------------------------------------
+ */
+
+static void flush_down(struct exchange *exchange, bool *moved)
+{
+    struct client *client = exchange->client;
+    if (buffer_size(exchange->down) == 0)
+        return;
+    size_t sent = stream_write(&client->stream, exchange->down);
+    if (sent > 0) {
+        *moved = true;
+        exchange->any_sent = true;
+        counter_add(&client_counters(client)->bytes_out, sent);
+    }
+}
+
+/* The response is on its way completely: the connection waits for the next request or ends. */
+static void finish(struct exchange *exchange)
+{
+    struct client *client = exchange->client;
+    bool keep = exchange->client_keep && !client->worker->draining;
+    bool unread = !exchange->request_body.done || exchange->stage == EXCHANGE_FLUSH ||
+                  buffer_size(client->in) > 0;
+    client->exchange = NULL;
+    exchange_free(exchange);
+    if (keep) {
+        worker_set_deadline(client->worker, &client->timed, CLIENT_KEEP_ALIVE_MS);
+        if (buffer_size(client->in) > 0 || client->stream.readable)
+            worker_run_later(client->worker, client);
+        buffer_put_empty(&client->worker->buffers, &client->in);
+    } else if (unread) {
+        client_linger(client);
+    } else {
+        client_close(client);
+    }
+}
+
+/* One round over both directions; true if another one may find more to do. */
+static bool step(struct exchange *exchange)
+{
+    struct client *client = exchange->client;
+    bool moved = false;
+    if (exchange->stage == EXCHANGE_RUN || exchange->stage == EXCHANGE_CONNECT)
+        moved |= exchange_move_request(exchange);
+    if (!client->closed && client->exchange == exchange && exchange->stage == EXCHANGE_RUN)
+        moved |= exchange_move_response(exchange);
+    if (client->closed || client->exchange != exchange)
+        return false;
+    flush_down(exchange, &moved);
+    if (client->stream.write_failed) {
+        client_abort(client);
+        return false;
+    }
+    if (exchange->response_done && buffer_size(exchange->down) == 0) {
+        finish(exchange);
+        return false;
+    }
+    return moved;
+}
+
+void exchange_run(struct exchange *exchange)
+{
+    struct client *client = exchange->client;
+    bool any = false;
+    for (int i = 0; i < ROUNDS_PER_TURN; i++) {
+        bool moved = step(exchange);
+        if (client->closed || client->exchange != exchange)
+            return;
+        any |= moved;
+        if (!moved) {
+            if (any && exchange->stage == EXCHANGE_RUN)
+                renew_deadline(exchange);
+            return;
+        }
+    }
+    worker_run_later(exchange->worker, client);
+}
+
+void exchange_on_member_event(struct member_connection *connection)
+{
+    struct exchange *exchange = connection->owner;
+    if (exchange->stage == EXCHANGE_CONNECT) {
+        if (connection->connecting)
+            return;
+        if (connection->connect_error) {
+            dispatch_connect_failed(&exchange->dispatch);
+            exchange_dispatched(exchange, dispatch_next(&exchange->dispatch, true));
+            return;
+        }
+        exchange->stage = EXCHANGE_RUN;
+        renew_deadline(exchange);
+    }
+    exchange_run(exchange);
+}
+
+/* ---- reading heads --------------------------------------------------------------------------
+ */
+
+static struct exchange *exchange_new(struct client *client)
+{
+    struct worker *worker = client->worker;
+    struct exchange *exchange = object_get(&worker->exchange_pool);
+    if (!exchange)
+        return NULL;
+    /* The fields of a head are valid up to their count: the bulk need not be cleared. */
+    memset(exchange, 0, offsetof(struct exchange, request));
+    memset(&exchange->request_body, 0,
+           sizeof(*exchange) - offsetof(struct exchange, request_body));
+    http_head_init(&exchange->request);
+    http_head_init(&exchange->response);
+    exchange->client = client;
+    exchange->worker = worker;
+    exchange->request_body.done = true; /* until there is one */
+    client->exchange = exchange;
+    /* The head as a whole has this long, however slowly it drips. */
+    worker_set_deadline(worker, &client->timed, CLIENT_HEAD_TIMEOUT_MS);
+    return exchange;
+}
+
+void exchange_free(struct exchange *exchange)
+{
+    if (!exchange)
+        return;
+    struct worker *worker = exchange->worker;
+    dispatch_finish(&exchange->dispatch);
+    buffer_put(&worker->buffers, &exchange->up);
+    buffer_put(&worker->buffers, &exchange->down);
+    object_bury(&worker->exchange_pool, exchange);
+}
+
+/* Room for more of a head in client->in. False: give up. */
+static bool make_room(struct client *client)
+{
+    if (buffer_room(client->in) > 0)
+        return true;
+    if (client->in->start > 0) {
+        buffer_compact(client->in);
+        return true;
+    }
+    return buffer_grow(&client->worker->buffers, &client->in);
+}
+
+/* Looks at the bytes of a head. True: read on. */
+static bool parse_head(struct client *client)
+{
+    struct exchange *exchange = client->exchange ? client->exchange : exchange_new(client);
+    if (!exchange) {
+        client_close(client);
+        return false;
+    }
+    enum http_parse_result result = http_request_parse(
+        &exchange->request, buffer_begin(client->in), buffer_size(client->in));
+    if (result == HTTP_COMPLETE) {
+        client->requests++;
+        counter_add(&client_counters(client)->requests, 1);
+        exchange_begin(exchange);
+        return false;
+    }
+    if (result == HTTP_BAD) {
+        counter_add(&client_counters(client)->request_errors, 1);
+        exchange_answer(exchange, exchange->request.error_status);
+        return false;
+    }
+    return true;
+}
+
+static void read_head(struct client *client)
+{
+    struct worker *worker = client->worker;
+    if (!client->in)
+        client->in = buffer_get(&worker->buffers, BUFFER_SMALL);
+    if (!client->in || !make_room(client)) {
+        client_close(client);
+        return;
+    }
+    /* What came along with the request before is looked at even if nothing follows it. */
+    bool unseen = buffer_size(client->in) > 0 && !client->exchange;
+    for (int i = 0; i < ROUNDS_PER_TURN; i++) {
+        size_t size = stream_read(&client->stream, client->in);
+        counter_add(&client_counters(client)->bytes_in, size);
+        if (size == 0 && !unseen)
+            break;
+        unseen = false;
+        if (!parse_head(client))
+            return;
+        if (!make_room(client)) {
+            client_close(client);
+            return;
+        }
+    }
+    if (client->stream.ended) {
+        client_close(client);
+        return;
+    }
+    buffer_put_empty(&worker->buffers, &client->in);
+    if (client->stream.readable)
+        worker_run_later(worker, client);
+}
+
+static void run_client(struct client *client)
+{
+    if (client->exchange && client->exchange->stage != EXCHANGE_HEAD)
+        exchange_run(client->exchange);
+    else if (client->stream.readable || buffer_size(client->in) > 0)
+        read_head(client);
+}
+
+void http_client_start(struct client *client)
+{
+    client->run = run_client;
+    client->timed.on_expiry = on_expiry;
+    client->stream.writable = true;
+    client->stream.readable = true; /* deferred accept: the request is there already */
+    worker_set_deadline(client->worker, &client->timed, CLIENT_HEAD_TIMEOUT_MS);
+    read_head(client);
+}

@@ -1,0 +1,66 @@
+/* HTTP/1.x between a client and a member: one request and its response at a time. */
+#ifndef PROXY_HTTP_EXCHANGE_H
+#define PROXY_HTTP_EXCHANGE_H
+
+#include "proxy/body_transfer.h"
+#include "proxy/client_connection.h"
+#include "proxy/dispatch.h"
+
+enum exchange_stage {
+    EXCHANGE_HEAD,    /* the request's head is coming in */
+    EXCHANGE_PAUSE,   /* waiting to try the member again */
+    EXCHANGE_CONNECT, /* to a member */
+    EXCHANGE_RUN,     /* request and response flow */
+    EXCHANGE_FLUSH,   /* only what is in `down` is left to be sent */
+};
+
+enum {
+    EXCHANGE_MAXIMUM_INTERIM = 16 /* 1xx responses to one request */
+};
+
+struct exchange {
+    struct client *client;
+    struct worker *worker;
+    enum exchange_stage stage;
+    struct dispatch dispatch;
+    struct http_head request, response;
+    struct body_transfer request_body, response_body;
+    struct buffer *up;   /* to the member: head and body; kept from its start for a replay */
+    struct buffer *down; /* to the client */
+    uint32_t up_sent;    /* offset in up */
+    bool up_kept;        /* up still begins with the head */
+    bool request_failed; /* its body will never be complete */
+    bool is_head, is_replayable, is_upgrade;
+    bool response_begun;     /* bytes of it came from the current connection */
+    bool response_head_done; /* its final head is in down or sent */
+    bool response_done;      /* all of it is in down or sent */
+    bool client_keep;        /* the client's connection goes on afterwards */
+    bool any_sent;           /* to the client: too late for an error page */
+    uint8_t interim_count;
+    uint64_t client_data_ms, member_connect_ms, member_data_ms;
+    void *reserved; /* link of buried objects */
+};
+
+/* A fresh connection: waits for its first request. */
+void http_client_start(struct client *client);
+/* Continues the request at hand with whatever is ready. */
+void exchange_run(struct exchange *exchange);
+/* Gives everything back; NULL-safe. The client's connection stays. */
+void exchange_free(struct exchange *exchange);
+
+/* Answers with an error page and closes the client's connection after it. When bytes of a
+ * response are on their way already, aborts instead. (exchange_request.c) */
+void exchange_answer(struct exchange *exchange, int status);
+/* The request's head is complete at the start of client->in: builds what goes to the member and
+ * dispatches it. (exchange_request.c) */
+void exchange_begin(struct exchange *exchange);
+/* What a dispatch attempt led to. (exchange_request.c) */
+void exchange_dispatched(struct exchange *exchange, enum dispatch_result result);
+/* Moves the request's body along. True if anything moved. (exchange_request.c) */
+bool exchange_move_request(struct exchange *exchange);
+/* Moves the response along. True if anything moved. (exchange_response.c) */
+bool exchange_move_response(struct exchange *exchange);
+/* The events of the member's connection. (http_exchange.c) */
+void exchange_on_member_event(struct member_connection *connection);
+
+#endif

@@ -1,0 +1,93 @@
+#include "proxy/idle_pool.h"
+
+#include "lbnode/base/bytes.h"
+#include "proxy/member_connection.h"
+
+static void unlink_idle(struct member_connection *connection)
+{
+    *connection->idle_link = connection->idle_next;
+    if (connection->idle_next)
+        connection->idle_next->idle_link = connection->idle_link;
+    connection->idle_link = NULL;
+    connection->worker->idle.by_slot[connection->slot].count--;
+    worker_clear_deadline(connection->worker, &connection->timed);
+}
+
+static void drop(struct member_connection *connection)
+{
+    unlink_idle(connection);
+    member_connection_close(connection);
+}
+
+/* Bytes nobody asked for, or the end: either way it is of no use any more. Room to write is
+ * no news. */
+static void on_idle_event(struct member_connection *connection)
+{
+    if (connection->stream.readable)
+        drop(connection);
+}
+
+static void on_idle_expiry(struct timed *timed)
+{
+    drop(CONTAINER_OF(timed, struct member_connection, timed));
+}
+
+void idle_pool_put(struct worker *worker, struct member_connection *connection)
+{
+    struct idle_list *list = &worker->idle.by_slot[connection->slot];
+    if (list->count >= IDLE_PER_MEMBER || connection->stream.closing || worker->draining) {
+        member_connection_close(connection);
+        return;
+    }
+    buffer_put(&worker->buffers, &connection->in);
+    connection->on_event = on_idle_event;
+    connection->owner = NULL;
+    connection->reused = true;
+    connection->idle_next = list->first;
+    connection->idle_link = &list->first;
+    if (list->first)
+        list->first->idle_link = &connection->idle_next;
+    list->first = connection;
+    list->count++;
+    connection->timed.on_expiry = on_idle_expiry;
+    worker_set_deadline(worker, &connection->timed, IDLE_TIMEOUT_MS);
+}
+
+struct member_connection *
+idle_pool_take(struct worker *worker, uint32_t slot, uint32_t incarnation)
+{
+    struct idle_list *list = &worker->idle.by_slot[slot];
+    while (list->first) {
+        struct member_connection *connection = list->first;
+        if (connection->incarnation == incarnation) {
+            unlink_idle(connection);
+            return connection;
+        }
+        drop(connection);
+    }
+    return NULL;
+}
+
+static void drop_all(struct worker *worker, uint32_t slot)
+{
+    while (worker->idle.by_slot[slot].first)
+        drop(worker->idle.by_slot[slot].first);
+}
+
+void idle_pool_sweep(struct worker *worker, const struct snapshot *snapshot)
+{
+    uint32_t count = snapshot ? snapshot->members.count : 0;
+    for (uint32_t slot = 0; slot < MEMBER_SLOTS; slot++) {
+        if (!worker->idle.by_slot[slot].first)
+            continue;
+        bool named = false;
+        uint32_t incarnation = worker->idle.by_slot[slot].first->incarnation;
+        for (uint32_t i = 0; i < count && !named; i++) {
+            const struct snapshot_member *member = &snapshot_members(snapshot)[i];
+            named =
+                member->slot == slot && member->incarnation == incarnation && member->enabled;
+        }
+        if (!named)
+            drop_all(worker, slot);
+    }
+}

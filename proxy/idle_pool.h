@@ -1,0 +1,35 @@
+/* Connections to members that wait for the next request: per worker, newest first, so that
+ * surplus ones grow old. Bounded per member; closed when they are idle for too long, when the
+ * member sends or closes, and when the member leaves the configuration. */
+#ifndef PROXY_IDLE_POOL_H
+#define PROXY_IDLE_POOL_H
+
+#include <stdint.h>
+
+struct member_connection;
+struct snapshot;
+struct worker;
+
+enum {
+    IDLE_PER_MEMBER = 64,
+    IDLE_TIMEOUT_MS = 30000
+};
+
+struct idle_list {
+    struct member_connection *first;
+    uint32_t count;
+};
+
+struct idle_pool {
+    struct idle_list *by_slot; /* MEMBER_SLOTS */
+};
+
+/* Puts CONNECTION, which is the pool's from now on; it is closed when there are enough. */
+void idle_pool_put(struct worker *worker, struct member_connection *connection);
+/* Takes a connection to this incarnation of the member, or NULL. */
+struct member_connection *
+idle_pool_take(struct worker *worker, uint32_t slot, uint32_t incarnation);
+/* Closes what SNAPSHOT does not name any more; NULL: everything. */
+void idle_pool_sweep(struct worker *worker, const struct snapshot *snapshot);
+
+#endif

@@ -1,0 +1,231 @@
+#include "proxy/listener.h"
+
+#include "lbnode/base/bytes.h"
+#include "lbnode/base/log.h"
+#include "proxy/client_connection.h"
+#include "proxy/http_exchange.h"
+#include "proxy/relay_tcp.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static void on_ready(struct loop_io *io, unsigned readiness);
+
+static const struct snapshot_listener *served(const struct listener_socket *socket)
+{
+    const struct held_generation *held = socket->worker->generation;
+    return held && socket->listener != SNAPSHOT_NONE
+               ? &snapshot_listeners(held->generation->snapshot)[socket->listener]
+               : NULL;
+}
+
+static void resume(struct listener_socket *socket)
+{
+    loop_timer_stop(&socket->pause);
+    if (!socket->io.active && served(socket))
+        loop_io_start(socket->worker->loop, &socket->io, socket->fd, LOOP_READABLE, on_ready);
+}
+
+static void on_pause_over(struct loop_timer *timer)
+{
+    resume(CONTAINER_OF(timer, struct listener_socket, pause));
+}
+
+/* Stops accepting for a while; the kernel's queue takes what comes. */
+static void pause_for(struct listener_socket *socket, uint64_t delay_ms)
+{
+    loop_io_stop(&socket->io);
+    loop_timer_start(socket->worker->loop, &socket->pause, delay_ms, on_pause_over);
+}
+
+/* Takes one place of the listener's limit, which all workers share. */
+static bool take_place(struct worker *worker, const struct snapshot_listener *listener)
+{
+    _Atomic int64_t *used = &worker->shared->limited_connections[listener->slot];
+    if (atomic_fetch_add_explicit(used, 1, memory_order_relaxed) < listener->connection_limit)
+        return true;
+    atomic_fetch_sub_explicit(used, 1, memory_order_relaxed);
+    return false;
+}
+
+static void give_place_back(struct worker *worker, const struct snapshot_listener *listener)
+{
+    if (listener->connection_limit >= 0)
+        atomic_fetch_sub_explicit(&worker->shared->limited_connections[listener->slot], 1,
+                                  memory_order_relaxed);
+}
+
+static bool is_allowed(const struct worker *worker,
+                       const struct snapshot_listener *listener,
+                       const struct ip_address *client)
+{
+    const struct ip_prefix *cidrs =
+        snapshot_cidrs(worker->generation->generation->snapshot) + listener->first_cidr;
+    for (uint32_t i = 0; i < listener->cidr_count; i++) {
+        if (ip_prefix_contains(&cidrs[i], client))
+            return true;
+    }
+    return listener->cidr_count == 0;
+}
+
+static void refuse(int fd)
+{
+    struct linger reset = {.l_onoff = 1, .l_linger = 0};
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+    close(fd);
+}
+
+/* True when FD became a client. */
+static bool welcome(struct listener_socket *socket,
+                    const struct snapshot_listener *listener,
+                    int fd,
+                    const struct sockaddr_storage *address)
+{
+    struct ip_endpoint peer;
+    if (!ip_endpoint_from_sockaddr((const struct sockaddr *)address, &peer) ||
+        !is_allowed(socket->worker, listener, &peer.address)) {
+        refuse(fd);
+        return false;
+    }
+    struct client *client = client_new(socket->worker, listener, fd, &peer, &socket->endpoint);
+    if (!client)
+        return false;
+    client->limited = listener->connection_limit >= 0;
+    if (listener->protocol == SNAPSHOT_HTTP)
+        http_client_start(client);
+    else
+        relay_tcp_start(client, listener);
+    return true;
+}
+
+/* One connection: 1 accepted, 0 none there, -1 paused. */
+static int accept_one(struct listener_socket *socket)
+{
+    struct worker *worker = socket->worker;
+    const struct snapshot_listener *listener = served(socket);
+    bool is_full = worker->client_count >= worker->shared->maximum_clients;
+    if (is_full || (listener->connection_limit >= 0 && !take_place(worker, listener))) {
+        pause_for(socket, LISTENER_FULL_PAUSE_MS);
+        return -1;
+    }
+    struct sockaddr_storage address;
+    socklen_t size = sizeof(address);
+    int fd =
+        accept4(socket->fd, (struct sockaddr *)&address, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    int error = errno;
+    if (fd >= 0 && welcome(socket, listener, fd, &address))
+        return 1;
+    give_place_back(worker, listener);
+    if (fd >= 0 || error == ECONNABORTED || error == EINTR || error == EPROTO)
+        return 1;
+    if (error == EAGAIN)
+        return 0;
+    log_warning("accept: %s; pausing for %d ms", strerror(error), LISTENER_PAUSE_MS);
+    pause_for(socket, LISTENER_PAUSE_MS);
+    return -1;
+}
+
+static void on_ready(struct loop_io *io, unsigned readiness)
+{
+    struct listener_socket *socket = CONTAINER_OF(io, struct listener_socket, io);
+    for (int i = 0; i < LISTENER_ACCEPTS_PER_TURN; i++) {
+        if (accept_one(socket) <= 0)
+            return;
+    }
+}
+
+static void find_listener(struct listener_socket *socket)
+{
+    const struct held_generation *held = socket->worker->generation;
+    const struct snapshot *snapshot = held ? held->generation->snapshot : NULL;
+    socket->listener = SNAPSHOT_NONE;
+    for (uint32_t i = 0; snapshot && i < snapshot->endpoints.count; i++) {
+        const struct snapshot_endpoint *endpoint = &snapshot_endpoints(snapshot)[i];
+        if (endpoint->endpoint.port == socket->endpoint.port &&
+            ip_address_equal(&endpoint->endpoint.address, &socket->endpoint.address))
+            socket->listener = endpoint->listener;
+    }
+    if (!served(socket))
+        loop_io_stop(&socket->io);
+    else if (!socket->pause.active)
+        resume(socket);
+}
+
+void listener_add(struct worker *worker, int fd, const struct ip_endpoint *endpoint)
+{
+    struct listener_socket *socket = calloc(1, sizeof(*socket));
+    int on = 1, unsent = 131072;
+    if (!socket) {
+        close(fd);
+        return;
+    }
+    /* Accepted sockets inherit these, which saves two calls for each. */
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent));
+    socket->worker = worker;
+    socket->fd = fd;
+    socket->endpoint = *endpoint;
+    socket->next = worker->sockets;
+    worker->sockets = socket;
+    find_listener(socket);
+}
+
+static void drop(struct listener_socket *socket)
+{
+    enum {
+        LAST_ACCEPTS = 4096 /* a full queue */
+    };
+    for (int i = 0; i < LAST_ACCEPTS && served(socket); i++) {
+        if (accept_one(socket) <= 0)
+            break;
+    }
+    loop_timer_stop(&socket->pause);
+    loop_io_stop(&socket->io);
+    close(socket->fd);
+    free(socket);
+}
+
+void listener_remove(struct worker *worker, const struct ip_endpoint *endpoint)
+{
+    struct listener_socket **link = &worker->sockets;
+    while (*link) {
+        struct listener_socket *socket = *link;
+        if (socket->endpoint.port != endpoint->port ||
+            !ip_address_equal(&socket->endpoint.address, &endpoint->address)) {
+            link = &socket->next;
+            continue;
+        }
+        *link = socket->next;
+        drop(socket);
+    }
+}
+
+void listener_remove_all(struct worker *worker)
+{
+    while (worker->sockets) {
+        struct listener_socket *socket = worker->sockets;
+        worker->sockets = socket->next;
+        socket->listener =
+            SNAPSHOT_NONE; /* others have the same socket: leave them the queue */
+        drop(socket);
+    }
+}
+
+void listener_adopt(struct worker *worker)
+{
+    for (struct listener_socket *socket = worker->sockets; socket; socket = socket->next)
+        find_listener(socket);
+}
+
+void listener_client_closed(struct worker *worker)
+{
+    for (struct listener_socket *socket = worker->sockets; socket; socket = socket->next) {
+        if (socket->pause.active && served(socket) && served(socket)->connection_limit >= 0)
+            resume(socket);
+    }
+}

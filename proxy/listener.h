@@ -1,0 +1,34 @@
+/* Listening sockets of one worker: accepting, and not accepting when there is no room. The
+ * sockets are bound elsewhere and arrive as descriptors. */
+#ifndef PROXY_LISTENER_H
+#define PROXY_LISTENER_H
+
+#include "proxy/worker.h"
+
+struct listener_socket {
+    struct loop_io io;
+    struct loop_timer pause;
+    struct listener_socket *next;
+    struct worker *worker;
+    struct ip_endpoint endpoint;
+    uint32_t listener; /* index in the worker's generation, or SNAPSHOT_NONE: not served */
+    int fd;
+};
+
+enum {
+    LISTENER_PAUSE_MS = 100,     /* after the kernel refused a descriptor */
+    LISTENER_FULL_PAUSE_MS = 20, /* at the connection limit; others may free a place */
+    LISTENER_ACCEPTS_PER_TURN = 32
+};
+
+/* Takes FD over. */
+void listener_add(struct worker *worker, int fd, const struct ip_endpoint *endpoint);
+/* Takes what has already been connected, then closes the sockets of ENDPOINT. */
+void listener_remove(struct worker *worker, const struct ip_endpoint *endpoint);
+void listener_remove_all(struct worker *worker);
+/* Finds out anew which listener each socket serves. */
+void listener_adopt(struct worker *worker);
+/* There may be room again. */
+void listener_client_closed(struct worker *worker);
+
+#endif

@@ -1,0 +1,43 @@
+/* Orders from the main thread to one worker: rare, so a lock and a list will do. */
+#ifndef PROXY_MAILBOX_H
+#define PROXY_MAILBOX_H
+
+#include "lbnode/base/ip_address.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+
+struct generation;
+
+enum order_kind {
+    ORDER_ADOPT,  /* run `generation`, whose reference comes with the order */
+    ORDER_LISTEN, /* accept from `fd`, which comes with the order */
+    ORDER_GONE,   /* stop accepting at `endpoint` */
+    ORDER_DRAIN,  /* end when all is done, at the latest in `drain_ms` */
+    ORDER_STOP,   /* end now */
+};
+
+struct order {
+    struct order *next;
+    enum order_kind kind;
+    struct generation *generation;
+    int fd;
+    struct ip_endpoint endpoint;
+    uint32_t drain_ms;
+};
+
+struct mailbox {
+    pthread_mutex_t lock;
+    struct order *first, **last;
+    int event_fd; /* readable while there are orders */
+};
+
+/* 0 or -errno. */
+int mailbox_open(struct mailbox *mailbox);
+void mailbox_close(struct mailbox *mailbox);
+/* Copies ORDER. False when out of memory. */
+bool mailbox_post(struct mailbox *mailbox, const struct order *order);
+/* Empties the mailbox: orders oldest first, to be freed by the caller. */
+struct order *mailbox_take(struct mailbox *mailbox);
+
+#endif

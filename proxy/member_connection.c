@@ -1,0 +1,103 @@
+#include "proxy/member_connection.h"
+
+#include "lbnode/base/bytes.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static void finish_connecting(struct member_connection *connection)
+{
+    int error = 0;
+    socklen_t size = sizeof(error);
+    if (!connection->stream.writable)
+        return;
+    connection->connecting = false;
+    getsockopt(connection->stream.fd, SOL_SOCKET, SO_ERROR, &error, &size);
+    connection->connect_error = error;
+}
+
+static void on_stream_event(struct stream *stream)
+{
+    struct member_connection *connection =
+        CONTAINER_OF(stream, struct member_connection, stream);
+    if (connection->connecting)
+        finish_connecting(connection);
+    connection->on_event(connection);
+}
+
+static int open_socket(const struct ip_endpoint *endpoint)
+{
+    struct sockaddr_storage address;
+    socklen_t size = ip_endpoint_to_sockaddr(endpoint, &address);
+    int on = 1, retransmissions = 2;
+    int fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    setsockopt(fd, IPPROTO_TCP, TCP_SYNCNT, &retransmissions, sizeof(retransmissions));
+    if (connect(fd, (struct sockaddr *)&address, size) != 0 && errno != EINPROGRESS) {
+        int error = errno;
+        close(fd);
+        errno = error;
+        return -1;
+    }
+    return fd;
+}
+
+struct member_connection *member_connection_open(struct worker *worker,
+                                                 const struct ip_endpoint *endpoint,
+                                                 uint32_t slot,
+                                                 uint32_t incarnation)
+{
+    int fd = open_socket(endpoint);
+    if (fd < 0)
+        return NULL;
+    struct member_connection *connection = object_get(&worker->connection_pool);
+    if (!connection) {
+        close(fd);
+        errno = ENOMEM;
+        return NULL;
+    }
+    memset(connection, 0, sizeof(*connection));
+    int rv = stream_open(worker->loop, &connection->stream, fd, on_stream_event);
+    if (rv != 0) {
+        close(fd);
+        object_put(&worker->connection_pool, connection);
+        errno = -rv;
+        return NULL;
+    }
+    connection->worker = worker;
+    connection->slot = slot;
+    connection->incarnation = incarnation;
+    connection->connecting = true;
+    return connection;
+}
+
+static void retire(struct member_connection *connection)
+{
+    struct worker *worker = connection->worker;
+    worker_clear_deadline(worker, &connection->timed);
+    buffer_put(&worker->buffers, &connection->in);
+    connection->closed = true;
+    object_bury(&worker->connection_pool, connection);
+}
+
+void member_connection_close(struct member_connection *connection)
+{
+    if (!connection || connection->closed)
+        return;
+    stream_close(&connection->stream);
+    retire(connection);
+}
+
+void member_connection_abort(struct member_connection *connection)
+{
+    if (!connection || connection->closed)
+        return;
+    stream_abort(&connection->stream);
+    retire(connection);
+}

@@ -1,0 +1,33 @@
+/* A connection to a member: opening it, telling whether that worked, closing it. Who uses it
+ * sets `owner` and `on_event`. */
+#ifndef PROXY_MEMBER_CONNECTION_H
+#define PROXY_MEMBER_CONNECTION_H
+
+#include "proxy/stream.h"
+#include "proxy/worker.h"
+
+struct member_connection {
+    struct stream stream;
+    struct timed timed; /* while idle */
+    struct worker *worker;
+    uint32_t slot, incarnation; /* of the member */
+    int connect_error;          /* errno when connecting failed */
+    bool connecting;
+    bool reused; /* carried a request before */
+    bool closed;
+    struct buffer *in;
+    void (*on_event)(struct member_connection *connection);
+    void *owner;
+    struct member_connection *idle_next, **idle_link; /* link NULL: not idle */
+    void *reserved;                                   /* link of buried objects */
+};
+
+/* NULL with errno set when it fails at once. */
+struct member_connection *member_connection_open(struct worker *worker,
+                                                 const struct ip_endpoint *endpoint,
+                                                 uint32_t slot,
+                                                 uint32_t incarnation);
+void member_connection_close(struct member_connection *connection); /* NULL-safe */
+void member_connection_abort(struct member_connection *connection); /* with RST; NULL-safe */
+
+#endif

@@ -1,0 +1,72 @@
+#include "proxy/member_pick.h"
+
+struct tier {
+    const struct member_pick *pick;
+    bool backup;
+    bool monitored;
+    bool accept_unknown;
+};
+
+static bool usable(const void *context, const struct snapshot_member *member)
+{
+    const struct tier *tier = context;
+    if (!member->enabled || member->weight == 0 || member->backup != tier->backup)
+        return false;
+    for (uint32_t i = 0; i < tier->pick->tried_count; i++) {
+        if (tier->pick->tried[i] == member->slot)
+            return false;
+    }
+    if (!tier->monitored)
+        return true;
+    enum verdict_state state =
+        verdict_board_state(tier->pick->verdicts, member->slot, member->incarnation);
+    return state == VERDICT_ONLINE || (state == VERDICT_UNKNOWN && tier->accept_unknown);
+}
+
+static bool is_monitored(const struct snapshot *snapshot, const struct snapshot_pool *pool)
+{
+    return pool->monitor != SNAPSHOT_NONE && snapshot_monitors(snapshot)[pool->monitor].enabled;
+}
+
+/* Looks before the algorithm moves the cursor; ends at the first usable member. */
+static bool
+any_usable(const struct tier *tier, const struct snapshot_member *members, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (usable(tier, &members[i]))
+            return true;
+    }
+    return false;
+}
+
+uint32_t member_pick(const struct member_pick *pick)
+{
+    const struct snapshot *snapshot = pick->snapshot;
+    const struct snapshot_pool *pool = &snapshot_pools(snapshot)[pick->pool];
+    struct tier tier = {.pick = pick, .monitored = is_monitored(snapshot, pool)};
+    struct balance_view view = {
+        .members = snapshot_members(snapshot) + pool->first_member,
+        .member_count = pool->member_count,
+        .runtimes = pick->members,
+        .client = pick->client,
+        .usable = usable,
+        .context = &tier,
+    };
+    if (!pool->enabled)
+        return BALANCE_NONE;
+    for (unsigned step = 0; step < (tier.monitored ? 4 : 2); step++) {
+        tier.backup = step & 1;
+        tier.accept_unknown = step >= 2;
+        if (!any_usable(&tier, view.members, view.member_count))
+            continue;
+        view.schedule = snapshot_schedule(snapshot) +
+                        (tier.backup ? pool->backup_schedule_offset : pool->schedule_offset);
+        view.schedule_length =
+            tier.backup ? pool->backup_schedule_length : pool->schedule_length;
+        view.cursor = tier.backup ? &pick->runtime->backup_cursor : &pick->runtime->cursor;
+        uint32_t number = balance_for(pool->algorithm)(&view);
+        if (number != BALANCE_NONE)
+            return pool->first_member + number;
+    }
+    return BALANCE_NONE;
+}

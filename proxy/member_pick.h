@@ -1,0 +1,35 @@
+/* Which member gets the next request: who is usable at all, then the pool's algorithm. */
+#ifndef PROXY_MEMBER_PICK_H
+#define PROXY_MEMBER_PICK_H
+
+#include "proxy/balance.h"
+
+enum {
+    PICK_MAXIMUM_TRIED = 3
+};
+
+/* Cursors of a pool; they live as long as the pool, across snapshots. */
+struct pool_runtime {
+    _Alignas(64) _Atomic uint64_t cursor;
+    _Atomic uint64_t backup_cursor;
+    _Atomic uint32_t references;
+};
+
+struct member_pick {
+    const struct snapshot *snapshot;
+    uint32_t pool; /* index */
+    const struct verdict_board *verdicts;
+    struct pool_runtime *runtime;
+    const struct member_runtime *members; /* by slot */
+    struct ip_endpoint client;
+    uint32_t tried[PICK_MAXIMUM_TRIED]; /* slots that failed for this request */
+    uint32_t tried_count;
+};
+
+/* Index of a member in the snapshot, or BALANCE_NONE. Members must be enabled, of weight > 0
+ * and not in ERROR. While no member is known to be ONLINE, those without a verdict yet are used
+ * as well, so that a fresh pool serves at once. Backups take part only when no primary is
+ * usable. */
+uint32_t member_pick(const struct member_pick *pick);
+
+#endif

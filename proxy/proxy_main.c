@@ -1,0 +1,250 @@
+/* The main thread: talks to the supervisor and tells the workers. It carries no traffic. */
+#include "lbnode/base/bytes.h"
+#include "lbnode/base/log.h"
+#include "lbnode/base/monotime.h"
+#include "lbnode/loop/channel.h"
+#include "proxy/proxy.h"
+#include "proxy/worker.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+struct proxy {
+    struct proxy_shared shared;
+    struct loop *loop;
+    struct channel *channel;
+    struct loop_io report_io;
+    struct worker *workers;
+    uint32_t worker_count; /* started */
+    struct pool_table pools;
+    uint64_t announced_generation, newest_generation;
+    bool stopping, done;
+};
+
+static void post_to(struct proxy *proxy, uint32_t index, const struct order *order)
+{
+    if (!mailbox_post(&proxy->workers[index].mailbox, order)) {
+        /* The worker would run something else than the others: start afresh instead. */
+        log_error("out of memory for an order to worker %u", index);
+        abort();
+    }
+}
+
+static void post_to_all(struct proxy *proxy, const struct order *order)
+{
+    for (uint32_t i = 0; i < proxy->worker_count; i++)
+        post_to(proxy, i, order);
+}
+
+static void send_event(struct proxy *proxy, enum event_code code, const char *text)
+{
+    struct message_event event = MESSAGE_OF(EVENT, struct message_event);
+    event.code = code;
+    event.role = PROCESS_PROXY;
+    event.wall_ms = walltime_now_ms();
+    snprintf(event.text, sizeof(event.text), "%s", text);
+    channel_send(proxy->channel, &event.header, NULL, 0);
+}
+
+static void reject(struct proxy *proxy, uint64_t generation, const char *why)
+{
+    char text[200];
+    snprintf(text, sizeof(text), "Configuration %llu was refused: %.150s",
+             (unsigned long long)generation, why);
+    log_error("%s", text);
+    send_event(proxy, EVENT_SNAPSHOT_REJECTED, text);
+}
+
+static void on_snapshot(struct proxy *proxy, const struct message_snapshot *message, int fd)
+{
+    struct error error = {0};
+    const struct snapshot *snapshot = snapshot_open(fd, &error);
+    if (!snapshot) {
+        reject(proxy, message->generation, error.text);
+        return;
+    }
+    if (snapshot->generation != message->generation) {
+        snapshot_close(snapshot);
+        reject(proxy, message->generation, "its number differs from the announced one.");
+        return;
+    }
+    struct order order = {.kind = ORDER_ADOPT};
+    order.generation = generation_new(snapshot, &proxy->pools, proxy->worker_count);
+    if (!order.generation) {
+        reject(proxy, message->generation, "out of memory.");
+        return;
+    }
+    proxy->newest_generation = message->generation;
+    post_to_all(proxy, &order);
+}
+
+/* Worker i of n serves the sockets j = i mod n. */
+static void on_listener(struct proxy *proxy,
+                        const struct message_listener *message,
+                        const int *fds,
+                        size_t count)
+{
+    for (size_t j = 0; j < count; j++) {
+        struct order order = {.kind = ORDER_LISTEN, .fd = fds[j]};
+        order.endpoint = message->endpoint;
+        post_to(proxy, (uint32_t)(j % proxy->worker_count), &order);
+    }
+}
+
+static void on_listener_gone(struct proxy *proxy, const struct message_listener_gone *message)
+{
+    struct order order = {.kind = ORDER_GONE, .endpoint = message->endpoint};
+    post_to_all(proxy, &order);
+}
+
+static void stop(struct proxy *proxy, enum order_kind kind, uint32_t drain_ms)
+{
+    struct order order = {.kind = kind, .drain_ms = drain_ms};
+    proxy->stopping = true;
+    post_to_all(proxy, &order);
+}
+
+static void
+on_message(void *context, const struct message *message, const int *fds, size_t count)
+{
+    struct proxy *proxy = context;
+    const void *whole = message;
+    size_t kept = 0; /* descriptors that went to workers */
+    switch (message->type) {
+    case MESSAGE_SNAPSHOT:
+        if (count == 1)
+            on_snapshot(proxy, whole, fds[0]);
+        break;
+    case MESSAGE_LISTENER:
+        on_listener(proxy, whole, fds, count);
+        kept = count;
+        break;
+    case MESSAGE_LISTENER_GONE: on_listener_gone(proxy, whole); break;
+    case MESSAGE_STOP:
+        stop(proxy, ORDER_DRAIN, ((const struct message_stop *)whole)->drain_ms);
+        break;
+    default: log_warning("unexpected message %s", message_type_name(message->type)); break;
+    }
+    for (size_t i = kept; i < count; i++)
+        close(fds[i]);
+}
+
+static void on_closed(void *context)
+{
+    struct proxy *proxy = context;
+    stop(proxy, ORDER_STOP, 0);
+}
+
+/* A worker adopted a generation or finished. */
+static void on_report(struct loop_io *io, unsigned readiness)
+{
+    struct proxy *proxy = CONTAINER_OF(io, struct proxy, report_io);
+    eventfd_t ignored;
+    uint64_t oldest = UINT64_MAX;
+    bool all_finished = true;
+    eventfd_read(io->fd, &ignored);
+    for (uint32_t i = 0; i < proxy->worker_count; i++) {
+        uint64_t running = atomic_load(&proxy->workers[i].running_generation);
+        oldest = running < oldest ? running : oldest;
+        all_finished &= atomic_load(&proxy->workers[i].finished);
+    }
+    if (oldest != proxy->announced_generation && oldest == proxy->newest_generation) {
+        struct message_running running = MESSAGE_OF(RUNNING, struct message_running);
+        running.generation = proxy->announced_generation = oldest;
+        channel_send(proxy->channel, &running.header, NULL, 0);
+    }
+    proxy->done = all_finished;
+}
+
+/* As many open files as allowed, and as many clients as these are good for: a client may need
+ * a connection to a member. */
+static uint32_t maximum_clients(uint32_t worker_count)
+{
+    enum {
+        OTHER_FILES = 1024,
+        LEAST = 64
+    };
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return LEAST;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    getrlimit(RLIMIT_NOFILE, &limit);
+    uint64_t files = limit.rlim_cur < (1u << 22) ? limit.rlim_cur : (1u << 22);
+    uint64_t clients = files > 2 * OTHER_FILES ? (files - OTHER_FILES) / 2 : files / 4;
+    clients /= worker_count;
+    return clients > LEAST ? (uint32_t)clients : LEAST;
+}
+
+static bool open_shared(struct proxy *proxy, const struct process_context *context)
+{
+    struct proxy_shared *shared = &proxy->shared;
+    shared->context = context;
+    shared->members = aligned_alloc(64, MEMBER_SLOTS * sizeof(*shared->members));
+    shared->limited_connections = calloc(LISTENER_SLOTS, sizeof(*shared->limited_connections));
+    shared->maximum_clients = maximum_clients(context->worker_count);
+    shared->report_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    proxy->loop = loop_new();
+    proxy->workers =
+        aligned_alloc(64, (context->worker_count * sizeof(*proxy->workers) + 63) / 64 * 64);
+    if (!shared->members || !shared->limited_connections || shared->report_fd < 0 ||
+        !proxy->loop || !proxy->workers)
+        return false;
+    memset(shared->members, 0, MEMBER_SLOTS * sizeof(*shared->members));
+    memset(proxy->workers, 0, context->worker_count * sizeof(*proxy->workers));
+    return loop_io_start(proxy->loop, &proxy->report_io, shared->report_fd, LOOP_READABLE,
+                         on_report) == 0;
+}
+
+static bool start(struct proxy *proxy, const struct process_context *context)
+{
+    const struct channel_handler handler = {on_message, on_closed, proxy};
+    if (!open_shared(proxy, context))
+        return false;
+    for (; proxy->worker_count < context->worker_count; proxy->worker_count++) {
+        int rv = worker_start(&proxy->workers[proxy->worker_count], &proxy->shared,
+                              proxy->worker_count);
+        if (rv != 0) {
+            log_error("cannot start a worker: %s", strerror(-rv));
+            return false;
+        }
+    }
+    proxy->channel = channel_new(proxy->loop, context->channel_fd, &handler);
+    return proxy->channel != NULL;
+}
+
+static void finish(struct proxy *proxy)
+{
+    for (uint32_t i = 0; i < proxy->worker_count; i++)
+        worker_join(&proxy->workers[i]);
+    if (proxy->loop)
+        loop_io_stop(&proxy->report_io);
+    channel_free(proxy->channel);
+    loop_free(proxy->loop);
+    pool_table_clear(&proxy->pools);
+    if (proxy->shared.report_fd >= 0)
+        close(proxy->shared.report_fd);
+    free(proxy->shared.members);
+    free(proxy->shared.limited_connections);
+    free(proxy->workers);
+}
+
+int proxy_main(const struct process_context *context)
+{
+    struct proxy proxy = {.shared.report_fd = -1};
+    log_open("proxy", LOG_LEVEL_INFO);
+    signal(SIGPIPE, SIG_IGN);
+    bool started = start(&proxy, context);
+    if (!started)
+        stop(&proxy, ORDER_STOP, 0);
+    while (started && !proxy.done)
+        loop_turn(proxy.loop, true);
+    finish(&proxy);
+    return started ? 0 : 1;
+}

@@ -1,0 +1,279 @@
+#include "proxy/relay_tcp.h"
+
+#include "lbnode/base/bytes.h"
+#include "proxy/http_exchange.h"
+
+#include <string.h>
+#include <sys/socket.h>
+
+enum {
+    ROUNDS_PER_TURN = 16
+};
+
+enum relay_stage {
+    RELAY_PAUSE,
+    RELAY_CONNECT,
+    RELAY_RUN
+};
+
+struct relay_direction {
+    struct buffer *early;  /* bytes from before the relay began; they go first */
+    struct buffer *buffer; /* read, not yet written; held only while bytes are in it */
+    bool shut;             /* the end has been passed on */
+};
+
+struct relay {
+    struct client *client;
+    struct worker *worker;
+    enum relay_stage stage;
+    struct dispatch dispatch;
+    struct relay_direction up, down; /* to the member, to the client */
+    uint64_t connect_ms, idle_ms;
+    void *reserved; /* link of buried objects */
+};
+
+static void run_client(struct client *client);
+
+void relay_free(struct relay *relay)
+{
+    if (!relay)
+        return;
+    struct buffer_pool *buffers = &relay->worker->buffers;
+    dispatch_finish(&relay->dispatch);
+    buffer_put(buffers, &relay->up.early);
+    buffer_put(buffers, &relay->up.buffer);
+    buffer_put(buffers, &relay->down.early);
+    buffer_put(buffers, &relay->down.buffer);
+    object_bury(&relay->worker->relay_pool, relay);
+}
+
+size_t relay_object_size(void)
+{
+    return sizeof(struct relay);
+}
+
+static void renew_deadline(struct relay *relay)
+{
+    uint64_t delay = relay->idle_ms;
+    if ((relay->up.shut || relay->down.shut) && delay > RELAY_HALF_CLOSED_MS)
+        delay = RELAY_HALF_CLOSED_MS;
+    worker_set_deadline(relay->worker, &relay->client->timed, delay);
+}
+
+/* What waits in a direction is written before more is read: one buffer is the bound. */
+static bool move(struct relay *relay,
+                 struct relay_direction *direction,
+                 struct stream *from,
+                 struct stream *to,
+                 size_t *out_read,
+                 size_t *out_written)
+{
+    struct buffer_pool *buffers = &relay->worker->buffers;
+    *out_read = *out_written = 0;
+    if (direction->early) {
+        *out_written = stream_write(to, direction->early);
+        buffer_put_empty(buffers, &direction->early);
+        return *out_written > 0;
+    }
+    if (!direction->buffer && from->readable && !from->ended) {
+        direction->buffer = buffer_get(buffers, BUFFER_LARGE);
+        if (direction->buffer)
+            *out_read = stream_read(from, direction->buffer);
+    }
+    if (direction->buffer)
+        *out_written = stream_write(to, direction->buffer);
+    if (to->write_failed)
+        buffer_put(buffers, &direction->buffer); /* nobody will have it */
+    buffer_put_empty(buffers, &direction->buffer);
+    return *out_read > 0 || *out_written > 0;
+}
+
+/* Passes the end of a direction on, once all its bytes are. True when it just was. */
+static bool
+pass_end(struct relay_direction *direction, const struct stream *from, const struct stream *to)
+{
+    bool at_end = from->ended && !direction->buffer && !direction->early;
+    if (direction->shut || !(at_end || to->write_failed))
+        return false;
+    direction->shut = true;
+    shutdown(to->fd, SHUT_WR);
+    return true;
+}
+
+/* One round; true if another may find more to do. */
+static bool step(struct relay *relay)
+{
+    struct client *client = relay->client;
+    struct stream *member = &relay->dispatch.connection->stream;
+    size_t read, written;
+    bool moved = move(relay, &relay->up, &client->stream, member, &read, &written);
+    counter_add(&client_counters(client)->bytes_in, read);
+    counter_add(&dispatch_counters(&relay->dispatch)->bytes_out, written);
+    moved |= move(relay, &relay->down, member, &client->stream, &read, &written);
+    counter_add(&dispatch_counters(&relay->dispatch)->bytes_in, read);
+    counter_add(&client_counters(client)->bytes_out, written);
+    moved |= pass_end(&relay->up, &client->stream, member);
+    moved |= pass_end(&relay->down, member, &client->stream);
+    return moved;
+}
+
+/* True when the relay is over and the client closed. */
+static bool is_over(struct relay *relay)
+{
+    struct client *client = relay->client;
+    const struct stream *member = &relay->dispatch.connection->stream;
+    if (client->stream.write_failed || (member->write_failed && relay->down.shut)) {
+        client_abort(client);
+        return true;
+    }
+    if (!relay->up.shut || !relay->down.shut)
+        return false;
+    dispatch_release(&relay->dispatch, false);
+    client_close(client);
+    return true;
+}
+
+static void run(struct relay *relay)
+{
+    bool any = false;
+    if (relay->stage != RELAY_RUN)
+        return;
+    for (int i = 0; i < ROUNDS_PER_TURN; i++) {
+        bool moved = step(relay);
+        if (is_over(relay))
+            return;
+        any |= moved;
+        if (!moved) {
+            if (any)
+                renew_deadline(relay);
+            return;
+        }
+    }
+    renew_deadline(relay);
+    worker_run_later(relay->worker, relay->client);
+}
+
+static void run_client(struct client *client)
+{
+    run(client->relay);
+}
+
+static void dispatched(struct relay *relay, enum dispatch_result result)
+{
+    struct client *client = relay->client;
+    switch (result) {
+    case DISPATCH_READY: break;
+    case DISPATCH_CONNECTING:
+        relay->stage = RELAY_CONNECT;
+        worker_set_deadline(relay->worker, &client->timed, relay->connect_ms);
+        break;
+    case DISPATCH_PAUSE:
+        relay->stage = RELAY_PAUSE;
+        worker_set_deadline(relay->worker, &client->timed, DISPATCH_PAUSE_MS);
+        break;
+    case DISPATCH_NONE:
+        counter_add(&client_counters(client)->no_member, 1);
+        client_abort(client);
+        break;
+    case DISPATCH_FAILED: client_abort(client); break;
+    }
+}
+
+static void on_member_event(struct member_connection *connection)
+{
+    struct relay *relay = connection->owner;
+    if (connection->connecting)
+        return;
+    if (relay->stage == RELAY_CONNECT) {
+        if (connection->connect_error) {
+            dispatch_connect_failed(&relay->dispatch);
+            dispatched(relay, dispatch_next(&relay->dispatch, false));
+            return;
+        }
+        relay->stage = RELAY_RUN;
+        renew_deadline(relay);
+    }
+    run(relay);
+}
+
+static void on_expiry(struct timed *timed)
+{
+    struct client *client = CONTAINER_OF(timed, struct client, timed);
+    struct relay *relay = client->relay;
+    if (relay->stage == RELAY_RUN) {
+        counter_add(&client_counters(client)->timeouts, 1);
+        client_abort(client);
+        return;
+    }
+    if (relay->stage == RELAY_CONNECT)
+        dispatch_connect_failed(&relay->dispatch);
+    dispatched(relay, dispatch_next(&relay->dispatch, false));
+}
+
+static struct relay *relay_new(struct client *client)
+{
+    struct relay *relay = object_get(&client->worker->relay_pool);
+    if (!relay)
+        return NULL;
+    memset(relay, 0, sizeof(*relay));
+    relay->client = client;
+    relay->worker = client->worker;
+    client->relay = relay;
+    client->run = run_client;
+    client->timed.on_expiry = on_expiry;
+    return relay;
+}
+
+static uint64_t smaller_timeout(uint64_t a, uint64_t b)
+{
+    if (a == 0 || b == 0)
+        return a + b > 0 ? a + b : RELAY_TUNNEL_IDLE_MS;
+    return a < b ? a : b;
+}
+
+void relay_tcp_start(struct client *client, const struct snapshot_listener *listener)
+{
+    struct relay *relay = relay_new(client);
+    if (!relay) {
+        client_abort(client);
+        return;
+    }
+    client->stream.writable = true;
+    relay->connect_ms = smaller_timeout(listener->timeout_member_connect_ms, 0);
+    relay->idle_ms =
+        smaller_timeout(listener->timeout_client_data_ms, listener->timeout_member_data_ms);
+    dispatch_init(&relay->dispatch, client->worker, listener->pool, &client->peer);
+    relay->dispatch.on_event = on_member_event;
+    relay->dispatch.owner = relay;
+    dispatched(relay, dispatch_next(&relay->dispatch, false));
+}
+
+void relay_from_exchange(struct client *client)
+{
+    struct exchange *exchange = client->exchange;
+    struct relay *relay = relay_new(client);
+    if (!relay) {
+        client_abort(client);
+        return;
+    }
+    struct member_connection *connection = exchange->dispatch.connection;
+    relay->dispatch = exchange->dispatch;
+    relay->dispatch.on_event = connection->on_event = on_member_event;
+    relay->dispatch.owner = connection->owner = relay;
+    exchange->dispatch = (struct dispatch){0};
+    relay->down.early = exchange->down; /* the head of the 101 */
+    exchange->down = NULL;
+    relay->down.buffer = connection->in;
+    connection->in = NULL;
+    relay->up.early = client->in;
+    client->in = NULL;
+    buffer_put_empty(&client->worker->buffers, &relay->down.buffer);
+    buffer_put_empty(&client->worker->buffers, &relay->up.early);
+    client->exchange = NULL;
+    exchange_free(exchange);
+    relay->stage = RELAY_RUN;
+    relay->idle_ms = RELAY_TUNNEL_IDLE_MS;
+    client->stream.readable = true;
+    renew_deadline(relay);
+    worker_run_later(client->worker, client);
+}

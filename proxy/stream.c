@@ -1,0 +1,98 @@
+#include "proxy/stream.h"
+
+#include "lbnode/base/bytes.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static void on_ready(struct loop_io *io, unsigned readiness)
+{
+    struct stream *stream = CONTAINER_OF(io, struct stream, io);
+    if (readiness & LOOP_CLOSED)
+        stream->closing = true;
+    if (readiness & (LOOP_READABLE | LOOP_CLOSED))
+        stream->readable = true;
+    if (readiness & LOOP_WRITABLE)
+        stream->writable = true;
+    stream->on_event(stream);
+}
+
+int stream_open(struct loop *loop,
+                struct stream *stream,
+                int fd,
+                void (*on_event)(struct stream *stream))
+{
+    *stream = (struct stream){.fd = fd, .on_event = on_event};
+    return loop_io_start(loop, &stream->io, fd,
+                         LOOP_READABLE | LOOP_WRITABLE | LOOP_CLOSED | LOOP_EDGE, on_ready);
+}
+
+void stream_close(struct stream *stream)
+{
+    if (stream->fd < 0)
+        return;
+    loop_io_stop(&stream->io);
+    close(stream->fd);
+    stream->fd = -1;
+    stream->readable = stream->writable = false;
+}
+
+void stream_abort(struct stream *stream)
+{
+    struct linger reset = {.l_onoff = 1, .l_linger = 0};
+    if (stream->fd >= 0)
+        setsockopt(stream->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+    stream_close(stream);
+}
+
+size_t stream_read(struct stream *stream, struct buffer *buffer)
+{
+    size_t room = buffer_room(buffer);
+    if (!stream->readable || stream->ended || room == 0)
+        return 0;
+    ssize_t size;
+    do {
+        size = recv(stream->fd, buffer->data + buffer->end, room, 0);
+    } while (size < 0 && errno == EINTR);
+    if (size > 0) {
+        buffer->end += (uint32_t)size;
+        if ((size_t)size < room && !stream->closing)
+            stream->readable = false;
+        return (size_t)size;
+    }
+    stream->readable = false;
+    if (size < 0 && errno == EAGAIN)
+        return 0;
+    stream->ended = true;
+    stream->write_failed |= size < 0;
+    return 0;
+}
+
+size_t stream_write_kept(struct stream *stream, const struct buffer *buffer, uint32_t *sent)
+{
+    size_t size = buffer->end - *sent;
+    if (!stream->writable || stream->write_failed || size == 0)
+        return 0;
+    ssize_t written;
+    do {
+        written = send(stream->fd, buffer->data + *sent, size, MSG_NOSIGNAL);
+    } while (written < 0 && errno == EINTR);
+    if (written < 0) {
+        stream->writable = false;
+        stream->write_failed = errno != EAGAIN;
+        return 0;
+    }
+    if ((size_t)written < size)
+        stream->writable = false;
+    *sent += (uint32_t)written;
+    return (size_t)written;
+}
+
+size_t stream_write(struct stream *stream, struct buffer *buffer)
+{
+    uint32_t sent = buffer->start;
+    size_t written = stream_write_kept(stream, buffer, &sent);
+    buffer_consume(buffer, written);
+    return written;
+}

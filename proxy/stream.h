@@ -1,0 +1,39 @@
+/* A connected socket with edge-triggered readiness: the events only set flags, the state
+ * machine that owns the stream reads and writes when it wants to. */
+#ifndef PROXY_STREAM_H
+#define PROXY_STREAM_H
+
+#include "lbnode/loop/loop.h"
+#include "proxy/buffer.h"
+
+#include <sys/types.h>
+
+struct stream {
+    struct loop_io io;
+    void (*on_event)(struct stream *stream);
+    int fd;            /* -1: closed */
+    bool readable;     /* there may be something to read */
+    bool writable;     /* there may be room to write */
+    bool closing;      /* the peer's FIN or an error is on its way: read to the end */
+    bool ended;        /* read to the end, or failed */
+    bool write_failed; /* what is written is lost */
+};
+
+/* Takes FD over when it returns 0; else -errno. */
+int stream_open(struct loop *loop,
+                struct stream *stream,
+                int fd,
+                void (*on_event)(struct stream *stream));
+void stream_close(struct stream *stream); /* idempotent */
+/* Closes with RST: the peer must not take what it has for the whole. */
+void stream_abort(struct stream *stream);
+/* One read into the room of BUFFER: bytes, or 0 when there is nothing now or no more (ended).
+ */
+size_t stream_read(struct stream *stream, struct buffer *buffer);
+/* One write of BUFFER from its start: bytes consumed, 0 when there is no room now or it failed.
+ */
+size_t stream_write(struct stream *stream, struct buffer *buffer);
+/* As stream_write, but what was written stays in BUFFER behind *SENT. */
+size_t stream_write_kept(struct stream *stream, const struct buffer *buffer, uint32_t *sent);
+
+#endif

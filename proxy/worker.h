@@ -1,0 +1,89 @@
+/* One worker: a thread with its own loop, sockets, connections and pools. Nothing of it is
+ * touched by another thread, but for the mailbox and the two atomics at its end. */
+#ifndef PROXY_WORKER_H
+#define PROXY_WORKER_H
+
+#include "lbnode/loop/loop.h"
+#include "lbnode/model/process.h"
+#include "proxy/buffer.h"
+#include "proxy/deadline_wheel.h"
+#include "proxy/generation.h"
+#include "proxy/idle_pool.h"
+#include "proxy/mailbox.h"
+#include "proxy/object_pool.h"
+
+#include <pthread.h>
+
+struct client;
+struct listener_socket;
+
+/* What all workers share. Owned by the main thread, outlives them. */
+struct proxy_shared {
+    const struct process_context *context;
+    struct member_runtime *members;       /* MEMBER_SLOTS */
+    _Atomic int64_t *limited_connections; /* LISTENER_SLOTS; where a limit is set */
+    uint32_t maximum_clients;             /* per worker, by the limit of open files */
+    int report_fd;                        /* wakes the main thread */
+};
+
+/* A deadline that knows what to do. */
+struct timed {
+    struct deadline deadline;
+    void (*on_expiry)(struct timed *timed);
+};
+
+struct worker {
+    struct proxy_shared *shared;
+    uint32_t index;
+    pthread_t thread;
+    struct loop *loop;
+    struct mailbox mailbox;
+    struct loop_io mailbox_io;
+    struct deadline_wheel wheel;
+    struct loop_timer wheel_timer;
+    uint64_t wheel_timer_ms; /* when it is set to expire; UINT64_MAX: it is not */
+
+    struct held_generation *generation; /* NULL before the first */
+    struct worker_counters *counters;
+    struct listener_counters no_listener; /* counted into when a slot means something else */
+    struct member_counters no_member;
+
+    struct listener_socket *sockets;
+    struct client *clients;
+    uint32_t client_count;
+    struct client *run_list; /* to be continued in the next turn */
+    struct idle_pool idle;
+
+    struct buffer_pool buffers;
+    struct object_pool client_pool, exchange_pool, relay_pool, connection_pool;
+    char date[32]; /* of this second, for responses without one */
+    uint64_t date_ms;
+
+    bool draining, stopping;
+    uint64_t drain_until_ms;
+
+    _Atomic uint64_t running_generation; /* written here, read by the main thread */
+    _Atomic bool finished;
+};
+
+/* Starts the thread. 0 or -errno. */
+int worker_start(struct worker *worker, struct proxy_shared *shared, uint32_t index);
+/* After the thread finished: joins it and frees all. */
+void worker_join(struct worker *worker);
+
+uint64_t worker_now_ms(struct worker *worker);
+/* (Re)sets TIMED to DELAY_MS from now. */
+void worker_set_deadline(struct worker *worker, struct timed *timed, uint64_t delay_ms);
+void worker_clear_deadline(struct worker *worker, struct timed *timed);
+/* Continues CLIENT in the next turn: others come first. */
+void worker_run_later(struct worker *worker, struct client *client);
+/* The current time as an HTTP date. */
+const char *worker_date(struct worker *worker);
+
+/* The cells of a slot; a dummy when the slot has another incarnation by now. */
+struct listener_counters *
+worker_listener_counters(struct worker *worker, uint32_t slot, uint32_t incarnation);
+struct member_counters *
+worker_member_counters(struct worker *worker, uint32_t slot, uint32_t incarnation);
+
+#endif
