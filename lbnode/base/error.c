@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 static const struct {
     int status;
@@ -27,13 +28,38 @@ bool error_set(struct error *error, enum error_kind kind, const char *format, ..
     return false;
 }
 
+enum {
+    VALUE_SIZE = 124
+};
+
+/* A copy of VALUE that fits into a sentence: cut between characters, no control characters. */
+static void quote(const char *value, char out[VALUE_SIZE + 4])
+{
+    size_t size = strnlen(value, VALUE_SIZE);
+    if (size == VALUE_SIZE) {
+        size = VALUE_SIZE - 4;
+        while (size > 0 && ((unsigned char)value[size] & 0xc0) == 0x80)
+            size--;
+    }
+    memcpy(out, value, size);
+    memcpy(out + size, "...", 4);
+    if (value[size] == '\0')
+        out[size] = '\0';
+    for (char *c = out; *c; c++) {
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            *c = '?';
+    }
+}
+
 bool error_invalid_field(struct error *error,
                          const char *field,
                          const char *value,
                          const char *reason)
 {
+    char quoted[VALUE_SIZE + 4];
+    quote(value, quoted);
     return error_set(error, ERROR_INVALID,
-                     "Invalid input for field/attribute %s. Value: '%.120s'. %s", field, value,
+                     "Invalid input for field/attribute %s. Value: '%s'. %s", field, quoted,
                      reason);
 }
 

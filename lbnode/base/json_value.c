@@ -1,5 +1,7 @@
 #include "lbnode/base/json_value.h"
 
+#include "lbnode/base/text.h"
+
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,9 +107,12 @@ struct json_value *json_value_string(const char *text)
     char *copy = strdup(text);
     if (!copy)
         return json_value_null();
-    for (char *c = copy; *c; c++) {
-        if ((unsigned char)*c >= 0x80)
-            *c = '?';
+    /* Only the bytes that are wrong; a valid part of the text stays readable. */
+    for (char *at = copy; *at;) {
+        size_t size = text_utf8_sequence(at, strlen(at));
+        if (size == 0)
+            *at = '?';
+        at += size ? size : 1;
     }
     json = json_string(copy);
     free(copy);

@@ -91,9 +91,9 @@ const char *text_string(const struct text *text)
     return text->data ? text->data : "";
 }
 
-/* Length of the sequence that starts at P, 0 when it is not valid UTF-8 (RFC 3629). */
-static size_t utf8_sequence(const uint8_t *p, size_t left)
+size_t text_utf8_sequence(const char *data, size_t left)
 {
+    const uint8_t *p = (const uint8_t *)data;
     static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
     size_t size = p[0] < 0x80       ? 1
                   : p[0] >> 5 == 6  ? 2
@@ -118,7 +118,7 @@ bool text_is_clean_utf8(const char *data, size_t size)
 {
     const uint8_t *p = (const uint8_t *)data;
     for (size_t i = 0; i < size;) {
-        size_t step = utf8_sequence(p + i, size - i);
+        size_t step = text_utf8_sequence(data + i, size - i);
         bool c1_control = step == 2 && p[i] == 0xc2 && p[i + 1] < 0xa0;
         if (step == 0 || c1_control || (step == 1 && (p[i] < 0x20 || p[i] == 0x7f)))
             return false;

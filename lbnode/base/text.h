@@ -23,6 +23,9 @@ void text_clear(struct text *text); /* keeps the memory */
 void text_free(struct text *text);
 const char *text_string(const struct text *text); /* never NULL */
 
+/* Bytes of the character that starts at DATA (LEFT > 0); 0 when it is not valid UTF-8 (RFC
+ * 3629). */
+size_t text_utf8_sequence(const char *data, size_t left);
 /* True for valid UTF-8 without control characters (replication.md 5.1). */
 bool text_is_clean_utf8(const char *data, size_t size);
 /* Number of code points of valid UTF-8. */

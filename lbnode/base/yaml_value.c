@@ -35,19 +35,56 @@ static bool next_event(struct reader *reader, yaml_event_t *event)
     return fail(reader, reader->parser.problem_mark, problem);
 }
 
+static bool is_one_of(const char *text, const char *const *words)
+{
+    for (; *words; words++) {
+        if (strcmp(text, *words) == 0)
+            return true;
+    }
+    return false;
+}
+
+static const char *const null_words[] = {"", "~", "null", "Null", "NULL", NULL};
+static const char *const true_words[] = {"true", "True", "TRUE", NULL};
+static const char *const false_words[] = {"false", "False", "FALSE", NULL};
+/* Booleans of YAML 1.1, which other readers still know. */
+static const char *const old_words[] = {"y", "Y",  "yes", "Yes", "YES", "on",  "On",  "ON", "n",
+                                        "N", "no", "No",  "NO",  "off", "Off", "OFF", NULL};
+
 static struct json_value *typed_scalar(const yaml_event_t *event)
 {
     const char *text = (const char *)event->data.scalar.value;
     int64_t number;
     if (event->data.scalar.style != YAML_PLAIN_SCALAR_STYLE)
         return json_value_string(text);
-    if (text[0] == '\0' || strcmp(text, "~") == 0 || strcmp(text, "null") == 0)
+    if (is_one_of(text, null_words))
         return json_value_null();
-    if (strcmp(text, "true") == 0 || strcmp(text, "false") == 0)
-        return json_value_bool(text[0] == 't');
+    if (is_one_of(text, true_words) || is_one_of(text, false_words))
+        return json_value_bool(is_one_of(text, true_words));
     if (parse_integer(text, INT64_MIN, INT64_MAX, &number))
         return json_value_integer(number);
     return json_value_string(text);
+}
+
+/* Anchors, tags and NUL characters have no meaning here: refused rather than ignored. */
+static bool is_plain_node(struct reader *reader, const yaml_event_t *event)
+{
+    const yaml_char_t *anchor = NULL, *tag = NULL;
+    if (event->type == YAML_SCALAR_EVENT) {
+        anchor = event->data.scalar.anchor;
+        tag = event->data.scalar.tag;
+        if (strlen((const char *)event->data.scalar.value) != event->data.scalar.length)
+            return fail(reader, event->start_mark, "a NUL character is not allowed");
+    } else if (event->type == YAML_SEQUENCE_START_EVENT) {
+        anchor = event->data.sequence_start.anchor;
+        tag = event->data.sequence_start.tag;
+    } else if (event->type == YAML_MAPPING_START_EVENT) {
+        anchor = event->data.mapping_start.anchor;
+        tag = event->data.mapping_start.tag;
+    }
+    if (anchor)
+        return fail(reader, event->start_mark, "anchors are not supported");
+    return !tag || fail(reader, event->start_mark, "tags are not supported");
 }
 
 static bool read_items(struct reader *reader, struct json_value *array, int depth)
@@ -73,6 +110,8 @@ read_pair(struct reader *reader, struct json_value *object, const yaml_event_t *
     yaml_event_t event;
     if (key->type != YAML_SCALAR_EVENT)
         return fail(reader, key->start_mark, "a key must be plain text");
+    if (!is_plain_node(reader, key))
+        return false;
     const char *name = (const char *)key->data.scalar.value;
     if (json_value_get(object, name))
         return fail(reader, key->start_mark, "the key stands twice in the same mapping");
@@ -107,6 +146,8 @@ static struct json_value *read_node(struct reader *reader, const yaml_event_t *e
         fail(reader, event->start_mark, "nested too deep");
         return NULL;
     }
+    if (!is_plain_node(reader, event))
+        return NULL;
     switch (event->type) {
     case YAML_SCALAR_EVENT: return typed_scalar(event);
     case YAML_SEQUENCE_START_EVENT:
@@ -189,10 +230,16 @@ static void emit_scalar(yaml_emitter_t *emitter, const char *text, bool quoted)
 /* A string that would read back as something else has to be quoted. */
 static bool needs_quotes(const char *text)
 {
-    int64_t number;
-    return text[0] == '\0' || strcmp(text, "~") == 0 || strcmp(text, "null") == 0 ||
-           strcmp(text, "true") == 0 || strcmp(text, "false") == 0 ||
-           parse_integer(text, INT64_MIN, INT64_MAX, &number);
+    /* What looks like a number or, in YAML 1.1, a time to other readers. An IPv4 address does
+     * not. */
+    const char *dot = strchr(text, '.');
+    bool digits = text[strcspn(text, "0123456789")] != '\0';
+    bool number =
+        strspn(text, "0123456789+-._eE") == strlen(text) && !(dot && strchr(dot + 1, '.'));
+    bool time = strspn(text, "0123456789:") == strlen(text);
+    bool numeric = digits && (number || time || strncmp(text, "0x", 2) == 0);
+    return numeric || is_one_of(text, null_words) || is_one_of(text, true_words) ||
+           is_one_of(text, false_words) || is_one_of(text, old_words);
 }
 
 static void emit_value(yaml_emitter_t *emitter, const struct json_value *value)
@@ -209,7 +256,7 @@ static void emit_value(yaml_emitter_t *emitter, const struct json_value *value)
         emit_scalar(emitter, number, false);
         break;
     case JSON_KIND_REAL:
-        snprintf(number, sizeof(number), "%g", json_value_fraction(value));
+        snprintf(number, sizeof(number), "%.15g", json_value_fraction(value));
         emit_scalar(emitter, number, false);
         break;
     case JSON_KIND_STRING:

@@ -57,7 +57,8 @@ static struct json_value *read_document(const char *path, struct error *error)
     if (read_file(path, &text, error)) {
         document = parse_document(&text, &reason);
         if (!document)
-            error_set(error, ERROR_INVALID, "%s: %.400s", path, reason.text);
+            error_set(error, ERROR_INVALID, "%s: %.400s",
+                      strcmp(path, "-") == 0 ? "standard input" : path, reason.text);
     }
     text_free(&text);
     return document;
