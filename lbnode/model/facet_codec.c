@@ -290,6 +290,9 @@ static bool parse_facet(struct facet_values *values, struct bytes bytes, struct 
     for (size_t i = 0; i < values->count; i++) {
         const struct field *field = values->fields[i];
         const struct text_list *list = &values->values[i].list;
+        if ((field->flags & FIELD_REQUIRED) && !values->present[i])
+            return error_set(error, ERROR_INVALID, "the record lacks attribute %s",
+                             field->name);
         if (!field_check_list(field, list, error) ||
             (field->type == FIELD_TEXT_MAP && !check_map(field, list, error)))
             return false;

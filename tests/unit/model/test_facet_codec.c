@@ -155,6 +155,13 @@ static void malformed_records_are_refused(void **state)
     assert_false(READ(RESOURCE_POOL, FACET_LIFE, ""));
 }
 
+static void a_record_without_a_mandatory_attribute_is_refused(void **state)
+{
+    assert_true(READ(RESOURCE_POOL, FACET_CREATION, "\x18\x01"));
+    assert_false(READ(RESOURCE_POOL, FACET_CREATION, ""));
+    assert_true(READ(RESOURCE_MEMBER, 12, "")); /* nothing of it is mandatory */
+}
+
 /* Equal meaning has equal bytes, or merged copies would look like conflicts. */
 static void lists_and_maps_have_one_form(void **state)
 {
@@ -189,6 +196,7 @@ int main(void)
         cmocka_unit_test(a_negative_number_survives),
         cmocka_unit_test(a_newer_nodes_attribute_is_skipped),
         cmocka_unit_test(malformed_records_are_refused),
+        cmocka_unit_test(a_record_without_a_mandatory_attribute_is_refused),
         cmocka_unit_test(lists_and_maps_have_one_form),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
