@@ -1,9 +1,12 @@
 /* lbnode run: the daemon; everything else: the command line. */
-#include <stdio.h>
+#include "lbnode/cli/cli.h"
+#include "lbnode/node/node_run.h"
+
+#include <string.h>
 
 int main(int argc, char **argv)
 {
-    (void)argv;
-    fprintf(stderr, "lbnode: no commands yet (%d arguments)\n", argc - 1);
-    return 2;
+    if (argc > 1 && strcmp(argv[1], "run") == 0)
+        return node_run(argc - 2, argv + 2);
+    return cli_main(argc, argv);
 }

@@ -52,7 +52,7 @@ static void ask_to_stop(struct supervisor *supervisor, enum process_role role)
         grace_ms += stop.drain_ms;
     if (role == PROCESS_CONTROL)
         grace_ms = CONTROL_STOP_GRACE_MS;
-    relay_send(supervisor, role, &stop.header, NULL, 0);
+    supervisor_send(supervisor, role, &stop.header, NULL, 0);
     loop_timer_start(supervisor->loop, &supervisor->stop_timer, grace_ms, kill_awaited);
 }
 
@@ -64,7 +64,7 @@ void supervisor_continue_stop(struct supervisor *supervisor)
     while (supervisor->stop_role != PROCESS_SUPERVISOR &&
            supervisor->children[supervisor->stop_role].pid == 0) {
         if (supervisor->stop_role == PROCESS_VRRP)
-            relay_remove_owned(supervisor);
+            supervisor_remove_owned(supervisor);
         supervisor->stop_role = next_to_stop(supervisor->stop_role);
     }
     if (supervisor->stop_role == PROCESS_SUPERVISOR)
@@ -77,7 +77,7 @@ void supervisor_begin_stop(struct supervisor *supervisor, int exit_status)
 {
     supervisor->stopping = true;
     supervisor->exit_status = exit_status;
-    relay_event(supervisor, EVENT_NODE_STOPPING, "the node is stopping");
+    supervisor_event(supervisor, EVENT_NODE_STOPPING, "the node is stopping");
 #ifdef LBNODE_SYSTEMD
     sd_notify(0, "STOPPING=1");
 #endif
@@ -168,7 +168,7 @@ static void release(struct supervisor *supervisor, const sigset_t *before)
 {
     bindings_free(supervisor);
     snapshots_free(supervisor);
-    relay_free(supervisor);
+    supervisor_relay_free(supervisor);
     loop_timer_stop(&supervisor->stop_timer);
     loop_io_stop(&supervisor->signal_io);
     if (supervisor->signal_fd >= 0)

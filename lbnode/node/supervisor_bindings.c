@@ -81,15 +81,15 @@ static void send_result(struct supervisor *supervisor, const struct binding *bin
     struct message_bind_result result = MESSAGE_OF(BIND_RESULT, struct message_bind_result);
     result.endpoint = binding->endpoint;
     result.error_number = binding->error_number;
-    relay_send(supervisor, PROCESS_CONTROL, &result.header, NULL, 0);
+    supervisor_send(supervisor, PROCESS_CONTROL, &result.header, NULL, 0);
 }
 
 static void send_sockets(struct supervisor *supervisor, const struct binding *binding)
 {
     struct message_listener listener = MESSAGE_OF(LISTENER, struct message_listener);
     listener.endpoint = binding->endpoint;
-    relay_send(supervisor, PROCESS_PROXY, &listener.header, binding->fds,
-               supervisor->settings->worker_count);
+    supervisor_send(supervisor, PROCESS_PROXY, &listener.header, binding->fds,
+                    supervisor->settings->worker_count);
 }
 
 static void
@@ -98,10 +98,10 @@ report_change(struct supervisor *supervisor, const struct binding *binding, int 
     char text[IP_ENDPOINT_TEXT_SIZE];
     ip_endpoint_format(&binding->endpoint, text);
     if (binding->error_number > 0)
-        relay_event(supervisor, EVENT_BIND_FAILED, "cannot listen on %s: %s", text,
-                    strerror(binding->error_number));
+        supervisor_event(supervisor, EVENT_BIND_FAILED, "cannot listen on %s: %s", text,
+                         strerror(binding->error_number));
     else if (before > 0)
-        relay_event(supervisor, EVENT_BIND_RESTORED, "listening on %s", text);
+        supervisor_event(supervisor, EVENT_BIND_RESTORED, "listening on %s", text);
     send_result(supervisor, binding);
 }
 
@@ -190,7 +190,7 @@ static void drop(struct supervisor *supervisor, struct binding *binding)
     struct message_listener_gone gone = MESSAGE_OF(LISTENER_GONE, struct message_listener_gone);
     gone.endpoint = binding->endpoint;
     if (binding->fds) {
-        relay_send(supervisor, PROCESS_PROXY, &gone.header, NULL, 0);
+        supervisor_send(supervisor, PROCESS_PROXY, &gone.header, NULL, 0);
         close_sockets(binding->fds, supervisor->settings->worker_count);
     }
     free(binding);

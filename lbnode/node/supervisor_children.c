@@ -22,7 +22,7 @@ enum {
 static void
 on_message(void *context, const struct message *message, const int *fds, size_t fd_count)
 {
-    relay_message(context, message, fds, fd_count);
+    supervisor_relay(context, message, fds, fd_count);
 }
 
 static void kill_child(struct loop_timer *timer)
@@ -122,7 +122,7 @@ void children_start(struct supervisor *supervisor, enum process_role role)
         cannot_start(child, ENOMEM);
         return;
     }
-    relay_replay(supervisor, role);
+    supervisor_replay(supervisor, role);
     fflush(NULL);
     pid_t pid = fork();
     if (pid == 0)
@@ -135,10 +135,10 @@ void children_start(struct supervisor *supervisor, enum process_role role)
     }
     child->pid = pid;
     children_write_pids(supervisor);
-    relay_process(supervisor, role);
+    supervisor_tell_process(supervisor, role);
     if (child->restarts > 0)
-        relay_event(supervisor, EVENT_PROCESS_RESTARTED, "%s runs again as process %d",
-                    process_role_name(role), (int)pid);
+        supervisor_event(supervisor, EVENT_PROCESS_RESTARTED, "%s runs again as process %d",
+                         process_role_name(role), (int)pid);
 }
 
 void children_write_pids(struct supervisor *supervisor)
@@ -174,7 +174,7 @@ static void eligible_set(struct supervisor *supervisor, bool eligible, const cha
                    (supervisor->eligible.eligible != 0) != eligible;
     supervisor->eligible = message;
     if (changed)
-        relay_send(supervisor, PROCESS_VRRP, &message.header, NULL, 0);
+        supervisor_send(supervisor, PROCESS_VRRP, &message.header, NULL, 0);
 }
 
 static void proxy_is_stable(struct loop_timer *timer)
@@ -232,9 +232,9 @@ static void describe_end(int status, char *out, size_t size)
 
 static void resign(struct supervisor *supervisor)
 {
-    relay_remove_owned(supervisor);
+    supervisor_remove_owned(supervisor);
     supervisor->status_count = 0; /* it starts as a newcomer */
-    relay_event(
+    supervisor_event(
         supervisor, EVENT_VRRP_RESIGNED,
         "vrrp died %u times within a minute; its addresses are removed, next try in %d s",
         supervisor->children[PROCESS_VRRP].policy.deaths, RESTART_RESIGNED_DELAY_MS / 1000);
@@ -259,9 +259,9 @@ static void died(struct child *child, int status)
     struct restart_decision decision =
         restart_policy_died(&child->policy, child->role, loop_now_ms(supervisor->loop));
     child->restarts++;
-    relay_process(supervisor, child->role);
-    relay_event(supervisor, EVENT_PROCESS_DIED, "%s (process %d) %s",
-                process_role_name(child->role), (int)pid, end);
+    supervisor_tell_process(supervisor, child->role);
+    supervisor_event(supervisor, EVENT_PROCESS_DIED, "%s (process %d) %s",
+                     process_role_name(child->role), (int)pid, end);
     if (child->role == PROCESS_CONTROL && !supervisor->ready && WIFEXITED(status) &&
         WEXITSTATUS(status) == EXIT_UNUSABLE) {
         supervisor_begin_stop(supervisor, 1);

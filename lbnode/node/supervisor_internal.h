@@ -127,24 +127,26 @@ void eligible_proxy_runs(struct supervisor *supervisor);
 
 /* ---- supervisor_relay.c ---- */
 
-void relay_message(struct child *from,
-                   const struct message *message,
-                   const int *fds,
-                   size_t fd_count);
+void supervisor_relay(struct child *from,
+                      const struct message *message,
+                      const int *fds,
+                      size_t fd_count);
 /* Sends to ROLE if it runs. */
-void relay_send(struct supervisor *supervisor,
-                enum process_role role,
-                const struct message *message,
-                const int *fds,
-                size_t fd_count);
+void supervisor_send(struct supervisor *supervisor,
+                     enum process_role role,
+                     const struct message *message,
+                     const int *fds,
+                     size_t fd_count);
 /* Everything a process that starts now has to know. */
-void relay_replay(struct supervisor *supervisor, enum process_role role);
-void relay_event(struct supervisor *supervisor, enum event_code code, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-void relay_process(struct supervisor *supervisor, enum process_role role);
+void supervisor_replay(struct supervisor *supervisor, enum process_role role);
+void supervisor_event(struct supervisor *supervisor,
+                      enum event_code code,
+                      const char *format,
+                      ...) __attribute__((format(printf, 3, 4)));
+void supervisor_tell_process(struct supervisor *supervisor, enum process_role role);
 /* Takes every address away that vrrp told us about. */
-void relay_remove_owned(struct supervisor *supervisor);
-void relay_free(struct supervisor *supervisor);
+void supervisor_remove_owned(struct supervisor *supervisor);
+void supervisor_relay_free(struct supervisor *supervisor);
 
 /* ---- supervisor_snapshots.c ---- */
 

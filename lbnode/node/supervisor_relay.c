@@ -15,11 +15,11 @@
 #    include <systemd/sd-daemon.h>
 #endif
 
-void relay_send(struct supervisor *supervisor,
-                enum process_role role,
-                const struct message *message,
-                const int *fds,
-                size_t fd_count)
+void supervisor_send(struct supervisor *supervisor,
+                     enum process_role role,
+                     const struct message *message,
+                     const int *fds,
+                     size_t fd_count)
 {
     struct channel *channel = supervisor->children[role].channel;
     if (!channel)
@@ -36,7 +36,7 @@ void relay_send(struct supervisor *supervisor,
 static void send_list(struct supervisor *supervisor, const struct message_list *list)
 {
     for (size_t i = 0; i < list->count; i++)
-        relay_send(supervisor, PROCESS_VRRP, &list->items[i].header, NULL, 0);
+        supervisor_send(supervisor, PROCESS_VRRP, &list->items[i].header, NULL, 0);
 }
 
 /* Only whole sets go on: a control process that dies in the middle changes nothing. */
@@ -95,7 +95,7 @@ static void keep_owned(struct supervisor *supervisor, const struct message_vrrp_
     }
 }
 
-void relay_remove_owned(struct supervisor *supervisor)
+void supervisor_remove_owned(struct supervisor *supervisor)
 {
     for (size_t i = 0; i < supervisor->owned_count; i++) {
         char text[IP_ADDRESS_TEXT_SIZE];
@@ -132,7 +132,7 @@ static void keep_event(struct supervisor *supervisor, const struct message_event
 static void pass_event(struct supervisor *supervisor, const struct message_event *event)
 {
     if (supervisor->children[PROCESS_CONTROL].channel)
-        relay_send(supervisor, PROCESS_CONTROL, &event->header, NULL, 0);
+        supervisor_send(supervisor, PROCESS_CONTROL, &event->header, NULL, 0);
     else
         keep_event(supervisor, event);
 }
@@ -150,7 +150,10 @@ static void take_event(struct child *from, const struct message_event *message)
         announce_ready(from->supervisor);
 }
 
-void relay_event(struct supervisor *supervisor, enum event_code code, const char *format, ...)
+void supervisor_event(struct supervisor *supervisor,
+                      enum event_code code,
+                      const char *format,
+                      ...)
 {
     struct message_event event = MESSAGE_OF(EVENT, struct message_event);
     va_list arguments;
@@ -178,10 +181,10 @@ static struct message_process process_message(struct supervisor *supervisor,
     return process;
 }
 
-void relay_process(struct supervisor *supervisor, enum process_role role)
+void supervisor_tell_process(struct supervisor *supervisor, enum process_role role)
 {
     struct message_process process = process_message(supervisor, role);
-    relay_send(supervisor, PROCESS_CONTROL, &process.header, NULL, 0);
+    supervisor_send(supervisor, PROCESS_CONTROL, &process.header, NULL, 0);
 }
 
 /* ---- in -------------------------------------------------------------------------------------
@@ -191,8 +194,8 @@ static void take_running(struct supervisor *supervisor, const struct message_run
 {
     supervisor->running_generation = running->generation;
     eligible_proxy_runs(supervisor);
-    relay_send(supervisor, PROCESS_CONTROL, &running->header, NULL, 0);
-    relay_send(supervisor, PROCESS_VRRP, &running->header, NULL, 0);
+    supervisor_send(supervisor, PROCESS_CONTROL, &running->header, NULL, 0);
+    supervisor_send(supervisor, PROCESS_VRRP, &running->header, NULL, 0);
 }
 
 static void from_control(struct supervisor *supervisor, const struct message *message)
@@ -205,7 +208,7 @@ static void from_control(struct supervisor *supervisor, const struct message *me
     case MESSAGE_VRRP_ADDRESS:
     case MESSAGE_VRRP_COMMIT: take_vrrp_set(supervisor, message); break;
     case MESSAGE_IMPORTED_VERDICT:
-        relay_send(supervisor, PROCESS_HEALTH, message, NULL, 0);
+        supervisor_send(supervisor, PROCESS_HEALTH, message, NULL, 0);
         break;
     default: break;
     }
@@ -215,16 +218,16 @@ static void from_vrrp(struct supervisor *supervisor, const struct message *messa
 {
     if (message->type == MESSAGE_VRRP_STATUS) {
         keep_status(supervisor, (const void *)message);
-        relay_send(supervisor, PROCESS_CONTROL, message, NULL, 0);
+        supervisor_send(supervisor, PROCESS_CONTROL, message, NULL, 0);
     } else if (message->type == MESSAGE_VRRP_OWNED) {
         keep_owned(supervisor, (const void *)message);
     }
 }
 
-void relay_message(struct child *from,
-                   const struct message *message,
-                   const int *fds,
-                   size_t fd_count)
+void supervisor_relay(struct child *from,
+                      const struct message *message,
+                      const int *fds,
+                      size_t fd_count)
 {
     struct supervisor *supervisor = from->supervisor;
     size_t used = 0;
@@ -254,7 +257,7 @@ static void send_snapshot(struct supervisor *supervisor, enum process_role role)
     struct message_snapshot snapshot = MESSAGE_OF(SNAPSHOT, struct message_snapshot);
     snapshot.generation = supervisor->current.generation;
     if (supervisor->current.fd >= 0)
-        relay_send(supervisor, role, &snapshot.header, &supervisor->current.fd, 1);
+        supervisor_send(supervisor, role, &snapshot.header, &supervisor->current.fd, 1);
 }
 
 static void send_running(struct supervisor *supervisor, enum process_role role)
@@ -262,30 +265,30 @@ static void send_running(struct supervisor *supervisor, enum process_role role)
     struct message_running running = MESSAGE_OF(RUNNING, struct message_running);
     running.generation = supervisor->running_generation;
     if (running.generation > 0)
-        relay_send(supervisor, role, &running.header, NULL, 0);
+        supervisor_send(supervisor, role, &running.header, NULL, 0);
 }
 
 static void send_statuses(struct supervisor *supervisor, enum process_role role)
 {
     for (size_t i = 0; i < supervisor->status_count; i++)
-        relay_send(supervisor, role, &supervisor->statuses[i].header, NULL, 0);
+        supervisor_send(supervisor, role, &supervisor->statuses[i].header, NULL, 0);
 }
 
 static void replay_control(struct supervisor *supervisor)
 {
     for (int role = 0; role < PROCESS_ROLE_COUNT; role++)
         if (role != PROCESS_CONTROL)
-            relay_process(supervisor, (enum process_role)role);
+            supervisor_tell_process(supervisor, (enum process_role)role);
     send_snapshot(supervisor, PROCESS_CONTROL);
     bindings_replay(supervisor, PROCESS_CONTROL);
     send_running(supervisor, PROCESS_CONTROL);
     send_statuses(supervisor, PROCESS_CONTROL);
     for (size_t i = 0; i < supervisor->event_count; i++)
-        relay_send(supervisor, PROCESS_CONTROL, &supervisor->events[i].header, NULL, 0);
+        supervisor_send(supervisor, PROCESS_CONTROL, &supervisor->events[i].header, NULL, 0);
     supervisor->event_count = 0;
 }
 
-void relay_replay(struct supervisor *supervisor, enum process_role role)
+void supervisor_replay(struct supervisor *supervisor, enum process_role role)
 {
     switch (role) {
     case PROCESS_CONTROL: replay_control(supervisor); break;
@@ -296,7 +299,7 @@ void relay_replay(struct supervisor *supervisor, enum process_role role)
     case PROCESS_HEALTH: send_snapshot(supervisor, PROCESS_HEALTH); break;
     case PROCESS_VRRP:
         if (supervisor->eligible.header.type != MESSAGE_NONE)
-            relay_send(supervisor, role, &supervisor->eligible.header, NULL, 0);
+            supervisor_send(supervisor, role, &supervisor->eligible.header, NULL, 0);
         send_statuses(supervisor, PROCESS_VRRP);
         send_running(supervisor, PROCESS_VRRP);
         send_list(supervisor, &supervisor->vrrp_set);
@@ -305,7 +308,7 @@ void relay_replay(struct supervisor *supervisor, enum process_role role)
     }
 }
 
-void relay_free(struct supervisor *supervisor)
+void supervisor_relay_free(struct supervisor *supervisor)
 {
     message_list_free(&supervisor->vrrp_set);
     message_list_free(&supervisor->vrrp_pending);

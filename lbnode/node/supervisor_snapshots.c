@@ -83,8 +83,8 @@ static void hand_on(struct supervisor *supervisor)
     struct message_snapshot message = MESSAGE_OF(SNAPSHOT, struct message_snapshot);
     message.generation = supervisor->current.generation;
     bindings_open(supervisor, &supervisor->current.endpoints);
-    relay_send(supervisor, PROCESS_PROXY, &message.header, &supervisor->current.fd, 1);
-    relay_send(supervisor, PROCESS_HEALTH, &message.header, &supervisor->current.fd, 1);
+    supervisor_send(supervisor, PROCESS_PROXY, &message.header, &supervisor->current.fd, 1);
+    supervisor_send(supervisor, PROCESS_HEALTH, &message.header, &supervisor->current.fd, 1);
     bindings_close_unwanted(supervisor);
 }
 
@@ -118,10 +118,11 @@ void snapshots_proxy_died(struct supervisor *supervisor)
     if (supervisor->current_deaths < POISON_DEATHS || supervisor->proven.fd < 0 ||
         supervisor->proven.generation == supervisor->current.generation)
         return;
-    relay_event(supervisor, EVENT_POISON_CONFIG,
-                "the proxy died %u times on configuration %llu; serving %llu again",
-                supervisor->current_deaths, (unsigned long long)supervisor->current.generation,
-                (unsigned long long)supervisor->proven.generation);
+    supervisor_event(supervisor, EVENT_POISON_CONFIG,
+                     "the proxy died %u times on configuration %llu; serving %llu again",
+                     supervisor->current_deaths,
+                     (unsigned long long)supervisor->current.generation,
+                     (unsigned long long)supervisor->proven.generation);
     loop_timer_stop(&supervisor->proven_timer);
     if (copy(&supervisor->proven, &supervisor->current)) {
         supervisor->current_deaths = 0;
