@@ -24,7 +24,7 @@ enum {
 struct vrrp_machine_settings {
     uint8_t priority; /* 1..254 */
     bool preempt;
-    uint32_t preempt_delay_us;
+    uint64_t preempt_delay_us;
     uint32_t advert_interval_us;
     /* Added to the dead time so that nodes of equal priority do not take over at the same
      * moment: smallest on the node whose address wins a tie. */

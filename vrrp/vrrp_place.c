@@ -15,7 +15,7 @@ static const struct interface *toward_peers(const struct vrrp_config *config,
     for (size_t i = 0; i < config->peer_count; i++) {
         const struct ip_address *peer = &config->peers[i].address;
         const struct interface *found = interface_table_toward(table, peer);
-        if (found && (family == 0 || peer->family == family))
+        if (found && !found->loopback && (family == 0 || peer->family == family))
             return found;
     }
     return NULL;

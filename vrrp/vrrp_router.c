@@ -171,7 +171,7 @@ static void set_settings(struct vrrp_router *router,
     struct vrrp_machine_settings *settings = &router->machine.settings;
     settings->priority = router->group.priority;
     settings->preempt = router->group.preempt;
-    settings->preempt_delay_us = router->group.preempt_delay_ms * 1000;
+    settings->preempt_delay_us = router->group.preempt_delay_ms * UINT64_C(1000);
     settings->advert_interval_us = router->group.advert_interval_ms * 1000;
     settings->tie_delay_us =
         vrrp_place_tie_delay_us(&host->config, &host->table, settings->advert_interval_us);

@@ -93,6 +93,9 @@ static void a_loopback_subnet_is_no_home_for_a_router(void **state)
     struct interface_table table = host_table();
     struct vrrp_config config = {0};
     assert_null(place(&config, "", &table, "127.0.0.9").interface);
+    add_peer(&config, "127.0.0.2"); /* several nodes on one host */
+    assert_string_equal(place(&config, "", &table, "192.0.2.100").interface->name, "eth0");
+    vrrp_config_free(&config);
     interface_table_free(&table);
 }
 
