@@ -154,14 +154,12 @@ void core_refresh_roster(struct core *core, struct core_actions *actions)
         core_act(actions, CORE_LEFT);
     core->removed = removed;
     core_peers_refresh(core);
-    core->summary_dirty = true;
+    core_refresh_shown(core);
 }
 
-/* The vector that others see, and digest and hash of the same moment. */
-void core_refresh_summary(struct core *core)
+/* The vector that others see. */
+void core_refresh_shown(struct core *core)
 {
-    if (!core->summary_dirty || core->committing)
-        return;
     core->shown.count = 0;
     for (size_t i = 0; i < core->durable.count; i++) {
         const struct dot *dot = &core->durable.entries[i];
@@ -169,8 +167,20 @@ void core_refresh_summary(struct core *core)
         vv_raise(&core->shown, dot->stream, dot->seq < limit ? dot->seq : limit);
     }
     core->digest = vv_digest(&core->shown);
+}
+
+/* The hash of the raw state at exactly the shown vector; false while a commit is under way,
+ * when memory is ahead of it. */
+bool core_refresh_hash(struct core *core)
+{
+    if (core->hash_digest == core->digest && core->hash_known)
+        return true;
+    if (core->committing)
+        return false;
     facet_state_hash(&core->facets, core->state_hash);
-    core->summary_dirty = false;
+    core->hash_digest = core->digest;
+    core->hash_known = true;
+    return true;
 }
 
 /* ---- dispatch --------------------------------------------------------------------------- */
@@ -238,7 +248,7 @@ uint64_t core_position(const struct core *core)
 
 void core_state_hash(struct core *core, uint8_t out[HASH_SIZE])
 {
-    core_refresh_summary(core);
+    core_refresh_hash(core);
     memcpy(out, core->state_hash, HASH_SIZE);
 }
 

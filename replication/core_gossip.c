@@ -77,7 +77,6 @@ static uint64_t heartbeat_interval_us(const struct core *core)
 static void send_heartbeat(struct core *core, struct peer *peer, struct core_actions *actions)
 {
     struct wire_writer body = {0};
-    core_refresh_summary(core);
     wire_put_varint(&body, 1, core->now.mono_us);
     if (peer->their_sent_us) {
         wire_put_varint(&body, 2, peer->their_sent_us);
@@ -85,7 +84,8 @@ static void send_heartbeat(struct core *core, struct peer *peer, struct core_act
     }
     wire_put_varint(&body, 4, core->now.wall_ms);
     wire_put_fixed64(&body, 5, core->digest);
-    wire_put_bytes(&body, 6, (struct bytes){core->state_hash, 8});
+    if (core_refresh_hash(core))
+        wire_put_bytes(&body, 6, (struct bytes){core->state_hash, 8});
     wire_put_varint(&body, 7, core->storage_problem[0] != 0);
     core_act_send(actions, &peer->id, FRAME_HEARTBEAT, &body);
     uint64_t interval = heartbeat_interval_us(core);
@@ -99,7 +99,6 @@ static void send_vector(struct core *core,
                         struct core_actions *actions)
 {
     struct wire_writer body = {0};
-    core_refresh_summary(core);
     vv_put(&body, 1, &core->shown);
     wire_put_varint(&body, 2, wants_reply);
     core_act_send(actions, peer, FRAME_VV, &body);
@@ -186,6 +185,7 @@ static void resend(struct core *core, struct peer *peer, struct core_actions *ac
 
 struct heartbeat {
     uint64_t sent_us, echo_us, echo_delay_us, wall_ms, digest, hash;
+    bool has_hash;
 };
 
 static bool parse_heartbeat(struct bytes in, struct heartbeat *out)
@@ -204,6 +204,7 @@ static bool parse_heartbeat(struct bytes in, struct heartbeat *out)
             if (field.type != WIRE_BYTES || field.bytes.size != 8)
                 return false;
             out->hash = load_be64(field.bytes.data);
+            out->has_hash = true;
             break;
         }
     }
@@ -260,7 +261,6 @@ static void check_divergence(struct core *core,
 static void compare_digest(struct core *core, struct peer *peer, struct core_actions *actions)
 {
     const uint64_t settle_us = 250 * MS;
-    core_refresh_summary(core);
     if (peer->digest == core->digest) {
         peer->differs_since_us = 0;
         peer->exchange_delay_us = 0;
@@ -577,7 +577,6 @@ void core_visit_peers(struct core *core,
                       void (*visit)(void *context, const struct peer_view *peer),
                       void *context)
 {
-    core_refresh_summary(core);
     for (size_t i = 0; i < core->peer_count; i++) {
         const struct peer *peer = core->peers[i];
         const struct roster_node *node = roster_find(&core->roster, &peer->id);

@@ -123,9 +123,10 @@ struct core {
     struct uuid_map changes; /* change_id -> struct change_row */
 
     struct vv applied, durable, shown; /* shown: durable, clipped to the cut-offs */
-    uint64_t digest;                   /* of shown, with the hash of the same moment */
+    uint64_t digest;                   /* of shown */
+    uint64_t hash_digest;              /* the digest when state_hash was made */
     uint8_t state_hash[HASH_SIZE];
-    bool summary_dirty;
+    bool hash_known;
     uint64_t position, durable_position;
     struct vv running;
     struct running_mark marks[RUNNING_RING];
@@ -171,7 +172,8 @@ void core_change_note(struct core *core, const struct uuid *id, struct dot dot);
 uint64_t core_cutoff(const struct core *core, const struct stream *stream);
 /* After a change of node objects: roster, peers, and events about who came and went. */
 void core_refresh_roster(struct core *core, struct core_actions *actions);
-void core_refresh_summary(struct core *core);
+void core_refresh_shown(struct core *core);
+bool core_refresh_hash(struct core *core);
 const char *core_node_name(const struct core *core, const struct uuid *id);
 
 /* core_submit.c */

@@ -174,8 +174,7 @@ struct core *core_load(const struct core_settings *settings,
     }
     vv_copy(&core->applied, &core->durable);
     core->durable_position = core->position;
-    core->summary_dirty = true;
-    core_refresh_summary(core);
+    core_refresh_shown(core);
     core->peers_saved_us = now.mono_us;
     return core;
 }

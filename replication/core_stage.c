@@ -476,7 +476,7 @@ void core_persisted(struct core *core, int result, struct core_actions *actions)
     }
     for (size_t i = 0; i < core->staged_count; i++)
         vv_raise(&core->durable, core->staged[i].dot.stream, core->staged[i].dot.seq);
-    core->summary_dirty = true;
+    core_refresh_shown(core);
     core->durable_position = core->position;
     if (core->staged_count > 0) {
         report_changes(core, actions);

@@ -2,6 +2,7 @@
 
 #include "lbnode/base/monotime.h"
 #include "lbnode/base/random.h"
+#include "replication/join.h"
 #include "replication/memory.h"
 #include "replication/node_key.h"
 #include "replication/transport.h"
@@ -211,6 +212,7 @@ void replication_step(struct replication *replication, const struct core_event *
     if (core_wants_stage(replication->core) || event->kind == CORE_TICK)
         step_once(replication, &(struct core_event){.kind = CORE_STAGE});
     replication->depth--;
+    transport_flush(replication->transport);
     schedule_tick(replication);
 }
 
@@ -301,6 +303,8 @@ void replication_close(struct replication *replication)
         return;
     loop_timer_stop(&replication->tick);
     loop_timer_stop(&replication->deliver);
+    join_client_cancel(replication);
+    join_servers_cancel(replication);
     transport_free(replication->transport);
     writer_free(replication->writer);
     core_free(replication->core);

@@ -9,6 +9,7 @@
 
 struct transport;
 struct join_client;
+struct join_server;
 
 struct waiter {
     uint64_t token;
@@ -38,6 +39,7 @@ struct replication {
     struct waiter *waiters;
     size_t waiter_count, waiter_capacity;
     struct join_client *join;
+    struct join_server *join_servers; /* a list */
 };
 
 /* One event through the core, and everything that follows from it. */

@@ -12,6 +12,8 @@ void transport_send(struct transport *transport,
                     uint32_t frame_type,
                     struct bytes body,
                     bool bulk);
+/* Sends what waits for a datagram; at the end of each step. NULL-safe. */
+void transport_flush(struct transport *transport);
 void transport_free(struct transport *transport); /* NULL-safe */
 
 #endif

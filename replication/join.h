@@ -1,0 +1,19 @@
+/* Both ends of a join, over one TCP connection (docs/protocol.md, "Joining"). */
+#ifndef REPLICATION_JOIN_H
+#define REPLICATION_JOIN_H
+
+#include "replication/connection.h"
+#include "replication/replication_internal.h"
+
+/* Is MESSAGE the first one of a joiner? */
+bool join_is_hello(struct bytes message);
+/* Serves a joiner; takes CONNECTION over. */
+void join_serve(struct replication *replication,
+                struct connection *connection,
+                struct bytes hello);
+/* Ends this node's own attempt to join, if one runs. */
+void join_client_cancel(struct replication *replication);
+/* Ends the attempts of others that run here. */
+void join_servers_cancel(struct replication *replication);
+
+#endif
