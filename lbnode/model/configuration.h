@@ -93,12 +93,6 @@ bool configuration_check_update(const struct configuration *configuration,
                                 const struct resource *before,
                                 const struct resource *after,
                                 struct error *error);
-/* May POOL, which is about to be created, become the default pool of the listener LISTENER_ID
- * (listener_id of a pool's creation)? Refuses a listener that already has one. */
-bool configuration_check_attach(const struct configuration *configuration,
-                                const struct uuid *listener_id,
-                                const struct resource *pool,
-                                struct error *error);
 /* Appends the deletion of RESOURCE, and of everything below it when CASCADE; else refuses if a
  * load balancer has children. A pool takes its members and monitor along and is detached from
  * listeners. */

@@ -152,21 +152,6 @@ static bool check_default_pool(const struct configuration *configuration,
     return pool && check_pool_fits(&listener->resource, pool->resource, error);
 }
 
-bool configuration_check_attach(const struct configuration *configuration,
-                                const struct uuid *listener_id,
-                                const struct resource *pool,
-                                struct error *error)
-{
-    const struct effective *found =
-        find_reference(configuration, RESOURCE_LISTENER, listener_id, error);
-    if (!found || !check_pool_fits(found->resource, pool, error))
-        return false;
-    const struct listener *listener = (const struct listener *)found->resource;
-    if (configuration_find(configuration, &listener->default_pool_id))
-        return error_set(error, ERROR_CONFLICT, "This listener already has a default pool");
-    return true;
-}
-
 /* ---- claims ---------------------------------------------------------------------------------
  */
 

@@ -1,84 +1,26 @@
-/* The image is built in memory, array by array, and then written to a memfd that is sealed. The
- * strings come first behind the header, so that their offsets are known when they are added. */
 #include "lbnode/model/snapshot_build.h"
 
 #include "lbnode/base/bytes.h"
 #include "lbnode/base/uuid_map.h"
+#include "lbnode/model/configuration_internal.h"
 #include "lbnode/model/schedule.h"
 #include "lbnode/model/slot_map.h"
+#include "lbnode/model/snapshot_image.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 enum {
-    IMAGE_ALIGNMENT = 8,
     TIMEOUT_MAXIMUM_MS = 2073600000 /* what timeout 0 means */
-};
-
-#define ALIGNED(size) (((size) + IMAGE_ALIGNMENT - 1) / IMAGE_ALIGNMENT * IMAGE_ALIGNMENT)
-
-/* One array of the image while it grows. */
-struct array {
-    uint8_t *data;
-    size_t count, capacity, item_size;
-};
-
-enum array_kind { /* in the order of the image */
-    ARRAY_STRINGS,
-    ARRAY_ENDPOINTS,
-    ARRAY_LISTENERS,
-    ARRAY_CIDRS,
-    ARRAY_POOLS,
-    ARRAY_MEMBERS,
-    ARRAY_MONITORS,
-    ARRAY_SCHEDULE,
-    ARRAY_COUNT
 };
 
 struct build {
     const struct configuration *configuration;
     struct slot_map *slots;
-    struct array arrays[ARRAY_COUNT];
+    struct snapshot_image image;
     struct uuid_map pool_numbers; /* pool id -> index + 1, kept in the pointer itself */
 };
-
-/* COUNT zeroed items, or NULL when out of memory. */
-static void *array_add(struct build *build, enum array_kind kind, size_t count)
-{
-    struct array *array = &build->arrays[kind];
-    if (array->count + count > array->capacity) {
-        size_t capacity = array->capacity ? array->capacity : 32;
-        while (capacity < array->count + count)
-            capacity *= 2;
-        uint8_t *data = realloc(array->data, capacity * array->item_size);
-        if (!data)
-            return NULL;
-        array->data = data;
-        array->capacity = capacity;
-    }
-    void *items = array->data + array->count * array->item_size;
-    memset(items, 0, count * array->item_size);
-    array->count += count;
-    return items;
-}
-
-static bool add_string(struct build *build, const char *text, snapshot_string *out)
-{
-    size_t size = strlen(text) + 1, at = build->arrays[ARRAY_STRINGS].count;
-    *out = 0;
-    if (size == 1)
-        return true;
-    char *copy = array_add(build, ARRAY_STRINGS, size);
-    if (!copy)
-        return false;
-    memcpy(copy, text, size);
-    *out = (snapshot_string)(ALIGNED(sizeof(struct snapshot)) + at);
-    return true;
-}
 
 /* ---- what gets in ---------------------------------------------------------------------------
  */
@@ -178,8 +120,8 @@ static bool add_monitor(struct build *build, struct snapshot_pool *pool, uint32_
     pool->monitor = SNAPSHOT_NONE;
     if (!from)
         return true;
-    pool->monitor = (uint32_t)build->arrays[ARRAY_MONITORS].count;
-    struct snapshot_monitor *monitor = array_add(build, ARRAY_MONITORS, 1);
+    pool->monitor = (uint32_t)build->image.arrays[ARRAY_MONITORS].count;
+    struct snapshot_monitor *monitor = snapshot_image_add(&build->image, ARRAY_MONITORS, 1);
     if (!monitor)
         return false;
     monitor->id = from->resource.id;
@@ -193,15 +135,16 @@ static bool add_monitor(struct build *build, struct snapshot_pool *pool, uint32_
         (uint32_t)(from->delay > UINT32_MAX / 1000 ? UINT32_MAX : from->delay * 1000);
     monitor->timeout_ms =
         (uint32_t)(from->timeout > UINT32_MAX / 1000 ? UINT32_MAX : from->timeout * 1000);
-    return add_string(build, from->http_method, &monitor->http_method) &&
-           add_string(build, from->url_path, &monitor->url_path) &&
-           add_string(build, from->domain_name, &monitor->domain_name) &&
-           add_string(build, from->expected_codes, &monitor->expected_codes);
+    return snapshot_image_add_string(&build->image, from->http_method, &monitor->http_method) &&
+           snapshot_image_add_string(&build->image, from->url_path, &monitor->url_path) &&
+           snapshot_image_add_string(&build->image, from->domain_name, &monitor->domain_name) &&
+           snapshot_image_add_string(&build->image, from->expected_codes,
+                                     &monitor->expected_codes);
 }
 
 static bool add_member(struct build *build, const struct member *from, uint32_t pool_index)
 {
-    struct snapshot_member *member = array_add(build, ARRAY_MEMBERS, 1);
+    struct snapshot_member *member = snapshot_image_add(&build->image, ARRAY_MEMBERS, 1);
     if (!member)
         return false;
     int64_t monitor_port = from->monitor_port ? from->monitor_port : from->protocol_port;
@@ -220,7 +163,7 @@ static bool add_member(struct build *build, const struct member *from, uint32_t 
     member->incarnation = fold(mix_endpoint(hash, &member->monitor_endpoint));
     member->slot = slot_map_take(build->slots, SLOT_MEMBER, &member->id, member->incarnation);
     return member->slot != SNAPSHOT_NONE &&
-           add_string(build, from->resource.name, &member->name);
+           snapshot_image_add_string(&build->image, from->resource.name, &member->name);
 }
 
 /* The schedule of the pool's members that are backups or not, as BACKUP says. */
@@ -232,7 +175,7 @@ static bool add_schedule(struct build *build,
 {
     struct schedule_member *turns = calloc(pool->member_count + 1, sizeof(*turns));
     const struct snapshot_member *members =
-        (const struct snapshot_member *)(void *)build->arrays[ARRAY_MEMBERS].data;
+        (const struct snapshot_member *)(void *)build->image.arrays[ARRAY_MEMBERS].data;
     size_t count = 0;
     if (!turns)
         return false;
@@ -241,10 +184,13 @@ static bool add_schedule(struct build *build,
         if (member->enabled && member->weight > 0 && (member->backup != 0) == backup)
             turns[count++] = (struct schedule_member){(uint16_t)i, member->weight};
     }
-    *out_offset = (uint32_t)build->arrays[ARRAY_SCHEDULE].count;
+    *out_offset = (uint32_t)build->image.arrays[ARRAY_SCHEDULE].count;
     *out_length = (uint32_t)schedule_prepare(turns, count);
-    uint16_t *schedule = array_add(build, ARRAY_SCHEDULE, *out_length);
-    bool done = (schedule || *out_length == 0) && schedule_fill(turns, count, schedule);
+    bool done = *out_length == 0;
+    if (!done) {
+        uint16_t *schedule = snapshot_image_add(&build->image, ARRAY_SCHEDULE, *out_length);
+        done = schedule && schedule_fill(turns, count, schedule);
+    }
     free(turns);
     return done;
 }
@@ -257,13 +203,13 @@ static bool add_pool(struct build *build, const struct pool *from)
         [ALGORITHM_SOURCE_IP] = SNAPSHOT_SOURCE_IP,
         [ALGORITHM_SOURCE_IP_PORT] = SNAPSHOT_SOURCE_IP_PORT,
     };
-    uint32_t index = (uint32_t)build->arrays[ARRAY_POOLS].count;
+    uint32_t index = (uint32_t)build->image.arrays[ARRAY_POOLS].count;
     struct snapshot_pool pool = {
         .id = from->resource.id,
         .protocol = from->protocol == PROTOCOL_HTTP ? SNAPSHOT_HTTP : SNAPSHOT_TCP,
         .algorithm = algorithms[from->lb_algorithm],
         .enabled = from->resource.admin_state_up,
-        .first_member = (uint32_t)build->arrays[ARRAY_MEMBERS].count,
+        .first_member = (uint32_t)build->image.arrays[ARRAY_MEMBERS].count,
     };
     pool.incarnation = fold(bytes_hash(pool.id.bytes, sizeof(pool.id.bytes), SLOT_POOL));
     pool.slot = slot_map_take(build->slots, SLOT_POOL, &pool.id, pool.incarnation);
@@ -277,9 +223,9 @@ static bool add_pool(struct build *build, const struct pool *from)
         !add_schedule(build, &pool, false, &pool.schedule_offset, &pool.schedule_length) ||
         !add_schedule(build, &pool, true, &pool.backup_schedule_offset,
                       &pool.backup_schedule_length) ||
-        !add_string(build, from->resource.name, &pool.name))
+        !snapshot_image_add_string(&build->image, from->resource.name, &pool.name))
         return false;
-    struct snapshot_pool *place = array_add(build, ARRAY_POOLS, 1);
+    struct snapshot_pool *place = snapshot_image_add(&build->image, ARRAY_POOLS, 1);
     if (!place)
         return false;
     *place = pool;
@@ -323,8 +269,8 @@ static uint32_t pool_number(const struct build *build, const struct listener *li
         number ? configuration_find(build->configuration, &listener->default_pool_id) : NULL;
     if (!pool || !pool->resource->admin_state_up ||
         !uuid_equal(&pool->resource->owner, &listener->resource.owner) ||
-        (listener->protocol == PROTOCOL_HTTP &&
-         ((const struct pool *)pool->resource)->protocol != PROTOCOL_HTTP))
+        !protocols_are_compatible(listener->protocol,
+                                  ((const struct pool *)pool->resource)->protocol))
         return SNAPSHOT_NONE;
     return (uint32_t)(number - 1);
 }
@@ -332,9 +278,9 @@ static uint32_t pool_number(const struct build *build, const struct listener *li
 static bool
 add_cidrs(struct build *build, const struct listener *from, struct snapshot_listener *listener)
 {
-    listener->first_cidr = (uint32_t)build->arrays[ARRAY_CIDRS].count;
+    listener->first_cidr = (uint32_t)build->image.arrays[ARRAY_CIDRS].count;
     for (size_t i = 0; i < from->allowed_cidrs.count; i++) {
-        struct ip_prefix *prefix = array_add(build, ARRAY_CIDRS, 1);
+        struct ip_prefix *prefix = snapshot_image_add(&build->image, ARRAY_CIDRS, 1);
         if (!prefix || !ip_prefix_parse(from->allowed_cidrs.items[i], prefix))
             return false;
         listener->cidr_count++;
@@ -349,7 +295,7 @@ static bool add_endpoint(struct build *build,
 {
     if (address->family == 0)
         return true;
-    struct snapshot_endpoint *endpoint = array_add(build, ARRAY_ENDPOINTS, 1);
+    struct snapshot_endpoint *endpoint = snapshot_image_add(&build->image, ARRAY_ENDPOINTS, 1);
     if (!endpoint)
         return false;
     endpoint->endpoint.address = *address;
@@ -378,7 +324,7 @@ static bool add_listener(struct build *build, const struct listener *from)
 {
     const struct resource *owner =
         configuration_find(build->configuration, &from->resource.owner)->resource;
-    uint32_t index = (uint32_t)build->arrays[ARRAY_LISTENERS].count;
+    uint32_t index = (uint32_t)build->image.arrays[ARRAY_LISTENERS].count;
     struct snapshot_listener listener = {
         .id = from->resource.id,
         .protocol = from->protocol == PROTOCOL_HTTP ? SNAPSHOT_HTTP : SNAPSHOT_TCP,
@@ -396,9 +342,9 @@ static bool add_listener(struct build *build, const struct listener *from)
     listener.slot =
         slot_map_take(build->slots, SLOT_LISTENER, &listener.id, listener.incarnation);
     if (listener.slot == SNAPSHOT_NONE || !add_cidrs(build, from, &listener) ||
-        !add_string(build, from->resource.name, &listener.name))
+        !snapshot_image_add_string(&build->image, from->resource.name, &listener.name))
         return false;
-    struct snapshot_listener *place = array_add(build, ARRAY_LISTENERS, 1);
+    struct snapshot_listener *place = snapshot_image_add(&build->image, ARRAY_LISTENERS, 1);
     if (!place)
         return false;
     *place = listener;
@@ -418,7 +364,7 @@ static int compare_endpoints(const void *a, const void *b)
 /* Two load balancers may name the same additional address after a merge: the older keeps it. */
 static void sort_endpoints(struct build *build)
 {
-    struct array *array = &build->arrays[ARRAY_ENDPOINTS];
+    struct image_array *array = &build->image.arrays[ARRAY_ENDPOINTS];
     struct snapshot_endpoint *endpoints = (struct snapshot_endpoint *)(void *)array->data;
     size_t kept = 0;
     if (array->count > 1)
@@ -432,9 +378,6 @@ static void sort_endpoints(struct build *build)
     }
     array->count = kept;
 }
-
-/* ---- the image ------------------------------------------------------------------------------
- */
 
 static bool fill(struct build *build)
 {
@@ -451,124 +394,20 @@ static bool fill(struct build *build)
     return true;
 }
 
-static struct snapshot *
-assemble(const struct build *build, uint64_t generation, size_t *out_size)
-{
-    struct snapshot_array places[ARRAY_COUNT];
-    size_t size = ALIGNED(sizeof(struct snapshot));
-    for (int kind = 0; kind < ARRAY_COUNT; kind++) {
-        const struct array *array = &build->arrays[kind];
-        places[kind] = (struct snapshot_array){(uint32_t)size, (uint32_t)array->count};
-        size += ALIGNED(array->count * array->item_size);
-        if (size > SNAPSHOT_MAXIMUM_SIZE) {
-            *out_size = size;
-            return NULL;
-        }
-    }
-    struct snapshot *image = calloc(1, size);
-    *out_size = size;
-    if (!image)
-        return NULL;
-    for (int kind = 0; kind < ARRAY_COUNT; kind++) {
-        const struct array *array = &build->arrays[kind];
-        if (array->count > 0)
-            memcpy((char *)image + places[kind].offset, array->data,
-                   array->count * array->item_size);
-    }
-    *image = (struct snapshot){
-        .magic = SNAPSHOT_MAGIC,
-        .layout = SNAPSHOT_LAYOUT,
-        .size = (uint32_t)size,
-        .generation = generation,
-        .endpoints = places[ARRAY_ENDPOINTS],
-        .listeners = places[ARRAY_LISTENERS],
-        .cidrs = places[ARRAY_CIDRS],
-        .pools = places[ARRAY_POOLS],
-        .members = places[ARRAY_MEMBERS],
-        .monitors = places[ARRAY_MONITORS],
-        .schedule = places[ARRAY_SCHEDULE],
-        .strings = places[ARRAY_STRINGS],
-    };
-    return image;
-}
-
-static bool write_all(int fd, const void *data, size_t size)
-{
-    const char *at = data;
-    while (size > 0) {
-        ssize_t written = write(fd, at, size);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written <= 0)
-            return false;
-        at += written;
-        size -= (size_t)written;
-    }
-    return true;
-}
-
-static int seal(const struct snapshot *image, size_t size, struct error *error)
-{
-    int fd = memfd_create("lbnode-snapshot", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (fd >= 0 && write_all(fd, image, size) &&
-        fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
-        return fd;
-    int problem = errno ? errno : EIO;
-    if (fd >= 0)
-        close(fd);
-    error_set(error, ERROR_INTERNAL, "the snapshot cannot be written: %s", strerror(problem));
-    return -problem;
-}
-
-static int assemble_and_seal(struct build *build, uint64_t generation, struct error *error)
-{
-    size_t size = 0;
-    struct snapshot *image = assemble(build, generation, &size);
-    if (!image && size > SNAPSHOT_MAXIMUM_SIZE) {
-        error_set(error, ERROR_TOO_LARGE, "the snapshot would have more than %d bytes",
-                  SNAPSHOT_MAXIMUM_SIZE);
-        return -E2BIG;
-    }
-    if (!image) {
-        error_set(error, ERROR_INTERNAL, "out of memory");
-        return -ENOMEM;
-    }
-    int result = -EINVAL;
-    if (snapshot_is_valid(image, size)) /* what readers would refuse is never handed out */
-        result = seal(image, size, error);
-    else
-        error_set(error, ERROR_INTERNAL, "the configuration makes a snapshot that is invalid");
-    free(image);
-    return result;
-}
-
 int snapshot_build(const struct configuration *configuration,
                    struct slot_map *slots,
                    uint64_t generation,
                    struct error *error)
 {
-    static const size_t item_sizes[ARRAY_COUNT] = {
-        [ARRAY_STRINGS] = 1,
-        [ARRAY_ENDPOINTS] = sizeof(struct snapshot_endpoint),
-        [ARRAY_LISTENERS] = sizeof(struct snapshot_listener),
-        [ARRAY_CIDRS] = sizeof(struct ip_prefix),
-        [ARRAY_POOLS] = sizeof(struct snapshot_pool),
-        [ARRAY_MEMBERS] = sizeof(struct snapshot_member),
-        [ARRAY_MONITORS] = sizeof(struct snapshot_monitor),
-        [ARRAY_SCHEDULE] = sizeof(uint16_t),
-    };
     struct build build = {.configuration = configuration, .slots = slots};
-    for (int kind = 0; kind < ARRAY_COUNT; kind++)
-        build.arrays[kind].item_size = item_sizes[kind];
     int result = prepare_slots(&build, error);
     if (result == 0 && !fill(&build)) {
         error_set(error, ERROR_INTERNAL, "out of memory");
         result = -ENOMEM;
     }
     if (result == 0)
-        result = assemble_and_seal(&build, generation, error);
-    for (int kind = 0; kind < ARRAY_COUNT; kind++)
-        free(build.arrays[kind].data);
+        result = snapshot_image_seal(&build.image, generation, error);
+    snapshot_image_free(&build.image);
     uuid_map_free(&build.pool_numbers);
     return result;
 }

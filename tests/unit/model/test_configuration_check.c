@@ -153,20 +153,6 @@ static void the_default_pool_must_fit_the_listener(void **context)
     scene_close(&scene);
 }
 
-static void a_listener_takes_one_default_pool(void **context)
-{
-    struct scene scene = scene_open();
-    struct error error = {0};
-    struct resource *pool = described(RESOURCE_POOL, &scene.ids.web,
-                                      "{'protocol': 'HTTP', 'lb_algorithm': 'ROUND_ROBIN'}");
-    assert_false(
-        configuration_check_attach(scene.configuration, &scene.ids.http, pool, &error));
-    assert_string_equal(error.text, "This listener already has a default pool");
-    assert_int_equal(error.kind, ERROR_CONFLICT);
-    resource_free(pool);
-    scene_close(&scene);
-}
-
 static void an_update_is_checked_where_it_changes_something(void **context)
 {
     struct scene scene = scene_open();
@@ -279,7 +265,6 @@ int main(void)
         cmocka_unit_test(a_duplicate_is_refused_in_octavias_words),
         cmocka_unit_test(an_unknown_owner_or_reference_is_not_found),
         cmocka_unit_test(the_default_pool_must_fit_the_listener),
-        cmocka_unit_test(a_listener_takes_one_default_pool),
         cmocka_unit_test(an_update_is_checked_where_it_changes_something),
         cmocka_unit_test(the_group_default_keeps_its_name),
         cmocka_unit_test(a_load_balancer_with_children_needs_cascade),

@@ -126,6 +126,24 @@ static void drained_disabled_and_backup_members_are_not_in_the_schedule(void **c
     raw_state_free(state);
 }
 
+static void a_pool_without_members_has_an_empty_schedule(void **context)
+{
+    struct raw_state *state = raw_state_new();
+    struct uuid id =
+        raw_state_create(state, RESOURCE_LOAD_BALANCER, NULL, "{'vip_address': '10.0.0.1'}");
+    raw_state_create(state, RESOURCE_POOL, &id,
+                     "{'protocol': 'TCP', 'lb_algorithm': 'SOURCE_IP'}");
+    struct slot_map *slots = slot_map_new();
+    const struct snapshot *s = build(state, slots);
+    assert_int_equal(s->pools.count, 1);
+    assert_int_equal(snapshot_pools(s)[0].member_count, 0);
+    assert_int_equal(snapshot_pools(s)[0].schedule_length, 0);
+    assert_int_equal(snapshot_pools(s)[0].monitor, SNAPSHOT_NONE);
+    snapshot_close(s);
+    slot_map_free(slots);
+    raw_state_free(state);
+}
+
 static void slots_stay_when_others_come_and_go(void **context)
 {
     struct raw_state *state = raw_state_new();
@@ -316,6 +334,7 @@ int main(void)
         cmocka_unit_test(every_address_of_a_load_balancer_is_served),
         cmocka_unit_test(what_is_disabled_is_not_served),
         cmocka_unit_test(drained_disabled_and_backup_members_are_not_in_the_schedule),
+        cmocka_unit_test(a_pool_without_members_has_an_empty_schedule),
         cmocka_unit_test(slots_stay_when_others_come_and_go),
         cmocka_unit_test(a_new_control_process_adopts_the_slots),
         cmocka_unit_test(a_new_monitor_target_is_a_new_incarnation),
