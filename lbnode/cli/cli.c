@@ -129,7 +129,7 @@ static int run_command(const struct command *command, const struct words *words)
     context->class = resource_class_of(command->type);
     command_options(command, &context->options);
     bool good = arguments_parse(&context->arguments, &context->options, words->rest_count,
-                                words->rest, &error) &&
+                                (const char *const *)words->rest, &error) &&
                 check_positional(context, &error);
     const char *format = arguments_value(&context->arguments, "output");
     if (good && format)

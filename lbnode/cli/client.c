@@ -26,8 +26,9 @@ static bool unreachable(const struct client *client, int number, struct error *e
                          "no lbnode answers at %s; is it running (lbnode run, systemctl status "
                          "lbnode)? Another place is given with --socket or LBNODE_SOCKET",
                          client->socket_path);
-    return error_set(error, ERROR_UNREACHABLE, "lbnode at %s does not answer: %s",
-                     client->socket_path, strerror(number));
+    return error_set(error, ERROR_UNREACHABLE, "no good answer from the daemon at %s: %s",
+                     client->socket_path,
+                     number == EPROTO ? "it is cut short or malformed" : strerror(number));
 }
 
 /* 0, or -errno once DEADLINE_MS has passed. */

@@ -144,7 +144,7 @@ bool run_node_remove(struct context *context, struct error *error)
     if (!node_target(context, target, error))
         return false;
     if (arguments_has(&context->arguments, "dead"))
-        strncat(target, "?dead=true", sizeof(target) - strlen(target) - 1);
+        snprintf(target + strlen(target), sizeof(target) - strlen(target), "?dead=true");
     bool good = client_request(&context->client, "DELETE", target, NULL, &response, error);
     if (good) {
         fprintf(output_notes(context->format), "removed node %s\n",

@@ -118,7 +118,7 @@ add_given(struct arguments *arguments, struct given_option given, struct error *
 /* Where the parser stands in argv. */
 struct cursor {
     int argc, at;
-    char *const *argv;
+    const char *const *argv;
 };
 
 /* GIVEN is what stands behind the option in the same word, or NULL. */
@@ -176,7 +176,7 @@ static bool take_letter(struct arguments *arguments,
 bool arguments_parse(struct arguments *arguments,
                      const struct option_table *table,
                      int argc,
-                     char *const *argv,
+                     const char *const *argv,
                      struct error *error)
 {
     struct cursor cursor = {.argc = argc, .argv = argv};

@@ -52,7 +52,7 @@ struct arguments {
 bool arguments_parse(struct arguments *arguments,
                      const struct option_table *table,
                      int argc,
-                     char *const *argv,
+                     const char *const *argv,
                      struct error *error);
 /* The last value given for option NAME, or NULL. */
 const char *arguments_value(const struct arguments *arguments, const char *name);

@@ -253,7 +253,7 @@ bool run_resource_delete(struct context *context, struct error *error)
     if (!object)
         return false;
     if (arguments_has(&context->arguments, "cascade"))
-        strncat(target, "?cascade=true", sizeof(target) - strlen(target) - 1);
+        snprintf(target + strlen(target), sizeof(target) - strlen(target), "?cascade=true");
     bool good = client_request(&context->client, "DELETE", target, NULL, &response, error);
     if (good) {
         const char *name = json_value_get_text(object, "name");

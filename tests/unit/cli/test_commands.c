@@ -1,0 +1,252 @@
+/* Whole commands against a scripted daemon: a thread that checks each request and plays the
+ * answer that stands beside it. */
+#include "lbnode/base/bytes.h"
+#include "lbnode/cli/cli.h"
+#include "lbnode/http/http_message.h"
+#include "tests/support/test.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+struct step {
+    const char *request; /* "METHOD TARGET BODY" */
+    const char *answer;  /* status line, fields and body */
+};
+
+struct daemon {
+    int listener;
+    char path[64], directory[32];
+    const struct step *steps;
+    size_t step_count;
+    size_t mistakes;
+    pthread_t thread;
+};
+
+#define ANSWER(status, fields, body)                                                           \
+    "HTTP/1.1 " status "\r\nConnection: close\r\n" fields "\r\n" body
+#define POOLS "{\"pools\": [{\"id\": \"p1\", \"name\": \"workers\", \"protocol\": \"HTTP\"}]}"
+
+static void play(struct daemon *daemon, const struct step *step, int fd)
+{
+    struct http_message *message = calloc(1, sizeof(*message));
+    char buffer[4096], request[4096];
+    ssize_t size;
+    http_message_init(message, NULL, sizeof(buffer));
+    enum http_parse_result result = HTTP_NEED_MORE;
+    while (result == HTTP_NEED_MORE && (size = read(fd, buffer, sizeof(buffer))) > 0)
+        result = http_message_feed(message, buffer, (size_t)size);
+    const char *input = text_string(&message->input);
+    snprintf(request, sizeof(request), "%.*s %.*s%s%s", message->head.method_length,
+             input + message->head.method, message->head.target_length,
+             input + message->head.target, message->body.length ? " " : "",
+             text_string(&message->body));
+    if (strcmp(request, step->request) != 0) {
+        fprintf(stderr, "expected %s\n     got %s\n", step->request, request);
+        daemon->mistakes++;
+    }
+    if (write(fd, step->answer, strlen(step->answer)) < 0)
+        daemon->mistakes++;
+    http_message_free(message);
+    free(message);
+}
+
+static void *serve(void *context)
+{
+    struct daemon *daemon = context;
+    for (size_t i = 0; i < daemon->step_count; i++) {
+        int fd = accept4(daemon->listener, NULL, NULL, SOCK_CLOEXEC);
+        if (fd < 0)
+            return NULL;
+        play(daemon, &daemon->steps[i], fd);
+        close(fd);
+    }
+    return NULL;
+}
+
+static void daemon_start(struct daemon *daemon, const struct step *steps, size_t count)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    *daemon = (struct daemon){.steps = steps, .step_count = count};
+    snprintf(daemon->directory, sizeof(daemon->directory), "/tmp/lbnode-test-XXXXXX");
+    assert_non_null(mkdtemp(daemon->directory));
+    snprintf(daemon->path, sizeof(daemon->path), "%s/s", daemon->directory);
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", daemon->path);
+    daemon->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(daemon->listener, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(daemon->listener, 8), 0);
+    assert_int_equal(pthread_create(&daemon->thread, NULL, serve, daemon), 0);
+}
+
+/* Runs COMMAND against STEPS; all of them must have been asked for, in order. */
+static int
+run(const char *const *command, size_t words, const struct step *steps, size_t step_count)
+{
+    struct daemon daemon;
+    char *argv[24] = {(char[]){"lbnode"}, (char[]){"--socket"}};
+    daemon_start(&daemon, steps, step_count);
+    argv[2] = daemon.path;
+    for (size_t i = 0; i < words; i++)
+        argv[3 + i] = (char *)(uintptr_t)command[i];
+    fflush(stdout);
+    int terminal = dup(STDOUT_FILENO);
+    assert_non_null(freopen("/dev/null", "w", stdout)); /* what it prints is not TAP */
+    int exit_code = cli_main((int)words + 3, argv);
+    fflush(stdout);
+    dup2(terminal, STDOUT_FILENO);
+    close(terminal);
+    shutdown(daemon.listener, SHUT_RDWR);
+    pthread_join(daemon.thread, NULL);
+    close(daemon.listener);
+    unlink(daemon.path);
+    rmdir(daemon.directory);
+    assert_int_equal(daemon.mistakes, 0);
+    return exit_code;
+}
+
+#define RUN(steps, ...)                                                                        \
+    run((const char *[]){__VA_ARGS__}, ARRAY_LENGTH(((const char *[]){__VA_ARGS__})), steps,   \
+        ARRAY_LENGTH(steps))
+
+static void a_pool_takes_its_protocol_from_the_listener(void **state)
+{
+    const struct step steps[] = {
+        {"GET /v2.0/lbaas/listeners?name=http",
+         ANSWER("200 OK", "",
+                "{\"listeners\": [{\"id\": \"l1\", \"name\": \"http\", "
+                "\"protocol\": \"HTTP\"}]}")},
+        {"POST /v2.0/lbaas/pools {\"pool\": {\"lb_algorithm\": \"ROUND_ROBIN\", "
+         "\"listener_id\": \"l1\", \"protocol\": \"HTTP\", \"name\": \"workers\"}}",
+         ANSWER("201 Created", "", "{\"pool\": {\"id\": \"p1\"}}")},
+    };
+    assert_int_equal(RUN(steps, "pool", "create", "--name", "workers", "--listener", "http"),
+                     0);
+}
+
+static void a_monitor_has_the_usual_timing(void **state)
+{
+    const struct step steps[] = {
+        {"GET /v2.0/lbaas/pools?name=workers", ANSWER("200 OK", "", POOLS)},
+        {"POST /v2.0/lbaas/healthmonitors {\"healthmonitor\": {\"pool_id\": \"p1\", \"type\": "
+         "\"HTTP\", \"delay\": 2, \"timeout\": 2, \"max_retries\": 3}}",
+         ANSWER("201 Created", "", "{\"healthmonitor\": {\"id\": \"h1\"}}")},
+    };
+    assert_int_equal(RUN(steps, "hm", "create", "workers", "--delay", "2"), 0);
+}
+
+static void a_member_is_changed_by_pool_and_name(void **state)
+{
+    const struct step steps[] = {
+        {"GET /v2.0/lbaas/pools?name=workers", ANSWER("200 OK", "", POOLS)},
+        {"GET /v2.0/lbaas/pools/p1/members?name=w1",
+         ANSWER("200 OK", "", "{\"members\": [{\"id\": \"m1\", \"name\": \"w1\"}]}")},
+        {"PUT /v2.0/lbaas/pools/p1/members/m1 {\"member\": {\"weight\": 5}}",
+         ANSWER("200 OK", "", "{\"member\": {\"id\": \"m1\"}}")},
+    };
+    assert_int_equal(RUN(steps, "member", "set", "--weight", "5", "workers", "w1"), 0);
+}
+
+static void tags_are_added_to_those_that_are_there(void **state)
+{
+    const struct step steps[] = {
+        {"GET /v2.0/lbaas/pools?name=workers",
+         ANSWER("200 OK", "",
+                "{\"pools\": [{\"id\": \"p1\", \"name\": \"workers\", \"tags\": [\"a\"]}]}")},
+        {"PUT /v2.0/lbaas/pools/p1 {\"pool\": {\"tags\": [\"a\", \"b\"]}}",
+         ANSWER("200 OK", "", "{\"pool\": {\"id\": \"p1\"}}")},
+    };
+    assert_int_equal(RUN(steps, "pool", "set", "--tag", "a", "--tag", "b", "workers"), 0);
+}
+
+static void several_members_are_one_change(void **state)
+{
+    const struct step steps[] = {
+        {"GET /v2.0/lbaas/pools?name=workers", ANSWER("200 OK", "", POOLS)},
+        {"PUT /v2.0/lbaas/pools/p1/members?additive_only=true {\"members\": [{\"name\": "
+         "\"10.0.0.1\", \"address\": \"10.0.0.1\", \"protocol_port\": 80}, {\"name\": "
+         "\"fd00::1\", \"address\": \"fd00::1\", \"protocol_port\": 81}]}",
+         ANSWER("202 Accepted", "", "")},
+        {"GET /v2.0/lbaas/pools/p1/members", ANSWER("200 OK", "", "{\"members\": []}")},
+    };
+    assert_int_equal(RUN(steps, "member", "add", "workers", "10.0.0.1:80", "[fd00::1]:81"), 0);
+}
+
+static void the_daemons_kind_of_error_is_the_exit_code(void **state)
+{
+    const struct step not_found[] = {
+        {"GET /v2.0/lbaas/pools?name=x", ANSWER("200 OK", "", "{\"pools\": []}")},
+        {"GET /v2.0/lbaas/pools", ANSWER("200 OK", "", "{\"pools\": []}")},
+    };
+    const struct step twice[] = {
+        {"GET /v2.0/lbaas/pools?name=x",
+         ANSWER("200 OK", "",
+                "{\"pools\": [{\"id\": \"1\", \"name\": \"x\"}, {\"id\": \"2\", "
+                "\"name\": \"x\"}]}")},
+    };
+    const struct step unreplicated[] = {
+        {"POST /v2.0/lbaas/loadbalancers {\"loadbalancer\": {\"vip_address\": \"10.0.0.1\"}}",
+         ANSWER("503 Service Unavailable", "X-Lbnode-Error: UNREPLICATED\r\n",
+                "{\"faultstring\": \"no peer is alive\"}")},
+    };
+    const struct step refused[] = {
+        {"GET /v1/export", ANSWER("403 Forbidden", "", "{\"faultstring\": \"no\"}")},
+    };
+    assert_int_equal(RUN(not_found, "pool", "show", "x"), 3);
+    assert_int_equal(RUN(twice, "pool", "show", "x"), 4);
+    assert_int_equal(
+        RUN(unreplicated, "lb", "create", "--vip-address", "10.0.0.1", "--require-replica"), 6);
+    assert_int_equal(RUN(refused, "export"), 5);
+}
+
+static void nobody_there_is_exit_code_7(void **state)
+{
+    char *argv[] = {(char[]){"lbnode"}, (char[]){"--socket"}, (char[]){"/nonexistent/s"}};
+    assert_int_equal(cli_main(3, argv), 7);
+}
+
+/* A daemon that closes without an answer is not taken for success. */
+static void a_cut_answer_is_exit_code_7(void **state)
+{
+    const struct step steps[] = {{"GET /v1/export", "HTTP/1.1 200 OK\r\nContent-Le"}};
+    assert_int_equal(RUN(steps, "export"), 7);
+}
+
+static void usage_errors_ask_nobody(void **state)
+{
+    char *argv[] = {(char[]){"lbnode"}, (char[]){"listener"}, (char[]){"create"},
+                    (char[]){"--protocl"}};
+    assert_int_equal(cli_main(4, argv), 2);
+    assert_int_equal(cli_main(2, argv), 2); /* a noun without a verb */
+}
+
+static void check_tells_health_by_exit_code(void **state)
+{
+    const struct step degraded[] = {
+        {"GET /v1/status", ANSWER("200 OK", "", "{\"health\": \"degraded\"}")}};
+    const struct step error[] = {
+        {"GET /v1/status", ANSWER("200 OK", "", "{\"health\": \"error\"}")}};
+    assert_int_equal(RUN(degraded, "status", "--check"), 10);
+    assert_int_equal(RUN(error, "status", "--check"), 11);
+    assert_int_equal(RUN(degraded, "status"), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_pool_takes_its_protocol_from_the_listener),
+        cmocka_unit_test(a_monitor_has_the_usual_timing),
+        cmocka_unit_test(a_member_is_changed_by_pool_and_name),
+        cmocka_unit_test(tags_are_added_to_those_that_are_there),
+        cmocka_unit_test(several_members_are_one_change),
+        cmocka_unit_test(the_daemons_kind_of_error_is_the_exit_code),
+        cmocka_unit_test(nobody_there_is_exit_code_7),
+        cmocka_unit_test(a_cut_answer_is_exit_code_7),
+        cmocka_unit_test(usage_errors_ask_nobody),
+        cmocka_unit_test(check_tells_health_by_exit_code),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
