@@ -364,6 +364,8 @@ stage_submissions(struct core *core, struct store_batch *batch, struct core_acti
         core_submission_free(&core->submissions[taken++]);
     }
     core->submission_count -= taken;
+    if (core->submission_count == 0)
+        return;
     memmove(core->submissions, core->submissions + taken,
             core->submission_count * sizeof(*core->submissions));
 }
