@@ -194,6 +194,19 @@ static bool is_roster_peer(const struct vrrp_driver *driver, const struct ip_add
            (source->family == 6 && ip_address_is_link_local(source));
 }
 
+/* Both families of a group should be on one node. IPv4 leads: where it loses against another
+ * owner, IPv6 is handed over too (its own tie is decided by link-local addresses, which may
+ * order the nodes the other way). */
+static void follow_ipv4(struct vrrp_driver *driver, const struct vrrp_router *lost)
+{
+    struct vrrp_event yield = {.kind = VRRP_EVENT_YIELD};
+    for (struct vrrp_router *router = driver->routers; router; router = router->next) {
+        if (lost->family == 4 && router->family == 6 &&
+            uuid_equal(&router->group.group_id, &lost->group.group_id))
+            vrrp_router_step(router, &driver->host, &yield, monotime_now_us());
+    }
+}
+
 static void take_advert(struct vrrp_driver *driver,
                         struct vrrp_router *router,
                         const struct vrrp_envelope *envelope,
@@ -215,7 +228,10 @@ static void take_advert(struct vrrp_driver *driver,
         return;
     }
     router->adverts_received++;
+    bool was_active = router->machine.state == VRRP_ACTIVE;
     vrrp_router_step(router, &driver->host, &event, monotime_now_us());
+    if (was_active && router->machine.state == VRRP_BACKUP)
+        follow_ipv4(driver, router);
 }
 
 static void on_message(void *context,

@@ -211,6 +211,15 @@ active_stop(struct vrrp_machine *machine, const struct vrrp_event *event, uint64
     return give_up(machine, VRRP_INITIALIZE, now_us);
 }
 
+/* As a backup we wait one dead time: whoever hears the resignation is faster. */
+static struct vrrp_actions
+active_yield(struct vrrp_machine *machine, const struct vrrp_event *event, uint64_t now_us)
+{
+    struct vrrp_actions actions = give_up(machine, VRRP_BACKUP, now_us);
+    listen_dead_time(machine, now_us);
+    return actions;
+}
+
 /* An absent handler: the event means nothing in that state. */
 static const handler handlers[][VRRP_EVENT_COUNT] = {
     [VRRP_INITIALIZE] =
@@ -232,6 +241,7 @@ static const handler handlers[][VRRP_EVENT_COUNT] = {
             [VRRP_EVENT_INELIGIBLE] = active_ineligible,
             [VRRP_EVENT_TIMER] = active_timer,
             [VRRP_EVENT_ADVERT] = active_advert,
+            [VRRP_EVENT_YIELD] = active_yield,
             [VRRP_EVENT_STOP] = active_stop,
         },
     [VRRP_FAULT] =

@@ -47,6 +47,7 @@ enum vrrp_event_kind {
     VRRP_EVENT_INELIGIBLE, /* it cannot */
     VRRP_EVENT_TIMER,      /* the deadline has come; harmless when early */
     VRRP_EVENT_ADVERT,
+    VRRP_EVENT_YIELD,  /* hand over if active, but stay in the election */
     VRRP_EVENT_STOP,   /* leave the election in an orderly way */
     VRRP_EVENT_RESUME, /* first event: continue in the state of a process that died */
     VRRP_EVENT_COUNT

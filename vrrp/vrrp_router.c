@@ -9,7 +9,8 @@
 #include <string.h>
 
 enum {
-    /* Whoever removes our address again and again meets the renewal's pace, not a duel. */
+    /* An address that is removed again so soon comes back only with the next look at the
+     * interfaces: no duel at full speed. */
     REPLACE_GAP_US = 50000,
 };
 

@@ -123,7 +123,8 @@ static void note_added(struct vrrp_vip *vip,
         vrrp_report_owned(&host->report, &vip->address, vip->interface_index, true);
     if (result == 0)
         vip->owned_index = vip->interface_index;
-    if (result != 0 && result != vip->error) {
+    /* An interface that has just gone is told by the next look at the interfaces. */
+    if (result != 0 && result != -ENODEV && result != vip->error) {
         ip_address_format(&vip->address, text);
         vrrp_report_event(&host->report, EVENT_VIP_FAILED,
                           "address %s of group %s could not be added: %s", text,

@@ -232,7 +232,7 @@ static void cause_trouble(struct sim *sim)
     }
     if (!runs(sim, node))
         return;
-    switch (below(sim, 6)) {
+    switch (below(sim, 7)) {
     case 0:
         it->paused_until_us = sim->now_us + below(sim, 10 * (uint64_t)sim->interval_us);
         trace(sim, node, "pauses", (unsigned)(it->paused_until_us - sim->now_us));
@@ -247,6 +247,7 @@ static void cause_trouble(struct sim *sim)
         break;
     case 3: toggle_service(sim, node); break;
     case 4: restart_in_place(sim, node); break;
+    case 5: give(sim, node, VRRP_EVENT_YIELD); break;
     default: cut_or_heal(sim, node); break;
     }
 }

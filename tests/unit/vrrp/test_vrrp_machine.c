@@ -82,24 +82,28 @@ static void every_state_takes_every_event_as_the_table_says(void **state)
         {VRRP_INITIALIZE, VRRP_EVENT_INELIGIBLE, VRRP_FAULT, VRRP_ACTION_STATE_CHANGED},
         {VRRP_INITIALIZE, VRRP_EVENT_TIMER, VRRP_INITIALIZE, 0},
         {VRRP_INITIALIZE, VRRP_EVENT_ADVERT, VRRP_INITIALIZE, 0},
+        {VRRP_INITIALIZE, VRRP_EVENT_YIELD, VRRP_INITIALIZE, 0},
         {VRRP_INITIALIZE, VRRP_EVENT_STOP, VRRP_INITIALIZE, 0},
         {VRRP_INITIALIZE, VRRP_EVENT_RESUME, VRRP_INITIALIZE, 0},
         {VRRP_BACKUP, VRRP_EVENT_ELIGIBLE, VRRP_BACKUP, 0},
         {VRRP_BACKUP, VRRP_EVENT_INELIGIBLE, VRRP_FAULT, VRRP_ACTION_STATE_CHANGED},
         {VRRP_BACKUP, VRRP_EVENT_TIMER, VRRP_BACKUP, 0},
         {VRRP_BACKUP, VRRP_EVENT_ADVERT, VRRP_BACKUP, 0},
+        {VRRP_BACKUP, VRRP_EVENT_YIELD, VRRP_BACKUP, 0},
         {VRRP_BACKUP, VRRP_EVENT_STOP, VRRP_INITIALIZE, VRRP_ACTION_STATE_CHANGED},
         {VRRP_BACKUP, VRRP_EVENT_RESUME, VRRP_BACKUP, 0},
         {VRRP_ACTIVE, VRRP_EVENT_ELIGIBLE, VRRP_ACTIVE, 0},
         {VRRP_ACTIVE, VRRP_EVENT_INELIGIBLE, VRRP_FAULT, GIVE_UP},
         {VRRP_ACTIVE, VRRP_EVENT_TIMER, VRRP_ACTIVE, 0},
         {VRRP_ACTIVE, VRRP_EVENT_ADVERT, VRRP_BACKUP, GIVE_UP},
+        {VRRP_ACTIVE, VRRP_EVENT_YIELD, VRRP_BACKUP, GIVE_UP},
         {VRRP_ACTIVE, VRRP_EVENT_STOP, VRRP_INITIALIZE, GIVE_UP},
         {VRRP_ACTIVE, VRRP_EVENT_RESUME, VRRP_ACTIVE, 0},
         {VRRP_FAULT, VRRP_EVENT_ELIGIBLE, VRRP_BACKUP, LISTEN},
         {VRRP_FAULT, VRRP_EVENT_INELIGIBLE, VRRP_FAULT, 0},
         {VRRP_FAULT, VRRP_EVENT_TIMER, VRRP_FAULT, 0},
         {VRRP_FAULT, VRRP_EVENT_ADVERT, VRRP_FAULT, 0},
+        {VRRP_FAULT, VRRP_EVENT_YIELD, VRRP_FAULT, 0},
         {VRRP_FAULT, VRRP_EVENT_STOP, VRRP_INITIALIZE, VRRP_ACTION_STATE_CHANGED},
         {VRRP_FAULT, VRRP_EVENT_RESUME, VRRP_FAULT, 0},
     };
@@ -267,6 +271,15 @@ static void stopping_resigns_with_priority_zero(void **state)
     assert_int_equal(actions.advert_priority, 0);
 }
 
+static void a_node_that_yields_takes_over_again_when_nobody_does(void **state)
+{
+    struct vrrp_machine machine = in_state(VRRP_ACTIVE);
+    uint64_t now_us = START_US + LISTEN_US;
+    assert_int_equal(give(&machine, VRRP_EVENT_YIELD, now_us).advert_priority, 0);
+    assert_true(machine.deadline_us == now_us + DEAD_US);
+    assert_int_equal(give(&machine, VRRP_EVENT_TIMER, now_us + DEAD_US).set, ACTIVE_NOW);
+}
+
 static void our_own_adverts_are_ignored(void **state)
 {
     struct vrrp_machine machine = in_state(VRRP_ACTIVE);
@@ -370,6 +383,7 @@ int main(void)
         cmocka_unit_test(the_winner_of_two_owners_answers_and_announces),
         cmocka_unit_test(the_loser_of_two_owners_speaks_once_more_and_yields),
         cmocka_unit_test(stopping_resigns_with_priority_zero),
+        cmocka_unit_test(a_node_that_yields_takes_over_again_when_nobody_does),
         cmocka_unit_test(our_own_adverts_are_ignored),
         cmocka_unit_test(an_active_node_that_overslept_listens_first),
         cmocka_unit_test(an_advert_that_wakes_an_overslept_owner_is_followed),
