@@ -1,6 +1,6 @@
 /* The little of OpenStack's network API that load balancer clients look up before they create
  * anything: one subnet in one network, and a port for each load balancer. All read-only, with
- * ids derived from the cluster's, so that every node gives the same. */
+ * ids that are the same on every node. */
 #include "lbnode/admin/admin_handlers.h"
 #include "lbnode/admin/list_query.h"
 #include "lbnode/admin/resource_view.h"
@@ -57,7 +57,7 @@ static struct json_value *subnet_document(const struct node_state *state)
     static const char *const lists[] = {"allocation_pools", "dns_nameservers", "host_routes",
                                         "tags"};
     struct json_value *subnet = json_value_object();
-    struct uuid id = synthetic_subnet_id(state), network = synthetic_network_id(state);
+    struct uuid id = synthetic_subnet_id(), network = synthetic_network_id();
     struct ip_address address = subnet_address(state);
     set_id(subnet, "id", &id);
     json_value_set_text(subnet, "name", "vip-subnet");
@@ -71,10 +71,10 @@ static struct json_value *subnet_document(const struct node_state *state)
     return subnet;
 }
 
-static struct json_value *network_document(const struct node_state *state)
+static struct json_value *network_document(void)
 {
     struct json_value *network = json_value_object(), *subnets = json_value_array();
-    struct uuid id = synthetic_network_id(state), subnet = synthetic_subnet_id(state);
+    struct uuid id = synthetic_network_id(), subnet = synthetic_subnet_id();
     char text[UUID_TEXT_SIZE];
     uuid_format(&subnet, text);
     json_value_append(subnets, json_value_string(text));
@@ -165,13 +165,13 @@ void neutron_subnet(struct admin_request *request)
 void neutron_networks(struct admin_request *request)
 {
     struct json_value *list = json_value_array();
-    append_if_wanted(request, list, network_document(request->state));
+    append_if_wanted(request, list, network_document());
     admin_answer_wrapped(request, 200, "networks", list);
 }
 
 void neutron_network(struct admin_request *request)
 {
-    answer_one(request, "network", "Network", network_document(request->state));
+    answer_one(request, "network", "Network", network_document());
 }
 
 void neutron_ports(struct admin_request *request)

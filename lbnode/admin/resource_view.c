@@ -8,131 +8,39 @@
 /* ---- the order of keys ---------------------------------------------------------------------
  * Attributes of the field table that are not named here follow at the end. */
 
-static const char *const load_balancer_keys[] = {"id",
-                                                 "name",
-                                                 "description",
-                                                 "provisioning_status",
-                                                 "operating_status",
-                                                 "admin_state_up",
-                                                 "project_id",
-                                                 "created_at",
-                                                 "updated_at",
-                                                 "vip_address",
-                                                 "vip_port_id",
-                                                 "vip_subnet_id",
-                                                 "vip_network_id",
-                                                 "vip_sg_ids",
-                                                 "additional_vips",
-                                                 "listeners",
-                                                 "pools",
-                                                 "provider",
-                                                 "flavor_id",
-                                                 "vip_qos_policy_id",
-                                                 "tags",
-                                                 "availability_zone",
-                                                 "vip_vnic_type",
-                                                 "tenant_id",
-                                                 NULL};
-static const char *const listener_keys[] = {"id",
-                                            "name",
-                                            "description",
-                                            "provisioning_status",
-                                            "operating_status",
-                                            "admin_state_up",
-                                            "protocol",
-                                            "protocol_port",
-                                            "connection_limit",
-                                            "default_tls_container_ref",
-                                            "sni_container_refs",
-                                            "project_id",
-                                            "default_pool_id",
-                                            "l7policies",
-                                            "insert_headers",
-                                            "created_at",
-                                            "updated_at",
-                                            "loadbalancers",
-                                            "timeout_client_data",
-                                            "timeout_member_connect",
-                                            "timeout_member_data",
-                                            "timeout_tcp_inspect",
-                                            "tags",
-                                            "client_ca_tls_container_ref",
-                                            "client_authentication",
-                                            "client_crl_container_ref",
-                                            "allowed_cidrs",
-                                            "tls_ciphers",
-                                            "tls_versions",
-                                            "alpn_protocols",
-                                            "tenant_id",
-                                            NULL};
-static const char *const pool_keys[] = {"id",
-                                        "name",
-                                        "description",
-                                        "provisioning_status",
-                                        "operating_status",
-                                        "admin_state_up",
-                                        "protocol",
-                                        "lb_algorithm",
-                                        "session_persistence",
-                                        "project_id",
-                                        "loadbalancers",
-                                        "listeners",
-                                        "created_at",
-                                        "updated_at",
-                                        "healthmonitor_id",
-                                        "members",
-                                        "tags",
-                                        "tls_container_ref",
-                                        "ca_tls_container_ref",
-                                        "crl_container_ref",
-                                        "tls_enabled",
-                                        "tls_ciphers",
-                                        "tls_versions",
-                                        "alpn_protocols",
-                                        "tenant_id",
-                                        NULL};
-static const char *const member_keys[] = {"id",
-                                          "name",
-                                          "operating_status",
-                                          "provisioning_status",
-                                          "admin_state_up",
-                                          "address",
-                                          "protocol_port",
-                                          "weight",
-                                          "backup",
-                                          "subnet_id",
-                                          "project_id",
-                                          "created_at",
-                                          "updated_at",
-                                          "monitor_address",
-                                          "monitor_port",
-                                          "tags",
-                                          "tenant_id",
-                                          NULL};
-static const char *const health_monitor_keys[] = {"id",
-                                                  "name",
-                                                  "type",
-                                                  "delay",
-                                                  "timeout",
-                                                  "max_retries",
-                                                  "max_retries_down",
-                                                  "http_method",
-                                                  "url_path",
-                                                  "expected_codes",
-                                                  "admin_state_up",
-                                                  "project_id",
-                                                  "pools",
-                                                  "provisioning_status",
-                                                  "operating_status",
-                                                  "created_at",
-                                                  "updated_at",
-                                                  "tags",
-                                                  "http_version",
-                                                  "domain_name",
-                                                  "tenant_id",
-                                                  NULL};
+/* clang-format off */
+static const char *const load_balancer_keys[] = {
+    "id", "name", "description", "provisioning_status", "operating_status", "admin_state_up",
+    "project_id", "created_at", "updated_at", "vip_address", "vip_port_id", "vip_subnet_id",
+    "vip_network_id", "vip_sg_ids", "additional_vips", "listeners", "pools", "provider",
+    "flavor_id", "vip_qos_policy_id", "tags", "availability_zone", "vip_vnic_type", "tenant_id",
+    NULL};
+static const char *const listener_keys[] = {
+    "id", "name", "description", "provisioning_status", "operating_status", "admin_state_up",
+    "protocol", "protocol_port", "connection_limit", "default_tls_container_ref",
+    "sni_container_refs", "project_id", "default_pool_id", "l7policies", "insert_headers",
+    "created_at", "updated_at", "loadbalancers", "timeout_client_data",
+    "timeout_member_connect", "timeout_member_data", "timeout_tcp_inspect", "tags",
+    "client_ca_tls_container_ref", "client_authentication", "client_crl_container_ref",
+    "allowed_cidrs", "tls_ciphers", "tls_versions", "alpn_protocols", "tenant_id", NULL};
+static const char *const pool_keys[] = {
+    "id", "name", "description", "provisioning_status", "operating_status", "admin_state_up",
+    "protocol", "lb_algorithm", "session_persistence", "project_id", "loadbalancers",
+    "listeners", "created_at", "updated_at", "healthmonitor_id", "members", "tags",
+    "tls_container_ref", "ca_tls_container_ref", "crl_container_ref", "tls_enabled",
+    "tls_ciphers", "tls_versions", "alpn_protocols", "tenant_id", NULL};
+static const char *const member_keys[] = {
+    "id", "name", "operating_status", "provisioning_status", "admin_state_up", "address",
+    "protocol_port", "weight", "backup", "subnet_id", "project_id", "created_at", "updated_at",
+    "monitor_address", "monitor_port", "tags", "tenant_id", NULL};
+static const char *const health_monitor_keys[] = {
+    "id", "name", "type", "delay", "timeout", "max_retries", "max_retries_down", "http_method",
+    "url_path", "expected_codes", "admin_state_up", "project_id", "pools",
+    "provisioning_status", "operating_status", "created_at", "updated_at", "tags",
+    "http_version", "domain_name", "tenant_id", NULL};
 static const char *const own_keys[] = {
     "id", "name", "description", "provisioning_status", "created_at", "updated_at", NULL};
+/* clang-format on */
 
 static const char *const *keys_of(enum resource_type type)
 {
@@ -179,14 +87,18 @@ const char *resource_view_constant(const char *name)
 /* ---- synthetic ids -------------------------------------------------------------------------
  */
 
-struct uuid synthetic_subnet_id(const struct node_state *state)
+/* Not derived from the cluster: clients look them up before there is one. */
+static const struct uuid synthetic_names = {
+    {'l', 'b', 'n', 'o', 'd', 'e', ' ', 'v', 'i', 'p', ' ', 'n', 'a', 'm', 'e', 's'}};
+
+struct uuid synthetic_subnet_id(void)
 {
-    return uuid_derived(replication_cluster_id(state->replication), "vip-subnet");
+    return uuid_derived(&synthetic_names, "vip-subnet");
 }
 
-struct uuid synthetic_network_id(const struct node_state *state)
+struct uuid synthetic_network_id(void)
 {
-    return uuid_derived(replication_cluster_id(state->replication), "vip-network");
+    return uuid_derived(&synthetic_names, "vip-network");
 }
 
 struct uuid synthetic_port_id(const struct load_balancer *load_balancer)
@@ -322,7 +234,7 @@ static struct json_value *view_vip_port(const struct view *view)
 static struct json_value *view_vip_subnet(const struct view *view)
 {
     const struct load_balancer *load_balancer = (const struct load_balancer *)view->resource;
-    struct uuid synthetic = synthetic_subnet_id(view->state);
+    struct uuid synthetic = synthetic_subnet_id();
     return id_value(uuid_is_zero(&load_balancer->vip_subnet_id)
                         ? &synthetic
                         : &load_balancer->vip_subnet_id);
@@ -331,7 +243,7 @@ static struct json_value *view_vip_subnet(const struct view *view)
 static struct json_value *view_vip_network(const struct view *view)
 {
     const struct load_balancer *load_balancer = (const struct load_balancer *)view->resource;
-    struct uuid synthetic = synthetic_network_id(view->state);
+    struct uuid synthetic = synthetic_network_id();
     return id_value(uuid_is_zero(&load_balancer->vip_network_id)
                         ? &synthetic
                         : &load_balancer->vip_network_id);

@@ -17,8 +17,8 @@ bool resource_view_has(enum resource_type type, const char *name);
 const char *resource_view_constant(const char *name);
 
 /* The ids of the synthetic subnet, network and ports (neutron_api.c shows them). */
-struct uuid synthetic_subnet_id(const struct node_state *state);
-struct uuid synthetic_network_id(const struct node_state *state);
+struct uuid synthetic_subnet_id(void);
+struct uuid synthetic_network_id(void);
 struct uuid synthetic_port_id(const struct load_balancer *load_balancer);
 
 #endif
