@@ -13,6 +13,10 @@
 #include <string.h>
 #include <unistd.h>
 
+enum {
+    LOCK_WAIT_MS = 3000 /* the children of a killed supervisor are gone well before */
+};
+
 static int run_vrrp(const struct process_context *context, const void *argument)
 {
     const struct node_settings *settings = argument;
@@ -39,7 +43,24 @@ static int run_proxy(const struct process_context *context, const void *argument
     return proxy_main(context);
 }
 
-static int supervise(const struct node_settings *settings, const struct privileges_user *user)
+/* The directories of this node, made and locked. */
+static bool prepare(const struct node_settings *settings,
+                    const struct privileges_user *user,
+                    int out_locks[2],
+                    struct error *error)
+{
+    if (!privileges_prepare_run_dir(settings->run_dir, user, error))
+        return false;
+    out_locks[0] = run_dir_lock(settings->run_dir, "--run-dir", LOCK_WAIT_MS, error);
+    if (out_locks[0] < 0 || !privileges_prepare_state_dir(settings->state_dir, user, error))
+        return false;
+    out_locks[1] = run_dir_lock(settings->state_dir, "--state-dir", LOCK_WAIT_MS, error);
+    return out_locks[1] >= 0;
+}
+
+static int supervise(const struct node_settings *settings,
+                     const struct privileges_user *user,
+                     const int locks[2])
 {
     bool manages_addresses = privileges_can_manage_addresses();
     struct supervisor_settings supervisor = {
@@ -52,6 +73,8 @@ static int supervise(const struct node_settings *settings, const struct privileg
             },
         .worker_count = settings->worker_count,
         .incarnation = walltime_now_ms(),
+        .lock_fds = {locks[0], locks[1]},
+        .lock_count = 2,
         .run_dir = settings->run_dir,
         .user = *user,
         .drain_ms = SUPERVISOR_DRAIN_MS,
@@ -75,7 +98,7 @@ int node_run(int argc, char **argv)
     struct node_settings settings;
     struct privileges_user user;
     struct error error = {.kind = ERROR_NONE};
-    int lock = -1;
+    int locks[2];
     settings_surroundings_read(&surroundings);
     if (!settings_load(&settings, &surroundings, argc, (const char *const *)argv, &error)) {
         fprintf(stderr, "lbnode run: %s\n", error.text);
@@ -87,14 +110,13 @@ int node_run(int argc, char **argv)
     }
     log_open("supervisor", settings.log_level);
     settings_complete_addresses(&settings);
-    bool good = privileges_find_user(settings.user, &user, &error) &&
-                privileges_prepare_run_dir(settings.run_dir, &user, &error);
-    lock = good ? run_dir_lock(settings.run_dir, &error) : -1;
-    if (lock < 0 || !privileges_prepare_state_dir(settings.state_dir, &user, &error)) {
+    if (!privileges_find_user(settings.user, &user, &error) ||
+        !prepare(&settings, &user, locks, &error)) {
         fprintf(stderr, "lbnode run: %s\n", error.text);
         return error.kind == ERROR_USAGE ? 2 : 1;
     }
-    int status = supervise(&settings, &user);
-    close(lock);
+    int status = supervise(&settings, &user, locks);
+    close(locks[0]);
+    close(locks[1]);
     return status;
 }

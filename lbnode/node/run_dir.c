@@ -1,5 +1,6 @@
 #include "lbnode/node/run_dir.h"
 
+#include "lbnode/base/monotime.h"
 #include "lbnode/base/text.h"
 
 #include <errno.h>
@@ -7,13 +8,30 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
-    PATH_SIZE = 512
+    PATH_SIZE = 512,
+    LOCK_RETRY_MS = 20
 };
 
-int run_dir_lock(const char *directory, struct error *error)
+static bool lock_within(int fd, uint64_t wait_ms)
+{
+    uint64_t end_ms = monotime_now_ms() + wait_ms;
+    const struct timespec pause = {.tv_nsec = LOCK_RETRY_MS * 1000000L};
+    while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        if (monotime_now_ms() >= end_ms)
+            return false;
+        nanosleep(&pause, NULL);
+    }
+    return true;
+}
+
+int run_dir_lock(const char *directory,
+                 const char *option,
+                 uint64_t wait_ms,
+                 struct error *error)
 {
     char path[PATH_SIZE];
     snprintf(path, sizeof(path), "%s/lbnode.lock", directory);
@@ -22,11 +40,10 @@ int run_dir_lock(const char *directory, struct error *error)
         error_set(error, ERROR_REFUSED, "Cannot open %s: %s.", path, strerror(errno));
         return -1;
     }
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    if (!lock_within(fd, wait_ms)) {
         error_set(error, ERROR_CONFLICT,
-                  "Another node runs with the run directory %s; stop it, or give this one its "
-                  "own --run-dir and --state-dir.",
-                  directory);
+                  "Another node uses %s; stop it, or give this one its own %s.", directory,
+                  option);
         close(fd);
         return -1;
     }

@@ -14,6 +14,7 @@ enum {
      * taken port). Before the node was ever ready this ends the node; later it is a death like
      * any other. */
     EXIT_UNUSABLE = 3,
+    SUPERVISOR_MAXIMUM_LOCKS = 2,
     SUPERVISOR_DRAIN_MS = 2000,
     SUPERVISOR_PROVEN_AFTER_MS = 60000,
 };
@@ -29,6 +30,10 @@ struct supervisor_settings {
     } programs[PROCESS_ROLE_COUNT];
     uint32_t worker_count;
     uint64_t incarnation;
+    /* Locks that every process of the node keeps open, so that no other node starts on the same
+     * directories before the last one is gone. */
+    int lock_fds[SUPERVISOR_MAXIMUM_LOCKS];
+    size_t lock_count;
     const char *run_dir; /* for the files of run_dir.h; NULL: none are written */
     struct privileges_user user;
     bool keep_privileges; /* tests: no process gives anything up */

@@ -51,8 +51,26 @@ static void reset_signals(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* In the child: nothing of the supervisor's descriptors stays but its own end of the channel,
- * above all no other channel, whose end somebody waits for. */
+/* Nothing of the supervisor's descriptors stays but this process's end of the channel and the
+ * locks: above all no other channel, whose end somebody waits for. False when out of
+ * descriptors. */
+static bool keep_descriptors(const struct supervisor_settings *settings, int channel_fd)
+{
+    int kept[1 + SUPERVISOR_MAXIMUM_LOCKS] = {channel_fd};
+    int count = 1, first_free = CHILD_CHANNEL_FD + 1 + SUPERVISOR_MAXIMUM_LOCKS;
+    for (size_t i = 0; i < settings->lock_count; i++)
+        kept[count++] = settings->lock_fds[i];
+    for (int i = 0; i < count; i++) { /* out of the way of their final places first */
+        kept[i] = fcntl(kept[i], F_DUPFD_CLOEXEC, first_free);
+        if (kept[i] < 0)
+            return false;
+    }
+    for (int i = 0; i < count; i++)
+        if (dup3(kept[i], CHILD_CHANNEL_FD + i, O_CLOEXEC) < 0)
+            return false;
+    return close_range((unsigned)(CHILD_CHANNEL_FD + count), ~0u, 0) == 0;
+}
+
 static _Noreturn void run_child(struct child *child, int channel_fd)
 {
     const struct supervisor *supervisor = child->supervisor;
@@ -65,9 +83,7 @@ static _Noreturn void run_child(struct child *child, int channel_fd)
         .incarnation = settings->incarnation,
     };
     char name[16];
-    if (channel_fd != CHILD_CHANNEL_FD && dup3(channel_fd, CHILD_CHANNEL_FD, O_CLOEXEC) < 0)
-        _exit(1);
-    if (close_range(CHILD_CHANNEL_FD + 1, ~0u, 0) != 0)
+    if (!keep_descriptors(settings, channel_fd))
         _exit(1);
     reset_signals();
     snprintf(name, sizeof(name), "lbnode-%s", process_role_name(child->role));

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static int make_directory(void **state)
@@ -29,15 +30,39 @@ static int remove_directory(void **state)
 static void a_second_node_is_refused_until_the_first_ends(void **state)
 {
     struct error error = {0};
-    int first = run_dir_lock(*state, &error);
+    int first = run_dir_lock(*state, "--run-dir", 0, &error);
     assert_true(first >= 0);
-    assert_true(run_dir_lock(*state, &error) < 0);
+    assert_true(run_dir_lock(*state, "--run-dir", 0, &error) < 0);
     assert_int_equal(error.kind, ERROR_CONFLICT);
     assert_non_null(strstr(error.text, *state));
+    assert_non_null(strstr(error.text, "--run-dir"));
     close(first);
-    int second = run_dir_lock(*state, &error);
+    int second = run_dir_lock(*state, "--run-dir", 0, &error);
     assert_true(second >= 0);
     close(second);
+}
+
+/* A child of the first node lives on for a moment with its copy of the descriptor. */
+static void a_second_node_waits_for_the_processes_of_the_first(void **state)
+{
+    struct error error = {0};
+    int first = run_dir_lock(*state, "--run-dir", 0, &error);
+    int gate[2];
+    assert_int_equal(pipe(gate), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        char byte;
+        close(gate[1]);
+        _exit(read(gate[0], &byte, 1) == 0 ? 0 : 1);
+    }
+    close(first);
+    assert_true(run_dir_lock(*state, "--run-dir", 40, &error) < 0);
+    close(gate[0]);
+    close(gate[1]);
+    int second = run_dir_lock(*state, "--run-dir", 5000, &error);
+    assert_true(second >= 0);
+    close(second);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
 }
 
 static void pids_lists_what_runs(void **state)
@@ -61,6 +86,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_second_node_is_refused_until_the_first_ends,
+                                        make_directory, remove_directory),
+        cmocka_unit_test_setup_teardown(a_second_node_waits_for_the_processes_of_the_first,
                                         make_directory, remove_directory),
         cmocka_unit_test_setup_teardown(pids_lists_what_runs, make_directory, remove_directory),
     };
