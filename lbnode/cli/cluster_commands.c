@@ -6,6 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum {
+    TOKEN_SIZE = 1024
+};
+
 /* Sends {ROOT: BODY} (taken over); on success RESPONSE has {ROOT: {...}}. */
 static bool post(struct context *context,
                  const char *target,
@@ -75,11 +79,26 @@ bool run_token_create(struct context *context, struct error *error)
     return good;
 }
 
+/* "-" keeps the token out of the list of processes: it is read from standard input. */
+static bool read_token(const struct context *context, char out[TOKEN_SIZE], struct error *error)
+{
+    const char *given = context->arguments.positional[0];
+    if (strcmp(given, "-") != 0)
+        snprintf(out, TOKEN_SIZE, "%s", given);
+    else if (!fgets(out, TOKEN_SIZE, stdin))
+        return error_set(error, ERROR_USAGE, "there is no token on standard input");
+    out[strcspn(out, " \r\n")] = '\0';
+    return true;
+}
+
 bool run_cluster_join(struct context *context, struct error *error)
 {
     struct response response;
+    char token[TOKEN_SIZE];
+    if (!read_token(context, token, error))
+        return false;
     struct json_value *body = json_value_object();
-    json_value_set_text(body, "token", context->arguments.positional[0]);
+    json_value_set_text(body, "token", token);
     bool good = post(context, "/v1/join", "join", body, &response, error);
     const struct json_value *join = json_value_get(response.json, "join");
     if (good && (context->format == OUTPUT_JSON || context->format == OUTPUT_YAML))

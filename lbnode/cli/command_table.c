@@ -189,6 +189,7 @@ static const struct command commands[] = {
      .run = run_token_create},
     {.noun = "join", .positional = "TOKEN", .positional_minimum = 1, .positional_maximum = 1,
      .summary = "make this node a member of the cluster that TOKEN is from",
+     .details = "With - the token is read from standard input.\n",
      .run = run_cluster_join},
 
     {.noun = "apply", .summary = "make the configuration as a document says, all or nothing",

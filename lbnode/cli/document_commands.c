@@ -82,8 +82,9 @@ static void print_changes(const struct json_value *apply)
     if (json_value_count(changes) == 0)
         printf("nothing to change\n");
     else
-        printf("%zu changes%s\n", json_value_count(changes),
-               applied ? " applied" : ", none of them made (dry run)");
+        printf("%zu change%s %s\n", json_value_count(changes),
+               json_value_count(changes) == 1 ? "" : "s",
+               applied ? "applied" : "to make (dry run)");
     text_free(&out);
     table_free(&table);
 }

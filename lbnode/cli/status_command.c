@@ -89,6 +89,8 @@ static void print_vrrp(const struct json_value *groups)
     table_init(&table, 5);
     for (size_t i = 0; i < json_value_count(groups); i++) {
         const struct json_value *group = json_value_at(groups, i);
+        if (json_value_count(json_value_get(group, "addresses")) == 0)
+            continue; /* nothing moves with it */
         char *addresses = value_text(group, "addresses");
         table_addf(&table, "%s %s", text_or(group, "group", "-"), text_or(group, "family", ""));
         table_addf(&table, "vrid %lld",
@@ -100,7 +102,7 @@ static void print_vrrp(const struct json_value *groups)
         table_add(&table, addresses);
         free(addresses);
     }
-    if (json_value_count(groups) > 0)
+    if (table.cell_count > 0)
         print_table("addresses", &table);
 }
 
