@@ -1,4 +1,6 @@
-/* A document that the planner accepts leaves no object without effect. */
+/* A document that the planner accepts leaves no object without effect, and the export of what
+ * it leaves is the same again: nothing to do there, and everything made anew on an empty node.
+ */
 #include "lbnode/model/configuration.h"
 #include "lbnode/model/field_table.h"
 
@@ -60,6 +62,32 @@ static void require_effect(const struct configuration *configuration)
     }
 }
 
+static void require_round_trip(const struct configuration *configuration)
+{
+    struct document_plan plan;
+    struct change_set nothing = {0};
+    struct configuration *empty = project(&nothing, NULL);
+    struct json_value *exported = configuration_export(configuration);
+    if (!configuration_plan_document(configuration, exported, true, &plan, NULL) ||
+        plan.step_count != 0)
+        abort();
+    document_plan_free(&plan);
+    if (!configuration_plan_document(empty, exported, false, &plan, NULL))
+        abort();
+    struct configuration *copy = project(plan.changes, NULL);
+    struct json_value *again = configuration_export(copy);
+    char *left = json_value_print(exported, 0), *right = json_value_print(again, 0);
+    if (strcmp(left, right) != 0)
+        abort();
+    free(left);
+    free(right);
+    json_value_free(again);
+    json_value_free(exported);
+    configuration_free(copy);
+    configuration_free(empty);
+    document_plan_free(&plan);
+}
+
 static void plan_on(const struct configuration *base,
                     const struct change_set *base_changes,
                     const struct json_value *document,
@@ -74,6 +102,7 @@ static void plan_on(const struct configuration *base,
     }
     struct configuration *after = project(base_changes, plan.changes);
     require_effect(after);
+    require_round_trip(after);
     configuration_free(after);
     document_plan_free(&plan);
 }
