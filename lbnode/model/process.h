@@ -9,8 +9,9 @@ struct counter_board;
 
 struct process_context {
     int channel_fd;                 /* own end of the channel to the supervisor; taken over */
-    struct verdict_board *verdicts; /* shared; written by health only */
-    struct counter_board *counters; /* shared; written by proxy only */
+    /* Shared; NULL in a process that has nothing to do with them (vrrp; counters in health). */
+    struct verdict_board *verdicts; /* written by health only */
+    struct counter_board *counters; /* written by proxy only */
     uint32_t worker_count;          /* of the proxy: threads = sockets per listener, 1..64 */
     uint64_t incarnation;           /* of this start of the node, wall ms at least */
 };

@@ -142,8 +142,10 @@ static bool open_all(struct control *control, struct error *error)
     channel_drain(control->channel);
     if (!open_replication(control, error))
         return false;
+    /* The board is read before health hears of the snapshot: what comes after is news. */
+    bool watching = verdicts_start(control);
     projection_update(control, replication_position(control->replication));
-    if (!control->configuration || !verdicts_start(control))
+    if (!watching || !control->configuration)
         return error_set(error, ERROR_INTERNAL, "Out of memory.");
     if (replication_start(control->replication, error) != 0)
         return false;

@@ -3,6 +3,7 @@
 
 #include "lbnode/base/bytes.h"
 #include "lbnode/base/log.h"
+#include "lbnode/model/counter_board.h"
 #include "lbnode/node/run_dir.h"
 
 #include <errno.h>
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -71,14 +73,37 @@ static bool keep_descriptors(const struct supervisor_settings *settings, int cha
     return close_range((unsigned)(CHILD_CHANNEL_FD + count), ~0u, 0) == 0;
 }
 
+/* What each process does with the boards: it sees no other, and writes only its own. That also
+ * keeps vrrp, which locks its memory, from locking (and so allocating) the large boards. */
+static const struct {
+    int verdicts, counters; /* PROT_ of mprotect; PROT_NONE: unmapped */
+} board_access[PROCESS_ROLE_COUNT] = {
+    [PROCESS_VRRP] = {PROT_NONE, PROT_NONE},
+    [PROCESS_CONTROL] = {PROT_READ, PROT_READ},
+    [PROCESS_HEALTH] = {PROT_READ | PROT_WRITE, PROT_NONE},
+    [PROCESS_PROXY] = {PROT_READ, PROT_READ | PROT_WRITE},
+};
+
+static void *restrict_board(void *board, size_t size, int access)
+{
+    if (access == PROT_NONE) {
+        munmap(board, size);
+        return NULL;
+    }
+    mprotect(board, size, access);
+    return board;
+}
+
 static _Noreturn void run_child(struct child *child, int channel_fd)
 {
     const struct supervisor *supervisor = child->supervisor;
     const struct supervisor_settings *settings = supervisor->settings;
     struct process_context context = {
         .channel_fd = CHILD_CHANNEL_FD,
-        .verdicts = supervisor->verdicts,
-        .counters = supervisor->counters,
+        .verdicts = restrict_board(supervisor->verdicts, sizeof(*supervisor->verdicts),
+                                   board_access[child->role].verdicts),
+        .counters = restrict_board(supervisor->counters, sizeof(*supervisor->counters),
+                                   board_access[child->role].counters),
         .worker_count = settings->worker_count,
         .incarnation = settings->incarnation,
     };
