@@ -56,6 +56,9 @@ static void find_in_peer(void *context, const struct peer_view *peer)
     struct problem_list *problems = context;
     if (peer->state == PEER_IS_UNREACHABLE || peer->state == PEER_NEVER_SEEN)
         add(problems, HEALTH_DEGRADED, "node %.64s does not answer", peer->name);
+    else if (peer->state == PEER_IS_SUSPECT)
+        add(problems, HEALTH_DEGRADED, "node %.64s has not answered for %llu s", peer->name,
+            (unsigned long long)(peer->last_heard_ms_ago / 1000));
     else if (peer->state == PEER_IS_ALIVE && peer->changes_behind > 0)
         add(problems, HEALTH_DEGRADED, "node %.64s lacks %u changes", peer->name,
             peer->changes_behind);

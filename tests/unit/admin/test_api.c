@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define LBAAS "/v2.0/lbaas"
@@ -564,6 +565,62 @@ static void pipelined_requests_are_answered_in_order(void **state)
     close(fd);
 }
 
+static void more_clients_than_there_is_room_for_are_told_so(void **state)
+{
+    int fds[64];
+    for (size_t i = 0; i < ARRAY_LENGTH(fds); i++) {
+        fds[i] = api_connect(&fixture);
+        loop_turn(fixture.loop, false);
+    }
+    int late = api_connect(&fixture);
+    struct api_answer answer = api_receive(&fixture, late);
+    assert_int_equal(answer.status, 503);
+    assert_non_null(strstr(api_fault(&answer), "too many clients"));
+    api_answer_free(&answer);
+    close(late);
+    for (size_t i = 0; i < ARRAY_LENGTH(fds); i++)
+        close(fds[i]);
+    loop_turn(fixture.loop, false);
+    answer = api_call(&fixture, "GET", "/healthz", NULL);
+    assert_int_equal(answer.status, 200);
+    api_answer_free(&answer);
+}
+
+static void a_body_may_come_in_chunks_after_a_go_ahead(void **state)
+{
+    static const char head[] = "POST " LBAAS "/loadbalancers HTTP/1.1\r\nHost: a\r\n"
+                               "Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n";
+    static const char body[] = "1c\r\n{\"loadbalancer\":{\"name\":\"x\",\r\n"
+                               "1d\r\n\"vip_address\":\"10.77.0.105\"}}\r\n0\r\n\r\n";
+    char go_ahead[64] = "";
+    int fd = api_connect(&fixture);
+    api_send(&fixture, fd, head, sizeof(head) - 1);
+    for (int i = 0; i < 1000 && !go_ahead[0]; i++) {
+        loop_turn(fixture.loop, false);
+        if (recv(fd, go_ahead, sizeof(go_ahead) - 1, MSG_DONTWAIT) < 0)
+            go_ahead[0] = '\0';
+    }
+    assert_string_equal(go_ahead, "HTTP/1.1 100 Continue\r\n\r\n");
+    api_send(&fixture, fd, body, sizeof(body) - 1);
+    struct api_answer answer = api_receive(&fixture, fd);
+    assert_int_equal(answer.status, 201);
+    api_answer_free(&answer);
+    close(fd);
+}
+
+static void a_malformed_request_is_refused_and_the_connection_closed(void **state)
+{
+    static const char request[] = "GET /healthz HTTP/1.1\r\nHost : a\r\n\r\n";
+    int fd = api_connect(&fixture);
+    api_send(&fixture, fd, request, sizeof(request) - 1);
+    struct api_answer answer = api_receive(&fixture, fd);
+    assert_int_equal(answer.status, 400);
+    assert_string_equal(json_value_get_text(answer.json, "faultcode"), "Client");
+    api_answer_free(&answer);
+    assert_true(api_is_closed(&fixture, fd));
+    close(fd);
+}
+
 static void a_document_is_applied_and_exported(void **state)
 {
     static const char body[] =
@@ -730,6 +787,9 @@ int main(void)
         API_TEST(waiting_for_events_ends_with_the_next_one),
         API_TEST(a_client_that_hangs_up_while_waiting_is_forgotten),
         API_TEST(pipelined_requests_are_answered_in_order),
+        API_TEST(more_clients_than_there_is_room_for_are_told_so),
+        API_TEST(a_body_may_come_in_chunks_after_a_go_ahead),
+        API_TEST(a_malformed_request_is_refused_and_the_connection_closed),
         API_TEST(a_document_is_applied_and_exported),
         API_TEST(a_conflict_shows_both_values),
         API_TEST(clusters_tokens_and_nodes),
