@@ -252,10 +252,12 @@ static const handler handlers[][VRRP_EVENT_COUNT] = {
         },
 };
 
+/* Silent for more than three intervals: the least time after which a peer may have taken over.
+ */
 static bool overslept(const struct vrrp_machine *machine, uint64_t now_us)
 {
     return machine->state == VRRP_ACTIVE && now_us > machine->deadline_us &&
-           now_us - machine->deadline_us > vrrp_machine_dead_time_us(machine);
+           now_us - machine->deadline_us > 2 * (uint64_t)machine->settings.advert_interval_us;
 }
 
 struct vrrp_actions

@@ -1,9 +1,10 @@
 /* The election of one virtual router (RFC 9568 6.4 with errata 7947-8301), pure: state, event
  * and time in, actions out; times in microseconds of one monotonic clock. One virtual router is
  * one VRRP group in one address family.
- * Beyond the RFC: a fault state for a node that cannot serve; no preemption unless asked; a
- * machine that was not run for longer than its dead time listens before it speaks again; the
- * loser of a double ownership speaks once more, so that the winner notices and announces. */
+ * Beyond the RFC: a fault state for a node that cannot serve; no preemption unless asked; an
+ * owner that was silent for so long that a peer may have taken over listens before it speaks
+ * again; the loser of a double ownership speaks once more, so that the winner notices and
+ * announces. */
 #ifndef VRRP_VRRP_MACHINE_H
 #define VRRP_VRRP_MACHINE_H
 

@@ -292,7 +292,7 @@ static void our_own_adverts_are_ignored(void **state)
 static void an_active_node_that_overslept_listens_first(void **state)
 {
     struct vrrp_machine machine = in_state(VRRP_ACTIVE);
-    uint64_t woken_us = machine.deadline_us + DEAD_US + 1;
+    uint64_t woken_us = machine.deadline_us + 2 * INTERVAL_US + 1;
     struct vrrp_actions actions = give(&machine, VRRP_EVENT_TIMER, woken_us);
     assert_int_equal(actions.set, VRRP_ACTION_REMOVE_ADDRESSES | VRRP_ACTION_STATE_CHANGED);
     assert_int_equal(machine.state, VRRP_BACKUP);
@@ -303,17 +303,18 @@ static void an_active_node_that_overslept_listens_first(void **state)
 static void an_advert_that_wakes_an_overslept_owner_is_followed(void **state)
 {
     struct vrrp_machine machine = in_state(VRRP_ACTIVE);
-    uint64_t woken_us = machine.deadline_us + DEAD_US + 1;
+    uint64_t woken_us = machine.deadline_us + 2 * INTERVAL_US + 1;
     struct vrrp_actions actions = advert(&machine, 9, 1, woken_us);
     assert_int_equal(actions.set, VRRP_ACTION_REMOVE_ADDRESSES | VRRP_ACTION_STATE_CHANGED);
     assert_true(machine.deadline_us == woken_us + DEAD_US);
 }
 
-static void an_owner_late_by_less_than_the_dead_time_goes_on(void **state)
+static void an_owner_that_is_late_by_two_intervals_goes_on(void **state)
 {
     struct vrrp_machine machine = in_state(VRRP_ACTIVE);
-    assert_int_equal(give(&machine, VRRP_EVENT_TIMER, machine.deadline_us + DEAD_US).set,
-                     VRRP_ACTION_SEND_ADVERT);
+    assert_int_equal(
+        give(&machine, VRRP_EVENT_TIMER, machine.deadline_us + 2 * INTERVAL_US).set,
+        VRRP_ACTION_SEND_ADVERT);
 }
 
 static void a_backup_that_overslept_listens_again(void **state)
@@ -387,7 +388,7 @@ int main(void)
         cmocka_unit_test(our_own_adverts_are_ignored),
         cmocka_unit_test(an_active_node_that_overslept_listens_first),
         cmocka_unit_test(an_advert_that_wakes_an_overslept_owner_is_followed),
-        cmocka_unit_test(an_owner_late_by_less_than_the_dead_time_goes_on),
+        cmocka_unit_test(an_owner_that_is_late_by_two_intervals_goes_on),
         cmocka_unit_test(a_backup_that_overslept_listens_again),
         cmocka_unit_test(a_restarted_owner_continues_in_place),
         cmocka_unit_test(a_restarted_backup_waits_one_dead_time),

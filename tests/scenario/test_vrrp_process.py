@@ -1,0 +1,144 @@
+"""Two vrrp processes without the rest of a node, in network namespaces on one bridge."""
+import itertools
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(ROOT, "deploy", "lib"))
+import namespaces  # noqa: E402
+from namespaces import Switch, wait_until  # noqa: E402
+
+NET, NET6 = "10.78.0.%d", "fd78::%x"
+VIP, VIP6 = NET % 100, NET6 % 0x100
+LINK_LOCAL_VIP = "fe80::200:5eff:fe00:233"
+numbers = itertools.count(1)
+
+
+def harness():
+    """The program beside the lbnode under test."""
+    lbnode = os.environ.get("LBNODE", os.path.join(ROOT, "build", "lbnode", "node", "lbnode"))
+    build = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(lbnode))))
+    return os.path.join(build, "tests", "support", "vrrp_harness")
+
+
+@unittest.skipUnless(os.geteuid() == 0 and os.access(harness(), os.X_OK), "needs root and vrrp_harness")
+class VrrpProcess(unittest.TestCase):
+    longMessage = False
+
+    def setUp(self):
+        self.name = "t%d-v%d" % (os.getpid(), next(numbers))  # the name tells leftovers of dead runs
+        self.switch = Switch(self.name + "-switch")
+        self.directory = tempfile.TemporaryDirectory(prefix="lbnode-vrrp-")
+        self.addCleanup(self.directory.cleanup)
+        self.addCleanup(self.remove)
+        self.children = []
+        self.switch.create()
+        for node in 1, 2:
+            self.switch.attach("port%d" % node, self.namespace(node), [NET % node + "/24", NET6 % node + "/64"])
+        for node in 1, 2:
+            self.start(node)
+        self.assertTrue(wait_until(lambda: self.owner(), 3), "no owner within 3 s of a start of both")
+
+    def remove(self):
+        for namespace in self.namespace(1), self.namespace(2), self.switch.namespace:
+            namespaces.destroy(namespace)
+        for child in self.children:
+            child.wait()
+
+    def namespace(self, node):
+        return "%s-lb%d" % (self.name, node)
+
+    def log(self, node):
+        with open(os.path.join(self.directory.name, str(node))) as file:
+            return file.read()
+
+    def start(self, node):
+        with open(os.path.join(self.directory.name, str(node)), "w") as log:
+            self.children.append(subprocess.Popen(
+                namespaces.enter(self.namespace(node), harness(), "--peer", NET % (3 - node), "--vip", VIP,
+                                 "--vip", VIP6), stdout=log, stderr=log))
+
+    def holds(self, node, address=VIP):
+        return re.search(r"inet6? %s/" % address, self.ip(node, "addr", "show"))
+
+    def ip(self, node, *arguments):
+        return namespaces.run("ip", "-n", self.namespace(node), *arguments, check=False)
+
+    def owner(self):
+        """The node that holds every address while the other one holds none, or None."""
+        every = VIP, VIP6, LINK_LOCAL_VIP
+        for node in 1, 2:
+            if all(self.holds(node, a) for a in every) and not any(self.holds(3 - node, a) for a in every):
+                return node
+        return None
+
+    def vrrp_pid(self, node):
+        return int(re.findall(r" PID (\d+)", self.log(node))[-1])
+
+    def test_the_other_node_takes_over_when_the_owner_is_killed(self):
+        owner = self.owner()
+        killed = time.monotonic()
+        namespaces.kill_as_one(namespaces.pids(self.namespace(owner)))
+        self.assertTrue(wait_until(lambda: self.holds(3 - owner), 1), "no takeover within 1 s")
+        self.assertTrue(wait_until(lambda: self.owner() == 3 - owner, killed + 3 - time.monotonic()),
+                        "the killed node still has an address after 3 s:\n" + self.ip(owner, "addr"))
+
+    def test_a_dead_process_is_replaced_in_place(self):
+        owner = self.owner()
+        os.kill(self.vrrp_pid(owner), signal.SIGKILL)
+        time.sleep(1)
+        self.assertEqual(self.owner(), owner, "the addresses moved\n" + self.log(owner))
+        self.assertNotIn("VIP_ACTIVE", self.log(3 - owner))
+
+    def test_an_owner_that_slept_listens_before_it_speaks(self):
+        owner = self.owner()
+        os.kill(self.vrrp_pid(owner), signal.SIGSTOP)
+        self.assertTrue(wait_until(lambda: self.holds(3 - owner), 1), "no takeover within 1 s")
+        os.kill(self.vrrp_pid(owner), signal.SIGCONT)
+        self.assertTrue(wait_until(lambda: self.owner() == 3 - owner, 1), "the sleeper kept an address")
+        time.sleep(1)
+        self.assertEqual(self.owner(), 3 - owner, "the sleeper took the addresses back")
+
+    def test_a_deleted_address_comes_back(self):
+        owner = self.owner()
+        self.ip(owner, "addr", "del", VIP + "/32", "dev", "eth0")
+        self.ip(owner, "addr", "del", VIP6 + "/128", "dev", "eth0")
+        self.assertTrue(wait_until(lambda: self.owner() == owner, 1), "not put back")
+        self.assertIn("VIP_REPLACED", self.log(owner))
+
+    def test_a_node_that_may_not_serve_hands_over_and_does_not_take_back(self):
+        owner = self.owner()
+        parent = self.children[owner - 1].pid
+        os.kill(parent, signal.SIGUSR1)
+        self.assertTrue(wait_until(lambda: self.owner() == 3 - owner, 1), "no hand-over")
+        os.kill(parent, signal.SIGUSR1)
+        time.sleep(2)
+        self.assertEqual(self.owner(), 3 - owner, "the addresses moved back")
+
+    def test_after_a_healed_cut_one_node_has_everything(self):
+        self.switch.filter([("port1", "port2")], 0)
+        self.assertTrue(wait_until(lambda: self.holds(1) and self.holds(2), 2), "the cut did not split the pair")
+        self.switch.filter([], 0)
+        self.assertTrue(wait_until(lambda: self.owner(), 1), "still two owners")
+
+    def test_stopping_resigns_and_removes_the_addresses(self):
+        owner = self.owner()
+        self.children[owner - 1].send_signal(signal.SIGTERM)
+        self.assertTrue(wait_until(lambda: self.owner() == 3 - owner, 1), "no hand-over")
+        self.assertIn(" EXIT 0", self.log(owner))
+
+    def test_without_its_link_a_node_gives_up(self):
+        owner = self.owner()
+        self.switch.set_port("port%d" % owner, False)
+        self.assertTrue(wait_until(lambda: self.owner() == 3 - owner, 1), "no takeover")
+        self.assertIn("interface eth0 is down", self.log(owner))
+
+
+if __name__ == "__main__":
+    unittest.main()
