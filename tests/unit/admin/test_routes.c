@@ -2,6 +2,8 @@
 #include "lbnode/admin/admin_routes.h"
 #include "tests/support/test.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const struct admin_route *found;
@@ -67,6 +69,29 @@ static void every_row_is_found_by_its_own_pattern(void **state)
     }
 }
 
+/* A row "| `METHOD path` | help |" for each route, with {id} for %. */
+static void the_reference_page_has_a_row_for_every_route(void **state)
+{
+    const char *path = getenv("LBNODE_API_PAGE");
+    char page[65536], row[512];
+    const struct admin_route *route;
+    if (!path)
+        skip();
+    FILE *file = fopen(path, "re");
+    assert_non_null(file);
+    page[fread(page, 1, sizeof(page) - 1, file)] = '\0';
+    fclose(file);
+    for (size_t i = 0; (route = admin_route_at(i)); i++) {
+        size_t used = (size_t)snprintf(row, sizeof(row), "| `%s ", route->method);
+        for (const char *c = route->pattern; *c; c++)
+            used += (size_t)snprintf(row + used, sizeof(row) - used, "%.*s", *c == '%' ? 4 : 1,
+                                     *c == '%' ? "{id}" : c);
+        snprintf(row + used, sizeof(row) - used, "` | %s |\n", route->help);
+        if (!strstr(page, row))
+            fail_msg("missing in docs/api.md: %s", row);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -76,6 +101,7 @@ int main(void)
         cmocka_unit_test(a_wrong_method_lists_the_right_ones),
         cmocka_unit_test(an_unknown_path_is_not_found),
         cmocka_unit_test(every_row_is_found_by_its_own_pattern),
+        cmocka_unit_test(the_reference_page_has_a_row_for_every_route),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
