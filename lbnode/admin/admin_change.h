@@ -20,7 +20,8 @@ struct admin_change {
     uint64_t built_before; /* generation of the snapshot at that time */
     struct submit_result result;
     struct json_value *summary; /* of an applied document */
-    bool started_cluster;
+    bool started_cluster;       /* by this request */
+    bool waited_for_cluster;    /* once is enough */
 };
 
 /* ANSWER is called once, with request->change filled in, and ends the request. An error ends it

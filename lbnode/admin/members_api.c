@@ -4,53 +4,69 @@
 #include "lbnode/admin/resource_api.h"
 
 #include <stdlib.h>
-#include <string.h>
+
+enum {
+    MAXIMUM_MEMBERS = 8192 /* in one body */
+};
+
+struct wanted {
+    struct json_value *item; /* normalised */
+    struct ip_address address;
+    int64_t port;
+    bool has_key; /* address and port could be read; else the creation will say why not */
+};
 
 struct batch {
     const struct admin_request *request;
     const struct effective *pool;
-    struct json_value *wanted[CHANGE_SET_MAXIMUM_OPS / 8]; /* normalised items */
+    struct wanted wanted[MAXIMUM_MEMBERS];
     size_t count;
     struct change_set changes;
 };
 
-static bool same_member(const struct member *member, const struct json_value *item)
+/* Members are the same when address and port are. */
+static void read_key(struct wanted *wanted)
 {
-    struct ip_address address;
-    const char *text = json_value_get_text(item, "address");
-    const struct json_value *port = json_value_get(item, "protocol_port");
     const struct field *field = field_find(resource_class_of(RESOURCE_MEMBER), "protocol_port");
+    const char *text = json_value_get_text(wanted->item, "address");
     struct resource *scratch = resource_new(RESOURCE_MEMBER);
-    bool same = scratch && text && ip_address_parse(text, &address) &&
-                ip_address_equal(&address, &member->address) &&
-                field_from_json(field, scratch, port, NULL) &&
-                ((struct member *)scratch)->protocol_port == member->protocol_port;
+    wanted->has_key =
+        scratch && text && ip_address_parse(text, &wanted->address) &&
+        field_from_json(field, scratch, json_value_get(wanted->item, "protocol_port"), NULL);
+    if (wanted->has_key)
+        wanted->port = ((const struct member *)scratch)->protocol_port;
     resource_free(scratch);
-    return same;
+}
+
+static bool is_key(const struct wanted *wanted, const struct ip_address *address, int64_t port)
+{
+    return wanted->has_key && wanted->port == port &&
+           ip_address_equal(&wanted->address, address);
 }
 
 static const struct effective *existing_member(const struct batch *batch,
-                                               const struct json_value *item)
+                                               const struct wanted *wanted)
 {
     const struct effective *child;
     for (size_t i = 0;
          (child = configuration_child(batch->request->state->configuration,
                                       &batch->pool->resource->id, RESOURCE_MEMBER, i));
          i++) {
-        if (same_member((const struct member *)child->resource, item))
+        const struct member *member = (const struct member *)child->resource;
+        if (is_key(wanted, &member->address, member->protocol_port))
             return child;
     }
     return NULL;
 }
 
-static const struct json_value *wanted_for(const struct batch *batch,
-                                           const struct effective *member)
+static bool is_wanted(const struct batch *batch, const struct effective *object)
 {
+    const struct member *member = (const struct member *)object->resource;
     for (size_t i = 0; i < batch->count; i++) {
-        if (same_member((const struct member *)member->resource, batch->wanted[i]))
-            return batch->wanted[i];
+        if (is_key(&batch->wanted[i], &member->address, member->protocol_port))
+            return true;
     }
-    return NULL;
+    return false;
 }
 
 /* An update may repeat what was set at creation, as long as it says the same. */
@@ -100,7 +116,7 @@ static bool plan_deletes(struct batch *batch, struct error *error)
     for (size_t i = 0; (child = configuration_child(configuration, &batch->pool->resource->id,
                                                     RESOURCE_MEMBER, i));
          i++) {
-        if (!wanted_for(batch, child) &&
+        if (!is_wanted(batch, child) &&
             !configuration_plan_delete(configuration, child->resource, false, &batch->changes,
                                        error))
             return false;
@@ -110,17 +126,17 @@ static bool plan_deletes(struct batch *batch, struct error *error)
 
 static bool refuse_twice(const struct batch *batch, struct error *error)
 {
+    char address[IP_ADDRESS_TEXT_SIZE];
     for (size_t i = 0; i < batch->count; i++) {
-        for (size_t j = 0; j < i; j++) {
-            const char *a = json_value_get_text(batch->wanted[i], "address");
-            const char *b = json_value_get_text(batch->wanted[j], "address");
-            if (a && b && strcmp(a, b) == 0 &&
-                json_value_number(json_value_get(batch->wanted[i], "protocol_port")) ==
-                    json_value_number(json_value_get(batch->wanted[j], "protocol_port")))
-                return error_set(error, ERROR_INVALID,
-                                 "Validation failure: the member with address %.46s and the "
-                                 "same protocol_port stands twice in the body.",
-                                 a);
+        const struct wanted *wanted = &batch->wanted[i];
+        for (size_t j = 0; wanted->has_key && j < i; j++) {
+            if (!is_key(&batch->wanted[j], &wanted->address, wanted->port))
+                continue;
+            ip_address_format(&wanted->address, address);
+            return error_set(error, ERROR_INVALID,
+                             "Validation failure: the member with address %s and "
+                             "protocol_port %lld stands twice in the body.",
+                             address, (long long)wanted->port);
         }
     }
     return true;
@@ -132,11 +148,14 @@ static bool read_items(struct batch *batch, struct error *error)
     if (json_value_kind(list) != JSON_KIND_ARRAY)
         return error_set(error, ERROR_INVALID,
                          "Validation failure: the body must be {\"members\": [{...}, ...]}");
-    if (json_value_count(list) > ARRAY_LENGTH(batch->wanted))
-        return error_set(error, ERROR_TOO_LARGE, "More than %zu members in one body.",
-                         ARRAY_LENGTH(batch->wanted));
-    for (size_t i = 0; i < json_value_count(list); i++)
-        batch->wanted[batch->count++] = resource_api_normalise(json_value_at(list, i));
+    if (json_value_count(list) > MAXIMUM_MEMBERS)
+        return error_set(error, ERROR_TOO_LARGE, "More than %d members in one body.",
+                         MAXIMUM_MEMBERS);
+    for (size_t i = 0; i < json_value_count(list); i++) {
+        struct wanted *wanted = &batch->wanted[batch->count++];
+        wanted->item = resource_api_normalise(json_value_at(list, i));
+        read_key(wanted);
+    }
     return refuse_twice(batch, error);
 }
 
@@ -145,9 +164,10 @@ static bool plan(struct batch *batch, struct error *error)
     if (!read_items(batch, error))
         return false;
     for (size_t i = 0; i < batch->count; i++) {
-        const struct effective *member = existing_member(batch, batch->wanted[i]);
-        if (member ? !plan_update(batch, member, batch->wanted[i], error)
-                   : !plan_create(batch, batch->wanted[i], error))
+        const struct wanted *wanted = &batch->wanted[i];
+        const struct effective *member = existing_member(batch, wanted);
+        if (member ? !plan_update(batch, member, wanted->item, error)
+                   : !plan_create(batch, wanted->item, error))
             return error->kind != ERROR_NONE
                        ? false
                        : error_set(error, ERROR_TOO_LARGE, "The change is too large.");
@@ -178,7 +198,7 @@ void members_replace(struct admin_request *request)
     }
     run_batch(request, batch);
     for (size_t i = 0; i < batch->count; i++)
-        json_value_free(batch->wanted[i]);
+        json_value_free(batch->wanted[i].item);
     change_set_free(&batch->changes);
     free(batch);
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define LBAAS "/v2.0/lbaas"
@@ -136,6 +137,27 @@ static void what_was_answered_survives_a_restart(void **state)
     api_answer_free(&answer);
 }
 
+static void two_first_changes_at_once_start_one_cluster(void **state)
+{
+    static const char format[] = "POST " LBAAS "/loadbalancers HTTP/1.1\r\nHost: a\r\n"
+                                 "Content-Length: 58\r\n\r\n{\"loadbalancer\":"
+                                 "{\"name\":\"lb\",\"vip_address\":\"10.77.0.10%d\"}}";
+    char request[256];
+    int fds[2];
+    for (int i = 0; i < 2; i++) {
+        fds[i] = api_connect(&fixture);
+        snprintf(request, sizeof(request), format, i);
+        assert_int_equal(send(fds[i], request, strlen(request), 0), strlen(request));
+    }
+    for (int i = 0; i < 2; i++) {
+        struct api_answer answer = api_receive(&fixture, fds[i]);
+        if (answer.status != 201)
+            fail_msg("%d %s", answer.status, text_string(&answer.body));
+        api_answer_free(&answer);
+        close(fds[i]);
+    }
+}
+
 static void refused_changes_leave_no_trace(void **state)
 {
     static const struct {
@@ -192,6 +214,7 @@ static void the_cluster_is_named_at_its_birth(void **state)
     const struct json_value *cluster = json_value_get(answer.json, "cluster");
     assert_string_equal(json_value_get_text(cluster, "name"), "lab");
     assert_non_null(json_value_get_text(cluster, "recovery_code"));
+    assert_non_null(json_value_get_text(cluster, "join_token"));
     api_answer_free(&answer);
     answer = api_call(&fixture, "GET", "/v1/status", NULL);
     assert_string_equal(json_value_get_text(json_value_get(answer.json, "cluster"), "name"),
@@ -209,6 +232,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         STORE_TEST(what_was_answered_survives_a_restart),
+        STORE_TEST(two_first_changes_at_once_start_one_cluster),
         STORE_TEST(refused_changes_leave_no_trace),
         STORE_TEST(a_replica_can_be_required),
         STORE_TEST(the_cluster_is_named_at_its_birth),
