@@ -307,7 +307,49 @@ static void apply_claim_rule(const struct configuration *configuration,
                                                     : "pool");
 }
 
-static bool project_object(struct configuration *configuration, struct pending *pending)
+/* Address NUMBER of LOAD_BALANCER, the vip_address first; false behind the last. */
+static bool
+address_at(const struct load_balancer *load_balancer, size_t number, struct ip_address *out)
+{
+    *out = load_balancer->vip_address;
+    return number == 0 ||
+           (number <= load_balancer->additional_vips.count &&
+            ip_address_parse(load_balancer->additional_vips.items[number - 1], out));
+}
+
+/* P4 for all addresses of a load balancer: also the additional ones must be nobody else's, or
+ * two groups would fight for one. ADDRESSES maps them to the load balancers that have them. */
+static bool apply_address_rule(struct uuid_map *addresses, struct effective *object)
+{
+    static const struct uuid name_space = {{RESOURCE_LOAD_BALANCER}};
+    const struct load_balancer *self = (const struct load_balancer *)object->resource;
+    char text[IP_ADDRESS_TEXT_SIZE], id[UUID_TEXT_SIZE];
+    struct ip_address address;
+    if (object->resource->type != RESOURCE_LOAD_BALANCER || !object->effective)
+        return true;
+    for (size_t i = 0; address_at(self, i, &address); i++) {
+        ip_address_format(&address, text);
+        struct uuid key = uuid_derived(&name_space, text);
+        const struct resource *other = uuid_map_get(addresses, &key);
+        if (!other)
+            continue;
+        uuid_format(&other->id, id);
+        explain(object, REASON_CONFLICT, false,
+                "Load Balancer %s, which is older, has the same address %s.", id, text);
+        return true;
+    }
+    for (size_t i = 0; address_at(self, i, &address); i++) {
+        ip_address_format(&address, text);
+        struct uuid key = uuid_derived(&name_space, text);
+        if (!uuid_map_set(addresses, &key, object->resource))
+            return false;
+    }
+    return true;
+}
+
+static bool project_object(struct configuration *configuration,
+                           struct uuid_map *addresses,
+                           struct pending *pending)
 {
     if (configuration_find(configuration, &pending->resource->id))
         return true; /* a forged second object with this id */
@@ -329,7 +371,8 @@ static bool project_object(struct configuration *configuration, struct pending *
         apply_value_rule(pending, &object->effective);
     apply_claim_rule(configuration, &object->effective);
     pending->resource = NULL;
-    return configuration_insert(configuration, object);
+    bool ruled = apply_address_rule(addresses, &object->effective);
+    return configuration_insert(configuration, object) && ruled;
 }
 
 /* ---- P6: references -------------------------------------------------------------------------
@@ -383,13 +426,15 @@ static void check_references(struct configuration *configuration)
 struct configuration *configuration_builder_finish(struct configuration_builder *builder)
 {
     size_t count = 0;
+    struct uuid_map addresses = {0};
     struct configuration *configuration = configuration_new();
     struct pending **living = sort_living(builder, &count);
     bool complete = configuration && living;
     for (size_t i = 0; complete && i < count; i++)
-        complete = project_object(configuration, living[i]);
+        complete = project_object(configuration, &addresses, living[i]);
     if (complete)
         check_references(configuration);
+    uuid_map_free(&addresses);
     free(living);
     builder_free(builder);
     if (!complete) {

@@ -356,27 +356,17 @@ static int compare_endpoints(const void *a, const void *b)
 {
     const struct snapshot_endpoint *x = a, *y = b;
     int order = ip_address_compare(&x->endpoint.address, &y->endpoint.address);
-    if (order == 0)
-        order = (x->endpoint.port > y->endpoint.port) - (x->endpoint.port < y->endpoint.port);
-    return order ? order : (x->listener > y->listener) - (x->listener < y->listener);
+    return order
+               ? order
+               : (x->endpoint.port > y->endpoint.port) - (x->endpoint.port < y->endpoint.port);
 }
 
-/* Two load balancers may name the same additional address after a merge: the older keeps it. */
+/* The projection leaves each address to one load balancer, and each port to one listener. */
 static void sort_endpoints(struct build *build)
 {
     struct image_array *array = &build->image.arrays[ARRAY_ENDPOINTS];
-    struct snapshot_endpoint *endpoints = (struct snapshot_endpoint *)(void *)array->data;
-    size_t kept = 0;
     if (array->count > 1)
-        qsort(endpoints, array->count, sizeof(*endpoints), compare_endpoints);
-    for (size_t i = 0; i < array->count; i++) {
-        if (kept > 0 && endpoints[kept - 1].endpoint.port == endpoints[i].endpoint.port &&
-            ip_address_equal(&endpoints[kept - 1].endpoint.address,
-                             &endpoints[i].endpoint.address))
-            continue;
-        endpoints[kept++] = endpoints[i];
-    }
-    array->count = kept;
+        qsort(array->data, array->count, sizeof(struct snapshot_endpoint), compare_endpoints);
 }
 
 static bool fill(struct build *build)

@@ -172,6 +172,29 @@ static void p4_the_older_claim_is_effective_and_the_next_takes_over(void **conte
     raw_state_free(state);
 }
 
+static void p4_an_additional_vip_belongs_to_the_older_load_balancer(void **context)
+{
+    struct raw_state *state = raw_state_new();
+    struct uuid old = raw_state_create(
+        state, RESOURCE_LOAD_BALANCER, NULL,
+        "{'vip_address': '10.0.0.1', 'additional_vips': ['fd77::1', 'fd77::2']}");
+    struct uuid second =
+        raw_state_create(state, RESOURCE_LOAD_BALANCER, NULL, "{'vip_address': 'fd77::2'}");
+    struct uuid additional =
+        raw_state_create(state, RESOURCE_LOAD_BALANCER, NULL,
+                         "{'vip_address': '10.0.0.2', 'additional_vips': ['fd77::1']}");
+    struct uuid after = raw_state_create(state, RESOURCE_LOAD_BALANCER, NULL,
+                                         "{'vip_address': '10.0.0.3', 'additional_vips': "
+                                         "['10.0.0.2']}");
+    struct configuration *c = raw_state_project(state);
+    assert_reason(find(c, old), true, REASON_NONE);
+    assert_reason(find(c, second), false, REASON_CONFLICT);
+    assert_reason(find(c, additional), false, REASON_CONFLICT);
+    assert_reason(find(c, after), true, REASON_NONE); /* the loser holds no address */
+    configuration_free(c);
+    raw_state_free(state);
+}
+
 static void p6_a_listener_survives_its_deleted_pool(void **context)
 {
     struct raw_state *state = raw_state_new();
@@ -338,6 +361,7 @@ int main(void)
         cmocka_unit_test(p3_a_mandatory_attribute_that_is_missing_disables_the_object),
         cmocka_unit_test(a_type_of_a_newer_version_is_left_out),
         cmocka_unit_test(p4_the_older_claim_is_effective_and_the_next_takes_over),
+        cmocka_unit_test(p4_an_additional_vip_belongs_to_the_older_load_balancer),
         cmocka_unit_test(p6_a_listener_survives_its_deleted_pool),
         cmocka_unit_test(p7_a_timeout_above_the_delay_is_clamped),
         cmocka_unit_test(open_conflicts_are_counted),
