@@ -93,7 +93,8 @@ static struct json_value *scalar_value(const struct context *context,
                                        struct error *error)
 {
     int64_t number;
-    if (text[0] == '\0' && (field->flags & FIELD_NULLABLE))
+    bool empty_is_text = field->type == FIELD_TEXT && !(field->flags & FIELD_NULLABLE);
+    if (text[0] == '\0' && !empty_is_text)
         return json_value_null();
     switch (field->type) {
     case FIELD_BOOL: return json_value_bool(strcmp(text, "true") == 0);

@@ -139,7 +139,7 @@ static const struct option help_options[] = {
          .type = type_,                                                                        \
          .attributes = ATTRIBUTES_SET,                                                         \
          .details =                                                                            \
-             "An empty value (--name '') resets an attribute; --tag adds to the tags.\n",      \
+             "An empty value (--weight '') resets an attribute; --tag adds to the tags.\n",    \
          .options = set_options,                                                               \
          .changes = true,                                                                      \
          .run = run_resource_set},                                                             \
@@ -169,7 +169,7 @@ static const struct command commands[] = {
      .summary = "add several members at once, named after their addresses",
      .type = RESOURCE_MEMBER, .options = add_options, .changes = true, .run = run_member_add},
     RESOURCE_ROWS("healthmonitor", RESOURCE_HEALTH_MONITOR, "health monitor",
-                  "POOL", 1, run_monitor_create, NULL, "", 0, NULL, "NAME", 1, NULL),
+                  "POOL", 1, run_monitor_create, NULL, "", 0, NULL, "NAME|POOL", 1, NULL),
     RESOURCE_ROWS("vrrpgroup", RESOURCE_VRRP_GROUP, "VRRP group",
                   "", 0, run_resource_create, NULL, "", 0, NULL, "NAME", 1, NULL),
 

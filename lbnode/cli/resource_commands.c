@@ -1,6 +1,7 @@
 #include "lbnode/cli/resource_commands.h"
 #include "lbnode/base/bytes.h"
 #include "lbnode/cli/attributes.h"
+#include "lbnode/cli/list_table.h"
 #include "lbnode/cli/lookup.h"
 #include "lbnode/http/http_url.h"
 
@@ -30,49 +31,9 @@ void cli_print_object(const struct context *context, const struct json_value *ob
         output_object(context->format, object);
 }
 
-/* The columns of a list, for people. */
-static const struct {
-    enum resource_type type;
-    const char *columns[8];
-} list_columns[] = {
-    {RESOURCE_LOAD_BALANCER,
-     {"name", "vip_address", "provisioning_status", "operating_status", "id"}},
-    {RESOURCE_LISTENER,
-     {"name", "protocol", "protocol_port", "admin_state_up", "operating_status", "id"}},
-    {RESOURCE_POOL, {"name", "protocol", "lb_algorithm", "operating_status", "id"}},
-    {RESOURCE_MEMBER,
-     {"name", "address", "protocol_port", "weight", "backup", "operating_status", "id"}},
-    {RESOURCE_HEALTH_MONITOR,
-     {"name", "type", "delay", "timeout", "max_retries", "operating_status", "id"}},
-    {RESOURCE_VRRP_GROUP,
-     {"name", "vrid", "interface", "advert_interval_ms", "preempt", "preference", "id"}},
-    {RESOURCE_NODE, {"name", "state", "in_sync", "address", "status", "id"}},
-};
-
 void cli_print_list(const struct context *context, const struct json_value *list)
 {
-    struct table table;
-    struct text out = {0};
-    size_t row = 0, columns = 0;
-    while (row < ARRAY_LENGTH(list_columns) - 1 &&
-           list_columns[row].type != context->class->type)
-        row++;
-    while (list_columns[row].columns[columns])
-        columns++;
-    table_init(&table, columns);
-    for (size_t c = 0; c < columns; c++)
-        table_add(&table, list_columns[row].columns[c]);
-    for (size_t i = 0; i < json_value_count(list); i++) {
-        for (size_t c = 0; c < columns; c++) {
-            char *cell = value_text(json_value_at(list, i), list_columns[row].columns[c]);
-            table_add(&table, cell);
-            free(cell);
-        }
-    }
-    table_write(&table, 0, &out);
-    fputs(text_string(&out), stdout);
-    text_free(&out);
-    table_free(&table);
+    list_table_print(&context->client, context->class->type, list);
 }
 
 /* ---- requests ---------------------------------------------------------------------------- */
@@ -107,6 +68,20 @@ resolve_owner(const struct context *context, char owner_id[UUID_TEXT_SIZE], stru
                      context->arguments.positional[0], owner_id, error);
 }
 
+/* A monitor mostly has no name of its own: its pool's will do. */
+static struct json_value *
+lookup_monitor_of(const struct client *client, const char *pool_name, struct error *error)
+{
+    struct error ignored;
+    const struct resource_class *class = resource_class_of(RESOURCE_HEALTH_MONITOR);
+    struct json_value *pool =
+        lookup_object(client, resource_class_of(RESOURCE_POOL), NULL, pool_name, &ignored);
+    const char *id = json_value_get_text(pool, "healthmonitor_id");
+    struct json_value *monitor = id ? lookup_object(client, class, NULL, id, error) : NULL;
+    json_value_free(pool);
+    return monitor;
+}
+
 /* The path of the object that the last positional names, and the object itself. */
 static struct json_value *
 resolve_target(const struct context *context, char target[2 * TARGET_SIZE], struct error *error)
@@ -118,6 +93,8 @@ resolve_target(const struct context *context, char target[2 * TARGET_SIZE], stru
         return NULL;
     struct json_value *object =
         lookup_object(&context->client, context->class, owner_id, name, error);
+    if (!object && context->class->type == RESOURCE_HEALTH_MONITOR)
+        object = lookup_monitor_of(&context->client, name, error);
     lookup_path(context->class, owner_id, path);
     if (object)
         snprintf(target, 2 * TARGET_SIZE, "%s/%s", path, json_value_get_text(object, "id"));

@@ -33,25 +33,45 @@ static bool is_unspecified(const struct ip_address *address)
     return memcmp(address->bytes, zero, sizeof(zero)) == 0;
 }
 
-bool check_vip(const struct field *field, const char *value, struct error *error)
+/* ::ffff:10.0.0.1 is 10.0.0.1 to the kernel; with two texts, one server could be claimed twice.
+ */
+static bool is_mapped(const struct ip_address *address)
 {
-    struct ip_address address = {0};
-    if (!ip_address_parse(value, &address) || is_multicast_or_broadcast(&address))
-        return refuse(field, value, "Value should be a unicast address", error);
-    return true;
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+    return address->family == 6 && memcmp(address->bytes, mapped, sizeof(mapped)) == 0;
 }
 
-bool check_monitor_address(const struct field *field, const char *value, struct error *error)
+/* What both a VIP and a server may be. */
+static bool check_unicast(const struct field *field,
+                          const char *value,
+                          struct ip_address *out,
+                          struct error *error)
 {
-    struct ip_address address = {0};
-    if (!ip_address_parse(value, &address) || is_multicast_or_broadcast(&address) ||
-        is_unspecified(&address))
-        return refuse(field, value, "Value should be the unicast address of a server", error);
-    if (address.family == 6 && ip_address_is_link_local(&address))
+    *out = (struct ip_address){0};
+    if (!ip_address_parse(value, out) || is_multicast_or_broadcast(out))
+        return refuse(field, value, "Value should be a unicast address", error);
+    if (is_mapped(out))
+        return refuse(field, value, "Value should be written as an IPv4 address", error);
+    if (out->family == 6 && ip_address_is_link_local(out))
         return refuse(field, value,
                       "Value should not be a link-local address, which needs an interface",
                       error);
     return true;
+}
+
+bool check_vip(const struct field *field, const char *value, struct error *error)
+{
+    struct ip_address address;
+    return check_unicast(field, value, &address, error);
+}
+
+bool check_monitor_address(const struct field *field, const char *value, struct error *error)
+{
+    struct ip_address address;
+    if (!check_unicast(field, value, &address, error))
+        return false;
+    return !is_unspecified(&address) ||
+           refuse(field, value, "Value should be the address of a server", error);
 }
 
 bool check_member_address(const struct field *field, const char *value, struct error *error)

@@ -1,6 +1,6 @@
 /* The heart of the model: each attribute of each resource described once. From these rows come
  * JSON in and out, validation messages, CLI options, help and completion, YAML, canonical facet
- * bytes, diff and the reference page. To add an attribute: one row in field_table.c and one
+ * bytes, diff and the reference page. To add an attribute: one row in <resource>_fields.c and one
  * member in resource.h. */
 #ifndef LBNODE_MODEL_FIELD_TABLE_H
 #define LBNODE_MODEL_FIELD_TABLE_H

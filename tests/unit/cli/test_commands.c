@@ -31,6 +31,8 @@ struct daemon {
     "HTTP/1.1 " status "\r\nConnection: close\r\n" fields "\r\n" body
 #define POOLS "{\"pools\": [{\"id\": \"p1\", \"name\": \"workers\", \"protocol\": \"HTTP\"}]}"
 
+#define MONITOR_ID "2fbd1b4c-8ba1-4f3e-9d44-7b1c6a1e0f01"
+
 static void play(struct daemon *daemon, const struct step *step, int fd)
 {
     struct http_message *message = calloc(1, sizeof(*message));
@@ -162,6 +164,50 @@ static void tags_are_added_to_those_that_are_there(void **state)
     assert_int_equal(RUN(steps, "pool", "set", "--tag", "a", "--tag", "b", "workers"), 0);
 }
 
+static void an_empty_value_resets_an_attribute(void **state)
+{
+    const struct step steps[] = {
+        {"GET /v2.0/lbaas/pools?name=workers", ANSWER("200 OK", "", POOLS)},
+        {"GET /v2.0/lbaas/pools/p1/members?name=w1",
+         ANSWER("200 OK", "", "{\"members\": [{\"id\": \"m1\", \"name\": \"w1\"}]}")},
+        {"PUT /v2.0/lbaas/pools/p1/members/m1 {\"member\": {\"weight\": null, "
+         "\"monitor_address\": null, \"name\": \"\"}}",
+         ANSWER("200 OK", "", "{\"member\": {\"id\": \"m1\"}}")},
+    };
+    assert_int_equal(RUN(steps, "member", "set", "--weight", "", "--monitor-address", "",
+                         "--name", "", "workers", "w1"),
+                     0);
+}
+
+static void a_monitor_is_found_by_its_pool(void **state)
+{
+    const struct step steps[] = {
+        {"GET /v2.0/lbaas/healthmonitors?name=workers",
+         ANSWER("200 OK", "", "{\"healthmonitors\": []}")},
+        {"GET /v2.0/lbaas/healthmonitors", ANSWER("200 OK", "", "{\"healthmonitors\": []}")},
+        {"GET /v2.0/lbaas/pools?name=workers",
+         ANSWER("200 OK", "",
+                "{\"pools\": [{\"id\": \"p1\", \"name\": \"workers\", "
+                "\"healthmonitor_id\": \"" MONITOR_ID "\"}]}")},
+        {"GET /v2.0/lbaas/healthmonitors?id=" MONITOR_ID,
+         ANSWER("200 OK", "", "{\"healthmonitors\": [{\"id\": \"" MONITOR_ID "\"}]}")},
+        {"DELETE /v2.0/lbaas/healthmonitors/" MONITOR_ID, ANSWER("204 No Content", "", "")},
+    };
+    assert_int_equal(RUN(steps, "hm", "delete", "workers"), 0);
+}
+
+static void lists_show_names_instead_of_ids(void **state)
+{
+    const struct step steps[] = {
+        {"GET /v2.0/lbaas/healthmonitors",
+         ANSWER("200 OK", "",
+                "{\"healthmonitors\": [{\"id\": \"h1\", \"pools\": [{\"id\": "
+                "\"p1\"}]}]}")},
+        {"GET /v2.0/lbaas/pools", ANSWER("200 OK", "", POOLS)},
+    };
+    assert_int_equal(RUN(steps, "hm", "list"), 0);
+}
+
 static void several_members_are_one_change(void **state)
 {
     const struct step steps[] = {
@@ -241,6 +287,9 @@ int main(void)
         cmocka_unit_test(a_monitor_has_the_usual_timing),
         cmocka_unit_test(a_member_is_changed_by_pool_and_name),
         cmocka_unit_test(tags_are_added_to_those_that_are_there),
+        cmocka_unit_test(an_empty_value_resets_an_attribute),
+        cmocka_unit_test(a_monitor_is_found_by_its_pool),
+        cmocka_unit_test(lists_show_names_instead_of_ids),
         cmocka_unit_test(several_members_are_one_change),
         cmocka_unit_test(the_daemons_kind_of_error_is_the_exit_code),
         cmocka_unit_test(nobody_there_is_exit_code_7),

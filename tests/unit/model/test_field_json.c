@@ -218,6 +218,23 @@ static void additional_vips_may_be_plain_addresses(void **state)
                    INVALID("additional_vips", "10.0.0.1", "The address stands twice"));
 }
 
+static void what_cannot_be_served_is_no_address(void **state)
+{
+    const char *const bad[] = {"224.0.0.18", "255.255.255.255", "ff02::1",
+                               "fe80::1",    "::ffff:10.0.0.1", "0.0.0.0",
+                               "::",         "169.254.169.254"};
+    char json[120];
+    struct error error;
+    for (size_t i = 0; i < ARRAY_LENGTH(bad); i++) {
+        snprintf(json, sizeof(json), "{\"address\": \"%s\", \"protocol_port\": 80}", bad[i]);
+        assert_null(resource_of(RESOURCE_MEMBER, json, &error));
+        assert_non_null(strstr(error.text, bad[i]));
+    }
+    assert_refused(RESOURCE_LOAD_BALANCER, "{\"vip_address\": \"::ffff:10.0.0.1\"}",
+                   INVALID("vip_address", "::ffff:10.0.0.1",
+                           "Value should be written as an IPv4 address"));
+}
+
 static void only_known_headers_are_inserted(void **state)
 {
     assert_refused(RESOURCE_LISTENER, LISTENER(", \"insert_headers\": {\"X-Foo\": \"true\"}"),
@@ -266,6 +283,7 @@ int main(void)
         cmocka_unit_test(expected_codes_are_a_list_or_one_range),
         cmocka_unit_test(prefixes_lose_their_host_bits),
         cmocka_unit_test(additional_vips_may_be_plain_addresses),
+        cmocka_unit_test(what_cannot_be_served_is_no_address),
         cmocka_unit_test(only_known_headers_are_inserted),
         cmocka_unit_test(an_owner_is_asked_for_where_one_is_needed),
         cmocka_unit_test(tenant_id_stands_for_project_id),
