@@ -140,22 +140,14 @@ static void start_cluster(struct admin_request *request)
     char recovery_code[RECOVERY_CODE_SIZE];
     struct error error = {0};
     request->change->started_cluster = true;
-    request->change->waited_for_cluster = true;
     request->held = true;
     bool started = replication_init(replication, replication_node_name(replication),
                                     recovery_code, cluster_started, request, &error);
     explicit_bzero(recovery_code, sizeof(recovery_code));
-    if (started)
-        return;
-    request->held = false;
-    if (error.kind == ERROR_CONFLICT) {
-        /* Another client's first change is just starting it. */
-        request->change->started_cluster = false;
-        request->deadline_ms = loop_now_ms(request->loop) + ADMIN_VISIBLE_TIMEOUT_MS;
-        wait_for_cluster(&request->timer);
-        return;
+    if (!started) {
+        request->held = false;
+        admin_answer_error(request, &error);
     }
-    admin_answer_error(request, &error);
 }
 
 /* ---- entry ---------------------------------------------------------------------------------
@@ -173,8 +165,7 @@ void admin_change_submit(struct admin_request *request,
         admin_answer_fault(request, 503, ERROR_UNAVAILABLE, "out of memory");
         return;
     }
-    if (!replication_is_initialised(request->state->replication) &&
-        !change->waited_for_cluster) {
+    if (!replication_is_initialised(request->state->replication) && !change->started_cluster) {
         change_set_free(changes);
         start_cluster(request);
         return;
