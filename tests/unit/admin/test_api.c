@@ -1,5 +1,6 @@
 /* The API from outside, over its socket, with a replication that the test controls. */
 #include "lbnode/base/bytes.h"
+#include "lbnode/model/field_table.h"
 #include "tests/support/test.h"
 #include "tests/unit/admin/api_fixture.h"
 #include "tests/unit/admin/fake_replication.h"
@@ -655,26 +656,56 @@ static void a_document_is_applied_and_exported(void **state)
     api_answer_free(&answer);
 }
 
+/* The bytes of the facet that holds a member's weight. */
+static void weight_facet(int64_t weight, struct change_set *out)
+{
+    struct resource *before = resource_new(RESOURCE_MEMBER);
+    struct resource *after = resource_new(RESOURCE_MEMBER);
+    ((struct member *)before)->weight = weight + 1;
+    ((struct member *)after)->weight = weight;
+    assert_int_equal(change_set_add_update(out, before, after), 1);
+    resource_free(before);
+    resource_free(after);
+}
+
 static void a_conflict_shows_both_values(void **state)
 {
-    static const uint8_t five[] = {1, 0, 5}, seven[] = {1, 0, 7};
     struct guide guide = play_guide();
+    struct change_set five = {0}, seven = {0};
+    weight_facet(5, &five);
+    weight_facet(7, &seven);
     struct conflict_entry entries[] = {
-        {.value = {five, sizeof(five)}, .wall_ms = 1, .author = "root", .is_active = true},
-        {.value = {seven, sizeof(seven)}, .wall_ms = 2, .author = "root"},
+        {.value = {five.ops[0].value, five.ops[0].value_size},
+         .wall_ms = 1,
+         .node_id = *replication_node_id(fixture.state.replication),
+         .author = "root",
+         .is_active = true},
+        {.value = {seven.ops[0].value, seven.ops[0].value_size}, .wall_ms = 2, .author = "bob"},
     };
-    struct conflict_view conflict = {
-        .type = RESOURCE_MEMBER, .facet = 10, .entries = entries, .entry_count = 2};
+    struct conflict_view conflict = {.type = RESOURCE_MEMBER,
+                                     .facet = five.ops[0].facet,
+                                     .entries = entries,
+                                     .entry_count = 2};
     assert_true(uuid_parse(guide.first, &conflict.object_id));
     fake_replication_set_conflict(fixture.state.replication, &conflict);
     struct api_answer answer = api_call(&fixture, "GET", "/v1/conflicts", NULL);
     const struct json_value *shown = json_value_at(json_value_get(answer.json, "conflicts"), 0);
+    assert_string_equal(json_value_get_text(shown, "object_type"), "member");
     assert_string_equal(json_value_get_text(shown, "object_name"), "w1");
-    assert_string_equal(json_value_get_text(shown, "facet"), "weight");
     assert_string_equal(json_value_text(json_value_at(json_value_get(shown, "attributes"), 0)),
                         "weight");
-    assert_int_equal(json_value_count(json_value_get(shown, "entries")), 2);
+    for (size_t i = 0; i < 2; i++) {
+        const struct json_value *entry = json_value_at(json_value_get(shown, "entries"), i);
+        const struct json_value *values = json_value_get(entry, "values");
+        assert_int_equal(json_value_number(json_value_get(values, "weight")), i == 0 ? 5 : 7);
+        assert_int_equal(json_value_truth(json_value_get(entry, "active")), i == 0);
+        assert_string_equal(json_value_get_text(entry, "author"), i == 0 ? "root" : "bob");
+        if (i == 0)
+            assert_string_equal(json_value_get_text(entry, "node"), "lb1");
+    }
     api_answer_free(&answer);
+    change_set_free(&five);
+    change_set_free(&seven);
 }
 
 static void clusters_tokens_and_nodes(void **state)
