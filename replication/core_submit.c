@@ -111,9 +111,10 @@ static void describe(const struct core *core, struct dot dot, struct submit_resu
                  "committed on %.64s ONLY: %s, %u change%s waiting", self, absence,
                  result->waiting, result->waiting == 1 ? "" : "s");
     } else {
-        snprintf(result->text, sizeof(result->text),
-                 "committed on %.64s; %.64s alive but has not confirmed within 500 ms", self,
-                 first_silent_peer(core, dot));
+        snprintf(
+            result->text, sizeof(result->text),
+            "committed on %.64s, not yet replicated: %.64s has not confirmed within 500 ms",
+            self, first_silent_peer(core, dot));
     }
 }
 

@@ -76,6 +76,20 @@ static bool attach(const struct effective *listener,
     return changed >= 0 || error_set(error, ERROR_TOO_LARGE, "The object is too large.");
 }
 
+/* What the object says is read first: a misspelt attribute is the likelier mistake. */
+static bool names_load_balancer(const struct json_value *object, struct error *error)
+{
+    struct resource *trial =
+        resource_from_json(resource_class_of(RESOURCE_POOL), object, error);
+    if (!trial)
+        return false;
+    resource_free(trial);
+    return !json_value_is_null(json_value_get(object, "loadbalancer_id")) ||
+           error_set(error, ERROR_INVALID,
+                     "Validation failure: Must provide at least one of: loadbalancer_id, "
+                     "listener_id.");
+}
+
 void pool_create(struct admin_request *request)
 {
     struct error error = {0};
@@ -86,10 +100,7 @@ void pool_create(struct admin_request *request)
     bool good = object != NULL;
     if (good && json_value_is_null(json_value_get(object, "listener_id"))) {
         json_value_remove(object, "listener_id");
-        good = !json_value_is_null(json_value_get(object, "loadbalancer_id")) ||
-               error_set(&error, ERROR_INVALID,
-                         "Validation failure: Must provide at least one of: loadbalancer_id, "
-                         "listener_id.");
+        good = names_load_balancer(object, &error);
     } else if (good) {
         listener = resolve_listener(request, object, &error);
         good = listener != NULL;

@@ -45,7 +45,7 @@ class BadInput(PairTest):
         before = self.configuration("lb1")
         path = self.lab.path("lb1", "bad.yaml")
         for text in ("loadbalancers: [\n", "{\"loadbalancers\": [}", "- just\n- a list\n",
-                     before + "\ncolours: blue\n", before.replace("weight: 1", "weight: 900")):
+                     before + "\ncolours: blue\n", before.replace("ROUND_ROBIN", "FASTEST")):
             with self.subTest(text[:40]), open(path, "w") as file:
                 file.write(text)
                 file.flush()
