@@ -114,6 +114,17 @@ const struct interface *interface_table_toward(const struct interface_table *tab
     return best ? interface_table_by_index(table, best->index) : NULL;
 }
 
+const struct interface *interface_table_with(const struct interface_table *table,
+                                             const struct ip_address *address)
+{
+    for (size_t i = 0; i < table->address_count; i++) {
+        const struct interface_address *own = &table->addresses[i];
+        if (own->usable && !own->is_virtual && ip_address_equal(&own->address, address))
+            return interface_table_by_index(table, own->index);
+    }
+    return NULL;
+}
+
 struct ip_address interface_table_source(const struct interface_table *table,
                                          unsigned index,
                                          uint8_t family,

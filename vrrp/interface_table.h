@@ -62,6 +62,9 @@ bool interface_table_has_permanent(const struct interface_table *table,
 /* The interface whose subnet contains ADDRESS (the longest prefix wins), or NULL. */
 const struct interface *interface_table_toward(const struct interface_table *table,
                                                const struct ip_address *address);
+/* The interface that has ADDRESS ready for use as a source, or NULL. */
+const struct interface *interface_table_with(const struct interface_table *table,
+                                             const struct ip_address *address);
 /* Our address for adverts on interface INDEX: IPv4, in the subnet of TOWARD if there is one;
  * IPv6, the link-local one. Family 0: none. */
 struct ip_address interface_table_source(const struct interface_table *table,

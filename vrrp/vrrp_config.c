@@ -15,6 +15,8 @@ void vrrp_config_begin(struct vrrp_config *config, const struct message_vrrp_beg
 {
     vrrp_config_free(config);
     config->generation = begin->generation;
+    if (begin->own_address.family == 4)
+        config->own_address = begin->own_address;
 }
 
 /* Appends ITEM to an array that doubles whenever its count is a power of two; the array or NULL

@@ -32,6 +32,35 @@ const struct interface *vrrp_place_address(const struct vrrp_config *config,
     return found && !found->loopback ? found : toward_peers(config, table, 0);
 }
 
+/* The peers know this node by one address and take adverts from no other. */
+static const struct interface *known_to_peers(const struct vrrp_config *config,
+                                              const struct interface_table *table)
+{
+    const struct interface *found =
+        config->peer_count ? interface_table_with(table, &config->own_address) : NULL;
+    return found && !found->loopback ? found : NULL;
+}
+
+/* Where adverts leave, and from which address. */
+static void choose_source(struct vrrp_place *place,
+                          const struct vrrp_config *config,
+                          const struct interface_table *table,
+                          const struct interface *carrier,
+                          uint8_t family)
+{
+    place->interface = family == 4 ? known_to_peers(config, table) : NULL;
+    if (place->interface) {
+        place->own_address = config->own_address;
+        return;
+    }
+    if (family == 4)
+        place->interface = toward_peers(config, table, 4);
+    if (!place->interface)
+        place->interface = carrier;
+    place->own_address = interface_table_source(table, place->interface->index, family,
+                                                vrrp_config_first_peer(config, family));
+}
+
 static struct vrrp_place fault(struct vrrp_place place, enum event_code code)
 {
     place.fault = code;
@@ -57,11 +86,7 @@ struct vrrp_place vrrp_place_router(const struct vrrp_config *config,
                  "no interface has a subnet with %s or with a peer", text);
         return fault(place, EVENT_VIP_NO_INTERFACE);
     }
-    place.interface = address->family == 4 ? toward_peers(config, table, 4) : NULL;
-    if (!place.interface)
-        place.interface = carrier;
-    place.own_address = interface_table_source(table, place.interface->index, address->family,
-                                               vrrp_config_first_peer(config, address->family));
+    choose_source(&place, config, table, carrier, address->family);
     if (!place.interface->up || !carrier->up) {
         snprintf(place.reason, sizeof(place.reason), "interface %s is down",
                  carrier->up ? place.interface->name : carrier->name);
@@ -88,7 +113,9 @@ uint32_t vrrp_place_tie_delay_us(const struct vrrp_config *config,
         const struct interface *toward = interface_table_toward(table, peer);
         if (!toward || peer->family != 4)
             continue;
-        struct ip_address own = interface_table_source(table, toward->index, 4, peer);
+        struct ip_address own = known_to_peers(config, table)
+                                    ? config->own_address
+                                    : interface_table_source(table, toward->index, 4, peer);
         rank += ip_address_compare(peer, &own) > 0;
     }
     return rank * (advert_interval_us / STEPS);

@@ -147,8 +147,10 @@ static struct vrrp_place find_place(struct vrrp_router *router, struct vrrp_host
         vrrp_place_router(&host->config, &router->group, &host->table, &leading->address);
     int error = 0;
     router->socket = NULL;
-    if (place.interface)
-        snprintf(router->interface, sizeof(router->interface), "%s", place.interface->name);
+    const struct interface *carrier =
+        interface_table_by_index(&host->table, leading->interface_index);
+    if (carrier)
+        snprintf(router->interface, sizeof(router->interface), "%s", carrier->name);
     if (!host->privileged) {
         place.fault = EVENT_VRRP_FAULT;
         snprintf(place.reason, sizeof(place.reason),
@@ -331,7 +333,8 @@ void vrrp_router_send_status(struct vrrp_router *router, struct vrrp_host *host)
     status.vrid = router->group.vrid;
     status.state = (uint8_t)(router->passive ? VRRP_ACTIVE : machine->state);
     status.priority = router->group.priority;
-    status.active_address = machine->active_address;
+    status.active_address =
+        machine->state == VRRP_ACTIVE ? machine->settings.own_address : machine->active_address;
     status.since_wall_ms = router->since_wall_ms;
     status.dead_time_us = vrrp_machine_dead_time_us(machine);
     for (size_t i = 0; i < router->vip_count; i++)

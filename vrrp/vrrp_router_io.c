@@ -46,6 +46,18 @@ static void send_to(struct vrrp_router *router,
         router->adverts_sent++;
 }
 
+/* IPv6 has multicast to fall back to where a peer's address is not on the link of the adverts.
+ */
+static bool is_in_reach(const struct vrrp_router *router,
+                        const struct vrrp_host *host,
+                        const struct ip_address *peer)
+{
+    if (peer->family != router->family || router->family == 4)
+        return peer->family == router->family;
+    const struct interface *toward = interface_table_toward(&host->table, peer);
+    return toward && toward->index == router->socket->interface_index;
+}
+
 void vrrp_router_send_advert(struct vrrp_router *router,
                              struct vrrp_host *host,
                              uint8_t priority)
@@ -65,7 +77,7 @@ void vrrp_router_send_advert(struct vrrp_router *router,
         return;
     for (size_t i = 0; i < host->config.peer_count; i++) {
         const struct ip_address *peer = &host->config.peers[i].address;
-        if (peer->family == router->family)
+        if (is_in_reach(router, host, peer))
             send_to(router, &packet, peer);
         else
             multicast = router->family == 6;
@@ -154,26 +166,31 @@ void vrrp_router_add_addresses(struct vrrp_router *router, struct vrrp_host *hos
     free(changes);
 }
 
-static void remove_one(struct vrrp_vip *vip, struct vrrp_host *host)
+static bool is_to_go(const struct vrrp_vip *vip, bool misplaced)
 {
-    struct vip_change change = {vip->address, vip->owned_index, false, 0};
-    unsigned index = vip->owned_index;
-    vip->owned_index = 0; /* before the kernel tells that it is gone */
-    vip_netlink_apply(host->netlink, &change, 1);
-    vrrp_report_owned(&host->report, &vip->address, index, false);
+    bool wrong = vip->owned_index != vip->interface_index || vip->left_alone;
+    return vip->owned_index && (wrong || !misplaced);
 }
 
 void vrrp_router_remove_addresses(struct vrrp_router *router,
                                   struct vrrp_host *host,
                                   bool misplaced)
 {
-    for (size_t i = 0; i < router->vip_count; i++) {
+    struct vip_change *changes = calloc(router->vip_count + 1, sizeof(*changes));
+    size_t count = 0;
+    for (size_t i = 0; changes && i < router->vip_count; i++) {
         struct vrrp_vip *vip = &router->vips[i];
-        bool wrong = vip->owned_index != vip->interface_index || vip->left_alone;
-        if (vip->owned_index && (wrong || !misplaced))
-            remove_one(vip, host);
         vip->error = 0;
+        if (!is_to_go(vip, misplaced))
+            continue;
+        changes[count++] = (struct vip_change){vip->address, vip->owned_index, false, 0};
+        vip->owned_index = 0; /* before the kernel tells that it is gone */
     }
+    vip_netlink_apply(host->netlink, changes, count);
+    for (size_t i = 0; i < count; i++)
+        vrrp_report_owned(&host->report, &changes[i].address, changes[i].interface_index,
+                          false);
+    free(changes);
 }
 
 struct vrrp_socket *vrrp_host_socket(struct vrrp_host *host,

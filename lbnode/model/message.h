@@ -89,6 +89,9 @@ struct message_process {
 struct message_vrrp_begin {
     struct message header;
     uint64_t generation;
+    /* The IPv4 address by which the roster knows this node, source of its adverts; family 0:
+     * unknown. */
+    struct ip_address own_address;
 };
 
 struct message_vrrp_commit {

@@ -157,12 +157,33 @@ static bool was_removed(const struct configuration *configuration, const struct 
            ((const struct node *)(const void *)object->resource)->status != NODE_ACTIVE;
 }
 
+/* The address that the peers put into their sets for this node. */
+static struct ip_address own_ipv4(const struct configuration *configuration,
+                                  const struct uuid *id)
+{
+    const struct effective *object = configuration_find(configuration, id);
+    const struct node *node = object && object->resource->type == RESOURCE_NODE
+                                  ? (const void *)object->resource
+                                  : NULL;
+    struct ip_endpoint endpoint;
+    if (node && node->vrrp_address.family == 4)
+        return node->vrrp_address;
+    for (size_t i = 0; node && i < node->addresses.count; i++)
+        if (ip_endpoint_parse(node->addresses.items[i], 1, &endpoint) &&
+            endpoint.address.family == 4)
+            return endpoint.address;
+    return (struct ip_address){0};
+}
+
 bool vrrp_set_build(const struct configuration *configuration,
                     const struct vrrp_set_node *own,
                     struct message_list *out)
 {
-    struct message_vrrp_begin begin = MESSAGE_OF(VRRP_BEGIN, struct message_vrrp_begin);
+    struct message_vrrp_begin begin;
     struct message_vrrp_commit commit = MESSAGE_OF(VRRP_COMMIT, struct message_vrrp_commit);
+    memset(&begin, 0, sizeof(begin));
+    begin.header = (struct message){.type = MESSAGE_VRRP_BEGIN, .size = sizeof(begin)};
+    begin.own_address = own_ipv4(configuration, own->id);
     out->count = 0;
     return message_list_add(out, &begin.header) &&
            (was_removed(configuration, own->id) || add_groups(configuration, own, out)) &&

@@ -190,6 +190,23 @@ static void peers_are_the_other_active_nodes_one_address_per_family(void **state
     message_list_free(&set);
 }
 
+static void the_own_address_is_the_one_that_the_peers_are_given(void **state)
+{
+    static const struct object objects[] = {
+        GROUP,
+        WEB,
+        {OWN_ID, RESOURCE_NODE,
+         "{\"name\": \"lb1\", \"addresses\": "
+         "[\"[fd77::11]:7850\", \"10.77.0.11:7850\", \"10.79.0.11:7850\"]}"}};
+    struct message_list set = set_of(objects, ARRAY_LENGTH(objects));
+    struct ip_address expected;
+    ip_address_parse("10.77.0.11", &expected);
+    assert_true(ip_address_equal(
+        &first_of(&set, MESSAGE_VRRP_BEGIN)->member_VRRP_BEGIN.own_address, &expected));
+    assert_int_equal(count_of(&set, MESSAGE_VRRP_PEER), 0);
+    message_list_free(&set);
+}
+
 static void a_removed_node_stands_for_no_election(void **state)
 {
     static const struct object objects[] = {
@@ -214,6 +231,7 @@ int main(void)
         cmocka_unit_test(a_disabled_load_balancer_has_no_address),
         cmocka_unit_test(a_loopback_address_is_nobodys_to_elect),
         cmocka_unit_test(peers_are_the_other_active_nodes_one_address_per_family),
+        cmocka_unit_test(the_own_address_is_the_one_that_the_peers_are_given),
         cmocka_unit_test(a_removed_node_stands_for_no_election),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

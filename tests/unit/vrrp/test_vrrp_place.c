@@ -68,6 +68,24 @@ static void adverts_go_where_the_peers_are(void **state)
     interface_table_free(&table);
 }
 
+static void adverts_come_from_the_address_that_the_roster_knows(void **state)
+{
+    struct interface_table table = host_table();
+    struct vrrp_config config = {0};
+    struct ip_address second = address_of("192.0.2.77");
+    add_own(&table, ETH0, "192.0.2.77", 24);
+    add_peer(&config, "192.0.2.6");
+    config.own_address = second;
+    struct vrrp_place found = place(&config, "", &table, "192.0.2.100");
+    assert_true(ip_address_equal(&found.own_address, &second));
+    config.own_address = address_of("203.0.113.5"); /* not on this host: behind a NAT */
+    found = place(&config, "", &table, "192.0.2.100");
+    struct ip_address first = address_of("192.0.2.5");
+    assert_true(ip_address_equal(&found.own_address, &first));
+    vrrp_config_free(&config);
+    interface_table_free(&table);
+}
+
 static void what_is_missing_is_told(void **state)
 {
     struct interface_table table = host_table();
@@ -129,6 +147,7 @@ int main(void)
         cmocka_unit_test(the_interface_of_the_group_comes_first),
         cmocka_unit_test(an_address_of_no_subnet_goes_towards_the_peers),
         cmocka_unit_test(adverts_go_where_the_peers_are),
+        cmocka_unit_test(adverts_come_from_the_address_that_the_roster_knows),
         cmocka_unit_test(what_is_missing_is_told),
         cmocka_unit_test(a_loopback_subnet_is_no_home_for_a_router),
         cmocka_unit_test(the_link_local_address_comes_from_the_virtual_router_mac),
