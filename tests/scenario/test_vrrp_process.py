@@ -15,7 +15,7 @@ import namespaces  # noqa: E402
 from namespaces import Switch, wait_until  # noqa: E402
 
 NET, NET6 = "10.78.0.%d", "fd78::%x"
-VIP, VIP6 = NET % 100, NET6 % 0x100
+VIP, VIP6, LATER = NET % 100, NET6 % 0x100, NET % 101
 LINK_LOCAL_VIP = "fe80::200:5eff:fe00:233"
 numbers = itertools.count(1)
 
@@ -62,7 +62,7 @@ class VrrpProcess(unittest.TestCase):
         with open(os.path.join(self.directory.name, str(node)), "w") as log:
             self.children.append(subprocess.Popen(
                 namespaces.enter(self.namespace(node), harness(), "--peer", NET % (3 - node), "--vip", VIP,
-                                 "--vip", VIP6), stdout=log, stderr=log))
+                                 "--vip", VIP6, "--later", LATER), stdout=log, stderr=log))
 
     def holds(self, node, address=VIP):
         return re.search(r"inet6? %s/" % address, self.ip(node, "addr", "show"))
@@ -132,6 +132,24 @@ class VrrpProcess(unittest.TestCase):
         self.children[owner - 1].send_signal(signal.SIGTERM)
         self.assertTrue(wait_until(lambda: self.owner() == 3 - owner, 1), "no hand-over")
         self.assertIn(" EXIT 0", self.log(owner))
+
+    def test_an_address_comes_and_goes_without_an_election(self):
+        owner = self.owner()
+        before = self.log(owner).count(" VIP_")
+        for present in True, False:
+            for child in self.children:
+                child.send_signal(signal.SIGUSR2)
+            self.assertTrue(wait_until(lambda: bool(self.holds(owner, LATER)) == present, 1),
+                            "%s is %s" % (LATER, "missing" if present else "left behind"))
+        self.assertEqual(self.log(owner).count(" VIP_"), before, self.log(owner))
+        self.assertEqual(self.owner(), owner)
+
+    def test_without_a_supervisor_the_process_resigns_and_ends(self):
+        owner = self.owner()
+        process = self.vrrp_pid(owner)
+        self.children[owner - 1].kill()
+        self.assertTrue(wait_until(lambda: self.owner() == 3 - owner, 1), "no hand-over")
+        self.assertTrue(wait_until(lambda: not namespaces.is_alive(process), 1), "vrrp lives on")
 
     def test_without_its_link_a_node_gives_up(self):
         owner = self.owner()

@@ -1,9 +1,10 @@
 /* Runs one vrrp process without the rest of a node: plays the supervisor, feeds a configuration
  * from the command line, and prints what the process reports.
  *   vrrp_harness [--vrid N] [--priority N] [--interval MS] [--interface NAME] [--preempt]
- *                [--peer ADDRESS]... [--vip ADDRESS]...
- * SIGUSR1 toggles eligibility, SIGTERM stops in an orderly way. A vrrp process that dies is
- * started again with its last states, as the supervisor does. */
+ *                [--peer ADDRESS]... [--vip ADDRESS]... [--later ADDRESS]...
+ * SIGUSR1 toggles eligibility, SIGUSR2 whether the later addresses are configured, SIGTERM
+ * stops in an orderly way. A vrrp process that dies is started again with its last states, as
+ * the supervisor does. */
 #include "lbnode/base/bytes.h"
 #include "lbnode/base/monotime.h"
 #include "lbnode/base/parse_number.h"
@@ -27,13 +28,13 @@ enum {
 struct harness {
     struct loop *loop;
     struct channel *channel;
-    struct loop_signal toggle, stop, child;
+    struct loop_signal toggle, later, stop, child;
     struct message_vrrp_group group;
-    struct ip_address peers[LIST_MAXIMUM], vips[LIST_MAXIMUM];
-    size_t peer_count, vip_count;
+    struct ip_address peers[LIST_MAXIMUM], vips[LIST_MAXIMUM], laters[LIST_MAXIMUM];
+    size_t peer_count, vip_count, later_count;
     struct message_vrrp_status statuses[STATUS_MAXIMUM];
     size_t status_count;
-    bool eligible, stopping;
+    bool eligible, stopping, with_later;
     pid_t pid;
     const char *program;
 };
@@ -97,6 +98,15 @@ static void send_eligible(struct harness *harness)
     channel_send(harness->channel, &eligible.header, NULL, 0);
 }
 
+static void send_addresses(struct harness *harness, const struct ip_address *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct message_vrrp_address vip = MESSAGE_OF(VRRP_ADDRESS, struct message_vrrp_address);
+        vip.address = list[i];
+        channel_send(harness->channel, &vip.header, NULL, 0);
+    }
+}
+
 static void send_configuration(struct harness *harness)
 {
     struct message_vrrp_begin begin = MESSAGE_OF(VRRP_BEGIN, struct message_vrrp_begin);
@@ -108,11 +118,9 @@ static void send_configuration(struct harness *harness)
         peer.address = harness->peers[i];
         channel_send(harness->channel, &peer.header, NULL, 0);
     }
-    for (size_t i = 0; i < harness->vip_count; i++) {
-        struct message_vrrp_address vip = MESSAGE_OF(VRRP_ADDRESS, struct message_vrrp_address);
-        vip.address = harness->vips[i];
-        channel_send(harness->channel, &vip.header, NULL, 0);
-    }
+    send_addresses(harness, harness->vips, harness->vip_count);
+    if (harness->with_later)
+        send_addresses(harness, harness->laters, harness->later_count);
     channel_send(harness->channel, &commit.header, NULL, 0);
 }
 
@@ -146,6 +154,13 @@ static void on_toggle(struct loop_signal *signal, int number)
     struct harness *harness = CONTAINER_OF(signal, struct harness, toggle);
     harness->eligible = !harness->eligible;
     send_eligible(harness);
+}
+
+static void on_later(struct loop_signal *signal, int number)
+{
+    struct harness *harness = CONTAINER_OF(signal, struct harness, later);
+    harness->with_later = !harness->with_later;
+    send_configuration(harness);
 }
 
 static void on_stop(struct loop_signal *signal, int number)
@@ -198,6 +213,7 @@ static bool take_option(struct harness *harness, int option, const char *value)
         return true;
     case 'P': harness->group.preempt = 1; return true;
     case 'e': return add_address(harness->peers, &harness->peer_count, value);
+    case 'l': return add_address(harness->laters, &harness->later_count, value);
     case 'a': return add_address(harness->vips, &harness->vip_count, value);
     default: return false;
     }
@@ -216,10 +232,10 @@ static int be_child(const char *text)
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {{"vrid", 1, 0, 'v'},     {"priority", 1, 0, 'p'},
-                                            {"interval", 1, 0, 'i'}, {"interface", 1, 0, 'n'},
-                                            {"preempt", 0, 0, 'P'},  {"peer", 1, 0, 'e'},
-                                            {"vip", 1, 0, 'a'},      {0}};
+    static const struct option options[] = {
+        {"vrid", 1, 0, 'v'},      {"priority", 1, 0, 'p'}, {"interval", 1, 0, 'i'},
+        {"interface", 1, 0, 'n'}, {"preempt", 0, 0, 'P'},  {"peer", 1, 0, 'e'},
+        {"vip", 1, 0, 'a'},       {"later", 1, 0, 'l'},    {0}};
     struct harness harness = {.eligible = true, .program = argv[0]};
     harness.group = MESSAGE_OF(VRRP_GROUP, struct message_vrrp_group);
     harness.group.vrid = 51;
@@ -238,12 +254,14 @@ int main(int argc, char **argv)
     if (!harness.loop)
         return 1;
     loop_signal_start(harness.loop, &harness.toggle, SIGUSR1, on_toggle);
+    loop_signal_start(harness.loop, &harness.later, SIGUSR2, on_later);
     loop_signal_start(harness.loop, &harness.stop, SIGTERM, on_stop);
     loop_signal_start(harness.loop, &harness.child, SIGCHLD, on_child);
     start_child(&harness);
     loop_run(harness.loop);
     channel_free(harness.channel);
     loop_signal_stop(&harness.toggle);
+    loop_signal_stop(&harness.later);
     loop_signal_stop(&harness.stop);
     loop_signal_stop(&harness.child);
     loop_free(harness.loop);
