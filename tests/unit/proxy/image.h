@@ -12,11 +12,11 @@ enum {
 /* One pool behind an HTTP and a TCP listener. Start from image_init and change what matters. */
 struct image {
     struct snapshot header;
-    struct snapshot_endpoint endpoints[2];
-    struct snapshot_listener listeners[2]; /* HTTP, TCP */
-    struct ip_prefix cidr;
-    struct snapshot_pool pool;
-    struct snapshot_monitor monitor;
+    _Alignas(8) struct snapshot_endpoint endpoints[2];
+    _Alignas(8) struct snapshot_listener listeners[2]; /* HTTP, TCP */
+    _Alignas(8) struct ip_prefix cidr;
+    _Alignas(8) struct snapshot_pool pool;
+    _Alignas(8) struct snapshot_monitor monitor;
     _Alignas(8) struct snapshot_member members[IMAGE_MEMBERS];
     _Alignas(8) uint16_t schedule[IMAGE_SCHEDULE];
     _Alignas(8) char strings[8];

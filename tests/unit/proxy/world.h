@@ -1,0 +1,43 @@
+/* A running proxy process with its channel, boards and listening sockets, for tests. Everything
+ * is on loopback with ports from the kernel. */
+#ifndef TESTS_UNIT_PROXY_WORLD_H
+#define TESTS_UNIT_PROXY_WORLD_H
+
+#include "lbnode/loop/channel.h"
+#include "lbnode/model/process.h"
+#include "tests/unit/proxy/image.h"
+
+#include <sys/types.h>
+
+enum {
+    WORLD_WORKERS = 2,
+    WORLD_PATIENCE_MS = 10000
+};
+
+struct world {
+    pid_t pid;
+    struct loop *loop;
+    struct channel *channel;
+    struct process_context context;
+    struct image image; /* what runs; change it and call world_apply */
+    struct ip_endpoint http, tcp;
+    uint64_t running_generation;
+    unsigned rejected;
+    bool channel_closed;
+};
+
+/* Forks the proxy and gives it an HTTP and a TCP listener. No configuration yet. */
+void world_start(struct world *world);
+/* The image with the next generation number; returns when it runs. */
+void world_apply(struct world *world);
+void world_send(struct world *world, const struct message *message, int fd);
+/* Turns the loop until *FLAG is at least WANTED. */
+void world_wait(struct world *world, const uint64_t *flag, uint64_t wanted);
+/* Waits for the proxy to end by itself; its exit status. */
+int world_exit_status(struct world *world);
+/* Closes the channel and checks that the proxy ends in order. */
+void world_stop(struct world *world);
+/* Sum over the workers. */
+uint64_t world_listener_requests(const struct world *world);
+
+#endif
