@@ -275,7 +275,7 @@ class Lab:
 
     def holds(self, node, address):
         """Does an interface of NODE carry ADDRESS?"""
-        shown = ns.run("ip", "-n", self.namespace(node), "-o", "addr", "show", "dev", "eth0", check=False)
+        shown = ns.ip(self.namespace(node), "-o", "addr", "show", "dev", "eth0", check=False)
         return re.search(r" %s/" % re.escape(address), shown) is not None
 
     def holders(self, address):
@@ -290,7 +290,7 @@ class Lab:
                 state = "%d processes" % count if count else "stopped"
             elif host in self.worker_names():
                 state = "serving" if self.worker_pids(host) else "stopped"
-            shown = ns.run("ip", "-n", self.namespace(host), "-o", "addr", "show", "dev", "eth0", check=False)
+            shown = ns.ip(self.namespace(host), "-o", "addr", "show", "dev", "eth0", check=False)
             rows.append((host, state, " ".join(re.findall(r"inet6? (\S+)/", shown))))
         return rows
 

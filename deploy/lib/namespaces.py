@@ -32,7 +32,12 @@ def all_names():
 
 def create(namespace):
     run("ip", "netns", "add", namespace)
-    run("ip", "-n", namespace, "link", "set", "lo", "up")
+    ip(namespace, "link", "set", "lo", "up")
+
+
+def ip(namespace, *arguments, check=True):
+    """Runs ip(8) in NAMESPACE. Not by `ip -n`: that remounts /, which a chroot refuses."""
+    return run(*enter(namespace, "ip", *arguments), check=check)
 
 
 def enter(namespace, *command):
@@ -113,24 +118,24 @@ class Switch:
 
     def create(self):
         create(self.namespace)
-        run("ip", "-n", self.namespace, "link", "add", "br0", "type", "bridge", "forward_delay", "0",
+        ip(self.namespace, "link", "add", "br0", "type", "bridge", "forward_delay", "0",
             "mcast_snooping", "0")
-        run("ip", "-n", self.namespace, "link", "set", "br0", "up")
+        ip(self.namespace, "link", "set", "br0", "up")
 
     def attach(self, host, namespace, addresses):
         create(namespace)
         # Duplicate address detection would only make everybody wait: the lab has no duplicates.
         for scope in "all", "default":
             run(*enter(namespace, "sh", "-c", "echo 0 >/proc/sys/net/ipv6/conf/%s/accept_dad" % scope), check=False)
-        run("ip", "-n", self.namespace, "link", "add", host, "type", "veth", "peer", "name", "eth0",
+        ip(self.namespace, "link", "add", host, "type", "veth", "peer", "name", "eth0",
             "netns", namespace)
-        run("ip", "-n", self.namespace, "link", "set", host, "master", "br0", "up")
-        run("ip", "-n", namespace, "link", "set", "eth0", "up")
+        ip(self.namespace, "link", "set", host, "master", "br0", "up")
+        ip(namespace, "link", "set", "eth0", "up")
         for address in addresses:
-            run("ip", "-n", namespace, "addr", "add", address, "dev", "eth0")
+            ip(namespace, "addr", "add", address, "dev", "eth0")
 
     def set_port(self, host, up):
-        run("ip", "-n", self.namespace, "link", "set", host, "up" if up else "down")
+        ip(self.namespace, "link", "set", host, "up" if up else "down")
 
     def filter(self, cuts, loss_percent):
         """Replaces the switch's rules: drop between each pair of CUTS, and at random."""

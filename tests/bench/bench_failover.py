@@ -92,7 +92,7 @@ class Keepalived:
 
     def revive(self, node):
         # What a reboot does to a node: its address is gone.
-        ns.run("ip", "-n", self.lab.namespace(node), "addr", "del", VIP + "/24", "dev", "eth0", check=False)
+        ns.ip(self.lab.namespace(node), "addr", "del", VIP + "/24", "dev", "eth0", check=False)
         self.lab.spawn(node, "haproxy", "-db", "-f", self.lab.path(node, "haproxy.cfg"))
         self.lab.spawn(node, "keepalived", "--dont-fork", "--vrrp", "--log-console",
                        "--use-file=" + self.lab.path(node, "keepalived.conf"),

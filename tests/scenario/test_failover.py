@@ -28,8 +28,8 @@ class Failover(PairTest):
 
     def test_an_address_that_somebody_deleted_comes_back(self):
         active = self.active()
-        namespaces.run("ip", "-n", self.lab.namespace(active), "addr", "del", VIP + "/24", "dev", "eth0", check=False)
-        namespaces.run("ip", "-n", self.lab.namespace(active), "addr", "del", VIP + "/32", "dev", "eth0", check=False)
+        namespaces.ip(self.lab.namespace(active), "addr", "del", VIP + "/24", "dev", "eth0", check=False)
+        namespaces.ip(self.lab.namespace(active), "addr", "del", VIP + "/32", "dev", "eth0", check=False)
         self.eventually(lambda: self.lab.holds(active, VIP), 2, "%s is back on %s" % (VIP, active))
         self.assertIn("VIP_REPLACED", self.cli(active, "events"))
 

@@ -68,7 +68,7 @@ class VrrpProcess(unittest.TestCase):
         return re.search(r"inet6? %s/" % address, self.ip(node, "addr", "show"))
 
     def ip(self, node, *arguments):
-        return namespaces.run("ip", "-n", self.namespace(node), *arguments, check=False)
+        return namespaces.ip(self.namespace(node), *arguments, check=False)
 
     def owner(self):
         """The node that holds every address while the other one holds none, or None."""
