@@ -312,11 +312,15 @@ void resource_create(struct admin_request *request)
 
 static void submit_update(struct admin_request *request,
                           const struct effective *object,
-                          const struct resource *after)
+                          const struct resource *after,
+                          const struct json_value *wanted)
 {
     struct change_set changes = {0};
     struct uuid id = after->id;
-    int changed = change_set_add_update(&changes, object->resource, after);
+    /* Whoever sets the value that is in force means to close the conflict about it. */
+    int changed = object->open_conflicts > 0
+                      ? change_set_add_named(&changes, after, wanted)
+                      : change_set_add_update(&changes, object->resource, after);
     if (changed > 0) {
         admin_change_submit(request, &changes, &id, 200, resource_api_answer_object);
         return;
@@ -342,7 +346,7 @@ void resource_update(struct admin_request *request)
     struct resource *after = wanted ? resource_copy(object->resource) : NULL;
     if (after && resource_update_from_json(after, wanted, &error) &&
         configuration_check_update(configuration, object->resource, after, &error)) {
-        submit_update(request, object, after);
+        submit_update(request, object, after, wanted);
     } else {
         if (error.kind == ERROR_NONE)
             error_set(&error, ERROR_UNAVAILABLE, "out of memory");

@@ -79,17 +79,49 @@ bool run_events_show(struct context *context, struct error *error)
 
 /* ---- conflicts --------------------------------------------------------------------------- */
 
-static void add_entry(struct table *table, const struct json_value *entry)
+/* Do the entries of a conflict disagree about KEY? */
+static bool is_disputed(const struct json_value *entries, const char *key)
 {
-    char *values = value_text(entry, "values");
+    char *first = value_text(json_value_get(json_value_at(entries, 0), "values"), key);
+    bool disputed = false;
+    for (size_t i = 1; i < json_value_count(entries); i++) {
+        char *other = value_text(json_value_get(json_value_at(entries, i), "values"), key);
+        disputed |= strcmp(first, other) != 0;
+        free(other);
+    }
+    free(first);
+    return disputed;
+}
+
+/* "weight=5": what this entry says where the entries disagree. */
+static void write_disputed(const struct json_value *entries,
+                           const struct json_value *entry,
+                           struct text *out)
+{
+    const struct json_value *values = json_value_get(entry, "values");
+    for (void *at = json_value_first(values); at; at = json_value_next(values, at)) {
+        if (!is_disputed(entries, json_value_key(at)))
+            continue;
+        text_appendf(out, "%s%s=", out->length > 0 ? ", " : "", json_value_key(at));
+        value_write(json_value_of(at), out);
+    }
+    if (out->length == 0)
+        text_append_string(out, "the same value");
+}
+
+static void
+add_entry(struct table *table, const struct json_value *entries, const struct json_value *entry)
+{
+    struct text values = {0};
     char *time = value_text(entry, "time");
     char *node = value_text(entry, "node");
     char *author = value_text(entry, "author");
     bool active = json_value_truth(json_value_get(entry, "active"));
     table_add(table, active ? "in force" : "overruled");
-    table_add(table, values);
+    write_disputed(entries, entry, &values);
+    table_add(table, text_string(&values));
     table_addf(table, "%s by %s on %s", time, author, node);
-    free(values);
+    text_free(&values);
     free(time);
     free(node);
     free(author);
@@ -106,7 +138,7 @@ static void print_conflict(const struct json_value *conflict)
     printf("%s %s: %s\n", type, name, attributes);
     table_init(&table, 3);
     for (size_t i = 0; i < json_value_count(entries); i++)
-        add_entry(&table, json_value_at(entries, i));
+        add_entry(&table, entries, json_value_at(entries, i));
     table_write(&table, 2, &out);
     fputs(text_string(&out), stdout);
     table_free(&table);

@@ -129,6 +129,36 @@ int change_set_add_update(struct change_set *set,
     return changed;
 }
 
+static bool facet_is_named(const struct resource_class *class,
+                           unsigned facet,
+                           const struct json_value *object)
+{
+    for (size_t i = 0; i < class->field_count; i++) {
+        if (is_encoded(&class->fields[i], facet) &&
+            json_value_get(object, class->fields[i].name))
+            return true;
+    }
+    return false;
+}
+
+int change_set_add_named(struct change_set *set,
+                         const struct resource *resource,
+                         const struct json_value *object)
+{
+    const struct resource_class *class = resource_class_of(resource->type);
+    struct wire_writer value = {0};
+    int count = 0;
+    for (unsigned facet = 1; facet < FACET_LIMIT && count >= 0; facet++) {
+        if (!facet_is_named(class, facet, object))
+            continue;
+        write_facet(&value, resource, facet);
+        bool good = !value.failed && add_op(set, resource, facet, wire_written(&value));
+        count = good ? count + 1 : -1;
+    }
+    wire_writer_free(&value);
+    return count;
+}
+
 bool change_set_add_delete(struct change_set *set, const struct resource *resource)
 {
     return add_life(set, resource, 0);

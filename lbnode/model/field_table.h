@@ -1,7 +1,7 @@
 /* The heart of the model: each attribute of each resource described once. From these rows come
  * JSON in and out, validation messages, CLI options, help and completion, YAML, canonical facet
- * bytes, diff and the reference page. To add an attribute: one row in <resource>_fields.c and one
- * member in resource.h. */
+ * bytes, diff and the reference page. To add an attribute: one row in <resource>_fields.c and
+ * one member in resource.h. */
 #ifndef LBNODE_MODEL_FIELD_TABLE_H
 #define LBNODE_MODEL_FIELD_TABLE_H
 
@@ -141,6 +141,12 @@ bool change_set_add_create(struct change_set *set, const struct resource *resour
 int change_set_add_update(struct change_set *set,
                           const struct resource *before,
                           const struct resource *after);
+/* Appends ops for the facets of the attributes that OBJECT names, changed or not: writing a
+ * facet again closes its conflict (replication.md 3.3). Returns their number, or -1 when a
+ * bound is exceeded. */
+int change_set_add_named(struct change_set *set,
+                         const struct resource *resource,
+                         const struct json_value *object);
 bool change_set_add_delete(struct change_set *set, const struct resource *resource);
 /* Reads the bytes of one facet into RESOURCE, whose attributes of that facet are replaced as a
  * whole (what the bytes do not have gets its default); id and owner are the caller's. Unknown

@@ -102,6 +102,20 @@ static void an_update_writes_only_the_changed_facets(void **state)
     resource_free(after);
 }
 
+/* Setting a value again must be a write: that is how a conflict about it is closed. */
+static void a_named_attribute_is_written_though_it_is_equal(void **state)
+{
+    struct change_set set = {0};
+    struct resource *member = good_resource(RESOURCE_MEMBER, examples[4].json);
+    struct json_value *same = parse("{\"weight\": 0, \"monitor_port\": 8081}");
+    assert_int_equal(change_set_add_named(&set, member, same), 2);
+    assert_int_equal(set.ops[0].facet, 10);
+    assert_int_equal(set.ops[1].facet, 12);
+    json_value_free(same);
+    change_set_free(&set);
+    resource_free(member);
+}
+
 static void a_negative_number_survives(void **state)
 {
     struct change_set set = {0};
@@ -193,6 +207,7 @@ int main(void)
         cmocka_unit_test(creation_says_alive_first),
         cmocka_unit_test(deletion_is_one_byte),
         cmocka_unit_test(an_update_writes_only_the_changed_facets),
+        cmocka_unit_test(a_named_attribute_is_written_though_it_is_equal),
         cmocka_unit_test(a_negative_number_survives),
         cmocka_unit_test(a_newer_nodes_attribute_is_skipped),
         cmocka_unit_test(malformed_records_are_refused),
