@@ -62,16 +62,16 @@ class BadInput(PairTest):
 
     def test_bad_bodies_are_refused_with_a_sentence(self):
         before = self.configuration("lb1")
-        pools = "/v2.0/lbaas/pools"
         for body, statuses, words in (
-                ('{"pool": {"name": "x"', (400,), ()),
-                ('{"pool": {"colour": "blue", "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN"}}', (400,), ("colour",)),
-                ('{"pool": "x"}', (400,), ()),
+                ('{"loadbalancer": {"name": "x"', (400,), ()),
+                ('{"loadbalancer": {"colour": "blue", "vip_address": "10.77.0.101"}}', (400,), ("colour",)),
+                ('{"loadbalancer": {"vip_address": "10.77.0.777"}}', (400,), ("vip_address", "10.77.0.777")),
+                ('{"loadbalancer": "x"}', (400,), ()),
                 ("[" * 100000, (400, 413), ()),
-                ('{"pool": {"name": "%s"}}' % ("x" * (10 << 20)), (413,), ()),
+                ('{"loadbalancer": {"name": "%s"}}' % ("x" * (10 << 20)), (413,), ()),
         ):
             with self.subTest(body[:60]):
-                status, answer = self.post(pools, body)
+                status, answer = self.post("/v2.0/lbaas/loadbalancers", body)
                 self.assertIn(status, statuses, answer[:200])
                 for word in words:
                     self.assertIn(word, answer)
