@@ -255,6 +255,37 @@ static void a_batch_replaces_the_members(void **state)
     api_answer_free(&answer);
 }
 
+static void one_call_creates_a_whole_tree(void **state)
+{
+    static const char body[] =
+        "{\"loadbalancer\":{\"name\":\"web\",\"vip_address\":\"10.77.0.100\",\"flavor_id\":"
+        "null,"
+        "\"listeners\":[{\"name\":\"http\",\"protocol\":\"HTTP\",\"protocol_port\":80,"
+        "\"default_pool\":{\"name\":\"workers\",\"protocol\":\"HTTP\",\"lb_algorithm\":"
+        "\"ROUND_ROBIN\",\"members\":[{\"address\":\"10.77.0.21\",\"protocol_port\":80},"
+        "{\"address\":\"10.77.0.22\",\"protocol_port\":80}],\"healthmonitor\":{\"type\":"
+        "\"TCP\","
+        "\"delay\":5,\"timeout\":3,\"max_retries\":2}}},"
+        "{\"name\":\"second\",\"protocol\":\"HTTP\",\"protocol_port\":81,\"default_pool\":"
+        "{\"name\":\"workers\"}}]}}";
+    struct api_answer answer = api_call(&fixture, "POST", LBAAS "/loadbalancers", body);
+    if (answer.status != 201)
+        fail_msg("%d %s", answer.status, text_string(&answer.body));
+    const struct json_value *balancer = json_value_get(answer.json, "loadbalancer");
+    const struct json_value *pool = json_value_at(json_value_get(balancer, "pools"), 0);
+    assert_int_equal(json_value_count(json_value_get(balancer, "listeners")), 2);
+    assert_int_equal(json_value_count(json_value_get(balancer, "pools")), 1);
+    assert_int_equal(json_value_count(json_value_get(pool, "members")), 2);
+    assert_string_equal(json_value_get_text(json_value_get(pool, "healthmonitor"), "type"),
+                        "TCP");
+    assert_int_equal(fake_replication_submissions(fixture.state.replication), 1);
+    api_answer_free(&answer);
+    answer = api_call(&fixture, "POST", LBAAS "/loadbalancers", body);
+    assert_int_equal(answer.status, 409);
+    assert_int_equal(fake_replication_submissions(fixture.state.replication), 1);
+    api_answer_free(&answer);
+}
+
 static void repeating_a_change_id_changes_nothing_twice(void **state)
 {
     static const char fields[] = "X-Lbnode-Change-Id: 11111111-2222-4333-8444-555555555555\r\n";
@@ -372,6 +403,14 @@ static void bad_input_gets_a_sentence_and_changes_nothing(void **state)
         {"POST", LBAAS "/loadbalancers",
          "{\"loadbalancer\":{\"name\":\"x\",\"name\":\"y\",\"vip_address\":\"10.0.0.1\"}}", 400,
          "INVALID", "Request is not in valid JSON format"},
+        {"POST", LBAAS "/loadbalancers",
+         "{\"loadbalancer\":{\"name\":\"tree\",\"vip_address\":\"10.77.0.109\",\"pools\":["
+         "{\"protocol\":\"HTTP\",\"lb_algorithm\":\"ROUND_ROBIN\"}]}}",
+         400, "INVALID", "Pool names are mandatory"},
+        {"POST", LBAAS "/loadbalancers",
+         "{\"loadbalancer\":{\"name\":\"tree\",\"vip_address\":\"10.77.0.109\",\"listeners\":["
+         "{\"protocol\":\"HTTP\",\"protocol_port\":80,\"default_pool\":{\"name\":\"no\"}}]}}",
+         400, "INVALID", "no"},
         {"POST", LBAAS "/loadbalancers", "{\"balancer\":{}}", 400, "INVALID",
          "{\"loadbalancer\": {...}}"},
         {"POST", LBAAS "/loadbalancers", "", 400, "INVALID", "{\"loadbalancer\": {...}}"},
@@ -807,6 +846,7 @@ int main(void)
         API_TEST(cascade_takes_everything_along),
         API_TEST(lists_are_looked_up_by_name),
         API_TEST(a_batch_replaces_the_members),
+        API_TEST(one_call_creates_a_whole_tree),
         API_TEST(repeating_a_change_id_changes_nothing_twice),
         API_TEST(the_first_change_starts_a_cluster),
         API_TEST(bad_input_gets_a_sentence_and_changes_nothing),
