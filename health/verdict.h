@@ -10,7 +10,7 @@
 
 struct verdict {
     enum verdict_state state;
-    bool imported; /* the state is a peer's; the first own result replaces it */
+    bool imported;               /* the state is a peer's; the first own result replaces it */
     uint8_t successes, failures; /* in a row, towards the next change */
     uint64_t history;            /* one bit per probe, newest lowest, 1 = success */
 };

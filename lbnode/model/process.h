@@ -8,7 +8,7 @@ struct verdict_board;
 struct counter_board;
 
 struct process_context {
-    int channel_fd;                 /* own end of the channel to the supervisor; taken over */
+    int channel_fd; /* own end of the channel to the supervisor; taken over */
     /* Shared; NULL in a process that has nothing to do with them (vrrp; counters in health). */
     struct verdict_board *verdicts; /* written by health only */
     struct counter_board *counters; /* written by proxy only */
