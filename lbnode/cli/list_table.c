@@ -120,7 +120,7 @@ static void add_row(struct table *table,
             continue;
         }
         char *cell = value_text(object, columns[c].key);
-        table_add(table, cell);
+        table_add(table, cell && cell[0] ? cell : "-");
         free(cell);
     }
 }

@@ -84,6 +84,27 @@ static void daemon_start(struct daemon *daemon, const struct step *steps, size_t
     assert_int_equal(pthread_create(&daemon->thread, NULL, serve, daemon), 0);
 }
 
+/* What the last command printed to standard output. */
+static char printed[8192];
+
+/* Runs the command line with its output in `printed`: it is no TAP. */
+static int run_captured(int argc, char **argv)
+{
+    FILE *output = tmpfile();
+    assert_non_null(output);
+    fflush(stdout);
+    int terminal = dup(STDOUT_FILENO);
+    dup2(fileno(output), STDOUT_FILENO);
+    int exit_code = cli_main(argc, argv);
+    fflush(stdout);
+    dup2(terminal, STDOUT_FILENO);
+    close(terminal);
+    rewind(output);
+    printed[fread(printed, 1, sizeof(printed) - 1, output)] = '\0';
+    fclose(output);
+    return exit_code;
+}
+
 /* Runs COMMAND against STEPS; all of them must have been asked for, in order. */
 static int
 run(const char *const *command, size_t words, const struct step *steps, size_t step_count)
@@ -94,13 +115,7 @@ run(const char *const *command, size_t words, const struct step *steps, size_t s
     argv[2] = daemon.path;
     for (size_t i = 0; i < words; i++)
         argv[3 + i] = (char *)(uintptr_t)command[i];
-    fflush(stdout);
-    int terminal = dup(STDOUT_FILENO);
-    assert_non_null(freopen("/dev/null", "w", stdout)); /* what it prints is not TAP */
-    int exit_code = cli_main((int)words + 3, argv);
-    fflush(stdout);
-    dup2(terminal, STDOUT_FILENO);
-    close(terminal);
+    int exit_code = run_captured((int)words + 3, argv);
     shutdown(daemon.listener, SHUT_RDWR);
     pthread_join(daemon.thread, NULL);
     close(daemon.listener);
@@ -206,6 +221,8 @@ static void lists_show_names_instead_of_ids(void **state)
         {"GET /v2.0/lbaas/pools", ANSWER("200 OK", "", POOLS)},
     };
     assert_int_equal(RUN(steps, "hm", "list"), 0);
+    assert_non_null(strstr(printed, "name  pool     type"));
+    assert_non_null(strstr(printed, "-     workers  -"));
 }
 
 static void several_members_are_one_change(void **state)
@@ -280,6 +297,86 @@ static void check_tells_health_by_exit_code(void **state)
     assert_int_equal(RUN(degraded, "status"), 0);
 }
 
+static const char status_answer[] =
+    "{\"health\": \"degraded\", \"problems\": [\"member w2 of pool workers is down\"],"
+    " \"node\": {\"name\": \"lb1\"}, \"cluster\": {\"name\": \"lab\"},"
+    " \"nodes\": [{\"name\": \"lb1\", \"self\": true, \"state\": \"alive\", \"in_sync\": true,"
+    " \"address\": \"10.77.0.11:7850\", \"status\": \"ACTIVE\"},"
+    " {\"name\": \"lb2\", \"state\": \"unreachable\", \"changes_behind\": 3,"
+    " \"last_heard_ms\": 192000, \"address\": \"10.77.0.12:7850\", \"status\": \"ACTIVE\"}],"
+    " \"vrrp\": [{\"group\": \"default\", \"family\": \"IPv4\", \"vrid\": 51,"
+    " \"state\": \"backup\", \"active_node\": \"lb2\", \"reason\": \"\","
+    " \"addresses\": [\"10.77.0.100\"]}],"
+    " \"loadbalancers\": [{\"name\": \"web\", \"operating_status\": \"DEGRADED\","
+    " \"vip_address\": \"10.77.0.100\", \"listeners\": [{\"name\": \"http\","
+    " \"operating_status\": \"ONLINE\", \"protocol\": \"HTTP\", \"protocol_port\": 80,"
+    " \"pools\": [{\"name\": \"workers\", \"operating_status\": \"DEGRADED\","
+    " \"lb_algorithm\": \"ROUND_ROBIN\", \"health_monitor\": {\"type\": \"HTTP\"},"
+    " \"members\": [{\"name\": \"w2\", \"operating_status\": \"ERROR\","
+    " \"address\": \"fd77::22\", \"protocol_port\": 80, \"weight\": 5,"
+    " \"reason\": \"connection refused\"}]}]}]}]}";
+
+static const char status_overview[] =
+    "lb1 in cluster lab: degraded\n"
+    "\n"
+    "problems\n"
+    "  member w2 of pool workers is down\n"
+    "\n"
+    "nodes\n"
+    "  lb1  alive        in sync           this node        10.77.0.11:7850\n"
+    "  lb2  unreachable  3 changes behind  heard 192 s ago  10.77.0.12:7850\n"
+    "\n"
+    "addresses\n"
+    "  default IPv4  vrid 51  active: lb2  here: backup  10.77.0.100\n"
+    "\n"
+    "load balancers\n"
+    "  loadbalancer web  DEGRADED  10.77.0.100\n"
+    "    listener http   ONLINE    HTTP 80\n"
+    "      pool workers  DEGRADED  ROUND_ROBIN, monitored by HTTP\n"
+    "        member w2   ERROR     [fd77::22]:80 weight 5, connection refused\n";
+
+static void status_is_an_overview_on_one_page(void **state)
+{
+    char answer[sizeof(status_answer) + 100];
+    snprintf(answer, sizeof(answer), ANSWER("200 OK", "", "%s"), status_answer);
+    const struct step steps[] = {{"GET /v1/status", answer}};
+    assert_int_equal(RUN(steps, "status"), 0);
+    assert_string_equal(printed, status_overview);
+}
+
+/* Programs read objects from standard output; a note there would break them. */
+static void json_is_the_object_alone(void **state)
+{
+    const struct step steps[] = {
+        {"POST /v2.0/lbaas/loadbalancers {\"loadbalancer\": {\"vip_address\": \"10.0.0.1\"}}",
+         ANSWER("201 Created", "X-Lbnode-Note: committed on lb1\r\n",
+                "{\"loadbalancer\": {\"id\": \"1\", \"vip_address\": \"10.0.0.1\"}}")},
+    };
+    assert_int_equal(RUN(steps, "lb", "create", "--vip-address", "10.0.0.1", "-o", "json"), 0);
+    assert_string_equal(printed, "{\n  \"id\": \"1\",\n  \"vip_address\": \"10.0.0.1\"\n}\n");
+    assert_int_equal(RUN(steps, "lb", "create", "--vip-address", "10.0.0.1"), 0);
+    assert_string_equal(printed, "id           1\n"
+                                 "vip_address  10.0.0.1\n"
+                                 "committed on lb1\n");
+}
+
+static void a_conflict_shows_what_is_disputed(void **state)
+{
+    const struct step steps[] = {
+        {"GET /v1/conflicts",
+         ANSWER("200 OK", "",
+                "{\"conflicts\": [{\"object_type\": \"member\", \"object_name\": \"w1\", "
+                "\"attributes\": [\"name\", \"description\"], \"entries\": ["
+                "{\"values\": {\"name\": \"w1\", \"description\": \"a\"}, \"time\": \"T1\", "
+                "\"node\": \"lb1\", \"author\": \"root\", \"active\": true}, "
+                "{\"values\": {\"name\": \"w1\", \"description\": \"b\"}, \"time\": \"T2\", "
+                "\"node\": \"lb2\", \"author\": \"ann\", \"active\": false}]}]}")},
+    };
+    assert_int_equal(RUN(steps, "conflicts"), 0);
+    assert_non_null(strstr(printed, "  in force   description=a  T1 by root on lb1\n"
+                                    "  overruled  description=b  T2 by ann on lb2\n"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -295,6 +392,9 @@ int main(void)
         cmocka_unit_test(nobody_there_is_exit_code_7),
         cmocka_unit_test(a_cut_answer_is_exit_code_7),
         cmocka_unit_test(usage_errors_ask_nobody),
+        cmocka_unit_test(status_is_an_overview_on_one_page),
+        cmocka_unit_test(json_is_the_object_alone),
+        cmocka_unit_test(a_conflict_shows_what_is_disputed),
         cmocka_unit_test(check_tells_health_by_exit_code),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
