@@ -285,11 +285,24 @@ static void read_some(struct admin_connection *connection)
     advance(connection, http_message_feed(&connection->message, piece, (size_t)size));
 }
 
+/* A client that stops sending may still read: a change that it asked for is finished and
+ * answered. A long wait for events ends. */
+static void stopped_sending(struct admin_connection *connection)
+{
+    if (connection->request->on_event) {
+        end(connection);
+        return;
+    }
+    loop_io_stop(&connection->io);
+    connection->watched = 0;
+    connection->close_after = true;
+}
+
 static void ready(struct loop_io *io, unsigned readiness)
 {
     struct admin_connection *connection = CONTAINER_OF(io, struct admin_connection, io);
     switch (connection->stage) {
-    case STAGE_WORKING: end(connection); break;
+    case STAGE_WORKING: stopped_sending(connection); break;
     case STAGE_WRITING:
         if (flush(connection))
             advance(connection, http_message_next(&connection->message));

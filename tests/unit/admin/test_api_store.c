@@ -1,5 +1,6 @@
 /* The API on a real store in a temporary directory: what was answered is there after a restart,
  * and what was refused left no trace. */
+#include "lbnode/base/monotime.h"
 #include "tests/support/test.h"
 #include "tests/unit/admin/api_fixture.h"
 
@@ -158,6 +159,39 @@ static void two_first_changes_at_once_start_one_cluster(void **state)
     }
 }
 
+static void a_client_that_stops_sending_still_gets_its_answer(void **state)
+{
+    static const char request[] = "POST " LBAAS "/loadbalancers HTTP/1.1\r\nHost: a\r\n"
+                                  "Content-Length: 58\r\n\r\n{\"loadbalancer\":"
+                                  "{\"name\":\"lb\",\"vip_address\":\"10.77.0.100\"}}";
+    int fd = api_connect(&fixture);
+    api_send(&fixture, fd, request, sizeof(request) - 1);
+    assert_int_equal(shutdown(fd, SHUT_WR), 0);
+    struct api_answer answer = api_receive(&fixture, fd);
+    assert_int_equal(answer.status, 201);
+    api_answer_free(&answer);
+    assert_true(api_is_closed(&fixture, fd));
+    close(fd);
+}
+
+static void a_change_is_made_though_its_client_went_away(void **state)
+{
+    static const char request[] = "POST " LBAAS "/loadbalancers HTTP/1.1\r\nHost: a\r\n"
+                                  "Content-Length: 58\r\n\r\n{\"loadbalancer\":"
+                                  "{\"name\":\"lb\",\"vip_address\":\"10.77.0.100\"}}";
+    size_t count = 0;
+    int fd = api_connect(&fixture);
+    api_send(&fixture, fd, request, sizeof(request) - 1);
+    close(fd);
+    uint64_t deadline_ms = monotime_now_ms() + ANSWER_DEADLINE_MS;
+    while (count == 0 && monotime_now_ms() < deadline_ms) {
+        struct api_answer answer = api_call(&fixture, "GET", LBAAS "/loadbalancers", NULL);
+        count = json_value_count(json_value_get(answer.json, "loadbalancers"));
+        api_answer_free(&answer);
+    }
+    assert_int_equal(count, 1);
+}
+
 static void refused_changes_leave_no_trace(void **state)
 {
     static const struct {
@@ -233,6 +267,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         STORE_TEST(what_was_answered_survives_a_restart),
         STORE_TEST(two_first_changes_at_once_start_one_cluster),
+        STORE_TEST(a_client_that_stops_sending_still_gets_its_answer),
+        STORE_TEST(a_change_is_made_though_its_client_went_away),
         STORE_TEST(refused_changes_leave_no_trace),
         STORE_TEST(a_replica_can_be_required),
         STORE_TEST(the_cluster_is_named_at_its_birth),
