@@ -6,6 +6,7 @@
 #include "vrrp/vrrp_router.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -19,6 +20,7 @@ enum {
 struct vrrp_driver {
     struct vrrp_host host;
     struct loop_timer timer;
+    struct loop_signal terminate;
     struct address_watch *watch;
     struct vrrp_router *routers;
     struct vrrp_config pending; /* the set that is being received */
@@ -418,6 +420,13 @@ static void on_channel_closed(void *context)
     loop_stop(driver->host.loop);
 }
 
+/* Whoever ends all processes at once by signal still gets a resignation. */
+static void on_terminate(struct loop_signal *signal, int number)
+{
+    struct vrrp_driver *driver = CONTAINER_OF(signal, struct vrrp_driver, terminate);
+    loop_stop(driver->host.loop);
+}
+
 /* ---- life ------------------------------------------------------------------------------- */
 
 static int open_all(struct vrrp_driver *driver, int channel_fd)
@@ -429,7 +438,9 @@ static int open_all(struct vrrp_driver *driver, int channel_fd)
     host->report.channel = channel_new(host->loop, channel_fd, &on_channel);
     if (!host->report.channel)
         return -ENOMEM;
-    int rv = vip_netlink_open(&host->netlink);
+    int rv = loop_signal_start(host->loop, &driver->terminate, SIGTERM, on_terminate);
+    if (rv == 0)
+        rv = vip_netlink_open(&host->netlink);
     if (rv == 0)
         rv = address_watch_open(host->loop, &on_watch, &driver->watch);
     if (rv == 0)
@@ -469,6 +480,7 @@ void vrrp_driver_free(struct vrrp_driver *driver)
     if (!driver)
         return;
     loop_timer_stop(&driver->timer);
+    loop_signal_stop(&driver->terminate);
     while (driver->routers) {
         struct vrrp_router *next = driver->routers->next;
         vrrp_router_free(driver->routers);

@@ -15,7 +15,9 @@ struct vrrp_driver_options {
 
 /* NULL with OUT_ERROR (-errno) when sockets or memory are out. */
 struct vrrp_driver *vrrp_driver_new(const struct vrrp_driver_options *options, int *out_error);
-/* Runs the loop until the supervisor says stop or is gone; resigns before it returns. */
+/* Runs the loop until the supervisor says stop or is gone, or SIGTERM; resigns before it
+ * returns.
+ */
 void vrrp_driver_run(struct vrrp_driver *driver);
 void vrrp_driver_free(struct vrrp_driver *driver); /* NULL-safe */
 
