@@ -311,7 +311,7 @@ int worker_start(struct worker *worker, struct proxy_shared *shared, uint32_t in
     worker->relay_pool.object_size = relay_object_size();
     worker->connection_pool.object_size = sizeof(struct member_connection);
     worker->wheel_timer_ms = UINT64_MAX;
-    worker->loop = loop_new();
+    worker->loop = loop_new_coarse();
     if (!worker->loop)
         return -ENOMEM;
     int rv = mailbox_open(&worker->mailbox);

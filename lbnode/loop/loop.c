@@ -21,12 +21,12 @@ static struct event *native(struct loop_event *event)
     return (struct event *)(void *)event->storage;
 }
 
-struct loop *loop_new(void)
+static struct loop *open_loop(int timer_flag)
 {
     struct loop *loop = calloc(1, sizeof(*loop));
     struct event_config *config = event_config_new();
     if (loop && config) {
-        event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_PRECISE_TIMER);
+        event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | timer_flag);
         event_config_require_features(config, EV_FEATURE_ET | EV_FEATURE_EARLY_CLOSE);
         loop->base = event_base_new_with_config(config);
     }
@@ -37,6 +37,16 @@ struct loop *loop_new(void)
         loop = NULL;
     }
     return loop;
+}
+
+struct loop *loop_new(void)
+{
+    return open_loop(EVENT_BASE_FLAG_PRECISE_TIMER);
+}
+
+struct loop *loop_new_coarse(void)
+{
+    return open_loop(0);
 }
 
 void loop_free(struct loop *loop)

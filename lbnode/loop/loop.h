@@ -42,6 +42,8 @@ struct loop_signal {
 
 /* NULL when the kernel refuses (no descriptors, no memory). */
 struct loop *loop_new(void);
+/* As loop_new, but timers may be some milliseconds late, which saves a system call per turn. */
+struct loop *loop_new_coarse(void);
 void loop_free(struct loop *loop);
 /* Runs until loop_stop. */
 void loop_run(struct loop *loop);
