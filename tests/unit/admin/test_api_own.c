@@ -1,0 +1,233 @@
+/* lbnode's own API from outside: status, documents, conflicts, cluster, look-ups. */
+#include "lbnode/base/bytes.h"
+#include "lbnode/model/field_table.h"
+#include "tests/support/test.h"
+#include "tests/unit/admin/api_guide.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static void the_status_names_what_is_wrong(void **state)
+{
+    play_guide();
+    fake_replication_set_peer(fixture.state.replication, "lb2", PEER_IS_UNREACHABLE);
+    struct api_answer answer = api_call(&fixture, "GET", "/v1/status", NULL);
+    assert_int_equal(answer.status, 200);
+    assert_string_equal(json_value_get_text(answer.json, "health"), "degraded");
+    const struct json_value *problems = json_value_get(answer.json, "problems");
+    assert_string_equal(json_value_text(json_value_at(problems, 0)),
+                        "node lb2 does not answer");
+    const struct json_value *balancer =
+        json_value_at(json_value_get(answer.json, "loadbalancers"), 0);
+    assert_string_equal(json_value_get_text(balancer, "vip_address"), "10.77.0.100");
+    assert_string_equal(json_value_get_text(json_value_get(answer.json, "cluster"), "name"),
+                        "lb1");
+    api_answer_free(&answer);
+}
+
+static void a_listener_that_cannot_bind_is_an_error(void **state)
+{
+    struct guide guide = play_guide();
+    struct binding_state *binding = &fixture.state.bindings[0];
+    assert_true(ip_endpoint_parse("10.77.0.100:80", 0, &binding->endpoint));
+    binding->error_number = 98;
+    fixture.state.binding_count = 1;
+    struct api_answer answer = call_id("GET", LBAAS "/listeners/", guide.listener, "", NULL);
+    assert_string_equal(
+        json_value_get_text(json_value_get(answer.json, "listener"), "operating_status"),
+        "ERROR");
+    api_answer_free(&answer);
+    answer = api_call(&fixture, "GET", "/v1/status", NULL);
+    assert_string_equal(json_value_get_text(answer.json, "health"), "error");
+    api_answer_free(&answer);
+}
+
+static void a_document_is_applied_and_exported(void **state)
+{
+    static const char body[] =
+        "{\"document\":{\"loadbalancers\":[{\"name\":\"web\",\"vip_address\":\"10.77.0.100\","
+        "\"listeners\":[{\"name\":\"http\",\"protocol\":\"HTTP\",\"protocol_port\":80,"
+        "\"default_pool\":\"workers\"}],\"pools\":[{\"name\":\"workers\",\"protocol\":\"HTTP\","
+        "\"lb_algorithm\":\"ROUND_ROBIN\",\"members\":[{\"name\":\"w1\",\"address\":"
+        "\"10.77.0.21\",\"protocol_port\":80}]}]}]}%s}";
+    char text[1024];
+    snprintf(text, sizeof(text), body, ",\"dry_run\":true");
+    struct api_answer answer = api_call(&fixture, "POST", "/v1/apply", text);
+    if (answer.status != 200)
+        fail_msg("%s", text_string(&answer.body));
+    const struct json_value *apply = json_value_get(answer.json, "apply");
+    assert_int_equal(json_value_count(json_value_get(apply, "changes")), 4);
+    assert_false(json_value_truth(json_value_get(apply, "applied")));
+    assert_int_equal(fake_replication_submissions(fixture.state.replication), 0);
+    api_answer_free(&answer);
+    snprintf(text, sizeof(text), body, "");
+    answer = api_call(&fixture, "POST", "/v1/apply", text);
+    assert_true(
+        json_value_truth(json_value_get(json_value_get(answer.json, "apply"), "applied")));
+    assert_int_equal(fake_replication_submissions(fixture.state.replication), 1);
+    api_answer_free(&answer);
+    answer = api_call(&fixture, "POST", "/v1/apply", text);
+    assert_int_equal(
+        json_value_count(json_value_get(json_value_get(answer.json, "apply"), "changes")), 0);
+    api_answer_free(&answer);
+    answer = api_call(&fixture, "GET", "/v1/export", NULL);
+    const struct json_value *document = json_value_get(answer.json, "document");
+    assert_int_equal(json_value_count(json_value_get(document, "loadbalancers")), 1);
+    api_answer_free(&answer);
+}
+
+/* The bytes of the facet that holds a member's weight. */
+static void weight_facet(int64_t weight, struct change_set *out)
+{
+    struct resource *before = resource_new(RESOURCE_MEMBER);
+    struct resource *after = resource_new(RESOURCE_MEMBER);
+    ((struct member *)before)->weight = weight + 1;
+    ((struct member *)after)->weight = weight;
+    assert_int_equal(change_set_add_update(out, before, after), 1);
+    resource_free(before);
+    resource_free(after);
+}
+
+static void a_conflict_shows_both_values(void **state)
+{
+    struct guide guide = play_guide();
+    struct change_set five = {0}, seven = {0};
+    weight_facet(5, &five);
+    weight_facet(7, &seven);
+    struct conflict_entry entries[] = {
+        {.value = {five.ops[0].value, five.ops[0].value_size},
+         .wall_ms = 1,
+         .node_id = *replication_node_id(fixture.state.replication),
+         .author = "root",
+         .is_active = true},
+        {.value = {seven.ops[0].value, seven.ops[0].value_size}, .wall_ms = 2, .author = "bob"},
+    };
+    struct conflict_view conflict = {.type = RESOURCE_MEMBER,
+                                     .facet = five.ops[0].facet,
+                                     .entries = entries,
+                                     .entry_count = 2};
+    assert_true(uuid_parse(guide.first, &conflict.object_id));
+    fake_replication_set_conflict(fixture.state.replication, &conflict);
+    struct api_answer answer = api_call(&fixture, "GET", "/v1/conflicts", NULL);
+    const struct json_value *shown = json_value_at(json_value_get(answer.json, "conflicts"), 0);
+    assert_string_equal(json_value_get_text(shown, "object_type"), "member");
+    assert_string_equal(json_value_get_text(shown, "object_name"), "w1");
+    assert_string_equal(json_value_text(json_value_at(json_value_get(shown, "attributes"), 0)),
+                        "weight");
+    for (size_t i = 0; i < 2; i++) {
+        const struct json_value *entry = json_value_at(json_value_get(shown, "entries"), i);
+        const struct json_value *values = json_value_get(entry, "values");
+        assert_int_equal(json_value_number(json_value_get(values, "weight")), i == 0 ? 5 : 7);
+        assert_int_equal(json_value_truth(json_value_get(entry, "active")), i == 0);
+        assert_string_equal(json_value_get_text(entry, "author"), i == 0 ? "root" : "bob");
+        if (i == 0)
+            assert_string_equal(json_value_get_text(entry, "node"), "lb1");
+    }
+    api_answer_free(&answer);
+    change_set_free(&five);
+    change_set_free(&seven);
+}
+
+static void clusters_tokens_and_nodes(void **state)
+{
+    struct api_answer answer =
+        api_call(&fixture, "POST", "/v1/cluster", "{\"cluster\":{\"name\":\"lab\"}}");
+    assert_int_equal(answer.status, 201);
+    const struct json_value *cluster = json_value_get(answer.json, "cluster");
+    assert_string_equal(json_value_get_text(cluster, "name"), "lab");
+    assert_string_equal(json_value_get_text(cluster, "recovery_code"), "recovery-code");
+    assert_string_equal(json_value_get_text(cluster, "join_token"), "token-900");
+    api_answer_free(&answer);
+    answer = api_call(&fixture, "POST", "/v1/tokens", "{\"token\":{\"ttl_s\":60}}");
+    assert_string_equal(json_value_get_text(json_value_get(answer.json, "token"), "token"),
+                        "token-60");
+    api_answer_free(&answer);
+    answer = api_call(&fixture, "GET", "/v1/nodes", NULL);
+    const struct json_value *node = json_value_at(json_value_get(answer.json, "nodes"), 0);
+    assert_string_equal(json_value_get_text(node, "name"), "lb1");
+    assert_true(json_value_truth(json_value_get(node, "self")));
+    api_answer_free(&answer);
+    answer = api_call(&fixture, "GET", "/v1/vrrp_groups?name=default", NULL);
+    assert_int_equal(json_value_count(json_value_get(answer.json, "vrrp_groups")), 1);
+    api_answer_free(&answer);
+}
+
+static void every_get_without_id_answers(void **state)
+{
+    static const char *const paths[] = {"/",
+                                        "/v2",
+                                        "/v2.0",
+                                        "/v2/lbaas",
+                                        LBAAS "/providers",
+                                        LBAAS "/flavors",
+                                        LBAAS "/quotas/x",
+                                        "/v2.0/subnets?name=vip-subnet",
+                                        "/v2.0/networks",
+                                        "/v2.0/ports",
+                                        "/v2.0/security-groups",
+                                        "/v1/schema",
+                                        "/v1/cluster",
+                                        "/v1/conflicts",
+                                        "/v1/export",
+                                        "/metrics",
+                                        "/healthz"};
+    play_guide();
+    for (size_t i = 0; i < ARRAY_LENGTH(paths); i++) {
+        struct api_answer answer = api_call(&fixture, "GET", paths[i], NULL);
+        if (answer.status != 200)
+            fail_msg("%s: %d %s", paths[i], answer.status, text_string(&answer.body));
+        api_answer_free(&answer);
+    }
+}
+
+static void versions_link_to_the_host_that_was_asked(void **state)
+{
+    struct api_answer answer = api_call(&fixture, "GET", "/", NULL);
+    const struct json_value *versions = json_value_get(answer.json, "versions");
+    const struct json_value *last = json_value_at(versions, json_value_count(versions) - 1);
+    assert_string_equal(json_value_get_text(last, "id"), "v2.16");
+    assert_string_equal(json_value_get_text(last, "status"), "CURRENT");
+    assert_string_equal(
+        json_value_get_text(json_value_at(json_value_get(last, "links"), 0), "href"),
+        "http://lb.example:9876/v2");
+    api_answer_free(&answer);
+}
+
+static void the_vip_port_and_subnet_can_be_looked_up(void **state)
+{
+    struct guide guide = play_guide();
+    struct api_answer answer =
+        call_id("GET", LBAAS "/loadbalancers/", guide.balancer, "", NULL);
+    const struct json_value *balancer = json_value_get(answer.json, "loadbalancer");
+    char path[128], subnet[40];
+    snprintf(path, sizeof(path), "/v2.0/ports/%s",
+             json_value_get_text(balancer, "vip_port_id"));
+    snprintf(subnet, sizeof(subnet), "%s", json_value_get_text(balancer, "vip_subnet_id"));
+    api_answer_free(&answer);
+    answer = api_call(&fixture, "GET", path, NULL);
+    assert_int_equal(answer.status, 200);
+    api_answer_free(&answer);
+    answer = api_call(&fixture, "GET", "/v2.0/subnets?name=vip-subnet", NULL);
+    const struct json_value *first = json_value_at(json_value_get(answer.json, "subnets"), 0);
+    assert_string_equal(json_value_get_text(first, "id"), subnet);
+    assert_string_equal(json_value_get_text(first, "cidr"), "10.77.0.0/24");
+    api_answer_free(&answer);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        API_TEST(the_status_names_what_is_wrong),
+        API_TEST(a_listener_that_cannot_bind_is_an_error),
+        API_TEST(a_document_is_applied_and_exported),
+        API_TEST(a_conflict_shows_both_values),
+        API_TEST(clusters_tokens_and_nodes),
+        API_TEST(every_get_without_id_answers),
+        API_TEST(versions_link_to_the_host_that_was_asked),
+        API_TEST(the_vip_port_and_subnet_can_be_looked_up),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
