@@ -240,8 +240,8 @@ static void check_divergence(struct core *core,
                              struct core_actions *actions)
 {
     const uint64_t patience_us = 3 * SECOND;
-    bool differs =
-        heartbeat->digest == core->digest && heartbeat->hash != load_be64(core->state_hash);
+    bool differs = heartbeat->has_hash && heartbeat->digest == core->digest &&
+                   core_refresh_hash(core) && heartbeat->hash != load_be64(core->state_hash);
     if (!differs) {
         peer->divergent_since_us = 0;
         peer->divergence_reported = false;
@@ -558,7 +558,7 @@ void core_tick(struct core *core, struct core_actions *actions)
 uint64_t core_next_tick_us(const struct core *core)
 {
     uint64_t next = core->now.mono_us + SECOND;
-    for (size_t i = 0; i < core->peer_count; i++) {
+    for (size_t i = 0; i < core->peer_count && !core->removed; i++) {
         const struct peer *peer = core->peers[i];
         if (peer->next_heartbeat_us < next)
             next = peer->next_heartbeat_us;
