@@ -56,6 +56,13 @@ static struct json_value *read_document(const char *path, struct error *error)
     struct json_value *document = NULL;
     if (read_file(path, &text, error)) {
         document = parse_document(&text, &reason);
+        if (document && json_value_kind(document) != JSON_KIND_OBJECT) {
+            error_set(&reason, ERROR_INVALID,
+                      "a document is a mapping such as \"loadbalancers: [...]\"; lbnode export "
+                      "prints one");
+            json_value_free(document);
+            document = NULL;
+        }
         if (!document)
             error_set(error, ERROR_INVALID, "%s: %.400s",
                       strcmp(path, "-") == 0 ? "standard input" : path, reason.text);
