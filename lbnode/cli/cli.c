@@ -37,9 +37,7 @@ static const char *socket_path(const struct arguments *arguments, char buffer[SO
     return from_environment && from_environment[0] ? from_environment : DEFAULT_SOCKET;
 }
 
-/* Does the option table of any command need a value behind WORD? Options may stand before the
- * command, where it is not known yet which one it is; only the global ones are allowed there.
- */
+/* Is the word behind WORD its value? Before the command is known only global options are. */
 static bool global_takes_next(const char *word)
 {
     struct option_table globals = {0};
