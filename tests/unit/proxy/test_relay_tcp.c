@@ -1,0 +1,87 @@
+/* TCP listeners of a whole proxy process between real clients and members on loopback. */
+#include "tests/support/test.h"
+#include "tests/unit/proxy/origin.h"
+#include "tests/unit/proxy/visitor.h"
+#include "tests/unit/proxy/world.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+static struct world world;
+static struct origin a, b;
+
+static int setup(void **state)
+{
+    world_start(&world); /* forks: before there are threads */
+    origin_start(&a, 'a', true);
+    origin_start(&b, 'b', true);
+    world.image.members[0].endpoint = image_loopback(a.port);
+    world.image.members[1].endpoint = image_loopback(b.port);
+    world_apply(&world);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    world_stop(&world);
+    origin_stop(&a);
+    origin_stop(&b);
+    return 0;
+}
+
+static void tcp_half_close_is_passed_on(void **state)
+{
+    static char data[3 << 20];
+    char answer[64] = "", expected[64];
+    struct visitor visitor;
+    for (int i = 0; i < 4; i++) {
+        visitor_connect(&visitor, &world.tcp);
+        visitor_send(&visitor, data, sizeof(data));
+        shutdown(visitor.fd, SHUT_WR);
+        ssize_t size = recv(visitor.fd, answer, sizeof(answer) - 1, MSG_WAITALL);
+        assert_true(size > 0);
+        answer[size] = '\0';
+        snprintf(expected, sizeof(expected), "%c got %zu", i % 2 ? 'b' : 'a', sizeof(data));
+        assert_string_equal(answer, expected);
+        visitor_leave(&visitor);
+    }
+}
+
+static void tcp_goes_to_another_member_when_one_refuses(void **state)
+{
+    char answer[64] = "";
+    struct visitor visitor;
+    world.image.members[0].endpoint = image_loopback(origin_closed_port());
+    world_apply(&world);
+    for (int i = 0; i < 4; i++) {
+        visitor_connect(&visitor, &world.tcp);
+        visitor_say(&visitor, "x");
+        shutdown(visitor.fd, SHUT_WR);
+        assert_int_equal(recv(visitor.fd, answer, sizeof(answer) - 1, MSG_WAITALL), 7);
+        assert_string_equal(answer, "b got 1");
+        visitor_leave(&visitor);
+    }
+}
+
+static void tcp_connections_end_when_idle_for_too_long(void **state)
+{
+    struct visitor visitor;
+    world.image.listeners[1].timeout_client_data_ms = 100;
+    world_apply(&world);
+    visitor_connect(&visitor, &world.tcp);
+    assert_true(visitor_is_closed(&visitor));
+    visitor_leave(&visitor);
+}
+
+#define TCP_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TCP_TEST(tcp_half_close_is_passed_on),
+        TCP_TEST(tcp_goes_to_another_member_when_one_refuses),
+        TCP_TEST(tcp_connections_end_when_idle_for_too_long),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
