@@ -43,6 +43,15 @@ class PairTest(unittest.TestCase):
             self.serve()
             self.settle()
 
+    def tearDown(self):
+        """No process of a node may have complained, even where nobody noticed its restart."""
+        for node in self.lab.node_names():
+            if not os.path.exists(self.lab.log(node)):
+                continue
+            with open(self.lab.log(node), errors="replace") as log:
+                found = re.search(r"ERROR: \w+Sanitizer.*|.*runtime error: .*|.*Assertion .* failed.*", log.read())
+            self.assertIsNone(found, "%s: %s" % (node, found and found[0]))
+
     def evidence(self):
         """What the nodes said, for the report of a failure."""
         said = []

@@ -131,7 +131,7 @@ class VrrpProcess(unittest.TestCase):
         owner = self.owner()
         self.children[owner - 1].send_signal(signal.SIGTERM)
         self.assertTrue(wait_until(lambda: self.owner() == 3 - owner, 1), "no hand-over")
-        self.assertIn(" EXIT 0", self.log(owner))
+        self.assertTrue(wait_until(lambda: " EXIT 0" in self.log(owner), 2), self.log(owner))
 
     def test_an_address_comes_and_goes_without_an_election(self):
         owner = self.owner()
