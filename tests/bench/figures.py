@@ -65,7 +65,7 @@ class Figures:
 
     def finish(self, peer_name):
         print("\n%-28s %-6s %10s %14s %7s %14s %4s   %s"
-              % ("figure", "unit", "lbnode", peer_name[:14], "ratio", "bar", "ok", "spread (max-min, % of median)"))
+              % ("figure", "unit", "lbnode", "peer", "ratio", "bar", "ok", "spread (max-min, % of median)"))
         out = {}
         for figure, unit, mine, peer, ratio, bar, on, good, own_spread, peer_spread in self.rows():
             print("%-28s %-6s %10.1f %14s %7s %14s %4s   %.0f %%, peer %.0f %%" % (
