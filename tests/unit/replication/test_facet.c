@@ -1,0 +1,238 @@
+#include "replication/facet.h"
+#include "tests/support/test.h"
+
+#include <string.h>
+
+static const struct uuid object_id = {{1}};
+
+struct made {
+    struct dot dot;
+    uint64_t hlc;
+    struct vv context;
+};
+
+static struct made record_of(uint64_t stream, uint64_t seq, uint64_t hlc)
+{
+    return (struct made){.dot = {stream, seq}, .hlc = hlc};
+}
+
+static enum facet_effect apply_owned(struct facet_table *table,
+                                     const struct made *made,
+                                     const struct uuid *id,
+                                     const struct uuid *owner,
+                                     uint16_t facet,
+                                     struct bytes value)
+{
+    struct store_batch batch = {0};
+    const struct record_op op = {
+        .object_id = *id, .owner = *owner, .type = 5, .facet = facet, .value = value};
+    const struct facet_stamp stamp = {
+        .dot = made->dot, .hlc = made->hlc, .context = &made->context};
+    enum facet_effect effect = facet_apply(table, &op, 0, &stamp, &batch);
+    store_batch_free(&batch);
+    return effect;
+}
+
+static enum facet_effect
+apply(struct facet_table *table, const struct made *made, uint16_t facet, const char *value)
+{
+    const struct uuid none = {0};
+    return apply_owned(table, made, &object_id, &none, facet,
+                       (struct bytes){(const uint8_t *)value, strlen(value)});
+}
+
+static enum facet_effect
+apply_life(struct facet_table *table, const struct made *made, uint8_t alive)
+{
+    const struct uuid none = {0};
+    return apply_owned(table, made, &object_id, &none, FACET_LIFE, (struct bytes){&alive, 1});
+}
+
+static const struct facet_state *state_of(const struct facet_table *table, uint16_t facet)
+{
+    return facet_of(facet_object(table, &object_id), facet);
+}
+
+static void assert_value(const struct facet_table *table, const char *value)
+{
+    const struct facet_entry *winner = facet_winner(state_of(table, 10));
+    assert_int_equal(winner->value_size, strlen(value));
+    assert_memory_equal(winner->value, value, strlen(value));
+}
+
+static void a_write_replaces_what_its_author_had_seen(void **state)
+{
+    struct facet_table table = {0};
+    struct made first = record_of(1, 1, 100), second = record_of(2, 1, 50);
+    vv_raise(&second.context, 1, 1); /* a clock behind does not matter: it had seen it */
+    apply(&table, &first, 10, "first");
+    assert_int_equal(apply(&table, &second, 10, "second"), FACET_WRITTEN);
+    assert_int_equal(state_of(&table, 10)->count, 1);
+    assert_value(&table, "second");
+    vv_free(&second.context);
+    facet_table_free(&table);
+}
+
+static void concurrent_writes_stay_as_a_conflict_in_either_order(void **state)
+{
+    struct made early = record_of(1, 1, 100), late = record_of(2, 1, 200);
+    uint8_t hashes[2][HASH_SIZE];
+    for (int order = 0; order < 2; order++) {
+        struct facet_table table = {0};
+        assert_int_equal(apply(&table, order ? &late : &early, 10, order ? "late" : "early"),
+                         FACET_WRITTEN);
+        assert_int_equal(apply(&table, order ? &early : &late, 10, order ? "early" : "late"),
+                         FACET_CONFLICT_OPENED);
+        apply_life(&table, &early, 1);
+        assert_int_equal(state_of(&table, 10)->count, 2);
+        assert_value(&table, "late");
+        facet_state_hash(&table, hashes[order]);
+        facet_table_free(&table);
+    }
+    assert_memory_equal(hashes[0], hashes[1], HASH_SIZE);
+}
+
+static void a_later_write_closes_the_conflict(void **state)
+{
+    struct facet_table table = {0};
+    struct made a = record_of(1, 1, 100), b = record_of(2, 1, 200), c = record_of(1, 2, 300);
+    vv_raise(&c.context, 2, 1);
+    apply(&table, &a, 10, "a");
+    apply(&table, &b, 10, "b");
+    assert_int_equal(apply(&table, &c, 10, "c"), FACET_CONFLICT_CLOSED);
+    assert_int_equal(state_of(&table, 10)->count, 1);
+    vv_free(&c.context);
+    facet_table_free(&table);
+}
+
+static void different_facets_never_conflict(void **state)
+{
+    struct facet_table table = {0};
+    struct made a = record_of(1, 1, 100), b = record_of(2, 1, 200);
+    assert_int_equal(apply(&table, &a, 10, "a"), FACET_WRITTEN);
+    assert_int_equal(apply(&table, &b, 11, "b"), FACET_WRITTEN);
+    facet_table_free(&table);
+}
+
+static void the_last_operation_of_one_record_counts(void **state)
+{
+    struct facet_table table = {0};
+    struct made a = record_of(1, 1, 100);
+    apply(&table, &a, 10, "first");
+    apply(&table, &a, 10, "last");
+    assert_int_equal(state_of(&table, 10)->count, 1);
+    assert_value(&table, "last");
+    facet_table_free(&table);
+}
+
+/* The winner among concurrent values: all pairs, in both orders of arrival. */
+static void the_choice_among_concurrent_values_follows_the_table(void **state)
+{
+    static const uint8_t up[] = {0x08, 1}, down[] = {0x08, 0}, alive[] = {1}, deleted[] = {0};
+    static const struct {
+        uint16_t facet;
+        struct bytes early, late;
+        bool late_wins;
+    } rows[] = {
+        {FACET_LIFE, {alive, 1}, {alive, 1}, true},
+        {FACET_LIFE, {alive, 1}, {deleted, 1}, true},
+        {FACET_LIFE, {deleted, 1}, {alive, 1}, false},
+        {FACET_LIFE, {deleted, 1}, {deleted, 1}, true},
+        {FACET_ADMIN, {up, 2}, {up, 2}, true},
+        {FACET_ADMIN, {up, 2}, {down, 2}, true},
+        {FACET_ADMIN, {down, 2}, {up, 2}, false},
+        {FACET_ADMIN, {down, 2}, {NULL, 0}, false}, /* nothing said: up */
+        {FACET_META, {up, 2}, {down, 2}, true},
+        {10, {down, 2}, {up, 2}, true},
+    };
+    const struct made early = record_of(2, 1, 100), late = record_of(1, 1, 200);
+    const struct uuid none = {0};
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        for (int order = 0; order < 2; order++) {
+            struct facet_table table = {0};
+            apply_owned(&table, order ? &late : &early, &object_id, &none, rows[i].facet,
+                        order ? rows[i].late : rows[i].early);
+            apply_owned(&table, order ? &early : &late, &object_id, &none, rows[i].facet,
+                        order ? rows[i].early : rows[i].late);
+            const struct facet_entry *winner = facet_winner(state_of(&table, rows[i].facet));
+            assert_int_equal(winner->dot.stream, rows[i].late_wins ? 1 : 2);
+            facet_table_free(&table);
+        }
+    }
+}
+
+static void equal_clocks_are_decided_by_the_stream(void **state)
+{
+    struct facet_table table = {0};
+    struct made low = record_of(1, 9, 100), high = record_of(2, 1, 100);
+    apply(&table, &high, 10, "high");
+    apply(&table, &low, 10, "low");
+    assert_value(&table, "high");
+    facet_table_free(&table);
+}
+
+static void what_is_deleted_or_orphaned_does_not_count_in_the_hash(void **state)
+{
+    static const struct uuid child = {{2}};
+    static const uint8_t alive = 1;
+    struct facet_table table = {0};
+    struct made a = record_of(1, 1, 100), b = record_of(1, 2, 200);
+    uint8_t hash[HASH_SIZE], zero[HASH_SIZE] = {0};
+    apply_life(&table, &a, 1);
+    apply_owned(&table, &a, &child, &object_id, FACET_LIFE, (struct bytes){&alive, 1});
+    facet_state_hash(&table, hash);
+    assert_memory_not_equal(hash, zero, HASH_SIZE);
+    apply_life(&table, &b, 0);
+    facet_state_hash(&table, hash);
+    assert_memory_equal(hash, zero, HASH_SIZE);
+    facet_table_free(&table);
+}
+
+static bool load_row(void *context, struct bytes key, struct bytes value)
+{
+    assert_true(facet_load(context, key, value));
+    return true;
+}
+
+static void stored_entries_load_back_equal(void **state)
+{
+    struct facet_table table = {0}, loaded = {0};
+    struct store *store = store_mem_open();
+    const struct record_op op = {
+        .object_id = object_id, .type = 5, .facet = FACET_LIFE, .value = {(void *)"\1", 1}};
+    const struct vv nothing = {0};
+    const struct facet_stamp stamp = {.dot = {7, 8},
+                                      .hlc = 9,
+                                      .wall_ms = 10,
+                                      .author = {(void *)"ann", 3},
+                                      .context = &nothing};
+    struct store_batch batch = {0};
+    uint8_t before[HASH_SIZE], after[HASH_SIZE];
+    facet_apply(&table, &op, 3, &stamp, &batch);
+    assert_int_equal(store_commit(store, &batch), 0);
+    store_walk(store, STORE_FACET, (struct bytes){0}, load_row, &loaded);
+    facet_state_hash(&table, before);
+    facet_state_hash(&loaded, after);
+    assert_memory_equal(before, after, HASH_SIZE);
+    assert_string_equal(facet_winner(state_of(&loaded, FACET_LIFE))->author, "ann");
+    store_batch_free(&batch);
+    store_close(store);
+    facet_table_free(&table);
+    facet_table_free(&loaded);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_write_replaces_what_its_author_had_seen),
+        cmocka_unit_test(concurrent_writes_stay_as_a_conflict_in_either_order),
+        cmocka_unit_test(a_later_write_closes_the_conflict),
+        cmocka_unit_test(different_facets_never_conflict),
+        cmocka_unit_test(the_last_operation_of_one_record_counts),
+        cmocka_unit_test(the_choice_among_concurrent_values_follows_the_table),
+        cmocka_unit_test(equal_clocks_are_decided_by_the_stream),
+        cmocka_unit_test(what_is_deleted_or_orphaned_does_not_count_in_the_hash),
+        cmocka_unit_test(stored_entries_load_back_equal),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
