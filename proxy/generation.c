@@ -83,6 +83,11 @@ generation_new(const struct snapshot *snapshot, struct pool_table *table, uint32
         generation->listener_by_slot[i] = SNAPSHOT_NONE;
     for (uint32_t i = 0; i < snapshot->listeners.count; i++)
         generation->listener_by_slot[snapshot_listeners(snapshot)[i].slot] = i;
+    for (uint32_t i = 0; i < snapshot->members.count; i++) {
+        const struct snapshot_member *member = &snapshot_members(snapshot)[i];
+        if (member->enabled)
+            generation->member_incarnations[member->slot] = member->incarnation;
+    }
     if (!generation->pools || !fill_pools(generation, table)) {
         generation_free(generation);
         return NULL;

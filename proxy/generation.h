@@ -9,8 +9,9 @@
 struct generation {
     const struct snapshot *snapshot;
     _Atomic uint32_t references;
-    struct pool_runtime **pools;               /* by pool index */
-    uint32_t listener_by_slot[LISTENER_SLOTS]; /* index, or SNAPSHOT_NONE */
+    struct pool_runtime **pools;                /* by pool index */
+    uint32_t listener_by_slot[LISTENER_SLOTS];  /* index, or SNAPSHOT_NONE */
+    uint32_t member_incarnations[MEMBER_SLOTS]; /* 0: no such member, or disabled */
 };
 
 /* The cursors of all pools of the last generation, by pool id; main thread only. */

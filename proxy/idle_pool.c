@@ -74,20 +74,13 @@ static void drop_all(struct worker *worker, uint32_t slot)
         drop(worker->idle.by_slot[slot].first);
 }
 
-void idle_pool_sweep(struct worker *worker, const struct snapshot *snapshot)
+void idle_pool_sweep(struct worker *worker, const struct generation *generation)
 {
-    uint32_t count = snapshot ? snapshot->members.count : 0;
     for (uint32_t slot = 0; slot < MEMBER_SLOTS; slot++) {
-        if (!worker->idle.by_slot[slot].first)
-            continue;
-        bool named = false;
-        uint32_t incarnation = worker->idle.by_slot[slot].first->incarnation;
-        for (uint32_t i = 0; i < count && !named; i++) {
-            const struct snapshot_member *member = &snapshot_members(snapshot)[i];
-            named =
-                member->slot == slot && member->incarnation == incarnation && member->enabled;
-        }
-        if (!named)
+        const struct member_connection *first = worker->idle.by_slot[slot].first;
+        /* Those of an older incarnation behind it go when somebody wants one. */
+        if (first &&
+            (!generation || generation->member_incarnations[slot] != first->incarnation))
             drop_all(worker, slot);
     }
 }

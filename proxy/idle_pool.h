@@ -6,8 +6,8 @@
 
 #include <stdint.h>
 
+struct generation;
 struct member_connection;
-struct snapshot;
 struct worker;
 
 enum {
@@ -29,7 +29,7 @@ void idle_pool_put(struct worker *worker, struct member_connection *connection);
 /* Takes a connection to this incarnation of the member, or NULL. */
 struct member_connection *
 idle_pool_take(struct worker *worker, uint32_t slot, uint32_t incarnation);
-/* Closes what SNAPSHOT does not name any more; NULL: everything. */
-void idle_pool_sweep(struct worker *worker, const struct snapshot *snapshot);
+/* Closes what GENERATION does not name any more; NULL: everything. */
+void idle_pool_sweep(struct worker *worker, const struct generation *generation);
 
 #endif

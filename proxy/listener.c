@@ -139,17 +139,22 @@ static void on_ready(struct loop_io *io, unsigned readiness)
     }
 }
 
+static int compare_endpoints(const void *key, const void *item)
+{
+    const struct ip_endpoint *a = key, *b = &((const struct snapshot_endpoint *)item)->endpoint;
+    int order = ip_address_compare(&a->address, &b->address);
+    return order ? order : (int)a->port - (int)b->port;
+}
+
 static void find_listener(struct listener_socket *socket)
 {
     const struct held_generation *held = socket->worker->generation;
     const struct snapshot *snapshot = held ? held->generation->snapshot : NULL;
-    socket->listener = SNAPSHOT_NONE;
-    for (uint32_t i = 0; snapshot && i < snapshot->endpoints.count; i++) {
-        const struct snapshot_endpoint *endpoint = &snapshot_endpoints(snapshot)[i];
-        if (endpoint->endpoint.port == socket->endpoint.port &&
-            ip_address_equal(&endpoint->endpoint.address, &socket->endpoint.address))
-            socket->listener = endpoint->listener;
-    }
+    const struct snapshot_endpoint *found = NULL;
+    if (snapshot && snapshot->endpoints.count > 0) /* they are in order */
+        found = bsearch(&socket->endpoint, snapshot_endpoints(snapshot),
+                        snapshot->endpoints.count, sizeof(*found), compare_endpoints);
+    socket->listener = found ? found->listener : SNAPSHOT_NONE;
     if (!served(socket))
         loop_io_stop(&socket->io);
     else if (!socket->pause.active)

@@ -174,7 +174,7 @@ static void adopt(struct worker *worker, struct generation *generation)
     worker->generation = held;
     held_generation_drop(old);
     listener_adopt(worker);
-    idle_pool_sweep(worker, snapshot);
+    idle_pool_sweep(worker, generation);
     close_idle_clients(worker, false);
     atomic_store(&worker->running_generation, snapshot->generation);
     eventfd_write(worker->shared->report_fd, 1);

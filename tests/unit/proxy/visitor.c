@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-void visitor_connect(struct visitor *visitor, const struct ip_endpoint *endpoint)
+static bool try_to_connect(struct visitor *visitor, const struct ip_endpoint *endpoint)
 {
     struct sockaddr_storage address;
     struct timeval patience = {15, 0};
@@ -16,7 +16,20 @@ void visitor_connect(struct visitor *visitor, const struct ip_endpoint *endpoint
     visitor->fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     setsockopt(visitor->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
     setsockopt(visitor->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-    assert_int_equal(connect(visitor->fd, (struct sockaddr *)&address, size), 0);
+    return connect(visitor->fd, (struct sockaddr *)&address, size) == 0;
+}
+
+void visitor_connect(struct visitor *visitor, const struct ip_endpoint *endpoint)
+{
+    assert_true(try_to_connect(visitor, endpoint));
+}
+
+bool visitor_is_turned_away(const struct ip_endpoint *endpoint)
+{
+    struct visitor visitor;
+    bool away = !try_to_connect(&visitor, endpoint) || visitor_is_closed(&visitor);
+    visitor_leave(&visitor);
+    return away;
 }
 
 void visitor_send(struct visitor *visitor, const char *data, size_t size)

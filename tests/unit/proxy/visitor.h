@@ -18,6 +18,8 @@ void visitor_say(struct visitor *visitor, const char *text);
 int visitor_read(struct visitor *visitor, const char *method);
 /* True when the other side closes without sending anything more. */
 bool visitor_is_closed(struct visitor *visitor);
+/* True when a fresh connection is reset or closed, however early. */
+bool visitor_is_turned_away(const struct ip_endpoint *endpoint);
 void visitor_leave(struct visitor *visitor);
 
 /* One GET over a fresh connection: status, body copied to OUT (terminated). */
