@@ -192,6 +192,18 @@ void output_document(enum output_format format, const struct json_value *documen
     free(text);
 }
 
+/* A person reads what is there: attributes that are not set, and the twin of project_id, would
+ * fill half of the screen. JSON and YAML have everything. */
+static bool is_worth_a_row(const char *key, const struct json_value *value)
+{
+    const char *text = json_value_text(value);
+    enum json_kind kind = json_value_kind(value);
+    bool is_empty_list =
+        (kind == JSON_KIND_ARRAY || kind == JSON_KIND_OBJECT) && json_value_count(value) == 0;
+    bool is_unset = json_value_is_null(value) || is_empty_list || (text && text[0] == '\0');
+    return !is_unset && strcmp(key, "tenant_id") != 0;
+}
+
 void output_object(enum output_format format, const struct json_value *object)
 {
     struct table table;
@@ -202,6 +214,8 @@ void output_object(enum output_format format, const struct json_value *object)
     }
     table_init(&table, 2);
     for (void *at = json_value_first(object); at; at = json_value_next(object, at)) {
+        if (!is_worth_a_row(json_value_key(at), json_value_of(at)))
+            continue;
         char *value = value_text(object, json_value_key(at));
         table_add(&table, json_value_key(at));
         table_add(&table, value);

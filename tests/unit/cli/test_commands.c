@@ -360,6 +360,20 @@ static void json_is_the_object_alone(void **state)
                                  "committed on lb1\n");
 }
 
+static void a_table_leaves_out_what_is_not_set(void **state)
+{
+    const struct step steps[] = {
+        {"POST /v2.0/lbaas/loadbalancers {\"loadbalancer\": {\"vip_address\": \"10.0.0.1\"}}",
+         ANSWER(
+             "201 Created", "",
+             "{\"loadbalancer\": {\"id\": \"1\", \"description\": \"\", \"flavor_id\": null, "
+             "\"tags\": [], \"admin_state_up\": false, \"tenant_id\": \"p\"}}")},
+    };
+    assert_int_equal(RUN(steps, "lb", "create", "--vip-address", "10.0.0.1"), 0);
+    assert_string_equal(printed, "id              1\n"
+                                 "admin_state_up  false\n");
+}
+
 static void a_conflict_shows_what_is_disputed(void **state)
 {
     const struct step steps[] = {
@@ -394,6 +408,7 @@ int main(void)
         cmocka_unit_test(usage_errors_ask_nobody),
         cmocka_unit_test(status_is_an_overview_on_one_page),
         cmocka_unit_test(json_is_the_object_alone),
+        cmocka_unit_test(a_table_leaves_out_what_is_not_set),
         cmocka_unit_test(a_conflict_shows_what_is_disputed),
         cmocka_unit_test(check_tells_health_by_exit_code),
     };
