@@ -138,6 +138,8 @@ void exchange_run(struct exchange *exchange)
             return;
         }
     }
+    if (exchange->stage == EXCHANGE_RUN)
+        renew_deadline(exchange);
     worker_run_later(exchange->worker, client);
 }
 
