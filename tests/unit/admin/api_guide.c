@@ -4,35 +4,40 @@
 
 #include <stdio.h>
 
-struct api_fixture fixture;
+struct api_fixture *api_guide_node(void)
+{
+    static struct api_fixture node;
+    return &node;
+}
 
 static void on_event(void *context, enum event_code code, const char *text)
 {
-    event_ring_add(fixture.state.events, code, PROCESS_CONTROL, 1000, text);
+    event_ring_add(api_guide_node()->state.events, code, PROCESS_CONTROL, 1000, text);
 }
 
 int api_guide_setup(void **state)
 {
     const struct replication_handler handler = {
-        .applied = api_fixture_applied, .event = on_event, .context = &fixture};
-    api_fixture_prepare(&fixture);
-    fixture.state.replication = fake_replication_new(fixture.loop, "lb1", &handler);
-    api_fixture_serve(&fixture);
+        .applied = api_fixture_applied, .event = on_event, .context = api_guide_node()};
+    api_fixture_prepare(api_guide_node());
+    api_guide_node()->state.replication =
+        fake_replication_new(api_guide_node()->loop, "lb1", &handler);
+    api_fixture_serve(api_guide_node());
     return 0;
 }
 
 int api_guide_teardown(void **state)
 {
-    api_fixture_stop(&fixture);
-    fake_replication_free(fixture.state.replication);
-    loop_free(fixture.loop);
+    api_fixture_stop(api_guide_node());
+    fake_replication_free(api_guide_node()->state.replication);
+    loop_free(api_guide_node()->loop);
     return 0;
 }
 
 /* POSTs BODY and returns the id of the new object. */
 static const char *create(const char *path, const char *root, const char *body, char id[40])
 {
-    struct api_answer answer = api_call(&fixture, "POST", path, body);
+    struct api_answer answer = api_call(api_guide_node(), "POST", path, body);
     if (answer.status != 201)
         fail_msg("%s %s: %d %s", path, body, answer.status, text_string(&answer.body));
     const struct json_value *object = json_value_get(answer.json, root);
@@ -82,5 +87,5 @@ struct api_answer call_id(const char *method,
 {
     char path[256];
     snprintf(path, sizeof(path), "%s%s%s", prefix, id, suffix);
-    return api_call(&fixture, method, path, body);
+    return api_call(api_guide_node(), method, path, body);
 }

@@ -13,7 +13,8 @@ struct guide {
     char balancer[40], listener[40], pool[40], first[40], second[40], monitor[40];
 };
 
-extern struct api_fixture fixture;
+/* The one node of a test program. */
+struct api_fixture *api_guide_node(void);
 
 int api_guide_setup(void **state);
 int api_guide_teardown(void **state);

@@ -11,18 +11,20 @@
 
 static void waiting_for_events_ends_with_the_next_one(void **state)
 {
-    event_ring_add(fixture.state.events, EVENT_NODE_STARTED, PROCESS_SUPERVISOR, 1000, "first");
-    struct api_answer answer = api_call(&fixture, "GET", "/v1/events?after=0", NULL);
+    event_ring_add(api_guide_node()->state.events, EVENT_NODE_STARTED, PROCESS_SUPERVISOR, 1000,
+                   "first");
+    struct api_answer answer = api_call(api_guide_node(), "GET", "/v1/events?after=0", NULL);
     assert_int_equal(json_value_number(json_value_get(answer.json, "last")), 1);
     api_answer_free(&answer);
 
     static const char request[] = "GET /v1/events?after=1&wait=60 HTTP/1.1\r\nHost: a\r\n\r\n";
-    int fd = api_connect(&fixture);
-    api_send(&fixture, fd, request, sizeof(request) - 1);
+    int fd = api_connect(api_guide_node());
+    api_send(api_guide_node(), fd, request, sizeof(request) - 1);
     for (int i = 0; i < 20; i++)
-        loop_turn(fixture.loop, false);
-    event_ring_add(fixture.state.events, EVENT_VIP_ACTIVE, PROCESS_VRRP, 2000, "second");
-    answer = api_receive(&fixture, fd);
+        loop_turn(api_guide_node()->loop, false);
+    event_ring_add(api_guide_node()->state.events, EVENT_VIP_ACTIVE, PROCESS_VRRP, 2000,
+                   "second");
+    answer = api_receive(api_guide_node(), fd);
     const struct json_value *event = json_value_at(json_value_get(answer.json, "events"), 0);
     assert_string_equal(json_value_get_text(event, "code"), "VIP_ACTIVE");
     assert_string_equal(json_value_get_text(event, "process"), "vrrp");
@@ -35,14 +37,14 @@ static void a_client_that_hangs_up_while_waiting_is_forgotten(void **state)
 {
     static const char request[] = "GET /v1/events?wait=60 HTTP/1.1\r\nHost: a\r\n\r\n";
     for (int i = 0; i < 200; i++) {
-        int fd = api_connect(&fixture);
-        api_send(&fixture, fd, request, sizeof(request) - 1);
-        loop_turn(fixture.loop, false);
-        loop_turn(fixture.loop, false);
+        int fd = api_connect(api_guide_node());
+        api_send(api_guide_node(), fd, request, sizeof(request) - 1);
+        loop_turn(api_guide_node()->loop, false);
+        loop_turn(api_guide_node()->loop, false);
         close(fd);
-        loop_turn(fixture.loop, false);
+        loop_turn(api_guide_node()->loop, false);
     }
-    struct api_answer answer = api_call(&fixture, "GET", "/healthz", NULL);
+    struct api_answer answer = api_call(api_guide_node(), "GET", "/healthz", NULL);
     assert_int_equal(answer.status, 200);
     api_answer_free(&answer);
 }
@@ -52,18 +54,18 @@ static void pipelined_requests_are_answered_in_order(void **state)
     static const char requests[] = "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
                                    "GET /nosuch HTTP/1.1\r\nHost: a\r\nConnection: close"
                                    "\r\n\r\n";
-    int fd = api_connect(&fixture);
-    api_send(&fixture, fd, requests, sizeof(requests) - 1);
+    int fd = api_connect(api_guide_node());
+    api_send(api_guide_node(), fd, requests, sizeof(requests) - 1);
     char all[4096] = "";
     size_t used = 0;
     for (int i = 0; i < 2000 && !strstr(all, "could not be found"); i++) {
-        loop_turn(fixture.loop, false);
+        loop_turn(api_guide_node()->loop, false);
         ssize_t size = read(fd, all + used, sizeof(all) - used - 1);
         used += size > 0 ? (size_t)size : 0;
     }
     const char *first = strstr(all, "200 OK"), *second = strstr(all, "404 Not Found");
     assert_true(first && second && first < second);
-    assert_true(api_is_closed(&fixture, fd));
+    assert_true(api_is_closed(api_guide_node(), fd));
     close(fd);
 }
 
@@ -71,19 +73,19 @@ static void more_clients_than_there_is_room_for_are_told_so(void **state)
 {
     int fds[64];
     for (size_t i = 0; i < ARRAY_LENGTH(fds); i++) {
-        fds[i] = api_connect(&fixture);
-        loop_turn(fixture.loop, false);
+        fds[i] = api_connect(api_guide_node());
+        loop_turn(api_guide_node()->loop, false);
     }
-    int late = api_connect(&fixture);
-    struct api_answer answer = api_receive(&fixture, late);
+    int late = api_connect(api_guide_node());
+    struct api_answer answer = api_receive(api_guide_node(), late);
     assert_int_equal(answer.status, 503);
     assert_non_null(strstr(api_fault(&answer), "too many clients"));
     api_answer_free(&answer);
     close(late);
     for (size_t i = 0; i < ARRAY_LENGTH(fds); i++)
         close(fds[i]);
-    loop_turn(fixture.loop, false);
-    answer = api_call(&fixture, "GET", "/healthz", NULL);
+    loop_turn(api_guide_node()->loop, false);
+    answer = api_call(api_guide_node(), "GET", "/healthz", NULL);
     assert_int_equal(answer.status, 200);
     api_answer_free(&answer);
 }
@@ -95,16 +97,16 @@ static void a_body_may_come_in_chunks_after_a_go_ahead(void **state)
     static const char body[] = "1c\r\n{\"loadbalancer\":{\"name\":\"x\",\r\n"
                                "1d\r\n\"vip_address\":\"10.77.0.105\"}}\r\n0\r\n\r\n";
     char go_ahead[64] = "";
-    int fd = api_connect(&fixture);
-    api_send(&fixture, fd, head, sizeof(head) - 1);
+    int fd = api_connect(api_guide_node());
+    api_send(api_guide_node(), fd, head, sizeof(head) - 1);
     for (int i = 0; i < 1000 && !go_ahead[0]; i++) {
-        loop_turn(fixture.loop, false);
+        loop_turn(api_guide_node()->loop, false);
         if (recv(fd, go_ahead, sizeof(go_ahead) - 1, MSG_DONTWAIT) < 0)
             go_ahead[0] = '\0';
     }
     assert_string_equal(go_ahead, "HTTP/1.1 100 Continue\r\n\r\n");
-    api_send(&fixture, fd, body, sizeof(body) - 1);
-    struct api_answer answer = api_receive(&fixture, fd);
+    api_send(api_guide_node(), fd, body, sizeof(body) - 1);
+    struct api_answer answer = api_receive(api_guide_node(), fd);
     assert_int_equal(answer.status, 201);
     api_answer_free(&answer);
     close(fd);
@@ -113,13 +115,13 @@ static void a_body_may_come_in_chunks_after_a_go_ahead(void **state)
 static void a_malformed_request_is_refused_and_the_connection_closed(void **state)
 {
     static const char request[] = "GET /healthz HTTP/1.1\r\nHost : a\r\n\r\n";
-    int fd = api_connect(&fixture);
-    api_send(&fixture, fd, request, sizeof(request) - 1);
-    struct api_answer answer = api_receive(&fixture, fd);
+    int fd = api_connect(api_guide_node());
+    api_send(api_guide_node(), fd, request, sizeof(request) - 1);
+    struct api_answer answer = api_receive(api_guide_node(), fd);
     assert_int_equal(answer.status, 400);
     assert_string_equal(json_value_get_text(answer.json, "faultcode"), "Client");
     api_answer_free(&answer);
-    assert_true(api_is_closed(&fixture, fd));
+    assert_true(api_is_closed(api_guide_node(), fd));
     close(fd);
 }
 

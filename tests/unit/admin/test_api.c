@@ -83,7 +83,8 @@ static void a_change_is_answered_with_the_new_value(void **state)
     struct guide guide = play_guide();
     char path[160];
     snprintf(path, sizeof(path), LBAAS "/pools/%s/members/%s", guide.pool, guide.first);
-    struct api_answer answer = api_call(&fixture, "PUT", path, "{\"member\":{\"weight\":5}}");
+    struct api_answer answer =
+        api_call(api_guide_node(), "PUT", path, "{\"member\":{\"weight\":5}}");
     assert_int_equal(answer.status, 200);
     assert_int_equal(
         json_value_number(json_value_get(json_value_get(answer.json, "member"), "weight")), 5);
@@ -97,7 +98,7 @@ static void the_author_is_the_user_of_the_socket(void **state)
     char expected[32];
     play_guide();
     snprintf(expected, sizeof(expected), "uid:%u", (unsigned)getuid());
-    assert_string_equal(fake_replication_last_author(fixture.state.replication),
+    assert_string_equal(fake_replication_last_author(api_guide_node()->state.replication),
                         getuid() == 0 ? "root" : expected);
 }
 
@@ -115,7 +116,7 @@ static void cascade_takes_everything_along(void **state)
     answer = call_id("GET", LBAAS "/loadbalancers/", guide.balancer, "", NULL);
     assert_int_equal(answer.status, 404);
     api_answer_free(&answer);
-    answer = api_call(&fixture, "GET", LBAAS "/pools", NULL);
+    answer = api_call(api_guide_node(), "GET", LBAAS "/pools", NULL);
     assert_int_equal(json_value_count(json_value_get(answer.json, "pools")), 0);
     api_answer_free(&answer);
 }
@@ -123,7 +124,8 @@ static void cascade_takes_everything_along(void **state)
 static void lists_are_looked_up_by_name(void **state)
 {
     struct guide guide = play_guide();
-    struct api_answer answer = api_call(&fixture, "GET", LBAAS "/listeners?name=http", NULL);
+    struct api_answer answer =
+        api_call(api_guide_node(), "GET", LBAAS "/listeners?name=http", NULL);
     const struct json_value *list = json_value_get(answer.json, "listeners");
     assert_int_equal(json_value_count(list), 1);
     assert_string_equal(json_value_get_text(json_value_at(list, 0), "id"), guide.listener);
@@ -132,7 +134,7 @@ static void lists_are_looked_up_by_name(void **state)
     answer = call_id("GET", LBAAS "/pools?loadbalancer_id=", guide.balancer, "", NULL);
     assert_int_equal(json_value_count(json_value_get(answer.json, "pools")), 1);
     api_answer_free(&answer);
-    answer = api_call(&fixture, "GET", LBAAS "/pools?colour=red", NULL);
+    answer = api_call(api_guide_node(), "GET", LBAAS "/pools?colour=red", NULL);
     assert_int_equal(answer.status, 400);
     api_answer_free(&answer);
 }
@@ -175,7 +177,7 @@ static void one_call_creates_a_whole_tree(void **state)
         "\"delay\":5,\"timeout\":3,\"max_retries\":2}}},"
         "{\"name\":\"second\",\"protocol\":\"HTTP\",\"protocol_port\":81,\"default_pool\":"
         "{\"name\":\"workers\"}}]}}";
-    struct api_answer answer = api_call(&fixture, "POST", LBAAS "/loadbalancers", body);
+    struct api_answer answer = api_call(api_guide_node(), "POST", LBAAS "/loadbalancers", body);
     if (answer.status != 201)
         fail_msg("%d %s", answer.status, text_string(&answer.body));
     const struct json_value *balancer = json_value_get(answer.json, "loadbalancer");
@@ -185,11 +187,11 @@ static void one_call_creates_a_whole_tree(void **state)
     assert_int_equal(json_value_count(json_value_get(pool, "members")), 2);
     assert_string_equal(json_value_get_text(json_value_get(pool, "healthmonitor"), "type"),
                         "TCP");
-    assert_int_equal(fake_replication_submissions(fixture.state.replication), 1);
+    assert_int_equal(fake_replication_submissions(api_guide_node()->state.replication), 1);
     api_answer_free(&answer);
-    answer = api_call(&fixture, "POST", LBAAS "/loadbalancers", body);
+    answer = api_call(api_guide_node(), "POST", LBAAS "/loadbalancers", body);
     assert_int_equal(answer.status, 409);
-    assert_int_equal(fake_replication_submissions(fixture.state.replication), 1);
+    assert_int_equal(fake_replication_submissions(api_guide_node()->state.replication), 1);
     api_answer_free(&answer);
 }
 
@@ -199,14 +201,14 @@ static void repeating_a_change_id_changes_nothing_twice(void **state)
     static const char body[] =
         "{\"loadbalancer\":{\"name\":\"web\",\"vip_address\":\"10.77.0.100\"}}";
     struct api_answer first =
-        api_call_with(&fixture, "POST", LBAAS "/loadbalancers", fields, body);
+        api_call_with(api_guide_node(), "POST", LBAAS "/loadbalancers", fields, body);
     struct api_answer second =
-        api_call_with(&fixture, "POST", LBAAS "/loadbalancers", fields, body);
+        api_call_with(api_guide_node(), "POST", LBAAS "/loadbalancers", fields, body);
     assert_int_equal(first.status, 201);
     assert_int_equal(second.status, 201);
     assert_string_equal(json_value_get_text(json_value_get(first.json, "loadbalancer"), "id"),
                         json_value_get_text(json_value_get(second.json, "loadbalancer"), "id"));
-    assert_int_equal(fake_replication_submissions(fixture.state.replication), 1);
+    assert_int_equal(fake_replication_submissions(api_guide_node()->state.replication), 1);
     api_answer_free(&first);
     api_answer_free(&second);
 }
@@ -214,12 +216,12 @@ static void repeating_a_change_id_changes_nothing_twice(void **state)
 static void the_first_change_starts_a_cluster(void **state)
 {
     struct api_answer answer =
-        api_call(&fixture, "POST", LBAAS "/loadbalancers",
+        api_call(api_guide_node(), "POST", LBAAS "/loadbalancers",
                  "{\"loadbalancer\":{\"name\":\"web\",\"vip_address\":\"10.77.0.100\"}}");
     assert_int_equal(answer.status, 201);
     assert_non_null(strstr(api_field(&answer, "X-Lbnode-Note"), "started a new one"));
     api_answer_free(&answer);
-    answer = api_call(&fixture, "POST", LBAAS "/loadbalancers",
+    answer = api_call(api_guide_node(), "POST", LBAAS "/loadbalancers",
                       "{\"loadbalancer\":{\"name\":\"b\",\"vip_address\":\"10.77.0.101\"}}");
     assert_null(strstr(api_field(&answer, "X-Lbnode-Note"), "started a new one"));
     api_answer_free(&answer);

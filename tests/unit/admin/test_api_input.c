@@ -100,7 +100,7 @@ static const struct refusal refusals[] = {
 static void check_refusal(const struct guide *guide, const struct refusal *refusal)
 {
     struct text body = {0}, path = {0};
-    size_t before = fake_replication_submissions(fixture.state.replication);
+    size_t before = fake_replication_submissions(api_guide_node()->state.replication);
     const char *ids[] = {guide->balancer, guide->listener, guide->pool};
     const struct {
         struct text *out;
@@ -115,13 +115,13 @@ static void check_refusal(const struct guide *guide, const struct refusal *refus
         }
     }
     struct api_answer answer =
-        api_call(&fixture, refusal->method, text_string(&path), text_string(&body));
+        api_call(api_guide_node(), refusal->method, text_string(&path), text_string(&body));
     if (answer.status != refusal->status || !strstr(api_fault(&answer), refusal->says))
         fail_msg("%s %s %s: %d %s", refusal->method, text_string(&path), text_string(&body),
                  answer.status, text_string(&answer.body));
     assert_string_equal(json_value_get_text(answer.json, "faultcode"), "Client");
     assert_string_equal(api_field(&answer, "X-Lbnode-Error"), refusal->error);
-    assert_int_equal(fake_replication_submissions(fixture.state.replication), before);
+    assert_int_equal(fake_replication_submissions(api_guide_node()->state.replication), before);
     api_answer_free(&answer);
     text_free(&body);
     text_free(&path);
@@ -145,9 +145,9 @@ static void a_body_of_ten_megabytes_is_refused(void **state)
                  "%zu\r\n\r\n",
                  size);
     text_append(&body, filler, size);
-    int fd = api_connect(&fixture);
-    api_send(&fixture, fd, body.data, body.length);
-    struct api_answer answer = api_receive(&fixture, fd);
+    int fd = api_connect(api_guide_node());
+    api_send(api_guide_node(), fd, body.data, body.length);
+    struct api_answer answer = api_receive(api_guide_node(), fd);
     assert_int_equal(answer.status, 413);
     assert_non_null(strstr(api_fault(&answer), "4 MiB"));
     assert_string_equal(api_field(&answer, "X-Lbnode-Error"), "TOO_LARGE");
@@ -155,7 +155,7 @@ static void a_body_of_ten_megabytes_is_refused(void **state)
     close(fd);
     text_free(&body);
     free(filler);
-    answer = api_call(&fixture, "GET", LBAAS "/loadbalancers", NULL);
+    answer = api_call(api_guide_node(), "GET", LBAAS "/loadbalancers", NULL);
     assert_int_equal(json_value_count(json_value_get(answer.json, "loadbalancers")), 0);
     api_answer_free(&answer);
 }
@@ -164,12 +164,12 @@ static void pages_of_other_sites_change_nothing(void **state)
 {
     static const char body[] =
         "{\"loadbalancer\":{\"name\":\"x\",\"vip_address\":\"10.0.0.1\"}}";
-    struct api_answer answer = api_call_with(&fixture, "POST", LBAAS "/loadbalancers",
+    struct api_answer answer = api_call_with(api_guide_node(), "POST", LBAAS "/loadbalancers",
                                              "Origin: http://evil.example\r\n", body);
     assert_int_equal(answer.status, 403);
-    assert_int_equal(fake_replication_submissions(fixture.state.replication), 0);
+    assert_int_equal(fake_replication_submissions(api_guide_node()->state.replication), 0);
     api_answer_free(&answer);
-    answer = api_call_with(&fixture, "POST", LBAAS "/loadbalancers",
+    answer = api_call_with(api_guide_node(), "POST", LBAAS "/loadbalancers",
                            "Origin: http://lb.example:9876\r\n", body);
     assert_int_equal(answer.status, 201);
     api_answer_free(&answer);
@@ -186,9 +186,9 @@ static void refusals_of_replication_reach_the_client(void **state)
                  {ERROR_CONFLICT, 409, "CONFLICT"},
                  {ERROR_INTERNAL, 500, "INTERNAL"}};
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
-        fake_replication_refuse(fixture.state.replication, cases[i].kind);
+        fake_replication_refuse(api_guide_node()->state.replication, cases[i].kind);
         struct api_answer answer =
-            api_call(&fixture, "POST", LBAAS "/loadbalancers",
+            api_call(api_guide_node(), "POST", LBAAS "/loadbalancers",
                      "{\"loadbalancer\":{\"name\":\"x\",\"vip_address\":\"10.0.0.1\"}}");
         assert_int_equal(answer.status, cases[i].status);
         assert_string_equal(api_field(&answer, "X-Lbnode-Error"), cases[i].name);

@@ -13,8 +13,8 @@
 static void the_status_names_what_is_wrong(void **state)
 {
     play_guide();
-    fake_replication_set_peer(fixture.state.replication, "lb2", PEER_IS_UNREACHABLE);
-    struct api_answer answer = api_call(&fixture, "GET", "/v1/status", NULL);
+    fake_replication_set_peer(api_guide_node()->state.replication, "lb2", PEER_IS_UNREACHABLE);
+    struct api_answer answer = api_call(api_guide_node(), "GET", "/v1/status", NULL);
     assert_int_equal(answer.status, 200);
     assert_string_equal(json_value_get_text(answer.json, "health"), "degraded");
     const struct json_value *problems = json_value_get(answer.json, "problems");
@@ -31,16 +31,16 @@ static void the_status_names_what_is_wrong(void **state)
 static void a_listener_that_cannot_bind_is_an_error(void **state)
 {
     struct guide guide = play_guide();
-    struct binding_state *binding = &fixture.state.bindings[0];
+    struct binding_state *binding = &api_guide_node()->state.bindings[0];
     assert_true(ip_endpoint_parse("10.77.0.100:80", 0, &binding->endpoint));
     binding->error_number = 98;
-    fixture.state.binding_count = 1;
+    api_guide_node()->state.binding_count = 1;
     struct api_answer answer = call_id("GET", LBAAS "/listeners/", guide.listener, "", NULL);
     assert_string_equal(
         json_value_get_text(json_value_get(answer.json, "listener"), "operating_status"),
         "ERROR");
     api_answer_free(&answer);
-    answer = api_call(&fixture, "GET", "/v1/status", NULL);
+    answer = api_call(api_guide_node(), "GET", "/v1/status", NULL);
     assert_string_equal(json_value_get_text(answer.json, "health"), "error");
     api_answer_free(&answer);
 }
@@ -55,25 +55,25 @@ static void a_document_is_applied_and_exported(void **state)
         "\"10.77.0.21\",\"protocol_port\":80}]}]}]}%s}";
     char text[1024];
     snprintf(text, sizeof(text), body, ",\"dry_run\":true");
-    struct api_answer answer = api_call(&fixture, "POST", "/v1/apply", text);
+    struct api_answer answer = api_call(api_guide_node(), "POST", "/v1/apply", text);
     if (answer.status != 200)
         fail_msg("%s", text_string(&answer.body));
     const struct json_value *apply = json_value_get(answer.json, "apply");
     assert_int_equal(json_value_count(json_value_get(apply, "changes")), 4);
     assert_false(json_value_truth(json_value_get(apply, "applied")));
-    assert_int_equal(fake_replication_submissions(fixture.state.replication), 0);
+    assert_int_equal(fake_replication_submissions(api_guide_node()->state.replication), 0);
     api_answer_free(&answer);
     snprintf(text, sizeof(text), body, "");
-    answer = api_call(&fixture, "POST", "/v1/apply", text);
+    answer = api_call(api_guide_node(), "POST", "/v1/apply", text);
     assert_true(
         json_value_truth(json_value_get(json_value_get(answer.json, "apply"), "applied")));
-    assert_int_equal(fake_replication_submissions(fixture.state.replication), 1);
+    assert_int_equal(fake_replication_submissions(api_guide_node()->state.replication), 1);
     api_answer_free(&answer);
-    answer = api_call(&fixture, "POST", "/v1/apply", text);
+    answer = api_call(api_guide_node(), "POST", "/v1/apply", text);
     assert_int_equal(
         json_value_count(json_value_get(json_value_get(answer.json, "apply"), "changes")), 0);
     api_answer_free(&answer);
-    answer = api_call(&fixture, "GET", "/v1/export", NULL);
+    answer = api_call(api_guide_node(), "GET", "/v1/export", NULL);
     const struct json_value *document = json_value_get(answer.json, "document");
     assert_int_equal(json_value_count(json_value_get(document, "loadbalancers")), 1);
     api_answer_free(&answer);
@@ -100,7 +100,7 @@ static void a_conflict_shows_both_values(void **state)
     struct conflict_entry entries[] = {
         {.value = {five.ops[0].value, five.ops[0].value_size},
          .wall_ms = 1,
-         .node_id = *replication_node_id(fixture.state.replication),
+         .node_id = *replication_node_id(api_guide_node()->state.replication),
          .author = "root",
          .is_active = true},
         {.value = {seven.ops[0].value, seven.ops[0].value_size}, .wall_ms = 2, .author = "bob"},
@@ -110,8 +110,8 @@ static void a_conflict_shows_both_values(void **state)
                                      .entries = entries,
                                      .entry_count = 2};
     assert_true(uuid_parse(guide.first, &conflict.object_id));
-    fake_replication_set_conflict(fixture.state.replication, &conflict);
-    struct api_answer answer = api_call(&fixture, "GET", "/v1/conflicts", NULL);
+    fake_replication_set_conflict(api_guide_node()->state.replication, &conflict);
+    struct api_answer answer = api_call(api_guide_node(), "GET", "/v1/conflicts", NULL);
     const struct json_value *shown = json_value_at(json_value_get(answer.json, "conflicts"), 0);
     assert_string_equal(json_value_get_text(shown, "object_type"), "member");
     assert_string_equal(json_value_get_text(shown, "object_name"), "w1");
@@ -134,23 +134,23 @@ static void a_conflict_shows_both_values(void **state)
 static void clusters_tokens_and_nodes(void **state)
 {
     struct api_answer answer =
-        api_call(&fixture, "POST", "/v1/cluster", "{\"cluster\":{\"name\":\"lab\"}}");
+        api_call(api_guide_node(), "POST", "/v1/cluster", "{\"cluster\":{\"name\":\"lab\"}}");
     assert_int_equal(answer.status, 201);
     const struct json_value *cluster = json_value_get(answer.json, "cluster");
     assert_string_equal(json_value_get_text(cluster, "name"), "lab");
     assert_string_equal(json_value_get_text(cluster, "recovery_code"), "recovery-code");
     assert_string_equal(json_value_get_text(cluster, "join_token"), "token-900");
     api_answer_free(&answer);
-    answer = api_call(&fixture, "POST", "/v1/tokens", "{\"token\":{\"ttl_s\":60}}");
+    answer = api_call(api_guide_node(), "POST", "/v1/tokens", "{\"token\":{\"ttl_s\":60}}");
     assert_string_equal(json_value_get_text(json_value_get(answer.json, "token"), "token"),
                         "token-60");
     api_answer_free(&answer);
-    answer = api_call(&fixture, "GET", "/v1/nodes", NULL);
+    answer = api_call(api_guide_node(), "GET", "/v1/nodes", NULL);
     const struct json_value *node = json_value_at(json_value_get(answer.json, "nodes"), 0);
     assert_string_equal(json_value_get_text(node, "name"), "lb1");
     assert_true(json_value_truth(json_value_get(node, "self")));
     api_answer_free(&answer);
-    answer = api_call(&fixture, "GET", "/v1/vrrp_groups?name=default", NULL);
+    answer = api_call(api_guide_node(), "GET", "/v1/vrrp_groups?name=default", NULL);
     assert_int_equal(json_value_count(json_value_get(answer.json, "vrrp_groups")), 1);
     api_answer_free(&answer);
 }
@@ -176,7 +176,7 @@ static void every_get_without_id_answers(void **state)
                                         "/healthz"};
     play_guide();
     for (size_t i = 0; i < ARRAY_LENGTH(paths); i++) {
-        struct api_answer answer = api_call(&fixture, "GET", paths[i], NULL);
+        struct api_answer answer = api_call(api_guide_node(), "GET", paths[i], NULL);
         if (answer.status != 200)
             fail_msg("%s: %d %s", paths[i], answer.status, text_string(&answer.body));
         api_answer_free(&answer);
@@ -185,7 +185,7 @@ static void every_get_without_id_answers(void **state)
 
 static void versions_link_to_the_host_that_was_asked(void **state)
 {
-    struct api_answer answer = api_call(&fixture, "GET", "/", NULL);
+    struct api_answer answer = api_call(api_guide_node(), "GET", "/", NULL);
     const struct json_value *versions = json_value_get(answer.json, "versions");
     const struct json_value *last = json_value_at(versions, json_value_count(versions) - 1);
     assert_string_equal(json_value_get_text(last, "id"), "v2.16");
@@ -207,10 +207,10 @@ static void the_vip_port_and_subnet_can_be_looked_up(void **state)
              json_value_get_text(balancer, "vip_port_id"));
     snprintf(subnet, sizeof(subnet), "%s", json_value_get_text(balancer, "vip_subnet_id"));
     api_answer_free(&answer);
-    answer = api_call(&fixture, "GET", path, NULL);
+    answer = api_call(api_guide_node(), "GET", path, NULL);
     assert_int_equal(answer.status, 200);
     api_answer_free(&answer);
-    answer = api_call(&fixture, "GET", "/v2.0/subnets?name=vip-subnet", NULL);
+    answer = api_call(api_guide_node(), "GET", "/v2.0/subnets?name=vip-subnet", NULL);
     const struct json_value *first = json_value_at(json_value_get(answer.json, "subnets"), 0);
     assert_string_equal(json_value_get_text(first, "id"), subnet);
     assert_string_equal(json_value_get_text(first, "cidr"), "10.77.0.0/24");
