@@ -104,20 +104,39 @@ static void send_vector(struct core *core,
     core_act_send(actions, peer, FRAME_VV, &body);
 }
 
-/* What of the peer's own streams is safe and running here: {stream, durable, running}. */
+/* The stream of PEER touched last before position BEFORE; NULL: no more. */
+static const struct stream *
+previous_touched(const struct core *core, const struct uuid *peer, uint64_t before)
+{
+    const struct stream *latest = NULL;
+    for (size_t i = 0; i < core->stream_count; i++) {
+        const struct stream *stream = core->streams[i];
+        if (uuid_equal(&stream->node_id, peer) && stream->touched > 0 &&
+            stream->touched < before && (!latest || stream->touched > latest->touched))
+            latest = stream;
+    }
+    return latest;
+}
+
+static void
+put_ack(const struct core *core, struct wire_writer *body, const struct stream *stream)
+{
+    size_t mark = wire_begin(body, 1);
+    wire_put_fixed64(body, 1, stream->id);
+    wire_put_varint(body, 2, stream->seq);
+    wire_put_varint(body, 3, vv_get(&core->durable, stream->id));
+    wire_put_varint(body, 4, vv_get(&core->running, stream->id));
+    wire_end(body, mark);
+}
+
+/* What of the peer's own streams is safe and running here. */
 void core_send_ack(struct core *core, const struct uuid *peer, struct core_actions *actions)
 {
     struct wire_writer body = {0};
-    for (size_t i = 0; i < core->stream_count; i++) {
-        const struct stream *stream = core->streams[i];
-        if (!uuid_equal(&stream->node_id, peer))
-            continue;
-        size_t mark = wire_begin(&body, 1);
-        wire_put_fixed64(&body, 1, stream->id);
-        wire_put_varint(&body, 2, stream->seq);
-        wire_put_varint(&body, 3, vv_get(&core->durable, stream->id));
-        wire_put_varint(&body, 4, vv_get(&core->running, stream->id));
-        wire_end(&body, mark);
+    const struct stream *stream = previous_touched(core, peer, UINT64_MAX);
+    for (int count = 0; stream && count < ACK_STREAMS; count++) {
+        put_ack(core, &body, stream);
+        stream = previous_touched(core, peer, stream->touched);
     }
     if (body.size > 0)
         core_act_send(actions, peer, FRAME_ACK, &body);

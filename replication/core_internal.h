@@ -21,6 +21,7 @@ enum {
     RUNNING_RING = 4096,
     RESEND_TRIES = 24,
     RESEND_WINDOW = 64,
+    ACK_STREAMS = 16, /* the latest of a peer; vectors tell about older ones */
     CHANGE_IDS = 100000,
     STORAGE_PROBE_US = 5000000 /* between attempts to write again */
 };
@@ -39,7 +40,8 @@ struct stream {
     struct vv context; /* dependencies of its last record, complete */
     uint64_t *hash_starts;
     size_t hash_capacity;
-    bool refused; /* equivocation */
+    uint64_t touched; /* position when a record of it came last, in this process; 0: never */
+    bool refused;     /* equivocation */
 };
 
 struct change_row {

@@ -121,6 +121,7 @@ void core_receive_record(struct core *core,
     struct stream *stream = core_stream(core, record.stream);
     if (stream && record.seq <= stream->seq) {
         compare_duplicate(core, stream, &record, actions);
+        stream->touched = core->position;
         core_send_ack(core, from, actions); /* ours may have been lost */
         return;
     }

@@ -124,7 +124,7 @@ static void apply_record(struct core *core,
     core_stream_note_hash(stream, record->seq, hash);
     vv_raise(&core->applied, record->stream, record->seq);
     hlc_observe(&core->hlc, record->hlc, core->now.wall_ms);
-    core->position++;
+    stream->touched = ++core->position;
     mark_running(core, (struct dot){record->stream, record->seq});
     put_record(batch, record);
     put_change(core, batch, record);

@@ -20,8 +20,7 @@ enum {
     STRANGERS = 64, /* accepted connections that have not proved who they are */
     STREAM_MESSAGE_MAXIMUM = RECORD_MAXIMUM_SIZE + PACKET_OVERHEAD + 64,
     VERIFICATIONS_PER_SECOND = 4000,
-    IDLE_MS = 60000,
-    STREAM_BACKLOG = 16 << 20
+    IDLE_MS = 60000
 };
 
 struct link { /* what is kept per other node */
@@ -30,7 +29,7 @@ struct link { /* what is kept per other node */
     struct wire_writer frames;    /* waiting for a datagram */
     struct connection *stream;    /* ours, to it */
     size_t best_endpoint;
-    struct transport *transport;
+    uint64_t heard_us;
 };
 
 struct inbound {
@@ -61,7 +60,6 @@ static struct link *link_of(struct transport *transport, const struct uuid *id)
         return NULL;
     struct link *link = memory_new(sizeof(*link));
     link->id = *id;
-    link->transport = transport;
     transport->links[transport->link_count++] = link;
     return link;
 }
