@@ -94,7 +94,9 @@ struct store *store_mem_open(void);
 void store_mem_fail(struct store *store, int error_number);
 
 /* The file PATH (with -lock beside it), created if missing, 0600. MAP_SIZE is the first size of
- * the map, doubled on demand. NULL with ERROR. */
+ * the map, doubled on demand. Verifies all of it. NULL with ERROR: of kind INVALID when the
+ * content is damaged, REFUSED when it cannot be got at. Never open one twice in a process. A
+ * damaged file can crash the library: see store_check.h. */
 struct store *store_lmdb_open(const char *path, size_t map_size, struct error *error);
 
 #endif

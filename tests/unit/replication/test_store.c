@@ -2,7 +2,6 @@
 #include "tests/support/test.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -148,35 +147,6 @@ static void a_full_map_grows_and_the_batch_is_done_again(void **state)
     assert_int_equal(get_one(fixture->store, "k299", value), 0);
 }
 
-/* Flips one bit in every place where VALUE stands in the file. */
-static void flip_bit_of(const char *path, const char *value)
-{
-    static char content[1 << 20];
-    int fd = open(path, O_RDWR | O_CLOEXEC), flipped = 0;
-    ssize_t size = read(fd, content, sizeof(content));
-    for (char *at = content;
-         (at = memmem(at, (size_t)(content + size - at), value, strlen(value)));
-         at++, flipped++) {
-        char damaged = (char)(*at ^ 4);
-        assert_int_equal(pwrite(fd, &damaged, 1, at - content), 1);
-    }
-    close(fd);
-    assert_true(flipped > 0);
-}
-
-static void a_flipped_bit_is_noticed(void **state)
-{
-    struct fixture *fixture = *state;
-    char value[64], keys[64] = "";
-    assert_int_equal(put_one(fixture->store, "a", text_bytes("a distinctive value")), 0);
-    store_close(fixture->store);
-    flip_bit_of(fixture->path, "a distinctive value");
-    open_store(fixture);
-    assert_int_equal(get_one(fixture->store, "a", value), -EBADMSG);
-    assert_int_equal(store_walk(fixture->store, STORE_META, (struct bytes){0}, collect, keys),
-                     -EBADMSG);
-}
-
 static void a_place_that_cannot_be_opened_gives_a_sentence(void **state)
 {
     struct error error = {0};
@@ -194,7 +164,6 @@ int main(void)
         ON_DISK(the_store_on_disk_keeps_the_promises),
         ON_DISK(what_was_committed_is_there_after_reopening),
         ON_DISK(a_full_map_grows_and_the_batch_is_done_again),
-        ON_DISK(a_flipped_bit_is_noticed),
         cmocka_unit_test(a_place_that_cannot_be_opened_gives_a_sentence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
