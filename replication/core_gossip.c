@@ -14,64 +14,6 @@ enum {
 
 static const uint64_t pull_limit_us = 2000000;
 
-/* ---- peers ------------------------------------------------------------------------------ */
-
-struct peer *core_peer(const struct core *core, const struct uuid *id)
-{
-    for (size_t i = 0; i < core->peer_count; i++)
-        if (uuid_equal(&core->peers[i]->id, id))
-            return core->peers[i];
-    return NULL;
-}
-
-bool core_peer_is_alive(const struct peer *peer)
-{
-    return peer->state == PEER_IS_ALIVE || peer->state == PEER_IS_SUSPECT;
-}
-
-void core_peer_free(struct peer *peer)
-{
-    vv_free(&peer->durable);
-    vv_free(&peer->running);
-    free(peer);
-}
-
-/* One peer per active node of the roster but this one; known ones keep their state. */
-void core_peers_refresh(struct core *core)
-{
-    struct peer **old = core->peers;
-    size_t old_count = core->peer_count;
-    core->peers = memory_new((ROSTER_ACTIVE_MAXIMUM + 1) * sizeof(*core->peers));
-    core->peer_count = 0;
-    for (size_t i = 0; i < core->roster.count; i++) {
-        const struct roster_node *node = &core->roster.nodes[i];
-        struct peer *peer = NULL;
-        if (node->status != NODE_ACTIVE || uuid_equal(&node->id, &core->node_id) ||
-            core->peer_count == ROSTER_ACTIVE_MAXIMUM)
-            continue;
-        for (size_t k = 0; k < old_count; k++)
-            if (old[k] && uuid_equal(&old[k]->id, &node->id)) {
-                peer = old[k];
-                old[k] = NULL;
-            }
-        if (!peer) {
-            peer = memory_new(sizeof(*peer));
-            peer->id = node->id;
-        }
-        core->peers[core->peer_count++] = peer;
-    }
-    for (size_t k = 0; k < old_count; k++)
-        if (old[k])
-            core_peer_free(old[k]);
-    free(old);
-}
-
-static uint64_t heartbeat_interval_us(const struct core *core)
-{
-    size_t nodes = core->peer_count + 1;
-    return (nodes <= 4 ? 200 : nodes <= 12 ? 400 : nodes <= 32 ? 800 : 1600) * MS;
-}
-
 /* ---- sending ---------------------------------------------------------------------------- */
 
 static void send_heartbeat(struct core *core, struct peer *peer, struct core_actions *actions)
@@ -88,7 +30,7 @@ static void send_heartbeat(struct core *core, struct peer *peer, struct core_act
         wire_put_bytes(&body, 6, (struct bytes){core->state_hash, 8});
     wire_put_varint(&body, 7, core->storage_problem[0] != 0);
     core_act_send(actions, &peer->id, FRAME_HEARTBEAT, &body);
-    uint64_t interval = heartbeat_interval_us(core);
+    uint64_t interval = core_heartbeat_interval_us(core);
     uint64_t jitter = random_sequence_below(&core->random, interval / 5);
     peer->next_heartbeat_us = core->now.mono_us + interval * 9 / 10 + jitter;
 }
@@ -431,71 +373,6 @@ tell_removed(struct core *core, const struct uuid *sender, struct core_actions *
     core_act_send(actions, sender, FRAME_ROSTER_NOTICE, &body);
 }
 
-/* ---- verdicts --------------------------------------------------------------------------- */
-
-enum {
-    VERDICT_SIZE = 16, /* member key 8, state 1, reason 1, round trip u16, age ms u32 */
-    VERDICTS_PER_FRAME = 60
-};
-
-void core_publish_verdicts(struct core *core,
-                           const struct core_event *event,
-                           struct core_actions *actions)
-{
-    for (size_t first = 0; first < event->verdict_count; first += VERDICTS_PER_FRAME) {
-        uint8_t packed[VERDICTS_PER_FRAME * VERDICT_SIZE], *at = packed;
-        for (size_t i = first; i < event->verdict_count && i < first + VERDICTS_PER_FRAME;
-             i++) {
-            const struct shared_verdict *verdict = &event->verdicts[i];
-            memcpy(at, verdict->member_id.bytes, 8);
-            at[8] = verdict->state;
-            at[9] = verdict->reason;
-            store_be16(at + 10, verdict->round_trip_ms);
-            store_be32(at + 12, verdict->age_ms);
-            at += VERDICT_SIZE;
-        }
-        core->health_seq++;
-        for (size_t p = 0; p < core->peer_count; p++) {
-            struct wire_writer body = {0};
-            wire_put_varint(&body, 1, core->incarnation);
-            wire_put_varint(&body, 2, core->health_seq);
-            wire_put_bytes(&body, 3, (struct bytes){packed, (size_t)(at - packed)});
-            core_act_send(actions, &core->peers[p]->id, FRAME_HEALTH, &body);
-        }
-    }
-}
-
-static void handle_health(struct peer *peer, struct bytes body, struct core_actions *actions)
-{
-    struct wire_reader reader = wire_reader_of(body);
-    struct wire_field field;
-    struct bytes packed = {0};
-    uint64_t incarnation = 0, seq = 0;
-    while (wire_next(&reader, &field)) {
-        if (field.number == 1)
-            incarnation = field.integer;
-        else if (field.number == 2)
-            seq = field.integer;
-        else if (field.number == 3)
-            packed = field.bytes;
-    }
-    bool newer = incarnation > peer->health_incarnation ||
-                 (incarnation == peer->health_incarnation && seq > peer->health_seq);
-    if (!wire_ended(&reader) || !newer || packed.size % VERDICT_SIZE != 0)
-        return;
-    peer->health_incarnation = incarnation;
-    peer->health_seq = seq;
-    for (size_t at = 0; at < packed.size; at += VERDICT_SIZE) {
-        struct core_action *action = core_act(actions, CORE_VERDICT);
-        action->peer = peer->id;
-        memcpy(action->verdict.member_id.bytes, packed.data + at, 8);
-        action->verdict.state = packed.data[at + 8];
-        action->verdict.reason = packed.data[at + 9];
-        action->verdict.round_trip_ms = load_be16(packed.data + at + 10);
-        action->verdict.age_ms = load_be32(packed.data + at + 12);
-    }
-}
-
 /* ---- events ----------------------------------------------------------------------------- */
 
 /* Any verified packet counts as a sign of life. */
@@ -538,14 +415,14 @@ void core_frame(struct core *core, const struct core_event *event, struct core_a
     case FRAME_ACK: handle_ack(core, peer, event->body, actions); break;
     case FRAME_PULL: handle_pull(peer, event->body, actions); break;
     case FRAME_PULL_END: handle_pull_end(core, peer, event->body, actions); break;
-    case FRAME_HEALTH: handle_health(peer, event->body, actions); break;
+    case FRAME_HEALTH: core_handle_health(peer, event->body, actions); break;
     case FRAME_ROSTER_NOTICE: handle_notice(core, peer, event->body, actions); break;
     }
 }
 
 static void age_peer(struct core *core, struct peer *peer, struct core_actions *actions)
 {
-    uint64_t interval = heartbeat_interval_us(core);
+    uint64_t interval = core_heartbeat_interval_us(core);
     uint64_t silence = core->now.mono_us - peer->last_heard_us;
     if (!core_peer_is_alive(peer))
         return;
@@ -587,31 +464,4 @@ uint64_t core_next_tick_us(const struct core *core)
     if (core->awaited_count > 0 && core->now.mono_us + 20 * MS < next)
         next = core->now.mono_us + 20 * MS;
     return next;
-}
-
-/* ---- for people ------------------------------------------------------------------------- */
-
-void core_visit_peers(struct core *core,
-                      struct core_now now,
-                      void (*visit)(void *context, const struct peer_view *peer),
-                      void *context)
-{
-    for (size_t i = 0; i < core->peer_count; i++) {
-        const struct peer *peer = core->peers[i];
-        const struct roster_node *node = roster_find(&core->roster, &peer->id);
-        struct peer_view view = {
-            .node_id = peer->id,
-            .name = node->name,
-            .state = peer->state,
-            .last_heard_ms_ago =
-                peer->heard ? (now.mono_us - peer->last_heard_us) / MS : UINT64_MAX,
-            .round_trip_us = (uint32_t)peer->rtt_us,
-            .clock_offset_ms = peer->offset_ms,
-            .changes_behind = core_changes_behind(core, &peer->durable),
-            .in_sync = peer->heard && peer->digest == core->digest,
-        };
-        if (node->endpoint_count > 0)
-            view.endpoint = node->endpoints[0];
-        visit(context, &view);
-    }
 }

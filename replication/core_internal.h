@@ -1,6 +1,7 @@
 /* What the core's files share. core.c: construction, dispatch, reading; core_load.c: the state
  * from the store; core_submit.c: local changes and their answers; core_receive.c: records of
- * others; core_stage.c: batches; core_gossip.c: peers, heartbeats, vectors, resending. */
+ * others; core_stage.c: batches; core_peers.c: the other nodes; core_gossip.c: heartbeats,
+ * vectors, resending; core_verdicts.c: what members' monitors say. */
 #ifndef REPLICATION_CORE_INTERNAL_H
 #define REPLICATION_CORE_INTERNAL_H
 
@@ -202,20 +203,26 @@ void core_persisted(struct core *core, int result, struct core_actions *actions)
 void core_set_running(struct core *core, uint64_t position, struct core_actions *actions);
 void core_encode_stream(const struct stream *stream, struct store_batch *batch);
 
-/* core_gossip.c */
+/* core_peers.c */
 struct peer *core_peer(const struct core *core, const struct uuid *id);
+void core_peer_free(struct peer *peer);
 void core_peers_refresh(struct core *core);
+bool core_peer_is_alive(const struct peer *peer);
+uint64_t core_heartbeat_interval_us(const struct core *core);
+
+/* core_gossip.c */
 void core_frame(struct core *core,
                 const struct core_event *event,
                 struct core_actions *actions);
 void core_tick(struct core *core, struct core_actions *actions);
-bool core_peer_is_alive(const struct peer *peer);
 void core_send_ack(struct core *core, const struct uuid *peer, struct core_actions *actions);
 void core_request_pull(struct core *core, struct peer *peer, struct core_actions *actions);
 void core_push(struct core *core, uint64_t seq, struct core_actions *actions);
+
+/* core_verdicts.c */
 void core_publish_verdicts(struct core *core,
                            const struct core_event *event,
                            struct core_actions *actions);
-void core_peer_free(struct peer *peer);
+void core_handle_health(struct peer *peer, struct bytes body, struct core_actions *actions);
 
 #endif

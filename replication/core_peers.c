@@ -1,0 +1,87 @@
+/* The other active nodes: one peer each, as the roster says. */
+#include "replication/core_internal.h"
+
+#include "replication/memory.h"
+
+#include <stdlib.h>
+
+struct peer *core_peer(const struct core *core, const struct uuid *id)
+{
+    for (size_t i = 0; i < core->peer_count; i++)
+        if (uuid_equal(&core->peers[i]->id, id))
+            return core->peers[i];
+    return NULL;
+}
+
+bool core_peer_is_alive(const struct peer *peer)
+{
+    return peer->state == PEER_IS_ALIVE || peer->state == PEER_IS_SUSPECT;
+}
+
+void core_peer_free(struct peer *peer)
+{
+    vv_free(&peer->durable);
+    vv_free(&peer->running);
+    free(peer);
+}
+
+/* One peer per active node of the roster but this one; known ones keep their state. */
+void core_peers_refresh(struct core *core)
+{
+    struct peer **old = core->peers;
+    size_t old_count = core->peer_count;
+    core->peers = memory_new((ROSTER_ACTIVE_MAXIMUM + 1) * sizeof(*core->peers));
+    core->peer_count = 0;
+    for (size_t i = 0; i < core->roster.count; i++) {
+        const struct roster_node *node = &core->roster.nodes[i];
+        struct peer *peer = NULL;
+        if (node->status != NODE_ACTIVE || uuid_equal(&node->id, &core->node_id) ||
+            core->peer_count == ROSTER_ACTIVE_MAXIMUM)
+            continue;
+        for (size_t k = 0; k < old_count; k++)
+            if (old[k] && uuid_equal(&old[k]->id, &node->id)) {
+                peer = old[k];
+                old[k] = NULL;
+            }
+        if (!peer) {
+            peer = memory_new(sizeof(*peer));
+            peer->id = node->id;
+        }
+        core->peers[core->peer_count++] = peer;
+    }
+    for (size_t k = 0; k < old_count; k++)
+        if (old[k])
+            core_peer_free(old[k]);
+    free(old);
+}
+
+uint64_t core_heartbeat_interval_us(const struct core *core)
+{
+    size_t nodes = core->peer_count + 1;
+    return (nodes <= 4 ? 200 : nodes <= 12 ? 400 : nodes <= 32 ? 800 : 1600) * MS;
+}
+
+void core_visit_peers(struct core *core,
+                      struct core_now now,
+                      void (*visit)(void *context, const struct peer_view *peer),
+                      void *context)
+{
+    for (size_t i = 0; i < core->peer_count; i++) {
+        const struct peer *peer = core->peers[i];
+        const struct roster_node *node = roster_find(&core->roster, &peer->id);
+        struct peer_view view = {
+            .node_id = peer->id,
+            .name = node->name,
+            .state = peer->state,
+            .last_heard_ms_ago =
+                peer->heard ? (now.mono_us - peer->last_heard_us) / MS : UINT64_MAX,
+            .round_trip_us = (uint32_t)peer->rtt_us,
+            .clock_offset_ms = peer->offset_ms,
+            .changes_behind = core_changes_behind(core, &peer->durable),
+            .in_sync = peer->heard && peer->digest == core->digest,
+        };
+        if (node->endpoint_count > 0)
+            view.endpoint = node->endpoints[0];
+        visit(context, &view);
+    }
+}
