@@ -168,7 +168,7 @@ static uint32_t maximum_clients(uint32_t worker_count)
 {
     enum {
         OTHER_FILES = 1024,
-        LEAST = 64
+        LEAST = 4
     };
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0)

@@ -370,35 +370,6 @@ static void an_agreed_upgrade_becomes_a_tunnel(void **state)
     visitor_leave(&visitor);
 }
 
-static void clients_outside_the_allowed_prefixes_are_refused(void **state)
-{
-    world.image.header.cidrs.count = 1;
-    world.image.cidr = (struct ip_prefix){{4, {10}}, 8};
-    world.image.listeners[0].cidr_count = 1;
-    world_apply(&world);
-    assert_true(visitor_is_turned_away(&world.http));
-}
-
-static void beyond_the_connection_limit_clients_wait(void **state)
-{
-    struct visitor first, second;
-    world.image.listeners[0].connection_limit = 1;
-    world_apply(&world);
-    visitor_connect(&first, &world.http);
-    visitor_say(&first, GET("/who"));
-    assert_int_equal(visitor_read(&first, "GET"), 200);
-    visitor_connect(&second, &world.http);
-    visitor_say(&second, GET("/who"));
-    char byte;
-    struct timeval soon = {0, 150000}, later = {10, 0};
-    setsockopt(second.fd, SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof(soon));
-    assert_int_equal(recv(second.fd, &byte, 1, MSG_PEEK), -1);
-    visitor_leave(&first);
-    setsockopt(second.fd, SOL_SOCKET, SO_RCVTIMEO, &later, sizeof(later));
-    assert_int_equal(visitor_read(&second, "GET"), 200);
-    visitor_leave(&second);
-}
-
 static _Atomic bool visiting;
 static _Atomic unsigned answered, lost;
 
@@ -462,30 +433,6 @@ static void a_damaged_snapshot_is_refused_and_the_old_one_serves(void **state)
     assert_int_equal(visitor_get(&world.http, "/who", body, sizeof(body)), 200);
 }
 
-static void a_listener_that_is_gone_accepts_no_more(void **state)
-{
-    struct visitor visitor;
-    struct message_listener_gone gone = MESSAGE_OF(LISTENER_GONE, struct message_listener_gone);
-    gone.endpoint = world.http;
-    visitor_connect(&visitor, &world.http);
-    visitor_say(&visitor, GET("/who"));
-    assert_int_equal(visitor_read(&visitor, "GET"), 200);
-    world_send(&world, &gone.header, -1);
-    struct sockaddr_storage address;
-    socklen_t size = ip_endpoint_to_sockaddr(&world.http, &address);
-    uint64_t deadline_ms = monotime_now_ms() + WORLD_PATIENCE_MS;
-    int rv = 0;
-    while (rv == 0 && monotime_now_ms() < deadline_ms) {
-        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        rv = connect(fd, (struct sockaddr *)&address, size);
-        close(fd);
-    }
-    assert_int_equal(rv, -1);
-    visitor_say(&visitor, GET("/who")); /* established connections go on */
-    assert_int_equal(visitor_read(&visitor, "GET"), 200);
-    visitor_leave(&visitor);
-}
-
 static void stopping_lets_a_request_finish(void **state)
 {
     struct visitor visitor;
@@ -539,12 +486,9 @@ int main(void)
         HTTP_TEST(a_head_of_60_kib_passes),
         HTTP_TEST(inserted_headers_name_the_client),
         HTTP_TEST(an_agreed_upgrade_becomes_a_tunnel),
-        HTTP_TEST(clients_outside_the_allowed_prefixes_are_refused),
-        HTTP_TEST(beyond_the_connection_limit_clients_wait),
         HTTP_TEST(new_configurations_under_traffic_lose_nothing),
         HTTP_TEST(the_cursor_survives_a_new_configuration),
         HTTP_TEST(a_damaged_snapshot_is_refused_and_the_old_one_serves),
-        HTTP_TEST(a_listener_that_is_gone_accepts_no_more),
         HTTP_TEST(stopping_lets_a_request_finish),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -59,6 +60,12 @@ static void add_listener(struct world *world, struct ip_endpoint *endpoint)
 
 void world_start(struct world *world)
 {
+    world_start_limited(world, 0);
+}
+
+void world_start_limited(struct world *world, unsigned files)
+{
+    const struct rlimit limit = {files, files};
     int ends[2];
     const struct channel_handler handler = {on_message, on_closed, world};
     memset(world, 0, sizeof(*world));
@@ -73,6 +80,8 @@ void world_start(struct world *world)
     assert_true(world->pid >= 0);
     if (world->pid == 0) {
         close(ends[0]);
+        if (files > 0)
+            setrlimit(RLIMIT_NOFILE, &limit);
         _exit(proxy_main(&world->context));
     }
     close(ends[1]);

@@ -28,6 +28,8 @@ struct world {
 
 /* Forks the proxy and gives it an HTTP and a TCP listener. No configuration yet. */
 void world_start(struct world *world);
+/* The same with at most FILES open descriptors in the proxy. */
+void world_start_limited(struct world *world, unsigned files);
 /* The image with the next generation number; returns when it runs. */
 void world_apply(struct world *world);
 void world_send(struct world *world, const struct message *message, int fd);
