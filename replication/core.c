@@ -206,7 +206,8 @@ void core_step(struct core *core,
 
 bool core_wants_stage(const struct core *core)
 {
-    return !core->committing && (core->submission_count > 0 || core->pending_dirty);
+    return !core->committing &&
+           (core->submission_count > 0 || core->pending_dirty || core->streams_dirty);
 }
 
 /* ---- reading ---------------------------------------------------------------------------- */

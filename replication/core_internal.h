@@ -43,6 +43,7 @@ struct stream {
     size_t hash_capacity;
     uint64_t touched; /* position when a record of it came last, in this process; 0: never */
     bool refused;     /* equivocation */
+    bool dirty;       /* to be written although no record came */
 };
 
 struct change_row {
@@ -142,6 +143,7 @@ struct core {
     struct pending *pending;
     size_t pending_count, pending_capacity, pending_bytes;
     bool pending_dirty; /* something may have become applicable */
+    bool streams_dirty;
     struct staged *staged;
     size_t staged_count, staged_capacity;
     bool committing;

@@ -54,7 +54,7 @@ static void compare_duplicate(struct core *core,
     if (load_be64(hash) == stream->hash_starts[record->seq - 1] || stream->refused ||
         !record_verify(record, &core->genesis.cluster_id, stream->public_key))
         return;
-    stream->refused = true;
+    stream->refused = stream->dirty = core->streams_dirty = true;
     if (core->own_stream == stream->id)
         core->own_stream = 0;
     core_act_event(actions, EVENT_EQUIVOCATION,

@@ -390,6 +390,16 @@ static void put_peers(struct core *core, struct store_batch *batch)
     core->peers_saved_us = core->now.mono_us;
 }
 
+static void put_dirty_streams(struct core *core, struct store_batch *batch)
+{
+    for (size_t i = 0; core->streams_dirty && i < core->stream_count; i++) {
+        if (core->streams[i]->dirty)
+            core_encode_stream(core->streams[i], batch);
+        core->streams[i]->dirty = false;
+    }
+    core->streams_dirty = false;
+}
+
 static void put_clock(const struct core *core, struct store_batch *batch)
 {
     uint8_t value[8];
@@ -411,6 +421,7 @@ void core_stage(struct core *core, struct core_actions *actions)
     if (!probe) {
         stage_received(core, &batch, actions);
         stage_submissions(core, &batch, actions);
+        put_dirty_streams(core, &batch);
         core_check_answers(core, actions);
     }
     if (batch.count > 0 || probe || core->now.mono_us >= core->peers_saved_us + save_peers_us)
