@@ -7,8 +7,9 @@
 #include <string.h>
 
 static const char *const reason_names[] = {
-    [REASON_NONE] = "none",         [REASON_CONFLICT] = "conflict", [REASON_ORPHAN] = "orphan",
-    [REASON_DANGLING] = "dangling", [REASON_INVALID] = "invalid",
+    [REASON_NONE] = "none",       [REASON_CONFLICT] = "conflict",
+    [REASON_ORPHAN] = "orphan",   [REASON_DANGLING] = "dangling",
+    [REASON_INVALID] = "invalid", [REASON_WITHHELD] = "withheld",
 };
 
 const char *ineffective_reason_name(enum ineffective_reason reason)
@@ -74,24 +75,64 @@ static bool claim_key(const struct resource *resource, struct uuid *out)
     }
 }
 
-/* False: the object stands in no chain of this index. An object that is invalid or has lost its
- * owner claims nothing. */
-static bool index_key(const struct object *object, enum object_index index, struct uuid *out)
+/* False: the object stands in no chain of this index. */
+static bool
+index_key(const struct resource *resource, enum object_index index, struct uuid *out)
 {
-    const struct resource *resource = object->effective.resource;
-    enum ineffective_reason reason = object->effective.reason;
-    if (index == INDEX_NAME) {
+    switch (index) {
+    case INDEX_NAME:
         *out = name_key(resource->type, &resource->owner, resource->name);
         return *resource->name != '\0';
+    case INDEX_CLAIM: return claim_key(resource, out);
+    case INDEX_WAITING: *out = resource->owner; return true;
+    case INDEX_REFERENCE:
+        if (resource->type == RESOURCE_LISTENER)
+            *out = ((const struct listener *)resource)->default_pool_id;
+        else if (resource->type == RESOURCE_LOAD_BALANCER)
+            *out = ((const struct load_balancer *)resource)->vrrp_group_id;
+        else
+            return false;
+        return !uuid_is_zero(out);
     }
-    bool may_claim = object->effective.effective || reason == REASON_CONFLICT;
-    return may_claim && claim_key(resource, out);
+    return false;
 }
 
 /* ---- lists and chains ----------------------------------------------------------------------
  */
 
-static bool list_append(struct object_list *list, struct object *object)
+static int compare_numbers(uint64_t a, uint64_t b)
+{
+    return (a > b) - (a < b);
+}
+
+int object_compare(const struct object *a, const struct object *b)
+{
+    const struct effective *x = &a->effective, *y = &b->effective;
+    int order = compare_numbers(x->claim_hlc, y->claim_hlc);
+    if (order == 0)
+        order = compare_numbers(x->claim_stream, y->claim_stream);
+    if (order == 0)
+        order = compare_numbers(x->claim_seq, y->claim_seq);
+    return order != 0 ? order : uuid_compare(&x->resource->id, &y->resource->id);
+}
+
+/* Where OBJECT stands or belongs. */
+static size_t list_place(const struct object_list *list, const struct object *object)
+{
+    size_t low = 0, high = list->count;
+    if (high > 0 && object_compare(list->items[high - 1], object) < 0)
+        return high; /* new objects come last */
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (object_compare(list->items[middle], object) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+bool object_list_insert(struct object_list *list, struct object *object)
 {
     if (list->count == list->capacity) {
         size_t capacity = list->capacity ? list->capacity * 2 : 4;
@@ -101,25 +142,28 @@ static bool list_append(struct object_list *list, struct object *object)
         list->items = items;
         list->capacity = capacity;
     }
-    list->items[list->count++] = object;
+    size_t at = list_place(list, object);
+    memmove(&list->items[at + 1], &list->items[at],
+            (list->count++ - at) * sizeof(struct object *));
+    list->items[at] = object;
     return true;
 }
 
-/* Removals mostly come from the end: the search starts there. */
-static void list_remove(struct object_list *list, const struct object *object)
+void object_list_remove(struct object_list *list, const struct object *object)
 {
-    for (size_t i = list->count; i-- > 0;) {
-        if (list->items[i] != object)
-            continue;
-        memmove(&list->items[i], &list->items[i + 1],
-                (list->count - i - 1) * sizeof(struct object *));
-        list->count--;
+    size_t at = list_place(list, object);
+    if (at == list->count || list->items[at] != object)
         return;
-    }
+    memmove(&list->items[at], &list->items[at + 1],
+            (--list->count - at) * sizeof(struct object *));
 }
 
-static struct object_list *children_of(struct object *owner, enum resource_type type)
+struct object_list *object_children(struct object *owner, enum resource_type type)
 {
+    const struct resource_class *class = resource_class_of(type);
+    if (class->owner_type == RESOURCE_NONE ||
+        class->owner_type != owner->effective.resource->type)
+        return NULL;
     switch (type) {
     case RESOURCE_LISTENER:
     case RESOURCE_MEMBER: return &owner->children[0];
@@ -129,22 +173,22 @@ static struct object_list *children_of(struct object *owner, enum resource_type 
     }
 }
 
-/* Claims stay in order of age. Names have no order, and there may be thousands of one name: the
- * newest goes first. */
+/* Claims stay in order of age. The others have no order, and there may be thousands with one
+ * key: the newest goes first. */
 static bool chain_add(struct uuid_map *map,
                       const struct uuid *key,
                       enum object_index index,
                       struct object *object)
 {
     struct object *first = uuid_map_get(map, key);
-    if (!first || index == INDEX_NAME) {
+    if (!first || index != INDEX_CLAIM || object_compare(object, first) < 0) {
         object->next[index] = first;
         return uuid_map_set(map, key, object);
     }
-    while (first->next[index])
+    while (first->next[index] && object_compare(first->next[index], object) < 0)
         first = first->next[index];
+    object->next[index] = first->next[index];
     first->next[index] = object;
-    object->next[index] = NULL;
     return true;
 }
 
@@ -168,6 +212,30 @@ static void chain_remove(struct uuid_map *map,
     }
 }
 
+bool object_link(struct configuration *configuration,
+                 struct object *object,
+                 enum object_index index)
+{
+    struct uuid key;
+    if (object->linked & 1u << index || !index_key(object->effective.resource, index, &key))
+        return true;
+    if (!chain_add(&configuration->indexes[index], &key, index, object))
+        return false;
+    object->linked |= 1u << index;
+    return true;
+}
+
+void object_unlink(struct configuration *configuration,
+                   struct object *object,
+                   enum object_index index)
+{
+    struct uuid key;
+    if (!(object->linked & 1u << index) || !index_key(object->effective.resource, index, &key))
+        return;
+    chain_remove(&configuration->indexes[index], &key, index, object);
+    object->linked &= ~(1u << index);
+}
+
 /* ---- objects -------------------------------------------------------------------------------
  */
 
@@ -178,6 +246,7 @@ void object_free(struct object *object)
     if (!object->borrows_resource)
         resource_free(object->effective.resource);
     free(object->effective.reason_text);
+    free(object->own.text);
     for (int kind = 0; kind < OBJECT_CHILD_KINDS; kind++)
         free(object->children[kind].items);
     free(object);
@@ -204,107 +273,6 @@ void configuration_free(struct configuration *configuration)
     free(configuration);
 }
 
-static bool add_to_indexes(struct configuration *configuration, struct object *object)
-{
-    for (int index = 0; index < OBJECT_INDEXES; index++) {
-        struct uuid key;
-        if (index_key(object, (enum object_index)index, &key) &&
-            !chain_add(&configuration->indexes[index], &key, (enum object_index)index, object))
-            return false;
-    }
-    return true;
-}
-
-static void remove_from_indexes(struct configuration *configuration, struct object *object)
-{
-    for (int index = 0; index < OBJECT_INDEXES; index++) {
-        struct uuid key;
-        if (index_key(object, (enum object_index)index, &key))
-            chain_remove(&configuration->indexes[index], &key, (enum object_index)index,
-                         object);
-    }
-}
-
-bool configuration_insert(struct configuration *configuration, struct object *object)
-{
-    struct resource *resource = object->effective.resource;
-    if (!list_append(&configuration->by_type[resource->type], object)) {
-        object_free(object);
-        return false;
-    }
-    struct object *owner = uuid_map_get(&configuration->by_id, &resource->owner);
-    struct object_list *siblings = owner ? children_of(owner, resource->type) : NULL;
-    return (!siblings || list_append(siblings, object)) &&
-           uuid_map_set(&configuration->by_id, &resource->id, object) &&
-           add_to_indexes(configuration, object);
-}
-
-/* ---- scratch -------------------------------------------------------------------------------
- */
-
-static struct object *borrow(const struct object *from)
-{
-    struct object *copy = calloc(1, sizeof(*copy));
-    if (copy) {
-        copy->effective = from->effective;
-        copy->effective.reason_text = NULL;
-        copy->borrows_resource = true;
-    }
-    return copy;
-}
-
-struct configuration *configuration_scratch(const struct configuration *configuration)
-{
-    struct configuration *scratch = configuration_new();
-    const struct resource_class *class;
-    for (size_t c = 0; scratch && (class = resource_class_at(c)); c++) {
-        const struct object_list *list = &configuration->by_type[class->type];
-        for (size_t i = 0; i < list->count; i++) {
-            struct object *copy = borrow(list->items[i]);
-            if (!copy || !configuration_insert(scratch, copy)) {
-                configuration_free(scratch);
-                return NULL;
-            }
-        }
-    }
-    return scratch;
-}
-
-bool configuration_scratch_put(struct configuration *scratch, struct resource *resource)
-{
-    struct object *object = uuid_map_get(&scratch->by_id, &resource->id);
-    if (!object) {
-        object = calloc(1, sizeof(*object));
-        if (!object) {
-            resource_free(resource);
-            return false;
-        }
-        object->effective = (struct effective){.resource = resource, .effective = true};
-        return configuration_insert(scratch, object);
-    }
-    remove_from_indexes(scratch, object);
-    if (!object->borrows_resource)
-        resource_free(object->effective.resource);
-    object->effective.resource = resource;
-    object->borrows_resource = false;
-    return add_to_indexes(scratch, object);
-}
-
-void configuration_scratch_remove(struct configuration *scratch, const struct uuid *id)
-{
-    struct object *object = uuid_map_remove(&scratch->by_id, id);
-    if (!object)
-        return;
-    const struct resource *resource = object->effective.resource;
-    struct object *owner = uuid_map_get(&scratch->by_id, &resource->owner);
-    struct object_list *siblings = owner ? children_of(owner, resource->type) : NULL;
-    remove_from_indexes(scratch, object);
-    list_remove(&scratch->by_type[resource->type], object);
-    if (siblings)
-        list_remove(siblings, object);
-    object_free(object);
-}
-
 /* ---- reading -------------------------------------------------------------------------------
  */
 
@@ -323,6 +291,19 @@ const struct object *configuration_named(const struct configuration *configurati
 {
     struct uuid key = name_key(type, owner, name);
     return uuid_map_get(&configuration->indexes[INDEX_NAME], &key);
+}
+
+struct object *configuration_linked(const struct configuration *configuration,
+                                    enum object_index index,
+                                    const struct uuid *id)
+{
+    return uuid_map_get(&configuration->indexes[index], id);
+}
+
+struct object *configuration_object(const struct configuration *configuration,
+                                    const struct uuid *id)
+{
+    return uuid_map_get(&configuration->by_id, id);
 }
 
 const struct effective *configuration_find(const struct configuration *configuration,
@@ -351,7 +332,7 @@ const struct effective *configuration_child(const struct configuration *configur
                                             size_t index)
 {
     struct object *object = uuid_map_get(&configuration->by_id, owner);
-    return object ? list_at(children_of(object, type), index) : NULL;
+    return object ? list_at(object_children(object, type), index) : NULL;
 }
 
 struct lookup {
@@ -412,14 +393,15 @@ const struct vrrp_group *configuration_group_of(const struct configuration *conf
                    ? (const struct vrrp_group *)found->resource
                    : NULL;
     }
-    const struct vrrp_group *oldest = NULL;
+    const struct object *oldest = NULL;
     const struct object *at =
         configuration_named(configuration, RESOURCE_VRRP_GROUP, &no_owner, "default");
     for (; at; at = at->next[INDEX_NAME]) {
-        if (strcmp(at->effective.resource->name, "default") == 0 && at->effective.effective)
-            oldest = (const struct vrrp_group *)at->effective.resource;
+        if (strcmp(at->effective.resource->name, "default") == 0 && at->effective.effective &&
+            (!oldest || object_compare(at, oldest) < 0))
+            oldest = at;
     }
-    return oldest;
+    return oldest ? (const struct vrrp_group *)oldest->effective.resource : NULL;
 }
 
 const struct health_monitor *configuration_monitor_of(const struct configuration *configuration,

@@ -1,6 +1,6 @@
-/* The effective configuration: what the replicated state means. Built as a whole by the pure
- * projection (rules P1-P11 of replication.md 4), immutable afterwards, owned by whoever built
- * it. The same raw state gives the same configuration on every node. */
+/* The effective configuration: what the replicated state means. Made by the pure projection
+ * (projection.h; rules P1-P11 of replication.md 4), which alone changes it. The same raw state
+ * gives the same configuration on every node, whatever way it came about. */
 #ifndef LBNODE_MODEL_CONFIGURATION_H
 #define LBNODE_MODEL_CONFIGURATION_H
 
@@ -20,7 +20,8 @@ struct raw_facet {
     struct bytes value;   /* valid during the call */
     uint64_t hlc, stream; /* stamp of the winner: hlc >> 16 is wall ms */
     uint64_t seq;
-    unsigned entry_count; /* > 1: an open conflict */
+    unsigned entry_count;  /* > 1: an open conflict */
+    uint64_t entries_hash; /* over the dots of all entries */
 };
 
 enum ineffective_reason {
@@ -29,6 +30,7 @@ enum ineffective_reason {
     REASON_ORPHAN,   /* P2: owner deleted or missing */
     REASON_DANGLING, /* P6: refers to something deleted */
     REASON_INVALID,  /* P3, P7: a value this version refuses */
+    REASON_WITHHELD, /* crashed the process that took it over */
 };
 
 const char *ineffective_reason_name(enum ineffective_reason reason);
@@ -40,11 +42,13 @@ struct effective {
     char *reason_text;                           /* a sentence, or NULL */
     uint64_t claim_hlc, claim_stream, claim_seq; /* of its creation facet */
     unsigned open_conflicts;                     /* facets with more than one entry */
+    uint64_t revision; /* hash over the dots of all facets: differs after any change */
 };
 
 /* ---- building -------------------------------------------------------------------------------
  */
 
+/* All at once; for changes see projection.h. */
 struct configuration_builder *configuration_builder_new(void);
 /* Facets of one object may come in any order and mixed with others. */
 bool configuration_builder_add(struct configuration_builder *builder,

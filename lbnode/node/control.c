@@ -33,10 +33,10 @@ static void take_message(struct control *control,
     switch (message->type) {
     case MESSAGE_SNAPSHOT:
         if (fd_count == 1)
-            projection_adopt(control, ((const struct message_snapshot *)body)->generation,
-                             fds[0]);
+            control_projection_adopt(
+                control, ((const struct message_snapshot *)body)->generation, fds[0]);
         break;
-    case MESSAGE_RUNNING: projection_take_running(control, body); break;
+    case MESSAGE_RUNNING: control_projection_take_running(control, body); break;
     case MESSAGE_PROCESS: control_take_process(control, body); break;
     case MESSAGE_BIND_RESULT: control_take_bind_result(control, body); break;
     case MESSAGE_VRRP_STATUS: control_take_vrrp_status(control, body); break;
@@ -66,7 +66,7 @@ static void on_closed(void *context)
 
 static void on_applied(void *context, uint64_t position)
 {
-    projection_update(context, position);
+    control_projection_update(context, position);
 }
 
 static void on_event(void *context, enum event_code code, const char *text)
@@ -144,7 +144,7 @@ static bool open_all(struct control *control, struct error *error)
         return false;
     /* The board is read before health hears of the snapshot: what comes after is news. */
     bool watching = verdicts_start(control);
-    projection_update(control, replication_position(control->replication));
+    control_projection_update(control, replication_position(control->replication));
     if (!watching || !control->configuration)
         return error_set(error, ERROR_INTERNAL, "Out of memory.");
     if (replication_start(control->replication, error) != 0)
@@ -171,7 +171,7 @@ static void close_all(struct control *control)
     if (control->replication)
         replication_close(control->replication);
     verdicts_free(control);
-    projection_free(control);
+    control_projection_free(control);
     channel_free(control->channel);
     if (control->state)
         event_ring_free(control->state->events);

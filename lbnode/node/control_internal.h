@@ -67,12 +67,13 @@ void control_forget_groups(struct control *control, const struct message_list *s
 /* ---- control_projection.c ---- */
 
 /* A snapshot that the supervisor had from the control process before this one. */
-void projection_adopt(struct control *control, uint64_t generation, int fd);
+void control_projection_adopt(struct control *control, uint64_t generation, int fd);
 /* The replicated state changed: the configuration follows at once, since the next request may
  * name what this one made; snapshots follow at most every SNAPSHOT_PAUSE_MS. */
-void projection_update(struct control *control, uint64_t position);
-void projection_take_running(struct control *control, const struct message_running *running);
-void projection_free(struct control *control);
+void control_projection_update(struct control *control, uint64_t position);
+void control_projection_take_running(struct control *control,
+                                     const struct message_running *running);
+void control_projection_free(struct control *control);
 
 /* ---- control_verdicts.c ---- */
 

@@ -142,7 +142,7 @@ static void build_later(struct loop_timer *timer)
     build(CONTAINER_OF(timer, struct control, build_timer));
 }
 
-void projection_update(struct control *control, uint64_t position)
+void control_projection_update(struct control *control, uint64_t position)
 {
     if (!replace_configuration(control, position) || control->build_timer.active)
         return;
@@ -154,7 +154,7 @@ void projection_update(struct control *control, uint64_t position)
         loop_timer_start(control->loop, &control->build_timer, next_ms - now_ms, build_later);
 }
 
-void projection_adopt(struct control *control, uint64_t generation, int fd)
+void control_projection_adopt(struct control *control, uint64_t generation, int fd)
 {
     struct error error = {0};
     const struct snapshot *snapshot = snapshot_open(fd, &error);
@@ -167,14 +167,15 @@ void projection_adopt(struct control *control, uint64_t generation, int fd)
     snapshot_close(snapshot);
 }
 
-void projection_take_running(struct control *control, const struct message_running *running)
+void control_projection_take_running(struct control *control,
+                                     const struct message_running *running)
 {
     control->state->running_generation = running->generation;
     if (running->generation == control->state->built_generation && control->built_position > 0)
         replication_set_running(control->replication, control->built_position);
 }
 
-void projection_free(struct control *control)
+void control_projection_free(struct control *control)
 {
     loop_timer_stop(&control->build_timer);
     message_list_free(&control->election);
