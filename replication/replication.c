@@ -136,7 +136,7 @@ static void perform(struct replication *replication, struct core_action *action)
     switch (action->kind) {
     case CORE_PERSIST: writer_commit(replication->writer, &action->batch); break;
     case CORE_SEND:
-        if (replication->transport)
+        if (replication->transport && !core_was_removed(replication->core))
             transport_send(replication->transport, &action->peer, action->frame_type,
                            (struct bytes){action->body, action->body_size}, action->bulk);
         break;
