@@ -166,7 +166,7 @@ static const struct command commands[] = {
                   "POOL", 1, run_resource_create, NULL, "POOL", 1, NULL, "POOL NAME", 2, NULL),
     {.noun = "member", .verb = "add", .positional = "POOL ADDRESS:PORT...",
      .positional_minimum = 2, .positional_maximum = POSITIONAL_MAXIMUM,
-     .summary = "add several members at once, named after their addresses",
+     .summary = "add several members at once, named after address and port",
      .type = RESOURCE_MEMBER, .options = add_options, .changes = true, .run = run_member_add},
     RESOURCE_ROWS("healthmonitor", RESOURCE_HEALTH_MONITOR, "health monitor",
                   "POOL", 1, run_monitor_create, NULL, "", 0, NULL, "NAME|POOL", 1, NULL),

@@ -62,7 +62,7 @@ bool run_monitor_create(struct context *context, struct error *error)
 static struct json_value *new_member(const char *text, int64_t weight, struct error *error)
 {
     struct ip_endpoint endpoint;
-    char address[IP_ADDRESS_TEXT_SIZE];
+    char address[IP_ADDRESS_TEXT_SIZE], name[IP_ENDPOINT_TEXT_SIZE];
     if (!ip_endpoint_parse(text, 0, &endpoint)) {
         error_set(error, ERROR_USAGE,
                   "'%s' is not ADDRESS:PORT, such as 10.0.0.11:8080 or "
@@ -72,7 +72,8 @@ static struct json_value *new_member(const char *text, int64_t weight, struct er
     }
     struct json_value *member = json_value_object();
     ip_address_format(&endpoint.address, address);
-    json_value_set_text(member, "name", address);
+    ip_endpoint_format(&endpoint, name); /* two ports of one host stay two names */
+    json_value_set_text(member, "name", name);
     json_value_set_text(member, "address", address);
     json_value_set_number(member, "protocol_port", endpoint.port);
     if (weight >= 0)

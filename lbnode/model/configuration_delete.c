@@ -68,9 +68,11 @@ static bool delete_load_balancer(const struct configuration *configuration,
                      configuration_child(configuration, id, RESOURCE_POOL, 0))) {
         char text[UUID_TEXT_SIZE];
         uuid_format(id, text);
-        return error_set(error, ERROR_INVALID,
-                         "Validation failure: Cannot delete Load Balancer %s - it has children",
-                         text);
+        return error_set(
+            error, ERROR_INVALID,
+            "Validation failure: Cannot delete Load Balancer %s - it has children; "
+            "delete them first, or all at once with cascade",
+            text);
     }
     for (size_t i = 0; (at = configuration_child(configuration, id, RESOURCE_POOL, i)); i++) {
         if (!delete_pool(configuration, at->resource, changes))

@@ -230,8 +230,8 @@ static void several_members_are_one_change(void **state)
     const struct step steps[] = {
         {"GET /v2.0/lbaas/pools?name=workers", ANSWER("200 OK", "", POOLS)},
         {"PUT /v2.0/lbaas/pools/p1/members?additive_only=true {\"members\": [{\"name\": "
-         "\"10.0.0.1\", \"address\": \"10.0.0.1\", \"protocol_port\": 80}, {\"name\": "
-         "\"fd00::1\", \"address\": \"fd00::1\", \"protocol_port\": 81}]}",
+         "\"10.0.0.1:80\", \"address\": \"10.0.0.1\", \"protocol_port\": 80}, {\"name\": "
+         "\"[fd00::1]:81\", \"address\": \"fd00::1\", \"protocol_port\": 81}]}",
          ANSWER("202 Accepted", "", "")},
         {"GET /v2.0/lbaas/pools/p1/members", ANSWER("200 OK", "", "{\"members\": []}")},
     };

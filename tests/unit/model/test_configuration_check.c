@@ -213,7 +213,9 @@ static void a_load_balancer_with_children_needs_cascade(void **context)
     char id[UUID_TEXT_SIZE], sentence[160];
     uuid_format(&scene.ids.web, id);
     snprintf(sentence, sizeof(sentence),
-             "Validation failure: Cannot delete Load Balancer %s - it has children", id);
+             "Validation failure: Cannot delete Load Balancer %s - it has children; "
+             "delete them first, or all at once with cascade",
+             id);
     assert_false(delete_object(&scene, scene.ids.web, false, &error));
     assert_int_equal(error.kind, ERROR_INVALID);
     assert_string_equal(error.text, sentence);
