@@ -51,14 +51,16 @@ def has_tests(folder):
         return False
 
 
-def build(folder, options):
-    """True when FOLDER is built with its tests."""
+def build(folder, options, werror):
+    """True when FOLDER is built with its tests; with WERROR, without a single warning."""
     if not os.path.exists(os.path.join(ROOT, folder, "build.ninja")):
         steps = [["meson", "setup", folder, "-Dtests=enabled", *options]]
     elif not has_tests(folder):
         steps = [["meson", "setup", "--reconfigure", folder, "-Dtests=enabled", *options]]
     else:
         steps = []
+    if werror:
+        steps.append(["meson", "configure", folder, "-Dwerror=true"])
     for step in steps + [["ninja", "-C", folder]]:
         done = run(*step)
         if done.returncode:
@@ -188,6 +190,7 @@ def parse():
     parser = argparse.ArgumentParser(prog="tests/run", description=__doc__)
     parser.add_argument("--suite", action="append", choices=SUITES, help="this suite only; may be repeated")
     parser.add_argument("--sanitize", action="store_true", help="AddressSanitizer and UBSan, in build-asan")
+    parser.add_argument("--werror", action="store_true", help="a compiler warning fails the build")
     parser.add_argument("--only", metavar="PATTERN", help="scenarios whose name contains PATTERN")
     return parser.parse_args()
 
@@ -196,7 +199,7 @@ def main():
     options = parse()
     folder = "build-asan" if options.sanitize else "build"
     count, started = Count(), time.monotonic()
-    if build(folder, SANITIZE if options.sanitize else []):
+    if build(folder, SANITIZE if options.sanitize else [], options.werror):
         for suite in options.suite or SUITES:
             before = time.monotonic()
             if suite == "scenario":
