@@ -227,6 +227,16 @@ const struct facet_table *core_facets(const struct core *core)
     return &core->facets;
 }
 
+struct facet_changes *core_changes(struct core *core)
+{
+    return &core->facets.changes;
+}
+
+void core_changes_taken(struct core *core)
+{
+    facet_changes_taken(&core->facets);
+}
+
 const struct roster *core_roster(const struct core *core)
 {
     return &core->roster;

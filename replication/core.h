@@ -143,6 +143,9 @@ bool core_wants_stage(const struct core *core);
 bool core_is_initialised(const struct core *core);
 const struct genesis *core_genesis(const struct core *core);
 const struct facet_table *core_facets(const struct core *core);
+/* What a reader that follows the facets has not taken yet. */
+struct facet_changes *core_changes(struct core *core);
+void core_changes_taken(struct core *core);
 const struct roster *core_roster(const struct core *core);
 const struct vv *core_vector(const struct core *core);  /* applied */
 const struct vv *core_durable(const struct core *core); /* on disk, clipped to cut-offs */

@@ -180,6 +180,29 @@ static void drop_covered(const struct object *object,
     state->count = kept;
 }
 
+static void note_changed(struct facet_table *table, struct object *object)
+{
+    struct facet_changes *changes = &table->changes;
+    if (object->changed || !changes->followed)
+        return;
+    object->changed = true;
+    changes->ids =
+        memory_grow(changes->ids, changes->count, &changes->capacity, sizeof(*changes->ids));
+    changes->ids[changes->count++] = object->id;
+}
+
+void facet_changes_taken(struct facet_table *table)
+{
+    struct facet_changes *changes = &table->changes;
+    for (size_t i = 0; i < changes->count; i++) {
+        struct object *object = uuid_map_get(&table->objects, &changes->ids[i]);
+        if (object)
+            object->changed = false;
+    }
+    changes->count = 0;
+    changes->followed = true;
+}
+
 enum facet_effect facet_apply(struct facet_table *table,
                               const struct record_op *op,
                               uint32_t op_index,
@@ -189,6 +212,7 @@ enum facet_effect facet_apply(struct facet_table *table,
     struct object *object = make_object(table, &op->object_id);
     struct facet_state *state = make_facet(object, op->facet);
     size_t before = state->count;
+    note_changed(table, object);
     drop_covered(object, state, stamp, batch);
     struct facet_entry *entry = append_entry(state);
     *entry = (struct facet_entry){
@@ -326,5 +350,6 @@ void facet_table_free(struct facet_table *table)
         free(object);
     }
     uuid_map_free(&table->objects);
+    free(table->changes.ids);
     *table = (struct facet_table){0};
 }

@@ -36,10 +36,19 @@ struct object {
     struct uuid id;
     struct facet_state *facets; /* ascending by number */
     size_t count, capacity;
+    bool changed; /* stands in the table's list */
+};
+
+/* Objects that changed since the last facet_changes_taken, each once. */
+struct facet_changes {
+    bool followed; /* false: nobody took any yet, and all objects are news */
+    struct uuid *ids;
+    size_t count, capacity;
 };
 
 struct facet_table {
     struct uuid_map objects;
+    struct facet_changes changes;
 };
 
 /* What a record's ops share. */
@@ -74,6 +83,8 @@ const struct facet_entry *facet_winner(const struct facet_state *state);
 bool facet_object_counts(const struct facet_table *table, const struct object *object);
 /* Sum mod 2^256 of the entries' hashes over objects that count (replication.md 7.2). */
 void facet_state_hash(const struct facet_table *table, uint8_t out[HASH_SIZE]);
+/* Nothing is news any more; from now on changes are listed. */
+void facet_changes_taken(struct facet_table *table);
 void facet_table_free(struct facet_table *table);
 
 #endif

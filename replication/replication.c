@@ -409,85 +409,11 @@ const char *replication_node_name(const struct replication *replication)
     return replication->settings.node_name;
 }
 
-void replication_visit_facets(const struct replication *replication,
-                              bool (*visit)(void *context, const struct raw_facet *facet),
-                              void *context)
-{
-    const struct object *object;
-    const struct facet_table *table = core_facets(replication->core);
-    for (size_t i = 0; (object = uuid_map_next(&table->objects, &i));) {
-        for (size_t f = 0; f < object->count; f++) {
-            const struct facet_state *state = &object->facets[f];
-            const struct facet_entry *winner = facet_winner(state);
-            const struct raw_facet raw = {
-                .object_id = object->id,
-                .owner = winner->owner,
-                .type = winner->type,
-                .facet = state->facet,
-                .value = {winner->value, winner->value_size},
-                .hlc = winner->hlc,
-                .stream = winner->dot.stream,
-                .seq = winner->dot.seq,
-                .entry_count = (unsigned)state->count,
-            };
-            if (!visit(context, &raw))
-                return;
-        }
-    }
-}
-
 void replication_visit_peers(const struct replication *replication,
                              void (*visit)(void *context, const struct peer_view *peer),
                              void *context)
 {
     core_visit_peers(replication->core, replication_now(replication), visit, context);
-}
-
-static struct conflict_entry view_of(const struct facet_entry *entry, bool is_active)
-{
-    return (struct conflict_entry){
-        .value = {entry->value, entry->value_size},
-        .wall_ms = entry->wall_ms,
-        .node_id = entry->node_id,
-        .author = entry->author,
-        .is_active = is_active,
-    };
-}
-
-static void visit_conflict(const struct object *object,
-                           const struct facet_state *state,
-                           void (*visit)(void *context, const struct conflict_view *conflict),
-                           void *context)
-{
-    const struct facet_entry *winner = facet_winner(state);
-    struct conflict_entry *entries = memory_new(state->count * sizeof(*entries));
-    size_t count = 0;
-    entries[count++] = view_of(winner, true);
-    for (size_t i = 0; i < state->count; i++)
-        if (&state->entries[i] != winner)
-            entries[count++] = view_of(&state->entries[i], false);
-    const struct conflict_view view = {
-        .object_id = object->id,
-        .type = winner->type,
-        .facet = state->facet,
-        .entries = entries,
-        .entry_count = count,
-    };
-    visit(context, &view);
-    free(entries);
-}
-
-void replication_visit_conflicts(const struct replication *replication,
-                                 void (*visit)(void *context,
-                                               const struct conflict_view *conflict),
-                                 void *context)
-{
-    const struct object *object;
-    const struct facet_table *table = core_facets(replication->core);
-    for (size_t i = 0; (object = uuid_map_next(&table->objects, &i));)
-        for (size_t f = 0; f < object->count; f++)
-            if (object->facets[f].count > 1)
-                visit_conflict(object, &object->facets[f], visit, context);
 }
 
 void replication_state_hash(const struct replication *replication, uint8_t out[32])

@@ -142,6 +142,21 @@ void replication_visit_facets(const struct replication *replication,
                               bool (*visit)(void *context, const struct raw_facet *facet),
                               void *context);
 
+/* What changed since replication_visit_changed was called last. ALL: everything there is, and
+ * what the caller knew is void (the first time, and after the state was loaded anew). */
+struct changed_objects {
+    bool all;
+    const struct uuid *ids; /* each once; valid until the next turn of the loop */
+    size_t count;
+};
+
+struct changed_objects replication_changed(const struct replication *replication);
+/* As replication_visit_facets, for the changed objects alone, each with all its facets; they
+ * are no longer news then. */
+void replication_visit_changed(struct replication *replication,
+                               bool (*visit)(void *context, const struct raw_facet *facet),
+                               void *context);
+
 enum peer_state {
     PEER_NEVER_SEEN,
     PEER_IS_ALIVE,
@@ -185,6 +200,12 @@ void replication_visit_conflicts(const struct replication *replication,
                                  void (*visit)(void *context,
                                                const struct conflict_view *conflict),
                                  void *context);
+
+/* Every facet of one object with all its entries, whether in conflict or not. */
+void replication_visit_entries(const struct replication *replication,
+                               const struct uuid *object_id,
+                               void (*visit)(void *context, const struct conflict_view *facet),
+                               void *context);
 
 /* Hash over the raw state: equal on nodes that have the same changes. */
 void replication_state_hash(const struct replication *replication, uint8_t out[32]);

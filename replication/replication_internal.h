@@ -1,4 +1,5 @@
-/* What the driver's files share: replication.c (opening, stepping the core, reading),
+/* What the driver's files share: replication.c (opening, stepping the core),
+ * replication_view.c (reading the facets),
  * membership.c (init, tokens, join), transport.c (sockets). */
 #ifndef REPLICATION_REPLICATION_INTERNAL_H
 #define REPLICATION_REPLICATION_INTERNAL_H

@@ -8,11 +8,13 @@
 
 #include "lbnode/admin/admin_server.h"
 #include "lbnode/loop/channel.h"
+#include "lbnode/model/projection.h"
 #include "lbnode/node/control.h"
 #include "lbnode/node/message_list.h"
 
 enum {
-    SNAPSHOT_PAUSE_MS = 5, /* between two builds of a snapshot */
+    SNAPSHOT_PAUSE_MS = 5, /* at least, between two builds of a snapshot */
+    SNAPSHOT_REST = 20,    /* and this many times what the last one took */
     VERDICT_POLL_MS = 100,
     VERDICT_PUBLISH_ALL_MS = 30000,
 };
@@ -26,16 +28,18 @@ struct control {
     struct admin_server *admin;
     struct node_state *state; /* what admin sees */
 
-    struct configuration *configuration;
+    struct projection *projection;
+    const struct configuration *configuration; /* of the projection */
     struct slot_map *slots;
     uint64_t position;       /* of the replicated state in `configuration` */
     uint64_t built_position; /* in the last snapshot */
-    uint64_t built_at_ms;
+    uint64_t built_at_ms, build_pause_ms;
     struct loop_timer build_timer;
     struct message_list election; /* the last set that the supervisor got */
 
     struct uuid *member_ids; /* sorted; of the configuration */
     size_t member_count;
+    bool members_changed;    /* member_ids must be made anew before use */
     uint64_t seen_changes;   /* of the verdict board */
     uint64_t *seen_verdicts; /* MEMBER_SLOTS words as last reported */
     uint64_t published_at_ms;
@@ -78,8 +82,8 @@ void control_projection_free(struct control *control);
 /* ---- control_verdicts.c ---- */
 
 bool verdicts_start(struct control *control);
-/* The configuration was replaced. */
-void verdicts_reindex(struct control *control);
+/* Members came, went or changed. */
+void verdicts_members_changed(struct control *control);
 void verdicts_import(struct control *control,
                      const uint8_t member_key[8],
                      const struct shared_verdict *verdict);

@@ -2,6 +2,7 @@
 
 #include "lbnode/base/bytes.h"
 #include "lbnode/base/log.h"
+#include "lbnode/base/monotime.h"
 #include "lbnode/node/vrrp_set.h"
 
 #include <stdlib.h>
@@ -11,46 +12,31 @@
 /* ---- configuration --------------------------------------------------------------------------
  */
 
-struct collecting {
-    struct configuration_builder *builder;
-    bool good;
-};
-
-static bool collect(void *context, const struct raw_facet *facet)
+static bool add_facet(void *context, const struct raw_facet *facet)
 {
-    struct collecting *collecting = context;
-    collecting->good = configuration_builder_add(collecting->builder, facet);
-    return collecting->good;
+    return projection_add(context, facet);
 }
 
-static struct configuration *project(const struct replication *replication)
+/* Only what changed since the last time, if anything is known of then. */
+static void follow_changes(struct control *control, uint64_t position)
 {
-    struct collecting collecting = {configuration_builder_new(), true};
-    if (!collecting.builder)
-        return NULL;
-    if (replication)
-        replication_visit_facets(replication, collect, &collecting);
-    struct configuration *configuration = configuration_builder_finish(collecting.builder);
-    if (collecting.good)
-        return configuration;
-    configuration_free(configuration);
-    return NULL;
-}
-
-static bool replace_configuration(struct control *control, uint64_t position)
-{
-    struct configuration *configuration = project(control->replication);
-    if (!configuration) {
-        log_error("no memory for the new configuration; the last one stays");
-        return false;
+    struct projection *old = NULL;
+    if (!control->projection || replication_changed(control->replication).all) {
+        old = control->projection;
+        control->projection = projection_new();
     }
-    struct configuration *before = control->configuration;
-    control->configuration = configuration;
-    control->state->configuration = configuration;
+    if (control->projection)
+        replication_visit_changed(control->replication, add_facet, control->projection);
+    if (!control->projection || !projection_apply(control->projection)) {
+        log_error("no memory for the new configuration; starting again");
+        abort();
+    }
+    control->configuration = projection_configuration(control->projection);
+    control->state->configuration = control->configuration;
     control->position = position;
-    configuration_free(before);
-    verdicts_reindex(control);
-    return true;
+    if (projection_take_changed(control->projection) & 1u << RESOURCE_MEMBER || old)
+        verdicts_members_changed(control);
+    projection_free(old);
 }
 
 /* ---- snapshot -------------------------------------------------------------------------------
@@ -130,11 +116,18 @@ static void send_election(struct control *control)
 /* ---- from outside ---------------------------------------------------------------------------
  */
 
+/* Building takes a small share of a core, however often the configuration changes and however
+ * large it is. */
 static void build(struct control *control)
 {
+    uint64_t start_us = monotime_now_us();
     control->built_at_ms = loop_now_ms(control->loop);
     build_snapshot(control);
     send_election(control);
+    uint64_t cost_ms = (monotime_now_us() - start_us) / 1000;
+    control->build_pause_ms = SNAPSHOT_PAUSE_MS;
+    if (cost_ms * SNAPSHOT_REST > control->build_pause_ms)
+        control->build_pause_ms = cost_ms * SNAPSHOT_REST;
 }
 
 static void build_later(struct loop_timer *timer)
@@ -144,10 +137,11 @@ static void build_later(struct loop_timer *timer)
 
 void control_projection_update(struct control *control, uint64_t position)
 {
-    if (!replace_configuration(control, position) || control->build_timer.active)
+    follow_changes(control, position);
+    if (control->build_timer.active)
         return;
     uint64_t now_ms = loop_now_ms(control->loop);
-    uint64_t next_ms = control->built_at_ms + SNAPSHOT_PAUSE_MS;
+    uint64_t next_ms = control->built_at_ms + control->build_pause_ms;
     if (control->built_at_ms == 0 || now_ms >= next_ms)
         build(control);
     else
@@ -180,5 +174,5 @@ void control_projection_free(struct control *control)
     loop_timer_stop(&control->build_timer);
     message_list_free(&control->election);
     slot_map_free(control->slots);
-    configuration_free(control->configuration);
+    projection_free(control->projection);
 }

@@ -157,9 +157,15 @@ static size_t count_members(const struct configuration *configuration)
     return count;
 }
 
-void verdicts_reindex(struct control *control)
+void verdicts_members_changed(struct control *control)
+{
+    control->members_changed = true;
+}
+
+static void sort_members(struct control *control)
 {
     size_t count = count_members(control->configuration);
+    control->members_changed = false;
     free(control->member_ids);
     control->member_ids = count > 0 ? calloc(count, sizeof(*control->member_ids)) : NULL;
     control->member_count = control->member_ids ? count : 0;
@@ -171,8 +177,10 @@ void verdicts_reindex(struct control *control)
               compare_ids);
 }
 
-static const struct uuid *find_member(const struct control *control, const uint8_t key[8])
+static const struct uuid *find_member(struct control *control, const uint8_t key[8])
 {
+    if (control->members_changed)
+        sort_members(control);
     size_t low = 0, high = control->member_count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;

@@ -221,6 +221,28 @@ static void stored_entries_load_back_equal(void **state)
     facet_table_free(&loaded);
 }
 
+static void changed_objects_are_listed_once_until_taken(void **state)
+{
+    struct facet_table table = {0};
+    const struct uuid other = {{2}}, none = {0};
+    struct made first = record_of(1, 1, 1), second = record_of(1, 2, 2);
+    apply(&table, &first, 10, "a");
+    assert_false(table.changes.followed); /* all is news */
+    facet_changes_taken(&table);
+    assert_true(table.changes.followed);
+    apply(&table, &first, 11, "a");
+    apply(&table, &second, 10, "b");
+    apply_owned(&table, &second, &other, &none, 10, (struct bytes){(const uint8_t *)"c", 1});
+    assert_int_equal(table.changes.count, 2);
+    assert_true(uuid_equal(&table.changes.ids[0], &object_id));
+    assert_true(uuid_equal(&table.changes.ids[1], &other));
+    facet_changes_taken(&table);
+    assert_int_equal(table.changes.count, 0);
+    apply(&table, &second, 12, "d");
+    assert_int_equal(table.changes.count, 1);
+    facet_table_free(&table);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -233,6 +255,7 @@ int main(void)
         cmocka_unit_test(equal_clocks_are_decided_by_the_stream),
         cmocka_unit_test(what_is_deleted_or_orphaned_does_not_count_in_the_hash),
         cmocka_unit_test(stored_entries_load_back_equal),
+        cmocka_unit_test(changed_objects_are_listed_once_until_taken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

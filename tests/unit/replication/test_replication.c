@@ -211,6 +211,58 @@ static void require_replica_refuses_without_a_peer(void **state)
     assert_int_equal(fixture->applied, 1);
 }
 
+struct followed {
+    struct uuid ids[64];
+    size_t count;
+};
+
+static bool note_object(void *context, const struct raw_facet *facet)
+{
+    struct followed *followed = context;
+    if (facet->facet == FACET_LIFE)
+        followed->ids[followed->count++] = facet->object_id;
+    return true;
+}
+
+static void a_reader_gets_everything_first_and_then_what_changed(void **state)
+{
+    struct fixture *fixture = *state;
+    struct uuid object = uuid_random(), none = {0};
+    struct followed all = {0}, news = {0};
+    initialise(fixture);
+    assert_true(replication_changed(fixture->replication).all);
+    replication_visit_changed(fixture->replication, note_object, &all);
+    assert_int_equal(all.count, 2); /* the node and the group */
+    submit_member_like(fixture, &object, &none, 7);
+    struct changed_objects changed = replication_changed(fixture->replication);
+    assert_false(changed.all);
+    assert_int_equal(changed.count, 1);
+    assert_true(uuid_equal(&changed.ids[0], &object));
+    replication_visit_changed(fixture->replication, note_object, &news);
+    assert_int_equal(news.count, 1);
+    assert_true(uuid_equal(&news.ids[0], &object));
+    assert_int_equal(replication_changed(fixture->replication).count, 0);
+}
+
+static void count_entries(void *context, const struct conflict_view *facet)
+{
+    assert_int_equal(facet->entry_count, 1);
+    assert_string_equal(facet->entries[0].author, "ann");
+    assert_true(facet->entries[0].is_active);
+    (*(unsigned *)context)++;
+}
+
+static void the_entries_of_an_object_tell_who_wrote_them(void **state)
+{
+    struct fixture *fixture = *state;
+    struct uuid object = uuid_random(), none = {0};
+    unsigned facets = 0;
+    initialise(fixture);
+    submit_member_like(fixture, &object, &none, 7);
+    replication_visit_entries(fixture->replication, &object, count_entries, &facets);
+    assert_int_equal(facets, 2);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -221,6 +273,8 @@ int main(void)
         TEST(a_committed_change_is_there_after_a_restart),
         TEST(the_same_change_id_is_done_once),
         TEST(require_replica_refuses_without_a_peer),
+        TEST(a_reader_gets_everything_first_and_then_what_changed),
+        TEST(the_entries_of_an_object_tell_who_wrote_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
