@@ -212,13 +212,15 @@ class Lab:
             raise LabError("token create on %s: %s" % (node, result.stderr.strip()))
         return result.stdout.strip()
 
-    def form(self):
-        for node in self.node_names():
+    def form(self, nodes=None):
+        """Makes the first NODES, or all, one cluster."""
+        members = self.node_names()[:nodes]
+        for node in members:
             self.start(node)
         first = self.lbnode("lb1", "init")
         if first.returncode:
             raise LabError("init on lb1: " + (first.stderr or first.stdout).strip())
-        for node in self.node_names()[1:]:
+        for node in members[1:]:
             joined = self.lbnode(node, "join", self.token("lb1"))
             if joined.returncode:
                 raise LabError("join on %s: %s" % (node, (joined.stderr or joined.stdout).strip()))

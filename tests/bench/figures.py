@@ -43,7 +43,7 @@ class Figures:
         self.name, self.values, self.noise, self.about = name, {}, [], {}
 
     def describe(self, figure, unit, bar, on="ratio", summary=statistics.median):
-        """OK means: the RATIO to the peer, or lbnode's own "value", is at most BAR."""
+        """OK means: the RATIO to the peer, or lbnode's own "value", is at most BAR (None: no bar)."""
         self.about[figure] = (unit, bar, on, summary)
 
     def add(self, figure, system, value):
@@ -60,7 +60,8 @@ class Figures:
                 continue
             mine, peer = summary(ours), summary(theirs) if theirs else None
             ratio = mine / peer if peer else None
-            good = (ratio if on == "ratio" else mine) is not None and (ratio if on == "ratio" else mine) <= bar
+            judged = ratio if on == "ratio" else mine
+            good = None if bar is None else judged is not None and judged <= bar
             yield figure, unit, mine, peer, ratio, bar, on, good, spread(ours), spread(theirs)
 
     def finish(self, peer_name):
@@ -70,7 +71,7 @@ class Figures:
         for figure, unit, mine, peer, ratio, bar, on, good, own_spread, peer_spread in self.rows():
             print("%-28s %-6s %10.1f %14s %7s %14s %4s   %.0f %%, peer %.0f %%" % (
                 figure, unit, mine, "-" if peer is None else "%.1f" % peer, "-" if ratio is None else "%.2f" % ratio,
-                "%s <= %g" % (on, bar), "yes" if good else "NO", own_spread, peer_spread))
+                "-" if bar is None else "%s <= %g" % (on, bar), {None: "-", True: "yes", False: "NO"}[good], own_spread, peer_spread))
             out[figure] = {"lbnode": mine, "peer": peer, "ratio": ratio, "bar": bar, "ok": good}
         noise = 100 * statistics.median(self.noise or [0])
         print("noise: other programs took %.0f %% of this machine (median, just before each measurement); %d cores\n"
