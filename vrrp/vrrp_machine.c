@@ -13,11 +13,23 @@ uint32_t vrrp_skew_us(uint8_t priority, uint32_t interval_us)
     return (uint32_t)((uint64_t)(256 - priority) * interval_us / 256);
 }
 
-uint32_t vrrp_machine_dead_time_us(const struct vrrp_machine *machine)
+uint32_t vrrp_machine_standard_us(const struct vrrp_machine *machine)
 {
     uint32_t interval_us = machine->active_interval_us;
-    return 3 * interval_us + vrrp_skew_us(machine->settings.priority, interval_us) +
+    return 3 * interval_us + vrrp_skew_us(machine->settings.priority, interval_us);
+}
+
+uint32_t vrrp_machine_dead_time_us(const struct vrrp_machine *machine)
+{
+    return dead_time_us(&machine->dead_time, vrrp_machine_standard_us(machine)) +
            machine->settings.tie_delay_us;
+}
+
+uint64_t vrrp_machine_due_us(const struct vrrp_machine *machine)
+{
+    bool grace = machine->linger == VRRP_LINGER_GRACE;
+    return grace && machine->linger_until_us < machine->deadline_us ? machine->linger_until_us
+                                                                    : machine->deadline_us;
 }
 
 uint32_t vrrp_machine_listen_time_us(const struct vrrp_machine *machine)
@@ -46,7 +58,17 @@ static unsigned enter(struct vrrp_machine *machine, enum vrrp_state state, uint6
 {
     machine->state = state;
     machine->since_us = now_us;
+    machine->hand_over_until_us = 0;
+    dead_time_interrupt(&machine->dead_time);
     return VRRP_ACTION_STATE_CHANGED;
+}
+
+/* Addresses that only lingered go now. */
+static unsigned end_linger(struct vrrp_machine *machine)
+{
+    bool lingered = machine->linger != VRRP_LINGER_NONE;
+    machine->linger = VRRP_LINGER_NONE;
+    return lingered ? VRRP_ACTION_REMOVE_ADDRESSES : 0;
 }
 
 static void listen_dead_time(struct vrrp_machine *machine, uint64_t now_us)
@@ -56,15 +78,19 @@ static void listen_dead_time(struct vrrp_machine *machine, uint64_t now_us)
 
 static void follow(struct vrrp_machine *machine, const struct vrrp_event *advert, uint64_t now)
 {
+    if (!ip_address_equal(&machine->active_address, &advert->source))
+        dead_time_interrupt(&machine->dead_time);
     machine->active_interval_us = advert->interval_us;
     machine->active_address = advert->source;
+    dead_time_arrival(&machine->dead_time, vrrp_machine_standard_us(machine), now);
     listen_dead_time(machine, now);
 }
 
 static struct vrrp_actions advertise(struct vrrp_machine *machine, uint64_t now_us)
 {
     machine->deadline_us = now_us + machine->settings.advert_interval_us;
-    return (struct vrrp_actions){VRRP_ACTION_SEND_ADVERT, machine->settings.priority};
+    return (struct vrrp_actions){.set = VRRP_ACTION_SEND_ADVERT,
+                                 .advert_priority = machine->settings.priority};
 }
 
 static struct vrrp_actions take_over(struct vrrp_machine *machine, uint64_t now_us)
@@ -72,6 +98,8 @@ static struct vrrp_actions take_over(struct vrrp_machine *machine, uint64_t now_
     machine->active_interval_us = machine->settings.advert_interval_us;
     machine->active_address = machine->settings.own_address;
     machine->became_active_count++;
+    machine->linger = VRRP_LINGER_NONE;
+    machine->handed_over = false;
     struct vrrp_actions actions = advertise(machine, now_us);
     actions.set |=
         VRRP_ACTION_ADD_ADDRESSES | VRRP_ACTION_ANNOUNCE | enter(machine, VRRP_ACTIVE, now_us);
@@ -84,9 +112,8 @@ give_up(struct vrrp_machine *machine, enum vrrp_state state, uint64_t now_us)
 {
     machine->active_address = (struct ip_address){0};
     machine->deadline_us = VRRP_NO_DEADLINE;
-    return (struct vrrp_actions){VRRP_ACTION_SEND_ADVERT | VRRP_ACTION_REMOVE_ADDRESSES |
-                                     enter(machine, state, now_us),
-                                 0};
+    return (struct vrrp_actions){.set = VRRP_ACTION_SEND_ADVERT | VRRP_ACTION_REMOVE_ADDRESSES |
+                                        enter(machine, state, now_us)};
 }
 
 static struct vrrp_actions
@@ -94,21 +121,24 @@ any_eligible(struct vrrp_machine *machine, const struct vrrp_event *event, uint6
 {
     machine->active_interval_us = machine->settings.advert_interval_us;
     machine->deadline_us = now_us + vrrp_machine_listen_time_us(machine);
-    return (struct vrrp_actions){VRRP_ACTION_GREET | enter(machine, VRRP_BACKUP, now_us), 0};
+    return (struct vrrp_actions){.set =
+                                     VRRP_ACTION_GREET | enter(machine, VRRP_BACKUP, now_us)};
 }
 
 static struct vrrp_actions
 any_ineligible(struct vrrp_machine *machine, const struct vrrp_event *event, uint64_t now_us)
 {
     machine->deadline_us = VRRP_NO_DEADLINE;
-    return (struct vrrp_actions){enter(machine, VRRP_FAULT, now_us), 0};
+    return (struct vrrp_actions){.set =
+                                     end_linger(machine) | enter(machine, VRRP_FAULT, now_us)};
 }
 
 static struct vrrp_actions
 any_stop(struct vrrp_machine *machine, const struct vrrp_event *event, uint64_t now_us)
 {
     machine->deadline_us = VRRP_NO_DEADLINE;
-    return (struct vrrp_actions){enter(machine, VRRP_INITIALIZE, now_us), 0};
+    return (struct vrrp_actions){.set = end_linger(machine) |
+                                        enter(machine, VRRP_INITIALIZE, now_us)};
 }
 
 /* Outside the election adverts only tell people who is active. */
@@ -128,7 +158,8 @@ initialize_resume(struct vrrp_machine *machine, const struct vrrp_event *event, 
     if (event->resume_state != VRRP_BACKUP)
         return nothing;
     listen_dead_time(machine, now_us);
-    return (struct vrrp_actions){VRRP_ACTION_GREET | enter(machine, VRRP_BACKUP, now_us), 0};
+    return (struct vrrp_actions){.set =
+                                     VRRP_ACTION_GREET | enter(machine, VRRP_BACKUP, now_us)};
 }
 
 /* A timer that comes later than a whole dead time means that we were not running: what the
@@ -139,42 +170,103 @@ backup_timer(struct vrrp_machine *machine, const struct vrrp_event *event, uint6
     if (now_us < machine->deadline_us)
         return nothing;
     if (now_us - machine->deadline_us > vrrp_machine_dead_time_us(machine)) {
+        dead_time_interrupt(&machine->dead_time);
         listen_dead_time(machine, now_us);
         return nothing;
     }
+    dead_time_expired(&machine->dead_time, &machine->active_address, now_us);
     return take_over(machine, now_us);
 }
 
 static bool may_preempt(const struct vrrp_machine *machine, uint64_t now_us)
 {
-    return machine->settings.preempt &&
+    return machine->settings.preempt && !machine->handed_over &&
            now_us - machine->since_us >= machine->settings.preempt_delay_us;
 }
 
 /* A resignation counts only from the node that we follow: another one that gives up (the loser
- * of a double ownership) changes nothing. */
+ * of a double ownership) changes nothing. Repeated, it does not put the end off. */
+static void
+hear_resignation(struct vrrp_machine *machine, const struct vrrp_event *event, uint64_t now_us)
+{
+    bool known = machine->active_address.family != 0;
+    uint64_t end_us = now_us + machine->settings.tie_delay_us +
+                      vrrp_skew_us(machine->settings.priority, machine->active_interval_us);
+    if (known && !ip_address_equal(&machine->active_address, &event->source))
+        return;
+    machine->active_address = (struct ip_address){0};
+    dead_time_interrupt(&machine->dead_time);
+    if (known || end_us < machine->deadline_us)
+        machine->deadline_us = end_us;
+}
+
 static struct vrrp_actions
 backup_advert(struct vrrp_machine *machine, const struct vrrp_event *event, uint64_t now_us)
 {
+    struct vrrp_actions actions = nothing;
     if (event->priority == 0) {
-        bool known = machine->active_address.family != 0;
-        if (known && !ip_address_equal(&machine->active_address, &event->source))
-            return nothing;
-        uint32_t skew_us =
-            vrrp_skew_us(machine->settings.priority, machine->active_interval_us);
-        machine->active_address = (struct ip_address){0};
-        machine->deadline_us = now_us + skew_us + machine->settings.tie_delay_us;
-        return nothing;
+        hear_resignation(machine, event, now_us);
+        return actions;
     }
+    if (machine->linger == VRRP_LINGER_UNHEARD)
+        actions.set = end_linger(machine);
     if (event->priority >= machine->settings.priority || !may_preempt(machine, now_us))
         follow(machine, event, now_us);
-    return nothing;
+    return actions;
+}
+
+static struct vrrp_actions
+backup_demote(struct vrrp_machine *machine, const struct vrrp_event *event, uint64_t now_us)
+{
+    if (machine->deadline_us < now_us + event->hold_us)
+        machine->deadline_us = now_us + event->hold_us;
+    return (struct vrrp_actions){.set = end_linger(machine)};
+}
+
+/* ---- active ----------------------------------------------------------------------------- */
+
+/* While nobody has taken over yet: silent but for the resignation, which may have been lost. */
+static struct vrrp_actions ask_for_taker(struct vrrp_machine *machine, uint64_t now_us)
+{
+    machine->deadline_us = now_us + machine->settings.advert_interval_us;
+    return (struct vrrp_actions){.set = VRRP_ACTION_SEND_ADVERT,
+                                 .advert_to = machine->hand_over_to};
+}
+
+static struct vrrp_actions
+active_hand_over(struct vrrp_machine *machine, const struct vrrp_event *event, uint64_t now_us)
+{
+    machine->hand_over_to = event->source;
+    machine->hand_over_until_us =
+        now_us + VRRP_HAND_OVER_INTERVALS * (uint64_t)machine->settings.advert_interval_us;
+    return ask_for_taker(machine, now_us);
 }
 
 static struct vrrp_actions
 active_timer(struct vrrp_machine *machine, const struct vrrp_event *event, uint64_t now_us)
 {
-    return now_us < machine->deadline_us ? nothing : advertise(machine, now_us);
+    if (now_us < machine->deadline_us)
+        return nothing;
+    if (now_us < machine->hand_over_until_us)
+        return ask_for_taker(machine, now_us);
+    struct vrrp_actions actions = advertise(machine, now_us);
+    if (machine->hand_over_until_us)
+        actions.set |= VRRP_ACTION_NO_TAKER;
+    machine->hand_over_until_us = 0;
+    return actions;
+}
+
+/* The peer that was asked is active now: its announcement is on its way, and what we have begun
+ * ends here. */
+static struct vrrp_actions
+let_go(struct vrrp_machine *machine, const struct vrrp_event *advert, uint64_t now_us)
+{
+    struct vrrp_actions actions = {.set = enter(machine, VRRP_BACKUP, now_us)};
+    machine->handed_over = true;
+    machine->linger = VRRP_LINGER_GRACE;
+    machine->linger_until_us = now_us + VRRP_GRACE_US;
+    follow(machine, advert, now_us);
+    return actions;
 }
 
 static bool beats_us(const struct vrrp_machine *machine, const struct vrrp_event *advert)
@@ -187,13 +279,14 @@ static bool beats_us(const struct vrrp_machine *machine, const struct vrrp_event
 static struct vrrp_actions
 active_advert(struct vrrp_machine *machine, const struct vrrp_event *event, uint64_t now_us)
 {
+    if (machine->hand_over_until_us)
+        return event->priority ? let_go(machine, event, now_us) : nothing;
     struct vrrp_actions actions = advertise(machine, now_us);
-    if (event->priority == 0)
-        return actions;
-    if (beats_us(machine, event)) {
-        follow(machine, event, now_us);
+    if (event->priority && beats_us(machine, event)) {
         actions.set |= VRRP_ACTION_REMOVE_ADDRESSES | enter(machine, VRRP_BACKUP, now_us);
+        follow(machine, event, now_us);
     } else {
+        /* Whoever resigns has had the addresses until now. */
         actions.set |= VRRP_ACTION_ANNOUNCE;
     }
     return actions;
@@ -215,8 +308,18 @@ active_stop(struct vrrp_machine *machine, const struct vrrp_event *event, uint64
 static struct vrrp_actions
 active_yield(struct vrrp_machine *machine, const struct vrrp_event *event, uint64_t now_us)
 {
+    if (machine->hand_over_until_us)
+        return nothing;
     struct vrrp_actions actions = give_up(machine, VRRP_BACKUP, now_us);
     listen_dead_time(machine, now_us);
+    return actions;
+}
+
+static struct vrrp_actions
+active_demote(struct vrrp_machine *machine, const struct vrrp_event *event, uint64_t now_us)
+{
+    struct vrrp_actions actions = give_up(machine, VRRP_BACKUP, now_us);
+    machine->deadline_us = now_us + event->hold_us;
     return actions;
 }
 
@@ -234,6 +337,7 @@ static const handler handlers[][VRRP_EVENT_COUNT] = {
             [VRRP_EVENT_INELIGIBLE] = any_ineligible,
             [VRRP_EVENT_TIMER] = backup_timer,
             [VRRP_EVENT_ADVERT] = backup_advert,
+            [VRRP_EVENT_DEMOTE] = backup_demote,
             [VRRP_EVENT_STOP] = any_stop,
         },
     [VRRP_ACTIVE] =
@@ -242,6 +346,8 @@ static const handler handlers[][VRRP_EVENT_COUNT] = {
             [VRRP_EVENT_TIMER] = active_timer,
             [VRRP_EVENT_ADVERT] = active_advert,
             [VRRP_EVENT_YIELD] = active_yield,
+            [VRRP_EVENT_HAND_OVER] = active_hand_over,
+            [VRRP_EVENT_DEMOTE] = active_demote,
             [VRRP_EVENT_STOP] = active_stop,
         },
     [VRRP_FAULT] =
@@ -260,19 +366,43 @@ static bool overslept(const struct vrrp_machine *machine, uint64_t now_us)
            now_us - machine->deadline_us > 2 * (uint64_t)machine->settings.advert_interval_us;
 }
 
+/* It resigns, which is no claim: whoever has not noticed yet takes over at once, and whoever
+ * has learns that we were alive. The addresses stay until somebody else is heard: on a node
+ * that is alone, or whose peers did not notice, clients lose nothing but the time of the sleep.
+ */
+static struct vrrp_actions wake_up(struct vrrp_machine *machine, uint64_t now_us)
+{
+    machine->active_address = (struct ip_address){0};
+    listen_dead_time(machine, now_us);
+    machine->linger = VRRP_LINGER_UNHEARD;
+    return (struct vrrp_actions){.set = VRRP_ACTION_SEND_ADVERT |
+                                        enter(machine, VRRP_BACKUP, now_us)};
+}
+
+/* The end of the grace: the resignation makes the new owner announce again, for clients that
+ * have been told our link address meanwhile. */
+static struct vrrp_actions end_grace(struct vrrp_machine *machine)
+{
+    return (struct vrrp_actions){.set = VRRP_ACTION_SEND_ADVERT | end_linger(machine)};
+}
+
 struct vrrp_actions
 vrrp_machine_step(struct vrrp_machine *machine, const struct vrrp_event *event, uint64_t now_us)
 {
     struct vrrp_actions before = nothing;
-    if (overslept(machine, now_us)) {
-        machine->active_address = (struct ip_address){0};
-        listen_dead_time(machine, now_us);
-        before.set = VRRP_ACTION_REMOVE_ADDRESSES | enter(machine, VRRP_BACKUP, now_us);
-    }
-    bool own = event->kind == VRRP_EVENT_ADVERT &&
-               ip_address_equal(&event->source, &machine->settings.own_address);
+    bool advert = event->kind == VRRP_EVENT_ADVERT;
+    if (advert && ip_address_equal(&event->source, &machine->settings.own_address))
+        return nothing;
+    if (overslept(machine, now_us))
+        before = wake_up(machine, now_us);
+    if (machine->linger == VRRP_LINGER_GRACE && now_us >= machine->linger_until_us)
+        before = end_grace(machine);
+    if (advert && dead_time_heard(&machine->dead_time, &event->source, now_us))
+        before.set |= VRRP_ACTION_FALSE_TAKEOVER;
     handler handle = handlers[machine->state][event->kind];
-    struct vrrp_actions actions = handle && !own ? handle(machine, event, now_us) : nothing;
+    struct vrrp_actions actions = handle ? handle(machine, event, now_us) : nothing;
+    if (actions.set & VRRP_ACTION_ADD_ADDRESSES)
+        before.set &= ~(unsigned)VRRP_ACTION_REMOVE_ADDRESSES;
     actions.set |= before.set;
     return actions;
 }

@@ -1,15 +1,17 @@
 /* The election of one virtual router (RFC 9568 6.4 with errata 7947-8301), pure: state, event
  * and time in, actions out; times in microseconds of one monotonic clock. One virtual router is
  * one VRRP group in one address family.
- * Beyond the RFC: a fault state for a node that cannot serve; no preemption unless asked; an
- * owner that was silent for so long that a peer may have taken over listens before it speaks
- * again; the loser of a double ownership speaks once more, so that the winner notices and
- * announces. */
+ * Beyond the RFC: a fault state for a node that cannot serve; no preemption unless asked; a
+ * dead time that adapts (dead_time.h); an owner that was silent for so long that a peer may
+ * have taken over listens before it speaks again; the loser of a double ownership speaks once
+ * more, so that the winner notices and announces; a planned hand-over, in which the addresses
+ * are on both nodes for a moment. */
 #ifndef VRRP_VRRP_MACHINE_H
 #define VRRP_VRRP_MACHINE_H
 
 #include "lbnode/base/ip_address.h"
 #include "lbnode/model/message.h"
+#include "vrrp/dead_time.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,6 +22,12 @@ enum {
     /* A machine that starts to listen hears nothing while its peers' kernels resolve its link
      * address, which they retry once a second: so long it stays backup at least. */
     VRRP_LISTEN_MINIMUM_US = 1000000,
+    /* After a hand-over the old owner goes on answering what it has begun. Shorter than the
+     * lifetime of an address, which nobody renews meanwhile. */
+    VRRP_GRACE_US = 1000000,
+    /* How many intervals an owner waits for somebody to take over; fewer than the dead time of
+     * those that were not asked. */
+    VRRP_HAND_OVER_INTERVALS = 2,
 };
 
 struct vrrp_machine_settings {
@@ -33,10 +41,23 @@ struct vrrp_machine_settings {
     struct ip_address own_address; /* source of our adverts */
 };
 
+/* Addresses that are still on this node although it is not active. */
+enum vrrp_linger {
+    VRRP_LINGER_NONE,
+    VRRP_LINGER_UNHEARD, /* after a sleep: until another active node is heard */
+    VRRP_LINGER_GRACE,   /* after a hand-over: for VRRP_GRACE_US */
+};
+
 struct vrrp_machine {
     struct vrrp_machine_settings settings; /* may be changed between steps */
     enum vrrp_state state;
-    uint64_t deadline_us;             /* when to give VRRP_EVENT_TIMER, or VRRP_NO_DEADLINE */
+    uint64_t deadline_us; /* of the state's timer, or VRRP_NO_DEADLINE */
+    struct dead_time dead_time;
+    enum vrrp_linger linger;
+    uint64_t linger_until_us;         /* GRACE */
+    uint64_t hand_over_until_us;      /* ACTIVE; 0: no hand-over is going on */
+    struct ip_address hand_over_to;   /* family 0: whoever is best */
+    bool handed_over;                 /* no preemption until we were active again */
     uint64_t since_us;                /* of the state */
     uint32_t active_interval_us;      /* of the active node that we heard last */
     struct ip_address active_address; /* of that node; ours while active; family 0: unknown */
@@ -46,9 +67,13 @@ struct vrrp_machine {
 enum vrrp_event_kind {
     VRRP_EVENT_ELIGIBLE,   /* this node can serve */
     VRRP_EVENT_INELIGIBLE, /* it cannot */
-    VRRP_EVENT_TIMER,      /* the deadline has come; harmless when early */
+    VRRP_EVENT_TIMER,      /* something is due; harmless when early */
     VRRP_EVENT_ADVERT,
-    VRRP_EVENT_YIELD,  /* hand over if active, but stay in the election */
+    VRRP_EVENT_YIELD,     /* hand over if active, but stay in the election */
+    VRRP_EVENT_HAND_OVER, /* planned switch: let a peer take over, then yield */
+    /* Somebody else is known to be the better active node, though we do not hear its adverts:
+     * yield, and do not take over for HOLD_US. */
+    VRRP_EVENT_DEMOTE,
     VRRP_EVENT_STOP,   /* leave the election in an orderly way */
     VRRP_EVENT_RESUME, /* first event: continue in the state of a process that died */
     VRRP_EVENT_COUNT
@@ -56,10 +81,11 @@ enum vrrp_event_kind {
 
 struct vrrp_event {
     enum vrrp_event_kind kind;
-    /* ADVERT */
+    /* ADVERT: sender. HAND_OVER: who is to take over; family 0: whoever is best */
     struct ip_address source;
     uint8_t priority;
     uint32_t interval_us;
+    uint32_t hold_us; /* DEMOTE */
     /* RESUME */
     enum vrrp_state resume_state;
     struct ip_address resume_active_address;
@@ -73,11 +99,14 @@ enum vrrp_action {
     VRRP_ACTION_REMOVE_ADDRESSES = 8,
     VRRP_ACTION_ANNOUNCE = 16, /* start the schedule of gratuitous ARP or unsolicited NA */
     VRRP_ACTION_STATE_CHANGED = 32,
+    VRRP_ACTION_FALSE_TAKEOVER = 64, /* tell people: the dead time was too short */
+    VRRP_ACTION_NO_TAKER = 128,      /* tell people: nobody took over, we go on */
 };
 
 struct vrrp_actions {
     unsigned set; /* of enum vrrp_action */
     uint8_t advert_priority;
+    struct ip_address advert_to; /* family 0: to all */
 };
 
 /* Begins in VRRP_INITIALIZE, waiting for VRRP_EVENT_ELIGIBLE or VRRP_EVENT_RESUME. */
@@ -91,8 +120,12 @@ struct vrrp_actions vrrp_machine_step(struct vrrp_machine *machine,
 
 /* Skew_Time of RFC 9568 6.1 for PRIORITY at INTERVAL_US. */
 uint32_t vrrp_skew_us(uint8_t priority, uint32_t interval_us);
-/* Active_Down_Interval plus the tie delay: silence after which we take over. */
+/* Active_Down_Interval of RFC 9568 6.1. */
+uint32_t vrrp_machine_standard_us(const struct vrrp_machine *machine);
+/* What has become of it (dead_time.h) plus the tie delay: silence after which we take over. */
 uint32_t vrrp_machine_dead_time_us(const struct vrrp_machine *machine);
+/* When to give VRRP_EVENT_TIMER, or VRRP_NO_DEADLINE. */
+uint64_t vrrp_machine_due_us(const struct vrrp_machine *machine);
 /* How long a machine listens after it became able to serve. */
 uint32_t vrrp_machine_listen_time_us(const struct vrrp_machine *machine);
 

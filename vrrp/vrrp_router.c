@@ -249,6 +249,21 @@ static void report_state(struct vrrp_router *router, struct vrrp_host *host)
     vrrp_router_send_status(router, host);
 }
 
+static void report_surprises(struct vrrp_router *router, struct vrrp_host *host, unsigned set)
+{
+    const char *name = router->group.name;
+    if (set & VRRP_ACTION_FALSE_TAKEOVER)
+        vrrp_report_event(&host->report, EVENT_VRRP_FALSE_TAKEOVER,
+                          "group %s (IPv%u) was taken over from a node that was alive; for 10 "
+                          "minutes this node waits %.0f ms",
+                          name, router->family,
+                          vrrp_machine_dead_time_us(&router->machine) / 1000.0);
+    if (set & VRRP_ACTION_NO_TAKER)
+        vrrp_report_event(&host->report, EVENT_VRRP_NO_TAKER,
+                          "no node took group %s (IPv%u) over; this node goes on", name,
+                          router->family);
+}
+
 void vrrp_router_step(struct vrrp_router *router,
                       struct vrrp_host *host,
                       const struct vrrp_event *event,
@@ -258,7 +273,7 @@ void vrrp_router_step(struct vrrp_router *router,
     if (actions.set & VRRP_ACTION_GREET)
         vrrp_router_greet(router, host);
     if (actions.set & VRRP_ACTION_SEND_ADVERT)
-        vrrp_router_send_advert(router, host, actions.advert_priority);
+        vrrp_router_send_advert(router, host, actions.advert_priority, &actions.advert_to);
     if (actions.set & VRRP_ACTION_ADD_ADDRESSES)
         vrrp_router_add_addresses(router, host);
     if (actions.set & VRRP_ACTION_REMOVE_ADDRESSES)
@@ -269,12 +284,13 @@ void vrrp_router_step(struct vrrp_router *router,
     }
     if (actions.set & VRRP_ACTION_STATE_CHANGED)
         report_state(router, host);
+    report_surprises(router, host, actions.set);
 }
 
 void vrrp_router_run_due(struct vrrp_router *router, struct vrrp_host *host, uint64_t now_us)
 {
     struct vrrp_event timer = {.kind = VRRP_EVENT_TIMER};
-    if (now_us >= router->machine.deadline_us)
+    if (now_us >= vrrp_machine_due_us(&router->machine))
         vrrp_router_step(router, host, &timer, now_us);
     announce_due(router, host, now_us);
 }
@@ -282,8 +298,8 @@ void vrrp_router_run_due(struct vrrp_router *router, struct vrrp_host *host, uin
 uint64_t vrrp_router_due_us(const struct vrrp_router *router)
 {
     uint64_t announce_us = announce_schedule_due_us(&router->announcements);
-    return announce_us < router->machine.deadline_us ? announce_us
-                                                     : router->machine.deadline_us;
+    uint64_t machine_us = vrrp_machine_due_us(&router->machine);
+    return announce_us < machine_us ? announce_us : machine_us;
 }
 
 void vrrp_router_renew(struct vrrp_router *router, struct vrrp_host *host)
@@ -337,6 +353,8 @@ void vrrp_router_send_status(struct vrrp_router *router, struct vrrp_host *host)
         machine->state == VRRP_ACTIVE ? machine->settings.own_address : machine->active_address;
     status.since_wall_ms = router->since_wall_ms;
     status.dead_time_us = vrrp_machine_dead_time_us(machine);
+    dead_time_explain(&machine->dead_time, vrrp_machine_standard_us(machine),
+                      status.dead_time_reason, sizeof(status.dead_time_reason));
     for (size_t i = 0; i < router->vip_count; i++)
         status.address_count += router->passive || !router->vips[i].left_alone;
     status.adverts_sent = router->adverts_sent;

@@ -60,7 +60,8 @@ static bool is_in_reach(const struct vrrp_router *router,
 
 void vrrp_router_send_advert(struct vrrp_router *router,
                              struct vrrp_host *host,
-                             uint8_t priority)
+                             uint8_t priority,
+                             const struct ip_address *only)
 {
     uint8_t addresses[16 * VRRP_MAXIMUM_ADDRESSES];
     struct vrrp_packet packet = {
@@ -77,6 +78,8 @@ void vrrp_router_send_advert(struct vrrp_router *router,
         return;
     for (size_t i = 0; i < host->config.peer_count; i++) {
         const struct ip_address *peer = &host->config.peers[i].address;
+        if (only->family == router->family && !ip_address_equal(peer, only))
+            continue;
         if (is_in_reach(router, host, peer))
             send_to(router, &packet, peer);
         else

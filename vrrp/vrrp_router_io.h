@@ -7,7 +7,8 @@
 /* To every peer, with PRIORITY. */
 void vrrp_router_send_advert(struct vrrp_router *router,
                              struct vrrp_host *host,
-                             uint8_t priority);
+                             uint8_t priority,
+                             const struct ip_address *only);
 /* A gratuitous ARP or an unsolicited NA for each address. */
 void vrrp_router_announce(const struct vrrp_router *router, struct vrrp_host *host);
 /* Asks for the link address of each IPv4 peer, which learns ours by that. */

@@ -142,6 +142,7 @@ static struct json_value *vrrp_entry(const struct node_state *state,
     json_value_set_text(entry, "active_node", active_node(state, status));
     set_time(entry, "since", status->since_wall_ms);
     json_value_set(entry, "dead_time_ms", json_value_real(status->dead_time_us / 1000.0));
+    json_value_set_text(entry, "dead_time_reason", status->dead_time_reason);
     json_value_set(entry, "addresses", group_addresses(state, status));
     json_value_set_text(entry, "interface", status->interface);
     json_value_set_text(entry, "reason", status->reason);

@@ -30,6 +30,10 @@ enum event_level {
     ROW(VIP_FAILED, ERROR, "an address could not be added; the text says why")                 \
     ROW(VRRP_FAULT, ERROR,                                                                     \
         "this node cannot serve its addresses and stays out of the election")                  \
+    ROW(VRRP_FALSE_TAKEOVER, WARNING,                                                          \
+        "this node took over from a node that was alive; its dead time is doubled for a "      \
+        "while")                                                                               \
+    ROW(VRRP_NO_TAKER, WARNING, "a planned switch was given up: no node took over")            \
     ROW(VRRP_FOREIGN, WARNING, "an advert came from an address that is not in the roster")     \
     ROW(VRRP_BAD_PACKET, WARNING, "a malformed or unknown VRRP packet was dropped")            \
     ROW(MEMBER_ONLINE, INFO, "a member answers its health monitor")                            \

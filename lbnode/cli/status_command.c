@@ -83,6 +83,19 @@ static void print_nodes(const struct json_value *nodes)
         print_table("nodes", &table);
 }
 
+/* A backup's dead time is of interest, and why it is not as short as it could be. */
+static void add_state_here(struct table *table, const struct json_value *group)
+{
+    const char *state = text_or(group, "state", "-"), *reason = text_or(group, "reason", "");
+    const char *dead_time_reason = text_or(group, "dead_time_reason", "");
+    if (strcmp(state, "backup") == 0 && dead_time_reason[0])
+        table_addf(table, "here: %s, dead time %.0f ms (%s)", state,
+                   json_value_fraction(json_value_get(group, "dead_time_ms")),
+                   dead_time_reason);
+    else
+        table_addf(table, "here: %s%s%s", state, reason[0] ? ", " : "", reason);
+}
+
 static void print_vrrp(const struct json_value *groups)
 {
     struct table table;
@@ -97,8 +110,7 @@ static void print_vrrp(const struct json_value *groups)
                    (long long)json_value_number(json_value_get(group, "vrid")));
         table_addf(&table, "active: %s",
                    text_or(group, "active_node", text_or(group, "active_address", "nobody")));
-        table_addf(&table, "here: %s%s%s", text_or(group, "state", "-"),
-                   text_or(group, "reason", "")[0] ? ", " : "", text_or(group, "reason", ""));
+        add_state_here(&table, group);
         table_add(&table, addresses);
         free(addresses);
     }

@@ -152,7 +152,8 @@ struct message_vrrp_status {
     uint64_t adverts_sent, adverts_received, adverts_dropped;
     uint32_t became_active_count;
     char interface[IFNAMSIZ];
-    char reason[96]; /* why FAULT, or "" */
+    char reason[96];           /* why FAULT, or "" */
+    char dead_time_reason[96]; /* why the dead time is what it is */
 };
 
 /* vrrp -> supervisor: an address was added to or removed from an interface, so that somebody

@@ -1,9 +1,9 @@
-/* Elections of 2 to 5 nodes in virtual time: loss, reordering, cuts, pauses, restarts, nodes
- * that cannot serve. After each stretch of chaos comes a quiet, connected one; within the time
- * that the standard allows there must then be exactly one active node (none if no node can
- * serve), and it must stay the same one.
- *   sim_election [--seeds N] [--seed N]
- * One seed is one history: a failing one is told by number, and --seed N prints its trace. */
+/* Elections of 2 to 5 nodes in virtual time: loss, reordering, cuts, pauses, restarts, planned
+ * switches, demotions, nodes that cannot serve. After each stretch of chaos comes a quiet,
+ * connected one; within the time that the standard and the limits of adaptation allow there
+ * must then be exactly one active node (none if no node can serve), it must stay the same one,
+ * and in the end no other node may have the addresses. sim_election [--seeds N] [--seed N] One
+ * seed is one history: a failing one is told by number, and --seed N prints its trace. */
 #include "lbnode/base/bytes.h"
 #include "lbnode/base/parse_number.h"
 #include "lbnode/base/random.h"
@@ -20,6 +20,7 @@ enum {
     LATENCY_US = 1000,
     MARGIN_US = 20000,
     WATCH_US = 3000000,
+    HOLD_US = 1000000,
 };
 
 struct sim_node {
@@ -129,7 +130,8 @@ static uint64_t later(uint64_t a, uint64_t b)
 static uint64_t timer_due_us(const struct sim *sim, size_t node)
 {
     const struct sim_node *it = &sim->nodes[node];
-    return it->up ? later(it->machine.deadline_us, it->paused_until_us) : VRRP_NO_DEADLINE;
+    return it->up ? later(vrrp_machine_due_us(&it->machine), it->paused_until_us)
+                  : VRRP_NO_DEADLINE;
 }
 
 static uint64_t flight_due_us(const struct sim *sim, size_t index)
@@ -221,6 +223,23 @@ static void toggle_service(struct sim *sim, size_t node)
     give(sim, node, it->can_serve ? VRRP_EVENT_ELIGIBLE : VRRP_EVENT_INELIGIBLE);
 }
 
+/* To node TO; to whoever is best when TO is the node itself. */
+static void switch_to(struct sim *sim, size_t node, size_t to)
+{
+    struct vrrp_event event = {.kind = VRRP_EVENT_HAND_OVER};
+    if (to != node)
+        event.source = sim->nodes[to].machine.settings.own_address;
+    trace(sim, node, "hands over to", (unsigned)to);
+    step(sim, node, &event);
+}
+
+static void demote(struct sim *sim, size_t node)
+{
+    struct vrrp_event event = {.kind = VRRP_EVENT_DEMOTE, .hold_us = HOLD_US};
+    trace(sim, node, "is demoted", 0);
+    step(sim, node, &event);
+}
+
 static void cause_trouble(struct sim *sim)
 {
     size_t node = below(sim, sim->node_count);
@@ -232,7 +251,7 @@ static void cause_trouble(struct sim *sim)
     }
     if (!runs(sim, node))
         return;
-    switch (below(sim, 7)) {
+    switch (below(sim, 9)) {
     case 0:
         it->paused_until_us = sim->now_us + below(sim, 10 * (uint64_t)sim->interval_us);
         trace(sim, node, "pauses", (unsigned)(it->paused_until_us - sim->now_us));
@@ -248,6 +267,8 @@ static void cause_trouble(struct sim *sim)
     case 3: toggle_service(sim, node); break;
     case 4: restart_in_place(sim, node); break;
     case 5: give(sim, node, VRRP_EVENT_YIELD); break;
+    case 6: switch_to(sim, node, below(sim, sim->node_count)); break;
+    case 7: demote(sim, node); break;
     default: cut_or_heal(sim, node); break;
     }
 }
@@ -280,19 +301,26 @@ static void calm(struct sim *sim)
     }
 }
 
+/* The longest that a node may wait for a silent one (computed from the standard and the limits,
+ * not by the machine). */
+static uint64_t longest_dead_us(const struct sim *sim, const struct vrrp_machine *machine)
+{
+    uint64_t skew_us = (256u - machine->settings.priority) * (uint64_t)sim->interval_us / 256;
+    uint64_t standard_us = 3 * (uint64_t)sim->interval_us + skew_us;
+    return (later(standard_us, DEAD_TIME_GAP_LIMIT_US) << DEAD_TIME_DOUBLINGS) +
+           machine->settings.tie_delay_us;
+}
+
 /* By when the election must be over: the longest that any node may still listen or wait for a
- * silent owner (computed from the standard, not by the machine), one advert for the owners to
- * hear each other, and the network's latency. */
+ * silent owner, one advert for the owners to hear each other, and the network's latency. */
 static uint64_t settled_us(const struct sim *sim)
 {
-    uint64_t longest_us = 0, silence_us = 3 * (uint64_t)sim->interval_us;
+    uint64_t longest_us = 0;
     for (size_t i = 0; i < sim->node_count; i++) {
         const struct vrrp_machine *machine = &sim->nodes[i].machine;
-        uint64_t skew_us =
-            (256u - machine->settings.priority) * (uint64_t)sim->interval_us / 256;
-        uint64_t own_us = skew_us + machine->settings.tie_delay_us;
-        uint64_t listen_us = later(silence_us, VRRP_LISTEN_MINIMUM_US) + own_us;
-        longest_us = later(longest_us, silence_us + own_us);
+        uint64_t dead_us = longest_dead_us(sim, machine);
+        uint64_t listen_us = VRRP_LISTEN_MINIMUM_US + dead_us;
+        longest_us = later(longest_us, dead_us);
         if (sim->nodes[i].up && machine->state == VRRP_BACKUP &&
             machine->deadline_us > sim->now_us &&
             machine->deadline_us <= sim->now_us + listen_us)
@@ -331,6 +359,17 @@ static void reboot_another(struct sim *sim, size_t owner)
         boot(sim, node);
 }
 
+static bool nobody_lingers(struct sim *sim)
+{
+    for (size_t i = 0; i < sim->node_count; i++) {
+        if (sim->nodes[i].up && sim->nodes[i].machine.linger != VRRP_LINGER_NONE) {
+            snprintf(sim->failure, sizeof(sim->failure), "node %zu still has the addresses", i);
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool watch(struct sim *sim)
 {
     size_t owner = NODES_MAXIMUM, first = NODES_MAXIMUM;
@@ -352,7 +391,7 @@ static bool watch(struct sim *sim)
         }
         more = turn(sim, end_us);
     }
-    return true;
+    return nobody_lingers(sim);
 }
 
 static void prepare(struct sim *sim, uint64_t seed, bool verbose)

@@ -21,7 +21,7 @@ struct example {
 static const struct example examples[] = {
     {RESOURCE_VRRP_GROUP,
      "{" EXAMPLE_COMMON ", \"vrid\": 51, \"interface\": \"eth0\", \"preference\": {\"lb1\": "
-     "\"200\", \"lb2\": \"100\"}, \"advert_interval_ms\": 20, "
+     "\"200\", \"lb2\": \"100\"}, \"advert_interval_ms\": 250, "
      "\"preempt\": true, \"preempt_delay_s\": 5}"},
     {RESOURCE_LOAD_BALANCER,
      "{" EXAMPLE_COMMON ", \"project_id\": \"p1\", \"vip_address\": \"10.77.0.100\", "

@@ -97,6 +97,12 @@ static void every_state_takes_every_event_as_the_table_says(void **state)
         {VRRP_ACTIVE, VRRP_EVENT_TIMER, VRRP_ACTIVE, 0},
         {VRRP_ACTIVE, VRRP_EVENT_ADVERT, VRRP_BACKUP, GIVE_UP},
         {VRRP_ACTIVE, VRRP_EVENT_YIELD, VRRP_BACKUP, GIVE_UP},
+        {VRRP_ACTIVE, VRRP_EVENT_HAND_OVER, VRRP_ACTIVE, VRRP_ACTION_SEND_ADVERT},
+        {VRRP_ACTIVE, VRRP_EVENT_DEMOTE, VRRP_BACKUP, GIVE_UP},
+        {VRRP_BACKUP, VRRP_EVENT_HAND_OVER, VRRP_BACKUP, 0},
+        {VRRP_BACKUP, VRRP_EVENT_DEMOTE, VRRP_BACKUP, 0},
+        {VRRP_FAULT, VRRP_EVENT_HAND_OVER, VRRP_FAULT, 0},
+        {VRRP_FAULT, VRRP_EVENT_DEMOTE, VRRP_FAULT, 0},
         {VRRP_ACTIVE, VRRP_EVENT_STOP, VRRP_INITIALIZE, GIVE_UP},
         {VRRP_ACTIVE, VRRP_EVENT_RESUME, VRRP_ACTIVE, 0},
         {VRRP_FAULT, VRRP_EVENT_ELIGIBLE, VRRP_BACKUP, LISTEN},
@@ -175,7 +181,8 @@ static void preemption_waits_for_its_delay(void **state)
     }
     uint64_t last_us = now_us - INTERVAL_US;
     advert(&machine, 9, 50, now_us); /* no longer counts */
-    assert_int_equal(give(&machine, VRRP_EVENT_TIMER, last_us + DEAD_US).set, ACTIVE_NOW);
+    uint64_t end_us = last_us + vrrp_machine_dead_time_us(&machine);
+    assert_int_equal(give(&machine, VRRP_EVENT_TIMER, end_us).set, ACTIVE_NOW);
 }
 
 static void a_backup_follows_equal_priority_even_with_preemption(void **state)
@@ -237,7 +244,7 @@ static void an_active_node_answers_a_resignation_at_once(void **state)
 {
     struct vrrp_machine machine = in_state(VRRP_ACTIVE);
     struct vrrp_actions actions = advert(&machine, 9, 0, START_US + LISTEN_US + 1000);
-    assert_int_equal(actions.set, VRRP_ACTION_SEND_ADVERT);
+    assert_int_equal(actions.set, VRRP_ACTION_SEND_ADVERT | VRRP_ACTION_ANNOUNCE);
     assert_int_equal(actions.advert_priority, PRIORITY);
 }
 
@@ -289,15 +296,33 @@ static void our_own_adverts_are_ignored(void **state)
     assert_true(machine.deadline_us == deadline_us);
 }
 
-static void an_active_node_that_overslept_listens_first(void **state)
+/* An owner that has just woken from a sleep of three intervals; OUT_US: when. */
+static struct vrrp_machine woken(uint64_t *out_us)
 {
     struct vrrp_machine machine = in_state(VRRP_ACTIVE);
-    uint64_t woken_us = machine.deadline_us + 2 * INTERVAL_US + 1;
-    struct vrrp_actions actions = give(&machine, VRRP_EVENT_TIMER, woken_us);
-    assert_int_equal(actions.set, VRRP_ACTION_REMOVE_ADDRESSES | VRRP_ACTION_STATE_CHANGED);
+    *out_us = machine.deadline_us + 2 * INTERVAL_US + 1;
+    struct vrrp_actions actions = give(&machine, VRRP_EVENT_TIMER, *out_us);
+    assert_int_equal(actions.set, VRRP_ACTION_SEND_ADVERT | VRRP_ACTION_STATE_CHANGED);
+    assert_int_equal(actions.advert_priority, 0);
     assert_int_equal(machine.state, VRRP_BACKUP);
+    return machine;
+}
+
+static void an_active_node_that_overslept_listens_first(void **state)
+{
+    uint64_t woken_us;
+    struct vrrp_machine machine = woken(&woken_us);
     assert_int_equal(give(&machine, VRRP_EVENT_TIMER, woken_us + DEAD_US - 1).set, 0);
     assert_int_equal(give(&machine, VRRP_EVENT_TIMER, woken_us + DEAD_US).set, ACTIVE_NOW);
+}
+
+static void an_overslept_owner_drops_its_addresses_when_it_hears_another(void **state)
+{
+    uint64_t woken_us;
+    struct vrrp_machine machine = woken(&woken_us);
+    struct vrrp_actions actions = advert(&machine, 9, 1, woken_us + 1000);
+    assert_int_equal(actions.set, VRRP_ACTION_REMOVE_ADDRESSES);
+    assert_int_equal(advert(&machine, 9, 1, woken_us + 2000).set, 0);
 }
 
 static void an_advert_that_wakes_an_overslept_owner_is_followed(void **state)
@@ -305,8 +330,109 @@ static void an_advert_that_wakes_an_overslept_owner_is_followed(void **state)
     struct vrrp_machine machine = in_state(VRRP_ACTIVE);
     uint64_t woken_us = machine.deadline_us + 2 * INTERVAL_US + 1;
     struct vrrp_actions actions = advert(&machine, 9, 1, woken_us);
-    assert_int_equal(actions.set, VRRP_ACTION_REMOVE_ADDRESSES | VRRP_ACTION_STATE_CHANGED);
+    assert_int_equal(actions.set, GIVE_UP);
+    assert_int_equal(actions.advert_priority, 0);
     assert_true(machine.deadline_us == woken_us + DEAD_US);
+}
+
+static void a_late_advert_makes_the_dead_time_longer(void **state)
+{
+    struct vrrp_machine machine = following(200);
+    advert(&machine, 9, 200, START_US + 150000);
+    assert_int_equal(vrrp_machine_dead_time_us(&machine),
+                     600000 < DEAD_TIME_GAP_LIMIT_US ? 600000 : DEAD_TIME_GAP_LIMIT_US);
+    assert_true(machine.deadline_us == START_US + 150000 + vrrp_machine_dead_time_us(&machine));
+}
+
+static void a_node_that_was_alive_after_all_doubles_the_dead_time(void **state)
+{
+    struct vrrp_machine machine = following(PRIORITY);
+    uint64_t taken_us = machine.deadline_us;
+    assert_int_equal(give(&machine, VRRP_EVENT_TIMER, taken_us).set, ACTIVE_NOW);
+    struct vrrp_actions actions = advert(&machine, 9, 0, taken_us + 50000);
+    assert_true(actions.set & VRRP_ACTION_FALSE_TAKEOVER);
+    assert_int_equal(vrrp_machine_dead_time_us(&machine), 2 * DEAD_US);
+}
+
+static struct vrrp_actions hand_over(struct vrrp_machine *machine, uint8_t to, uint64_t now_us)
+{
+    struct vrrp_event event = {.kind = VRRP_EVENT_HAND_OVER, .source = node(to)};
+    return vrrp_machine_step(machine, &event, now_us);
+}
+
+static void a_hand_over_asks_and_keeps_the_addresses_until_somebody_took_over(void **state)
+{
+    struct vrrp_machine machine = in_state(VRRP_ACTIVE);
+    uint64_t now_us = START_US + LISTEN_US + 1000;
+    struct ip_address to = node(9);
+    struct vrrp_actions actions = hand_over(&machine, 9, now_us);
+    assert_int_equal(actions.set, VRRP_ACTION_SEND_ADVERT);
+    assert_int_equal(actions.advert_priority, 0);
+    assert_true(ip_address_equal(&actions.advert_to, &to));
+    assert_int_equal(machine.state, VRRP_ACTIVE);
+    actions = advert(&machine, 9, 1, now_us + 70000); /* whatever its priority */
+    assert_int_equal(actions.set, VRRP_ACTION_STATE_CHANGED);
+    assert_int_equal(machine.state, VRRP_BACKUP);
+}
+
+static void after_the_grace_the_addresses_go_and_the_new_owner_is_told(void **state)
+{
+    struct vrrp_machine machine = in_state(VRRP_ACTIVE);
+    uint64_t now_us = START_US + LISTEN_US + 1000;
+    hand_over(&machine, 9, now_us);
+    advert(&machine, 9, 1, now_us);
+    for (uint64_t us = INTERVAL_US; us < VRRP_GRACE_US; us += INTERVAL_US)
+        assert_int_equal(advert(&machine, 9, 1, now_us + us).set, 0);
+    assert_true(vrrp_machine_due_us(&machine) == now_us + VRRP_GRACE_US);
+    struct vrrp_actions actions = give(&machine, VRRP_EVENT_TIMER, now_us + VRRP_GRACE_US);
+    assert_int_equal(actions.set, VRRP_ACTION_SEND_ADVERT | VRRP_ACTION_REMOVE_ADDRESSES);
+    assert_int_equal(actions.advert_priority, 0);
+}
+
+static void a_hand_over_that_nobody_takes_is_given_up(void **state)
+{
+    struct vrrp_machine machine = in_state(VRRP_ACTIVE);
+    uint64_t now_us = START_US + LISTEN_US + 1000;
+    hand_over(&machine, 9, now_us);
+    struct vrrp_actions again = give(&machine, VRRP_EVENT_TIMER, now_us + INTERVAL_US);
+    assert_int_equal(again.set, VRRP_ACTION_SEND_ADVERT);
+    assert_int_equal(again.advert_priority, 0);
+    struct vrrp_actions end = give(&machine, VRRP_EVENT_TIMER, now_us + 2 * INTERVAL_US);
+    assert_int_equal(end.set, VRRP_ACTION_SEND_ADVERT | VRRP_ACTION_NO_TAKER);
+    assert_int_equal(end.advert_priority, PRIORITY);
+    assert_int_equal(machine.state, VRRP_ACTIVE);
+}
+
+static void a_node_that_handed_over_does_not_preempt(void **state)
+{
+    struct vrrp_machine machine = in_state(VRRP_ACTIVE);
+    uint64_t now_us = START_US + LISTEN_US + 1000;
+    machine.settings.preempt = true;
+    hand_over(&machine, 9, now_us);
+    advert(&machine, 9, 1, now_us);
+    advert(&machine, 9, 1, now_us + INTERVAL_US);
+    assert_true(machine.deadline_us ==
+                now_us + INTERVAL_US + vrrp_machine_dead_time_us(&machine));
+}
+
+static void a_repeated_resignation_does_not_put_the_takeover_off(void **state)
+{
+    struct vrrp_machine machine = following(200);
+    advert(&machine, 9, 0, START_US + 1000);
+    advert(&machine, 9, 0, START_US + 30000);
+    assert_true(machine.deadline_us == START_US + 1000 + SKEW_US);
+}
+
+static void a_demoted_node_stays_backup_for_the_hold(void **state)
+{
+    struct vrrp_machine machine = in_state(VRRP_ACTIVE);
+    struct vrrp_event demote = {.kind = VRRP_EVENT_DEMOTE, .hold_us = 1000000};
+    uint64_t now_us = START_US + LISTEN_US + 1000;
+    assert_int_equal(vrrp_machine_step(&machine, &demote, now_us).set, GIVE_UP);
+    assert_int_equal(machine.state, VRRP_BACKUP);
+    assert_true(machine.deadline_us == now_us + 1000000);
+    vrrp_machine_step(&machine, &demote, now_us + 500000);
+    assert_true(machine.deadline_us == now_us + 1500000);
 }
 
 static void an_owner_that_is_late_by_two_intervals_goes_on(void **state)
@@ -388,6 +514,15 @@ int main(void)
         cmocka_unit_test(our_own_adverts_are_ignored),
         cmocka_unit_test(an_active_node_that_overslept_listens_first),
         cmocka_unit_test(an_advert_that_wakes_an_overslept_owner_is_followed),
+        cmocka_unit_test(an_overslept_owner_drops_its_addresses_when_it_hears_another),
+        cmocka_unit_test(a_late_advert_makes_the_dead_time_longer),
+        cmocka_unit_test(a_node_that_was_alive_after_all_doubles_the_dead_time),
+        cmocka_unit_test(a_hand_over_asks_and_keeps_the_addresses_until_somebody_took_over),
+        cmocka_unit_test(after_the_grace_the_addresses_go_and_the_new_owner_is_told),
+        cmocka_unit_test(a_hand_over_that_nobody_takes_is_given_up),
+        cmocka_unit_test(a_node_that_handed_over_does_not_preempt),
+        cmocka_unit_test(a_repeated_resignation_does_not_put_the_takeover_off),
+        cmocka_unit_test(a_demoted_node_stays_backup_for_the_hold),
         cmocka_unit_test(an_owner_that_is_late_by_two_intervals_goes_on),
         cmocka_unit_test(a_backup_that_overslept_listens_again),
         cmocka_unit_test(a_restarted_owner_continues_in_place),
