@@ -7,15 +7,15 @@ the first one that is answered again."""
 import argparse
 import os
 import random
+import signal
 import sys
 import time
 
-from figures import Figures, version
+from figures import Figures, busy_share, version
 import namespaces as ns
 from lab import Lab, LabError, wait_until
 from prober import Prober
-
-VIP = "10.77.0.100"
+from failover_cases import CASES, VIP, settled, trial as case_trial
 
 HAPROXY = """global
   nbthread 1
@@ -68,11 +68,43 @@ class Lbnode:
             if done.returncode:
                 raise LabError(command + ": " + done.stderr)
 
+    def pids(self, node):
+        return self.lab.pids(node)
+
+    def process(self, node, role):
+        for pid in self.lab.pids(node):
+            if command_name(pid) == "lbnode-" + role:
+                return pid
+        return None
+
+    def proxy(self, node):
+        return self.process(node, "proxy")
+
+    def election(self, node):
+        return self.process(node, "vrrp")
+
+    def parent(self, node):
+        return self.lab.supervisor(node)
+
     def kill(self, node):
         self.lab.kill(node)
 
     def revive(self, node):
         self.lab.start(node)
+
+    def revive_proxy(self, node):
+        """It is restarted by itself."""
+
+    def forget(self, node):
+        """Addresses go by themselves."""
+
+    def stop(self, node):
+        ns.send_signal([self.parent(node)], signal.SIGTERM)
+
+    def switch(self, node):
+        done = self.lab.lbnode(node, "failover")
+        if done.returncode:
+            raise LabError("failover: " + done.stderr)
 
 
 class Keepalived:
@@ -87,25 +119,62 @@ class Keepalived:
                 file.write(KEEPALIVED % {"node": node, "advert": self.advert})
             self.revive(node)
 
+    def pids(self, node):
+        return ns.pids(self.lab.namespace(node))
+
+    def named(self, node, name):
+        return sorted(pid for pid in self.pids(node) if command_name(pid) == name)
+
+    def proxy(self, node):
+        return self.named(node, "haproxy")[-1]
+
+    def election(self, node):
+        """Its child, which the parent starts again."""
+        found = self.named(node, "keepalived")
+        return found[-1] if len(found) > 1 else None
+
+    def parent(self, node):
+        return self.named(node, "keepalived")[0]
+
     def kill(self, node):
-        ns.kill_as_one(ns.pids(self.lab.namespace(node)))
+        ns.kill_as_one(self.pids(node))
+
+    def forget(self, node):
+        """What a reboot does to a node: its address is gone."""
+        ns.ip(self.lab.namespace(node), "addr", "del", VIP + "/24", "dev", "eth0", check=False)
+
+    def stop(self, node):
+        for name in "keepalived", "haproxy":
+            ns.send_signal(self.named(node, name)[:1], signal.SIGTERM)
+            time.sleep(0.3)
+
+    def switch(self, node):
+        """An orderly stop of the election is the way to move the address."""
+        ns.send_signal([self.parent(node)], signal.SIGTERM)
+        time.sleep(1)
+        self.revive_election(node)
 
     def revive(self, node):
-        # What a reboot does to a node: its address is gone.
-        ns.ip(self.lab.namespace(node), "addr", "del", VIP + "/24", "dev", "eth0", check=False)
+        self.forget(node)
+        self.revive_proxy(node)
+        self.revive_election(node)
+
+    def revive_proxy(self, node):
         self.lab.spawn(node, "haproxy", "-db", "-f", self.lab.path(node, "haproxy.cfg"))
+
+    def revive_election(self, node):
         self.lab.spawn(node, "keepalived", "--dont-fork", "--vrrp", "--log-console",
                        "--use-file=" + self.lab.path(node, "keepalived.conf"),
                        "--pid=" + self.lab.path(node, "keepalived.pid"),
                        "--vrrp_pid=" + self.lab.path(node, "vrrp.pid"))
 
 
-def settled(lab):
-    """One owner, and it answers."""
-    if len(lab.holders(VIP)) != 1:
-        return False
-    got = lab.execute("client", "curl", "-s", "-m", "0.5", "http://%s/" % VIP)
-    return "Hello" in got.stdout
+def command_name(pid):
+    try:
+        with open("/proc/%d/comm" % pid) as file:
+            return file.read().strip()
+    except OSError:
+        return ""
 
 
 def trial(pair, figures):
@@ -140,10 +209,62 @@ def measure(systems, rounds, figures):
             print("round %d  %-22s %s" % (number + 1, pair.lab.name, report.line()), flush=True)
 
 
+def measure_cases(names, systems, rounds):
+    """One line per trial and system, then medians and worst values of each case."""
+    seen = {}
+    for number in range(rounds):
+        for case in names:
+            for label, pair in systems:
+                busy = busy_share()
+                halves = zip(("", "+return"), case_trial(pair, case))
+                for suffix, report in halves:
+                    if report:
+                        seen.setdefault((case + suffix, label), []).append(report)
+                        print("round %d  %-20s %-14s %s  (machine %2.0f %% busy before)" % (
+                            number + 1, case + suffix, label, report.line(), 100 * busy), flush=True)
+    print("%-22s %-16s %12s %12s %10s %10s" % ("case", "system", "median ms", "worst ms", "failed", "requests"))
+    for (case, label), reports in seen.items():
+        outages = sorted(report.outage_ms for report in reports)
+        print("%-22s %-16s %12.0f %12.0f %10d %10d" % (
+            case, label, outages[len(outages) // 2], outages[-1], sum(report.failed for report in reports),
+            sum(report.sent for report in reports)))
+
+
+def chosen_cases(text):
+    names = list(CASES) if text == "all" else text.split(",")
+    for name in names:
+        if name not in CASES:
+            sys.exit("bench: there is no case %s; known: %s" % (name, ", ".join(CASES)))
+    return names
+
+
+def run_cases(options):
+    names = chosen_cases(options.cases)
+    systems = [("lbnode", Lbnode(Lab("case-lbnode")))]
+    if not options.only_lbnode:
+        systems += [("keepalived 1 s", Keepalived(Lab("case-keep-1s"), "1")),
+                    ("keepalived 0.1 s", Keepalived(Lab("case-keep-01s"), "0.1"))]
+    try:
+        for _, pair in systems:
+            pair.lab.up(2, 2)
+            pair.prepare()
+        measure_cases(names, systems, options.rounds)
+    except LabError as error:
+        sys.exit("bench: %s" % error)
+    finally:
+        for _, pair in systems:
+            pair.lab.down()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--cases", metavar="A,B", help="instead: %s, or all" % ", ".join(CASES))
+    parser.add_argument("--only-lbnode", action="store_true", help="with --cases: without the peers")
     options = parser.parse_args()
+    if options.cases:
+        run_cases(options)
+        return
     figures = Figures("failover")
     for fast in "", "_fast":
         figures.describe("outage%s_median_ms" % fast, "ms", 1000, on="value")
