@@ -1,19 +1,16 @@
 #include "replication/replication_internal.h"
 
 #include "lbnode/base/monotime.h"
-#include "lbnode/base/random.h"
 #include "replication/join.h"
 #include "replication/memory.h"
 #include "replication/node_key.h"
 #include "replication/transport.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const size_t first_map_size = (size_t)1 << 30;
-static const uint8_t incarnation_key = 'i';
 
 struct core_now replication_now(const struct replication *replication)
 {
@@ -122,8 +119,10 @@ static void send_records(struct replication *replication, const struct core_acti
     struct bulk bulk = {replication, &action->peer};
     struct wire_writer end = {0};
     bool more = false;
-    pull_answer(replication->store, (struct bytes){action->body, action->body_size},
-                core_durable(replication->core), send_pulled, &bulk, &more);
+    int result =
+        pull_answer(replication->store, (struct bytes){action->body, action->body_size},
+                    core_durable(replication->core), send_pulled, &bulk, &more);
+    replication->damaged |= result == -EBADMSG || result == -ENOENT;
     wire_put_varint(&end, 1, more);
     transport_send(replication->transport, &action->peer, FRAME_PULL_END, wire_written(&end),
                    true);
@@ -134,7 +133,10 @@ static void perform(struct replication *replication, struct core_action *action)
 {
     const struct replication_handler *handler = &replication->handler;
     switch (action->kind) {
-    case CORE_PERSIST: writer_commit(replication->writer, &action->batch); break;
+    case CORE_PERSIST:
+        replication->committing = true;
+        writer_commit(replication->writer, &action->batch);
+        break;
     case CORE_SEND:
         if (replication->transport && !core_was_removed(replication->core))
             transport_send(replication->transport, &action->peer, action->frame_type,
@@ -160,7 +162,7 @@ static void perform(struct replication *replication, struct core_action *action)
     }
 }
 
-static void step_once(struct replication *replication, const struct core_event *event)
+void replication_step_once(struct replication *replication, const struct core_event *event)
 {
     struct core_actions actions = {0};
     core_step(replication->core, event, replication_now(replication), &actions);
@@ -169,82 +171,23 @@ static void step_once(struct replication *replication, const struct core_event *
     core_actions_free(&actions);
 }
 
-struct core *replication_load_core(struct replication *replication, struct error *error)
-{
-    const struct core_settings settings = {
-        .node_id = replication->node_id,
-        .key = replication->key,
-        .incarnation = replication->incarnation,
-        .random_seed = random_u64(),
-    };
-    return core_load(&settings, replication->store, replication_now(replication), error);
-}
-
-/* A commit failed. What the disk has is the truth; without it there is nothing to go on with.
- */
-static void reload(struct replication *replication)
-{
-    struct error error;
-    struct core *core = replication_load_core(replication, &error);
-    replication->reload = false;
-    if (!core) {
-        replication_event(replication, EVENT_STORAGE_DEGRADED, error.text);
-        return;
-    }
-    core_set_storage_problem(core, core_storage_problem(replication->core),
-                             replication_now(replication));
-    core_free(replication->core);
-    replication->core = core;
-    if (replication->handler.applied)
-        replication->handler.applied(replication->handler.context, core_position(core));
-}
-
 void replication_step(struct replication *replication, const struct core_event *event)
 {
     replication->depth++;
-    step_once(replication, event);
+    replication_step_once(replication, event);
     replication->depth--;
     if (replication->depth > 0)
         return;
-    if (replication->reload)
-        reload(replication);
+    replication_store_care(replication);
     replication->depth++;
     if (core_wants_stage(replication->core) || event->kind == CORE_TICK)
-        step_once(replication, &(struct core_event){.kind = CORE_STAGE});
+        replication_step_once(replication, &(struct core_event){.kind = CORE_STAGE});
     replication->depth--;
     transport_flush(replication->transport);
     schedule_tick(replication);
 }
 
-static void on_committed(void *context, int result)
-{
-    replication_step(context, &(struct core_event){.kind = CORE_PERSISTED, .result = result});
-}
-
 /* ---- opening and closing ---------------------------------------------------------------- */
-
-/* Raised and on disk before the first packet, so that no counter is ever used twice. */
-static bool raise_incarnation(struct replication *replication, struct error *error)
-{
-    struct bytes key = {&incarnation_key, 1};
-    struct wire_writer stored = {0};
-    uint8_t value[8];
-    uint64_t incarnation = walltime_now_ms();
-    if (replication->settings.incarnation > incarnation)
-        incarnation = replication->settings.incarnation;
-    if (store_get(replication->store, STORE_META, key, &stored) == 0 && stored.size == 8 &&
-        load_be64(stored.data) >= incarnation)
-        incarnation = load_be64(stored.data) + 1;
-    wire_writer_free(&stored);
-    struct store_batch batch = {0};
-    store_be64(value, incarnation);
-    store_batch_put(&batch, STORE_META, key, (struct bytes){value, sizeof(value)});
-    int result = store_commit(replication->store, &batch);
-    store_batch_free(&batch);
-    replication->incarnation = incarnation;
-    return result == 0 || error_set(error, ERROR_REFUSED, "the store cannot be written: %s",
-                                    strerror(-result));
-}
 
 static bool open_files(struct replication *replication, struct error *error)
 {
@@ -253,17 +196,7 @@ static bool open_files(struct replication *replication, struct error *error)
     replication->key = node_key_open(path, &replication->node_id, error);
     if (!replication->key)
         return false;
-    snprintf(path, sizeof(path), "%s/config.mdb", replication->settings.state_dir);
-    replication->store = store_lmdb_open(path, first_map_size, error);
-    if (!replication->store || !raise_incarnation(replication, error))
-        return false;
-    replication->core = replication_load_core(replication, error);
-    if (!replication->core)
-        return false;
-    replication->writer =
-        writer_new(replication->loop, replication->store, on_committed, replication);
-    return replication->writer ||
-           error_set(error, ERROR_INTERNAL, "the writer thread cannot be started");
+    return replication_store_open(replication, error);
 }
 
 struct replication *replication_open(struct loop *loop,
@@ -292,6 +225,7 @@ struct replication *replication_open(struct loop *loop,
 int replication_start(struct replication *replication, struct error *error)
 {
     int result = transport_start(replication, error);
+    replication_store_tell(replication);
     if (result == 0)
         replication_step(replication, &(struct core_event){.kind = CORE_TICK});
     return result;
@@ -306,9 +240,7 @@ void replication_close(struct replication *replication)
     join_client_cancel(replication);
     join_servers_cancel(replication);
     transport_free(replication->transport);
-    writer_free(replication->writer);
-    core_free(replication->core);
-    store_close(replication->store);
+    replication_store_close(replication);
     sign_key_free(replication->key);
     text_list_free(&replication->settings.addresses);
     free((char *)(uintptr_t)replication->settings.state_dir);

@@ -1,6 +1,6 @@
-/* What the driver's files share: replication.c (opening, stepping the core),
- * replication_view.c (reading the facets),
- * membership.c (init, tokens, join), transport.c (sockets). */
+/* What the driver's files share: replication.c (stepping the core), replication_view.c (reading
+ * the facets), replication_store.c (the store), membership.c (init, tokens, join), transport.c
+ * (sockets). */
 #ifndef REPLICATION_REPLICATION_INTERNAL_H
 #define REPLICATION_REPLICATION_INTERNAL_H
 
@@ -29,6 +29,9 @@ struct replication {
     struct sign_key *key;
     uint64_t incarnation;
     struct store *store;
+    bool committing, damaged; /* the writer has a batch; the store must be set aside */
+    char storage_news[400];   /* of opening the store, told once the node runs */
+    enum event_code storage_news_code;
     struct core *core;
     struct writer *writer;
     struct transport *transport; /* NULL before replication_start */
@@ -45,6 +48,8 @@ struct replication {
 
 /* One event through the core, and everything that follows from it. */
 void replication_step(struct replication *replication, const struct core_event *event);
+/* The same without what follows: for replication_store.c. */
+void replication_step_once(struct replication *replication, const struct core_event *event);
 struct core_now replication_now(const struct replication *replication);
 /* A token for CORE_SUBMIT whose answer goes to one of the two. */
 uint64_t replication_await(struct replication *replication,
@@ -60,6 +65,15 @@ void replication_finish(struct replication *replication,
                         const struct error *error);
 void replication_event(struct replication *replication, enum event_code code, const char *text);
 struct core *replication_load_core(struct replication *replication, struct error *error);
+
+/* replication_store.c. Opens the store (a damaged one is set aside), loads the core from it,
+ * and starts the writer. */
+bool replication_store_open(struct replication *replication, struct error *error);
+void replication_store_close(struct replication *replication);
+/* After a step: loads the core anew or replaces the store when that became necessary. */
+void replication_store_care(struct replication *replication);
+/* The event about what opening the store found, if anything. */
+void replication_store_tell(struct replication *replication);
 
 /* membership.c: the ops that make this or another node part of the cluster. */
 struct node_facts {

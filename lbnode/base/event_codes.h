@@ -52,6 +52,8 @@ enum event_level {
     ROW(STORAGE_DEGRADED, ERROR,                                                               \
         "the store refuses writes; free disk space or replace the disk")                       \
     ROW(STORAGE_RECOVERED, INFO, "the store accepts writes again")                             \
+    ROW(STORAGE_QUARANTINED, ERROR,                                                            \
+        "the store was damaged and set aside; the text says what came back; check the disk")   \
     ROW(DIVERGENCE, ERROR, "two nodes with the same changes have different state")             \
     ROW(CLOCK_SKEW, WARNING, "this node's clock differs from a peer's by more than 5 seconds")
 

@@ -1,0 +1,25 @@
+/* The store of a state directory, opened whatever happened to it: a damaged one is set aside,
+ * and what can still be read of it goes into a new one (replication.md 13.4). */
+#ifndef REPLICATION_STATE_STORE_H
+#define REPLICATION_STATE_STORE_H
+
+#include "replication/core.h"
+
+enum {
+    STATE_STORE_REPORT_SIZE = 400
+};
+
+struct state_store {
+    struct store *store;
+    bool quarantined;
+    char report[STATE_STORE_REPORT_SIZE]; /* for people, when quarantined */
+};
+
+/* Opens STATE_DIR/config.mdb of the node that SETTINGS names. False with ERROR when it cannot
+ * be opened, belongs to another node, or cannot be set aside. Not twice in a process. */
+bool state_store_open(const char *state_dir,
+                      const struct core_settings *settings,
+                      struct state_store *out,
+                      struct error *error);
+
+#endif

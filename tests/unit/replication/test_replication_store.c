@@ -1,0 +1,249 @@
+#include "replication/replication.h"
+#include "tests/support/test.h"
+
+#include "lbnode/base/monotime.h"
+#include "lbnode/model/field_table.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum {
+    CHANGES = 30
+};
+
+struct fixture {
+    char directory[64];
+    struct loop *loop;
+    struct replication *replication;
+    struct submit_result result;
+    bool done;
+    unsigned events[EVENT_CODE_COUNT];
+    char last_text[512];
+};
+
+static void on_event(void *context, enum event_code code, const char *text)
+{
+    struct fixture *fixture = context;
+    fixture->events[code]++;
+    if (code == EVENT_STORAGE_QUARANTINED || code == EVENT_STORAGE_DEGRADED)
+        snprintf(fixture->last_text, sizeof(fixture->last_text), "%s", text);
+}
+
+static void on_done(void *context, const struct error *error)
+{
+    struct fixture *fixture = context;
+    fixture->done = true;
+}
+
+static void on_submitted(void *context, const struct submit_result *result)
+{
+    struct fixture *fixture = context;
+    fixture->result = *result;
+    fixture->done = true;
+}
+
+static bool open_node(struct fixture *fixture, struct error *error)
+{
+    struct replication_settings settings = {.state_dir = fixture->directory,
+                                            .node_name = "lb1"};
+    struct replication_handler handler = {.event = on_event, .context = fixture};
+    ip_endpoint_parse("127.0.0.1:0", 0, &settings.listen);
+    text_list_add(&settings.addresses, "127.0.0.1:7850", 14);
+    fixture->replication = replication_open(fixture->loop, &settings, &handler, error);
+    text_list_free(&settings.addresses);
+    return fixture->replication && replication_start(fixture->replication, error) == 0;
+}
+
+static void close_node(struct fixture *fixture)
+{
+    replication_close(fixture->replication);
+    fixture->replication = NULL;
+}
+
+static void reopen(struct fixture *fixture)
+{
+    struct error error = {0};
+    if (!open_node(fixture, &error))
+        fail_msg("%s", error.text);
+}
+
+static void wait_done(struct fixture *fixture)
+{
+    uint64_t deadline = monotime_now_ms() + 5000;
+    while (!fixture->done && monotime_now_ms() < deadline)
+        loop_turn(fixture->loop, true);
+    assert_true(fixture->done);
+    fixture->done = false;
+}
+
+static void submit(struct fixture *fixture)
+{
+    struct change_set changes = {0};
+    struct uuid object = uuid_random(), none = {0};
+    struct submit_options options = {.author = "ann", .via = "cli"};
+    assert_true(change_set_add(&changes, &object, &none, 5, FACET_LIFE,
+                               (struct bytes){(const uint8_t *)"\1", 1}));
+    replication_submit(fixture->replication, &changes, &options, on_submitted, fixture);
+    change_set_free(&changes);
+    wait_done(fixture);
+}
+
+/* A node with some changes, closed. */
+static int set_up(void **state)
+{
+    struct fixture *fixture = calloc(1, sizeof(*fixture));
+    char code[RECOVERY_CODE_SIZE];
+    strcpy(fixture->directory, "/tmp/lbnode-store-XXXXXX");
+    assert_non_null(mkdtemp(fixture->directory));
+    fixture->loop = loop_new();
+    reopen(fixture);
+    assert_true(replication_init(fixture->replication, "test", code, on_done, fixture, NULL));
+    wait_done(fixture);
+    for (int i = 0; i < CHANGES; i++)
+        submit(fixture);
+    close_node(fixture);
+    *state = fixture;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *fixture = *state;
+    char command[128];
+    replication_close(fixture->replication);
+    loop_free(fixture->loop);
+    snprintf(command, sizeof(command), "rm -r %s", fixture->directory);
+    assert_int_equal(system(command), 0);
+    free(fixture);
+    return 0;
+}
+
+static int open_store_file(struct fixture *fixture)
+{
+    char path[128];
+    snprintf(path, sizeof(path), "%s/config.mdb", fixture->directory);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    assert_true(fd >= 0);
+    return fd;
+}
+
+static unsigned count_quarantines(struct fixture *fixture)
+{
+    unsigned count = 0;
+    DIR *directory = opendir(fixture->directory);
+    for (struct dirent *entry; (entry = readdir(directory));)
+        count += strncmp(entry->d_name, "quarantine-", 11) == 0;
+    closedir(directory);
+    return count;
+}
+
+static void changes_come_back_from_a_damaged_store(void **state)
+{
+    struct fixture *fixture = *state;
+    uint8_t nothing[2 * 4096] = {0};
+    int fd = open_store_file(fixture);
+    assert_int_equal(pwrite(fd, nothing, sizeof(nothing), 0), sizeof(nothing));
+    close(fd);
+    reopen(fixture);
+    assert_int_equal(fixture->events[EVENT_STORAGE_QUARANTINED], 1);
+    assert_non_null(strstr(fixture->last_text, "31 of 31 changes"));
+    assert_int_equal(count_quarantines(fixture), 1);
+    assert_true(replication_is_initialised(fixture->replication));
+    assert_int_equal(replication_position(fixture->replication), CHANGES + 1);
+    submit(fixture);
+    assert_int_equal(fixture->result.error.kind, ERROR_NONE);
+}
+
+static void a_store_that_cannot_be_read_at_all_leaves_an_empty_node(void **state)
+{
+    struct fixture *fixture = *state;
+    int fd = open_store_file(fixture);
+    assert_int_equal(ftruncate(fd, 100), 0);
+    close(fd);
+    reopen(fixture);
+    assert_int_equal(fixture->events[EVENT_STORAGE_QUARANTINED], 1);
+    assert_non_null(strstr(fixture->last_text, "join again"));
+    assert_false(replication_is_initialised(fixture->replication));
+}
+
+/* As after a crash between the last two renames. */
+static void a_salvage_that_was_complete_is_taken_up(void **state)
+{
+    struct fixture *fixture = *state;
+    char from[128], to[128];
+    snprintf(from, sizeof(from), "%s/config.mdb", fixture->directory);
+    snprintf(to, sizeof(to), "%s/config.mdb.salvaged", fixture->directory);
+    assert_int_equal(rename(from, to), 0);
+    reopen(fixture);
+    assert_int_equal(replication_position(fixture->replication), CHANGES + 1);
+}
+
+static void a_store_of_another_node_is_refused(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error error = {0};
+    char path[128];
+    snprintf(path, sizeof(path), "%s/node.key", fixture->directory);
+    assert_int_equal(unlink(path), 0);
+    assert_false(open_node(fixture, &error));
+    assert_int_equal(error.kind, ERROR_REFUSED);
+    assert_non_null(strstr(error.text, "another node"));
+    assert_int_equal(count_quarantines(fixture), 0);
+}
+
+static void a_full_disk_refuses_changes_but_not_the_start(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rlimit before, none = {0};
+    getrlimit(RLIMIT_FSIZE, &before);
+    none.rlim_max = before.rlim_max;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+    reopen(fixture);
+    assert_int_equal(fixture->events[EVENT_STORAGE_DEGRADED], 1);
+    assert_true(strlen(replication_storage_problem(fixture->replication)) > 0);
+    submit(fixture);
+    assert_int_equal(fixture->result.error.kind, ERROR_REFUSED);
+    assert_int_equal(replication_position(fixture->replication), CHANGES + 1);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+}
+
+/* The totals row rots while the node runs: the next commit meets it. */
+static void a_store_that_rots_at_run_time_is_set_aside(void **state)
+{
+    struct fixture *fixture = *state;
+    static char content[1 << 20];
+    static const char totals[] = "totals";
+    reopen(fixture);
+    int fd = open_store_file(fixture);
+    ssize_t size = pread(fd, content, sizeof(content), 0);
+    for (char *at = content;
+         (at = memmem(at, (size_t)(content + size - at), totals, sizeof(totals))); at++)
+        assert_int_equal(pwrite(fd, "rotten!", 7, at - content + (off_t)sizeof(totals)), 7);
+    close(fd);
+    submit(fixture);
+    assert_int_equal(fixture->result.error.kind, ERROR_REFUSED);
+    assert_int_equal(fixture->events[EVENT_STORAGE_QUARANTINED], 1);
+    assert_int_equal(count_quarantines(fixture), 1);
+    assert_int_equal(replication_position(fixture->replication), CHANGES + 1);
+}
+
+int main(void)
+{
+#define WITH_NODE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        WITH_NODE(changes_come_back_from_a_damaged_store),
+        WITH_NODE(a_store_that_cannot_be_read_at_all_leaves_an_empty_node),
+        WITH_NODE(a_salvage_that_was_complete_is_taken_up),
+        WITH_NODE(a_store_of_another_node_is_refused),
+        WITH_NODE(a_full_disk_refuses_changes_but_not_the_start),
+        WITH_NODE(a_store_that_rots_at_run_time_is_set_aside),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
