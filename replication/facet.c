@@ -143,10 +143,14 @@ static struct facet_state *make_facet(struct object *object, uint16_t facet)
     return &object->facets[at];
 }
 
+/* Room for one entry at first: that is the normal case, and there are many facets. */
 static struct facet_entry *append_entry(struct facet_state *state)
 {
-    state->entries =
-        memory_grow(state->entries, state->count, &state->capacity, sizeof(*state->entries));
+    if (state->count == state->capacity) {
+        state->capacity = state->capacity ? 2 * state->capacity : 1;
+        state->entries =
+            memory_resize(state->entries, state->capacity * sizeof(*state->entries));
+    }
     struct facet_entry *entry = &state->entries[state->count++];
     *entry = (struct facet_entry){0};
     return entry;
