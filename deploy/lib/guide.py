@@ -20,7 +20,7 @@ The lab stays up. Some things to try:
   {lab} exec {other} -- lbnode status
   {lab} exec {other} -- lbnode events
   {lab} exec client -- curl -s http://{vip}/
-  {lab} kill {other}         then curl again: the other node answers
+  {lab} kill {other}           then curl again: the other node answers
   {lab} cut lb1 lb2        both edit, then: {lab} heal
   {lab} down               remove everything
 """
