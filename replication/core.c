@@ -177,7 +177,7 @@ bool core_refresh_hash(struct core *core)
         return true;
     if (core->committing)
         return false;
-    facet_state_hash(&core->facets, core->state_hash);
+    facet_kept_hash(&core->facets, core->state_hash);
     core->hash_digest = core->digest;
     core->hash_known = true;
     return true;

@@ -164,7 +164,8 @@ static bool is_covered(const struct facet_entry *entry, const struct facet_stamp
     return vv_get(stamp->context, entry->dot.stream) >= entry->dot.seq;
 }
 
-static void drop_covered(const struct object *object,
+static void drop_covered(struct facet_table *table,
+                         const struct object *object,
                          struct facet_state *state,
                          const struct facet_stamp *stamp,
                          struct store_batch *batch)
@@ -179,6 +180,7 @@ static void drop_covered(const struct object *object,
         uint8_t key[FACET_KEY_SIZE];
         encode_key(&object->id, state->facet, entry->dot, key);
         store_batch_remove(batch, STORE_FACET, (struct bytes){key, sizeof(key)});
+        facet_sum_entry(table, object, entry, false);
         entry_free(entry);
     }
     state->count = kept;
@@ -217,7 +219,7 @@ enum facet_effect facet_apply(struct facet_table *table,
     struct facet_state *state = make_facet(object, op->facet);
     size_t before = state->count;
     note_changed(table, object);
-    drop_covered(object, state, stamp, batch);
+    drop_covered(table, object, state, stamp, batch);
     struct facet_entry *entry = append_entry(state);
     *entry = (struct facet_entry){
         .dot = stamp->dot,
@@ -233,6 +235,9 @@ enum facet_effect facet_apply(struct facet_table *table,
     };
     hash_entry(entry, &object->id, state->facet);
     store_entry(batch, &object->id, state->facet, entry);
+    facet_sum_entry(table, object, entry, true);
+    if (op->facet == FACET_LIFE)
+        facet_sum_life(table, object);
     if (state->count > 1 && before <= 1)
         return FACET_CONFLICT_OPENED;
     return state->count == 1 && before > 1 ? FACET_CONFLICT_CLOSED : FACET_WRITTEN;
@@ -254,6 +259,7 @@ bool facet_load(struct facet_table *table, struct bytes key, struct bytes value)
     }
     hash_entry(&loaded, &object_id, facet);
     *append_entry(make_facet(make_object(table, &object_id), facet)) = loaded;
+    table->sum.known = false;
     return true;
 }
 
@@ -316,29 +322,6 @@ bool facet_object_counts(const struct facet_table *table, const struct object *o
         object = facet_object(table, &life->owner);
     }
     return false;
-}
-
-static void add_hash(uint8_t sum[HASH_SIZE], const uint8_t hash[HASH_SIZE])
-{
-    unsigned carry = 0;
-    for (size_t i = HASH_SIZE; i-- > 0;) {
-        carry += (unsigned)sum[i] + hash[i];
-        sum[i] = (uint8_t)carry;
-        carry >>= 8;
-    }
-}
-
-void facet_state_hash(const struct facet_table *table, uint8_t out[HASH_SIZE])
-{
-    const struct object *object;
-    memset(out, 0, HASH_SIZE);
-    for (size_t i = 0; (object = uuid_map_next(&table->objects, &i));) {
-        if (!facet_object_counts(table, object))
-            continue;
-        for (size_t f = 0; f < object->count; f++)
-            for (size_t e = 0; e < object->facets[f].count; e++)
-                add_hash(out, object->facets[f].entries[e].hash);
-    }
 }
 
 void facet_table_free(struct facet_table *table)

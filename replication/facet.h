@@ -37,6 +37,7 @@ struct object {
     struct facet_state *facets; /* ascending by number */
     size_t count, capacity;
     bool changed; /* stands in the table's list */
+    bool summed;  /* its entries are part of the table's sum */
 };
 
 /* Objects that changed since the last facet_changes_taken, each once. */
@@ -46,9 +47,17 @@ struct facet_changes {
     size_t count, capacity;
 };
 
+/* The state hash, kept up to date with each change where that is cheap. */
+struct facet_sum {
+    bool known;   /* false: to be made from all objects */
+    bool orphans; /* some objects are alive, but something above them is not */
+    uint8_t hash[HASH_SIZE];
+};
+
 struct facet_table {
     struct uuid_map objects;
     struct facet_changes changes;
+    struct facet_sum sum;
 };
 
 /* What a record's ops share. */
@@ -83,6 +92,15 @@ const struct facet_entry *facet_winner(const struct facet_state *state);
 bool facet_object_counts(const struct facet_table *table, const struct object *object);
 /* Sum mod 2^256 of the entries' hashes over objects that count (replication.md 7.2). */
 void facet_state_hash(const struct facet_table *table, uint8_t out[HASH_SIZE]);
+/* The same from the table's sum. */
+void facet_kept_hash(struct facet_table *table, uint8_t out[HASH_SIZE]);
+/* For facet_apply: an entry of OBJECT comes or goes. */
+void facet_sum_entry(struct facet_table *table,
+                     const struct object *object,
+                     const struct facet_entry *entry,
+                     bool comes);
+/* For facet_apply: OBJECT was created, deleted or got another owner. */
+void facet_sum_life(struct facet_table *table, struct object *object);
 /* Nothing is news any more; from now on changes are listed. */
 void facet_changes_taken(struct facet_table *table);
 void facet_table_free(struct facet_table *table);
