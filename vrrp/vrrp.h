@@ -12,4 +12,17 @@ int vrrp_main(const struct process_context *context);
  */
 int vip_address_remove(const struct message_vrrp_owned *owned);
 
+/* What the supervisor knows of a vrrp process that died. */
+struct vrrp_last_words {
+    const struct message_vrrp_status *statuses; /* the last of each group and family */
+    size_t status_count;
+    const union message_buffer *set; /* the last whole configuration */
+    size_t set_count;
+    bool resign; /* false: one more advert, to bridge the time until it runs again */
+};
+
+/* Sends one advert for each group that was active here. Needs NET_RAW; failures are silent,
+ * since the peers' dead time is the remedy. */
+void vrrp_speak_for_dead(const struct vrrp_last_words *words);
+
 #endif

@@ -178,3 +178,14 @@ bool vrrp_packet_open_ipv4(struct bytes datagram,
     *out_message = (struct bytes){header + header_size, total_size - header_size};
     return true;
 }
+
+uint16_t vrrp_interval_cs(uint32_t interval_us)
+{
+    enum {
+        MICROSECONDS_PER_CENTISECOND = 10000
+    };
+    uint32_t cs = interval_us / MICROSECONDS_PER_CENTISECOND;
+    if (cs == 0)
+        return 1;
+    return cs > VRRP_MAXIMUM_INTERVAL_CS ? VRRP_MAXIMUM_INTERVAL_CS : (uint16_t)cs;
+}

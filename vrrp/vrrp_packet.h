@@ -83,4 +83,7 @@ uint32_t vrrp_checksum_pseudo(const struct ip_address *source,
                               size_t size);
 uint16_t vrrp_checksum_finish(uint32_t sum);
 
+/* The interval as adverts carry it, 1 to VRRP_MAXIMUM_INTERVAL_CS. */
+uint16_t vrrp_interval_cs(uint32_t interval_us);
+
 #endif

@@ -9,7 +9,6 @@
 enum {
     /* What one packet of the smallest IPv6 MTU holds; the list in an advert is for people. */
     ADVERT_ADDRESSES_IPV6 = 77,
-    MICROSECONDS_PER_CENTISECOND = 10000,
 };
 
 static uint8_t collect_addresses(const struct vrrp_router *router, uint8_t *out)
@@ -23,14 +22,6 @@ static uint8_t collect_addresses(const struct vrrp_router *router, uint8_t *out)
             memcpy(out + size * count++, address->bytes, size);
     }
     return (uint8_t)count;
-}
-
-static uint16_t interval_cs(uint32_t interval_us)
-{
-    uint32_t cs = interval_us / MICROSECONDS_PER_CENTISECOND;
-    if (cs == 0)
-        return 1;
-    return cs > VRRP_MAXIMUM_INTERVAL_CS ? VRRP_MAXIMUM_INTERVAL_CS : (uint16_t)cs;
 }
 
 static void send_to(struct vrrp_router *router,
@@ -69,7 +60,7 @@ void vrrp_router_send_advert(struct vrrp_router *router,
         .vrid = router->group.vrid,
         .priority = priority,
         .address_count = collect_addresses(router, addresses),
-        .interval_cs = interval_cs(router->machine.settings.advert_interval_us),
+        .interval_cs = vrrp_interval_cs(router->machine.settings.advert_interval_us),
         .checksum = VRRP_CHECKSUM_MESSAGE,
         .addresses = addresses,
     };

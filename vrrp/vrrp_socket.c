@@ -122,9 +122,9 @@ static int make_socket(const char *interface_name, unsigned interface_index, uin
     if (fd < 0)
         return -errno;
     set_number(fd, SOL_SOCKET, SO_PRIORITY, PRIORITY_INTERACTIVE);
-    if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, interface_name,
-                   (socklen_t)strlen(interface_name) + 1) == 0 &&
-        (family == 4 ? set_up_ipv4(fd) : set_up_ipv6(fd, interface_index)))
+    bool bound = !interface_name || setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, interface_name,
+                                               (socklen_t)strlen(interface_name) + 1) == 0;
+    if (bound && (family == 4 ? set_up_ipv4(fd) : set_up_ipv6(fd, interface_index)))
         return fd;
     int rv = errno ? -errno : -EINVAL;
     close(fd);
@@ -144,9 +144,13 @@ int vrrp_socket_open(struct loop *loop,
     struct vrrp_socket *socket = calloc(1, sizeof(*socket));
     int rv = -ENOMEM;
     if (socket) {
-        socket->handler = *handler;
+        socket->io.fd = fd;
         socket->interface_index = interface_index;
         socket->family = family;
+        rv = 0;
+    }
+    if (rv == 0 && loop) {
+        socket->handler = *handler;
         rv = loop_io_start(loop, &socket->io, fd, LOOP_READABLE, on_ready);
     }
     if (rv != 0) {

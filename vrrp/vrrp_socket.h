@@ -26,7 +26,8 @@ struct vrrp_socket {
     bool used; /* for the owner's sweep */
 };
 
-/* 0 or -errno (-EPERM without NET_RAW). */
+/* 0 or -errno (-EPERM without NET_RAW). With LOOP and HANDLER NULL it can only send; with
+ * INTERFACE_NAME NULL, by any interface. */
 int vrrp_socket_open(struct loop *loop,
                      const char *interface_name,
                      unsigned interface_index,

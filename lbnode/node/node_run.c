@@ -80,6 +80,7 @@ static int supervise(const struct node_settings *settings,
         .drain_ms = SUPERVISOR_DRAIN_MS,
         .proven_after_ms = SUPERVISOR_PROVEN_AFTER_MS,
         .remove_address = vip_address_remove,
+        .speak_for_dead = vrrp_speak_for_dead,
     };
     if (!manages_addresses)
         log_warning("without NET_ADMIN and NET_RAW this node carries no virtual addresses; "

@@ -3,7 +3,8 @@
 struct restart_decision
 restart_policy_died(struct restart_policy *policy, enum process_role role, uint64_t now_ms)
 {
-    bool again = policy->deaths > 0 && now_ms - policy->last_death_ms <= RESTART_WINDOW_MS;
+    uint64_t window_ms = role == PROCESS_PROXY ? RESTART_PROXY_WINDOW_MS : RESTART_WINDOW_MS;
+    bool again = policy->deaths > 0 && now_ms - policy->last_death_ms <= window_ms;
     policy->deaths = again ? policy->deaths + 1 : 1;
     policy->last_death_ms = now_ms;
     if (policy->deaths == 1)

@@ -5,7 +5,10 @@
 #include "lbnode/model/message.h"
 
 enum {
-    RESTART_WINDOW_MS = 60000,    /* deaths closer than this belong together */
+    RESTART_WINDOW_MS = 60000, /* deaths closer than this belong together */
+    /* The proxy's: one that serves for a while is worth a restart without delay, since clients
+     * wait for it. */
+    RESTART_PROXY_WINDOW_MS = 5000,
     RESTART_FIRST_DELAY_MS = 100, /* of the second death; the first costs nothing */
     RESTART_MAXIMUM_DELAY_MS = 5000,
     RESTART_RESIGNED_DELAY_MS = 10000,

@@ -22,6 +22,8 @@ enum {
 /* Runs in a forked child; the result is the exit status. ARGUMENT is the program's own. */
 typedef int supervisor_program(const struct process_context *context, const void *argument);
 
+struct vrrp_last_words;
+
 struct supervisor_settings {
     /* NULL: this process is not part of the node (vrrp without the rights for it). */
     struct {
@@ -41,6 +43,8 @@ struct supervisor_settings {
     uint32_t proven_after_ms; /* a snapshot that ran so long is trusted */
     /* Takes an address away that a dead vrrp process left behind. */
     int (*remove_address)(const struct message_vrrp_owned *owned);
+    /* Speaks in the name of a dead vrrp process (vrrp/vrrp.h). */
+    void (*speak_for_dead)(const struct vrrp_last_words *words);
 };
 
 /* Returns when SIGTERM, SIGINT or SIGHUP asked for an orderly end and all processes are gone:

@@ -133,6 +133,8 @@ static void restart(struct loop_timer *timer)
     children_start(child->supervisor, child->role);
 }
 
+static void eligible_set(struct supervisor *supervisor, bool eligible, const char *reason);
+
 static void cannot_start(struct child *child, int error_number)
 {
     log_error("cannot start %s: %s", process_role_name(child->role), strerror(error_number));
@@ -140,6 +142,12 @@ static void cannot_start(struct child *child, int error_number)
     child->channel = NULL;
     loop_timer_start(child->supervisor->loop, &child->restart_timer, RESTART_MAXIMUM_DELAY_MS,
                      restart);
+    if (child->role == PROCESS_PROXY)
+        eligible_set(child->supervisor, false, "the proxy cannot be started");
+    if (child->role == PROCESS_VRRP) {
+        supervisor_speak_for_vrrp(child->supervisor, true);
+        supervisor_remove_owned(child->supervisor);
+    }
 }
 
 /* What the child has to know is in its channel before it runs, so that it finds all of it at
@@ -238,6 +246,7 @@ void eligible_await_proxy(struct supervisor *supervisor)
 
 void eligible_proxy_runs(struct supervisor *supervisor)
 {
+    supervisor->proxy_ran = true;
     const struct restart_policy *policy = &supervisor->children[PROCESS_PROXY].policy;
     bool repeated = policy->deaths >= REPEATED_DEATHS &&
                     loop_now_ms(supervisor->loop) - policy->last_death_ms < ELIGIBLE_STABLE_MS;
@@ -253,8 +262,11 @@ void eligible_proxy_runs(struct supervisor *supervisor)
 static void proxy_died(struct supervisor *supervisor)
 {
     snapshots_proxy_died(supervisor);
-    if (supervisor->children[PROCESS_PROXY].policy.deaths >= REPEATED_DEATHS)
+    if (!supervisor->proxy_ran && supervisor->children[PROCESS_PROXY].policy.deaths > 1)
+        eligible_set(supervisor, false, "the proxy dies before it serves");
+    else if (supervisor->children[PROCESS_PROXY].policy.deaths >= REPEATED_DEATHS)
         eligible_set(supervisor, false, "the proxy dies repeatedly");
+    supervisor->proxy_ran = false;
     loop_timer_start(supervisor->loop, &supervisor->eligible_timer, ELIGIBLE_AWAY_MS,
                      proxy_is_away);
 }
@@ -273,6 +285,7 @@ static void describe_end(int status, char *out, size_t size)
 
 static void resign(struct supervisor *supervisor)
 {
+    supervisor_speak_for_vrrp(supervisor, true);
     supervisor_remove_owned(supervisor);
     supervisor->status_count = 0; /* it starts as a newcomer */
     supervisor_event(
@@ -312,6 +325,8 @@ static void died(struct child *child, int status)
         proxy_died(supervisor);
     if (decision.resign)
         resign(supervisor);
+    else if (child->role == PROCESS_VRRP)
+        supervisor_speak_for_vrrp(supervisor, false);
     if (decision.delay_ms == 0)
         children_start(supervisor, child->role);
     else

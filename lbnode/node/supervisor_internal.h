@@ -17,7 +17,7 @@ enum {
     VRRP_STATUS_MAXIMUM = 512,
     VRRP_OWNED_MAXIMUM = 4096,
     EVENTS_KEPT = 256, /* while control is away */
-    ELIGIBLE_AWAY_MS = 1000,
+    ELIGIBLE_AWAY_MS = 500,
     ELIGIBLE_STABLE_MS = 5000,
     REPEATED_DEATHS = 3,
     POISON_DEATHS = 2,
@@ -93,6 +93,7 @@ struct supervisor {
     struct loop_timer proven_timer;
 
     struct message_eligible eligible;
+    bool proxy_ran; /* it ran a snapshot since it was started */
     struct loop_timer eligible_timer;
 
     struct message_list vrrp_set, vrrp_pending; /* the last whole one; the one that arrives */
@@ -146,6 +147,8 @@ void supervisor_event(struct supervisor *supervisor,
 void supervisor_tell_process(struct supervisor *supervisor, enum process_role role);
 /* Takes every address away that vrrp told us about. */
 void supervisor_remove_owned(struct supervisor *supervisor);
+/* In the name of a dead vrrp process: resigns, or speaks once until it runs again. */
+void supervisor_speak_for_vrrp(struct supervisor *supervisor, bool resign);
 void supervisor_relay_free(struct supervisor *supervisor);
 
 /* ---- supervisor_snapshots.c ---- */

@@ -4,6 +4,7 @@
 
 #include "lbnode/base/log.h"
 #include "lbnode/base/monotime.h"
+#include "vrrp/vrrp.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -105,6 +106,18 @@ void supervisor_remove_owned(struct supervisor *supervisor)
             log_warning("cannot remove %s: %s", text, strerror(-rv));
     }
     supervisor->owned_count = 0;
+}
+
+void supervisor_speak_for_vrrp(struct supervisor *supervisor, bool resign)
+{
+    struct vrrp_last_words words = {
+        .statuses = supervisor->statuses,
+        .status_count = supervisor->status_count,
+        .set = supervisor->vrrp_set.items,
+        .set_count = supervisor->vrrp_set.count,
+        .resign = resign,
+    };
+    supervisor->settings->speak_for_dead(&words);
 }
 
 /* ---- events ---------------------------------------------------------------------------------

@@ -54,8 +54,10 @@ def kill_twice(pair, node):
 
 
 def restart(pair, node):
-    pair.kill(node)
-    come_back(pair, node)
+    """What lives on without an election is ended, as by a reboot."""
+    if not pair.election(node):
+        pair.kill(node)
+        come_back(pair, node)
 
 
 def nothing(pair, node):

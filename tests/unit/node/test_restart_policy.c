@@ -29,6 +29,14 @@ static void a_quiet_minute_forgives(void **state)
         restart_policy_died(&policy, PROCESS_HEALTH, 5000 + RESTART_WINDOW_MS + 1).delay_ms, 0);
 }
 
+static void a_proxy_that_served_for_five_seconds_is_restarted_at_once(void **state)
+{
+    struct restart_policy policy = {0};
+    restart_policy_died(&policy, PROCESS_PROXY, 5000);
+    uint64_t later_ms = 5000 + RESTART_PROXY_WINDOW_MS + 1;
+    assert_int_equal(restart_policy_died(&policy, PROCESS_PROXY, later_ms).delay_ms, 0);
+}
+
 static void second_death_of_vrrp_within_a_minute_resigns(void **state)
 {
     struct restart_policy policy = {0};
@@ -45,6 +53,7 @@ int main(void)
         cmocka_unit_test(first_death_costs_nothing),
         cmocka_unit_test(repeated_deaths_wait_longer_up_to_five_seconds),
         cmocka_unit_test(a_quiet_minute_forgives),
+        cmocka_unit_test(a_proxy_that_served_for_five_seconds_is_restarted_at_once),
         cmocka_unit_test(second_death_of_vrrp_within_a_minute_resigns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

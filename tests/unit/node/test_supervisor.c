@@ -5,6 +5,7 @@
 #include "lbnode/loop/channel.h"
 #include "lbnode/node/supervisor.h"
 #include "tests/support/test.h"
+#include "vrrp/vrrp.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -23,7 +24,8 @@ enum {
     POISON = 8,     /* the generation that kills the proxy */
     STARTED = 1000, /* types beside enum message_type */
     REMOVED = 1001,
-    ENDED = 1002
+    ENDED = 1002,
+    SPOKE = 1003, /* in the name of vrrp; value: resigned */
 };
 
 struct entry {
@@ -205,6 +207,11 @@ static int note_removed(const struct message_vrrp_owned *owned)
     return 0;
 }
 
+static void note_spoken(const struct vrrp_last_words *words)
+{
+    note(fixture.journal, PROCESS_SUPERVISOR, SPOKE, words->resign);
+}
+
 static uint16_t free_port(void)
 {
     struct sockaddr_storage address;
@@ -244,7 +251,8 @@ static void start_node(void)
                                            .keep_privileges = true,
                                            .drain_ms = 50,
                                            .proven_after_ms = PROVEN_AFTER_MS,
-                                           .remove_address = note_removed};
+                                           .remove_address = note_removed,
+                                           .speak_for_dead = note_spoken};
     for (int role = PROCESS_VRRP; role < PROCESS_ROLE_COUNT; role++) {
         fakes[role] = (struct fake){fixture.journal, (enum process_role)role};
         settings.programs[role].run = fake_main;
@@ -339,6 +347,17 @@ static void a_proxy_that_stays_away_makes_the_node_ineligible(void **state)
     assert_true(wait_for(PROCESS_VRRP, MESSAGE_ELIGIBLE, 0, 1));
 }
 
+static void a_proxy_that_dies_again_before_it_serves_makes_the_node_ineligible(void **state)
+{
+    start_and_serve();
+    fixture.journal->no_running = true;
+    kill_and_wait(PROCESS_PROXY);
+    kill(fixture.journal->pids[PROCESS_PROXY], SIGKILL);
+    assert_true(wait_for(PROCESS_CONTROL, MESSAGE_EVENT, EVENT_PROCESS_DIED, 2));
+    assert_true(wait_for(PROCESS_VRRP, MESSAGE_ELIGIBLE, 0, 1));
+    assert_int_equal(fixture.journal->starts[PROCESS_PROXY], 2);
+}
+
 static void a_restarted_control_gets_the_snapshot_and_all_states_back(void **state)
 {
     start_and_serve();
@@ -377,6 +396,8 @@ static void the_first_death_of_vrrp_is_healed_in_place(void **state)
     assert_true(wait_for(PROCESS_VRRP, MESSAGE_VRRP_STATUS, UINT64_MAX, 1));
     assert_true(wait_for(PROCESS_VRRP, MESSAGE_VRRP_COMMIT, UINT64_MAX, 2));
     assert_int_equal(count_of(fixture.journal, PROCESS_SUPERVISOR, REMOVED, UINT64_MAX), 0);
+    assert_int_equal(count_of(fixture.journal, PROCESS_SUPERVISOR, SPOKE, 0), 1);
+    assert_int_equal(count_of(fixture.journal, PROCESS_SUPERVISOR, SPOKE, 1), 0);
 }
 
 static void the_second_death_of_vrrp_gives_its_addresses_up(void **state)
@@ -387,6 +408,7 @@ static void the_second_death_of_vrrp_gives_its_addresses_up(void **state)
     assert_true(wait_for(PROCESS_SUPERVISOR, REMOVED, 7, 1));
     assert_true(wait_for(PROCESS_CONTROL, MESSAGE_EVENT, EVENT_VRRP_RESIGNED, 1));
     assert_int_equal(fixture.journal->starts[PROCESS_VRRP], 2);
+    assert_int_equal(count_of(fixture.journal, PROCESS_SUPERVISOR, SPOKE, 1), 1);
 }
 
 static void the_end_has_an_order(void **state)
@@ -465,6 +487,7 @@ int main(void)
         WITH_NODE(a_snapshot_reaches_proxy_and_health_after_its_sockets),
         WITH_NODE(a_dead_proxy_refuses_no_connection_and_gets_everything_back),
         WITH_NODE(a_proxy_that_stays_away_makes_the_node_ineligible),
+        WITH_NODE(a_proxy_that_dies_again_before_it_serves_makes_the_node_ineligible),
         WITH_NODE(a_restarted_control_gets_the_snapshot_and_all_states_back),
         WITH_NODE(a_restarted_health_gets_the_snapshot),
         WITH_NODE(only_whole_election_sets_reach_vrrp),
