@@ -195,6 +195,6 @@ bool run_version_show(struct context *context, struct error *error)
 
 bool run_elsewhere(struct context *context, struct error *error)
 {
-    (void)context;
-    return error_set(error, ERROR_USAGE, "run is the daemon; give it as the first argument");
+    return error_set(error, ERROR_USAGE, "%s must be the first argument",
+                     context->command->noun);
 }

@@ -65,6 +65,18 @@ static const struct option event_options[] = {
     {.name = ""},
 };
 
+static const struct option db_options[] = {
+    {.name = "state-dir", .value_name = "DIR", .help = "the node's state (/var/lib/lbnode)"},
+    {.name = "config", .value_name = "FILE", .help = "the node's settings file"},
+    {.name = ""},
+};
+
+static const char db_details[] =
+    "The node must not be running: stop it first. verify checks every checksum, signature and\n"
+    "chain of hashes, and that the log gives the stored state; it changes nothing. rebuild "
+    "also\n"
+    "sets a damaged store aside and saves what can be read of it.\n";
+
 static const struct option init_options[] = {
     {.name = "name", .value_name = "CLUSTER", .help = "name of the cluster (lbnode)"},
     {.name = ""},
@@ -206,6 +218,12 @@ static const struct command commands[] = {
      .run = run_schema_show},
 
     {.noun = "run", .summary = "run the daemon in the foreground; see lbnode run --help",
+     .run = run_elsewhere},
+    {.noun = "db", .verb = "verify", .options = db_options,
+     .summary = "check the store of a node that is not running", .details = db_details,
+     .run = run_elsewhere},
+    {.noun = "db", .verb = "rebuild", .options = db_options,
+     .summary = "derive everything in the store from its log again", .details = db_details,
      .run = run_elsewhere},
     {.noun = "completion", .positional = "bash", .positional_minimum = 1, .positional_maximum = 1,
      .summary = "print a completion script: source <(lbnode completion bash)",
