@@ -1,5 +1,7 @@
 #include "lbnode/base/error.h"
 
+#include "lbnode/base/text.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -45,10 +47,7 @@ static void quote(const char *value, char out[VALUE_SIZE + 4])
     memcpy(out + size, "...", 4);
     if (value[size] == '\0')
         out[size] = '\0';
-    for (char *c = out; *c; c++) {
-        if ((unsigned char)*c < 0x20 || *c == 0x7f)
-            *c = '?';
-    }
+    text_disarm(out);
 }
 
 bool error_invalid_field(struct error *error,

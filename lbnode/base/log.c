@@ -1,5 +1,7 @@
 #include "lbnode/base/log.h"
 
+#include "lbnode/base/text.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -30,10 +32,8 @@ void log_write(enum log_level level, const char *format, ...)
     size += used;
     if (size > (int)sizeof(line) - 2)
         size = (int)sizeof(line) - 2;
-    for (int i = used; i < size; i++) {
-        if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
-            line[i] = '?';
-    }
+    line[size] = '\0';
+    text_disarm(line + used);
     line[size++] = '\n';
     int skip = isatty(STDERR_FILENO) ? 3 : 0;
     if (write(STDERR_FILENO, line + skip, (size_t)(size - skip)) < 0)

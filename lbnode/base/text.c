@@ -114,17 +114,37 @@ size_t text_utf8_sequence(const char *data, size_t left)
     return point < smallest[size] || point > 0x10ffff || surrogate ? 0 : size;
 }
 
-bool text_is_clean_utf8(const char *data, size_t size)
+/* The same, and no control character: C0, DEL or C1. */
+static size_t clean_sequence(const char *data, size_t left)
 {
     const uint8_t *p = (const uint8_t *)data;
+    size_t size = text_utf8_sequence(data, left);
+    bool c1_control = size == 2 && p[0] == 0xc2 && p[1] < 0xa0;
+    return c1_control || (size == 1 && (p[0] < 0x20 || p[0] == 0x7f)) ? 0 : size;
+}
+
+bool text_is_clean_utf8(const char *data, size_t size)
+{
     for (size_t i = 0; i < size;) {
-        size_t step = text_utf8_sequence(data + i, size - i);
-        bool c1_control = step == 2 && p[i] == 0xc2 && p[i + 1] < 0xa0;
-        if (step == 0 || c1_control || (step == 1 && (p[i] < 0x20 || p[i] == 0x7f)))
+        size_t step = clean_sequence(data + i, size - i);
+        if (step == 0)
             return false;
         i += step;
     }
     return true;
+}
+
+void text_disarm(char *string)
+{
+    for (size_t left = strlen(string); left > 0;) {
+        size_t step = clean_sequence(string, left);
+        if (step == 0) {
+            *string = '?';
+            step = 1;
+        }
+        string += step;
+        left -= step;
+    }
 }
 
 size_t text_utf8_length(const char *string)

@@ -28,6 +28,9 @@ const char *text_string(const struct text *text); /* never NULL */
 size_t text_utf8_sequence(const char *data, size_t left);
 /* True for valid UTF-8 without control characters (replication.md 5.1). */
 bool text_is_clean_utf8(const char *data, size_t size);
+/* Puts a question mark in the place of each byte of a control character or of invalid UTF-8:
+ * what is left can neither move a terminal's cursor nor begin another line. */
+void text_disarm(char *string);
 /* Number of code points of valid UTF-8. */
 size_t text_utf8_length(const char *string);
 

@@ -15,10 +15,7 @@ static int fail(const struct error *error)
 {
     char text[sizeof(error->text)];
     memcpy(text, error->text, sizeof(text));
-    for (char *c = text; *c; c++) {
-        if ((unsigned char)*c < 0x20 || *c == 0x7f)
-            *c = '?'; /* whatever it quotes must not move the cursor */
-    }
+    text_disarm(text);
     fprintf(stderr, "lbnode: %s\n", text);
     return error_exit_code(error->kind);
 }

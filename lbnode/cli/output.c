@@ -27,17 +27,6 @@ void table_init(struct table *table, size_t columns)
     *table = (struct table){.columns = columns};
 }
 
-/* A copy of TEXT that cannot move the cursor. */
-static char *printable(const char *text)
-{
-    char *copy = strdup(text);
-    for (char *c = copy; c && *c; c++) {
-        if ((unsigned char)*c < 0x20 || *c == 0x7f)
-            *c = ' ';
-    }
-    return copy;
-}
-
 void table_add(struct table *table, const char *text)
 {
     if (table->cell_count == table->capacity) {
@@ -48,9 +37,11 @@ void table_add(struct table *table, const char *text)
         table->cells = cells;
         table->capacity = capacity;
     }
-    char *cell = printable(text ? text : "");
-    if (cell)
-        table->cells[table->cell_count++] = cell;
+    char *cell = strdup(text ? text : "");
+    if (!cell)
+        return;
+    text_disarm(cell);
+    table->cells[table->cell_count++] = cell;
 }
 
 void table_addf(struct table *table, const char *format, ...)

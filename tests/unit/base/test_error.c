@@ -26,7 +26,7 @@ static void a_bad_field_reads_as_octavias(void **state)
 static void a_quoted_value_is_short_and_clean(void **state)
 {
     struct error error = {0};
-    char value[400] = "\x1b[2J";
+    char value[400] = "\x1b[2J\xc2\x9b";
     for (size_t i = strlen(value); i + 2 < sizeof(value); i += 2)
         memcpy(value + i, "\xc3\xa9", 3);
     error_invalid_field(&error, "name", value, "It is too long");

@@ -45,6 +45,15 @@ static void only_clean_utf8_is_clean(void **state)
     assert_false(text_is_clean_utf8("a\0b", 3));
 }
 
+static void what_drives_a_terminal_is_disarmed(void **state)
+{
+    char text[] = "a\x1b[31m\r\n\x7f"
+                  "caf\xc3\xa9 \xc2\x9b"
+                  "31m\xff\xe2\x82";
+    text_disarm(text);
+    assert_string_equal(text, "a?[31m???caf\xc3\xa9 ??31m???");
+}
+
 static void characters_are_counted_not_bytes(void **state)
 {
     assert_int_equal(text_utf8_length("caf\xc3\xa9"), 4);
@@ -75,6 +84,7 @@ int main(void)
         cmocka_unit_test(text_grows_and_stays_terminated),
         cmocka_unit_test(the_limit_is_kept_and_remembered),
         cmocka_unit_test(only_clean_utf8_is_clean),
+        cmocka_unit_test(what_drives_a_terminal_is_disarmed),
         cmocka_unit_test(characters_are_counted_not_bytes),
         cmocka_unit_test(a_map_list_finds_values_by_key),
     };

@@ -57,7 +57,7 @@ static void text_cannot_move_the_cursor(void **state)
     struct table table;
     table_init(&table, 1);
     table_add(&table, "a\x1b[2Jb\nc");
-    assert_table(&table, 0, "a [2Jb c\n");
+    assert_table(&table, 0, "a?[2Jb?c\n");
 }
 
 static void assert_value(const char *json, const char *expected)
