@@ -93,6 +93,11 @@ struct json_value *lookup_object(const struct client *client,
 {
     struct uuid id;
     bool looks_like_id = uuid_parse(name_or_id, &id);
+    if (*name_or_id ==
+        '\0') { /* an unset variable of a script, not the object without a name */
+        error_set(error, ERROR_USAGE, "the name or id of a %s is empty", lookup_word(class));
+        return NULL;
+    }
     if (strlen(name_or_id) > NAME_MAXIMUM) {
         error_set(error, ERROR_USAGE, "a name has at most 255 characters");
         return NULL;

@@ -284,6 +284,11 @@ static void usage_errors_ask_nobody(void **state)
                     (char[]){"--protocl"}};
     assert_int_equal(cli_main(4, argv), 2);
     assert_int_equal(cli_main(2, argv), 2); /* a noun without a verb */
+
+    /* `delete "$UNSET"` is not the deletion of the object that has no name */
+    argv[2] = (char[]){"delete"};
+    argv[3] = (char[]){""};
+    assert_int_equal(cli_main(4, argv), 2);
 }
 
 static void check_tells_health_by_exit_code(void **state)
