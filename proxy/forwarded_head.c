@@ -35,9 +35,12 @@ static void put_line(struct writer *writer, const char *name, const char *value)
     put(writer, "\r\n", 2);
 }
 
+/* Blanks around the value are not passed on: not everybody takes a tab for one. */
 static void put_field(struct writer *writer, const char *buffer, const struct http_field *field)
 {
-    put(writer, buffer + field->name, field->value + field->value_length - field->name);
+    put(writer, buffer + field->name, field->name_length);
+    put(writer, ": ", 2);
+    put(writer, buffer + field->value, field->value_length);
     put(writer, "\r\n", 2);
 }
 
