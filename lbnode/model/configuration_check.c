@@ -92,17 +92,58 @@ static bool address_is_free(const struct configuration *configuration,
     return true;
 }
 
+static bool node_has_address(const struct node *node, const struct ip_address *address)
+{
+    struct ip_endpoint endpoint;
+    if (ip_address_equal(&node->vrrp_address, address))
+        return true;
+    for (size_t i = 0; i < node->addresses.count; i++) {
+        if (ip_endpoint_parse(node->addresses.items[i], 0, &endpoint) &&
+            ip_address_equal(&endpoint.address, address))
+            return true;
+    }
+    return false;
+}
+
+/* An address of one node cannot move to another without cutting the first one off. A node that
+ * is alone may serve on its own: it moves nowhere. */
+static bool address_is_no_nodes(const struct configuration *configuration,
+                                const struct ip_address *address,
+                                struct error *error)
+{
+    const struct node *owner = NULL;
+    const struct effective *at;
+    size_t active = 0;
+    for (size_t i = 0; (at = configuration_at(configuration, RESOURCE_NODE, i)); i++) {
+        const struct node *node = (const struct node *)at->resource;
+        if (node->status != NODE_ACTIVE)
+            continue;
+        active++;
+        if (node_has_address(node, address))
+            owner = node;
+    }
+    if (!owner || active < 2)
+        return true;
+    char text[IP_ADDRESS_TEXT_SIZE];
+    ip_address_format(address, text);
+    return error_set(error, ERROR_CONFLICT,
+                     "The VIP IP address is already in use: %s is an address of node %s", text,
+                     owner->resource.name);
+}
+
 static bool check_addresses(const struct configuration *configuration,
                             const struct load_balancer *load_balancer,
                             struct error *error)
 {
     const struct resource *self = &load_balancer->resource;
-    if (!address_is_free(configuration, self, &load_balancer->vip_address, error))
+    if (!address_is_free(configuration, self, &load_balancer->vip_address, error) ||
+        !address_is_no_nodes(configuration, &load_balancer->vip_address, error))
         return false;
     for (size_t i = 0; i < load_balancer->additional_vips.count; i++) {
         struct ip_address address;
         if (ip_address_parse(load_balancer->additional_vips.items[i], &address) &&
-            !address_is_free(configuration, self, &address, error))
+            (!address_is_free(configuration, self, &address, error) ||
+             !address_is_no_nodes(configuration, &address, error)))
             return false;
     }
     return true;

@@ -62,7 +62,10 @@ static bool check_unicast(const struct field *field,
 bool check_vip(const struct field *field, const char *value, struct error *error)
 {
     struct ip_address address;
-    return check_unicast(field, value, &address, error);
+    if (!check_unicast(field, value, &address, error))
+        return false;
+    return !is_unspecified(&address) ||
+           refuse(field, value, "Value should be the address that clients connect to", error);
 }
 
 bool check_monitor_address(const struct field *field, const char *value, struct error *error)

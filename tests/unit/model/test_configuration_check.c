@@ -91,6 +91,32 @@ static void a_duplicate_is_refused_in_octavias_words(void **context)
     scene_close(&scene);
 }
 
+static void a_vip_is_no_address_of_a_node_that_has_peers(void **context)
+{
+    static const char vip[] = "{'vip_address': '10.77.0.11'}";
+    static const char more[] = "{'vip_address': '10.77.0.9', 'additional_vips': ['fd77::11']}";
+    struct scene scene = scene_open();
+    raw_state_create(scene.state, RESOURCE_NODE, NULL,
+                     "{'name': 'lb1', 'addresses': ['10.77.0.11:7850', '[fd77::11]:7850']}");
+    configuration_free(scene.configuration);
+    scene.configuration = raw_state_project(scene.state);
+    assert_accepted(&scene, RESOURCE_LOAD_BALANCER, NULL, vip);
+    raw_state_create(scene.state, RESOURCE_NODE, NULL,
+                     "{'name': 'lb2', 'addresses': ['10.77.0.12:7850'], 'vrrp_address': "
+                     "'192.0.2.12'}");
+    configuration_free(scene.configuration);
+    scene.configuration = raw_state_project(scene.state);
+    assert_refused(
+        &scene, RESOURCE_LOAD_BALANCER, NULL, vip, ERROR_CONFLICT,
+        "The VIP IP address is already in use: 10.77.0.11 is an address of node lb1");
+    assert_refused(&scene, RESOURCE_LOAD_BALANCER, NULL, more, ERROR_CONFLICT,
+                   "The VIP IP address is already in use: fd77::11 is an address of node lb1");
+    assert_refused(
+        &scene, RESOURCE_LOAD_BALANCER, NULL, "{'vip_address': '192.0.2.12'}", ERROR_CONFLICT,
+        "The VIP IP address is already in use: 192.0.2.12 is an address of node lb2");
+    scene_close(&scene);
+}
+
 static void an_unknown_owner_or_reference_is_not_found(void **context)
 {
     struct scene scene = scene_open();
@@ -265,6 +291,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_claims_nothing_taken_may_be_created),
         cmocka_unit_test(a_duplicate_is_refused_in_octavias_words),
+        cmocka_unit_test(a_vip_is_no_address_of_a_node_that_has_peers),
         cmocka_unit_test(an_unknown_owner_or_reference_is_not_found),
         cmocka_unit_test(the_default_pool_must_fit_the_listener),
         cmocka_unit_test(an_update_is_checked_where_it_changes_something),

@@ -230,6 +230,9 @@ static void what_cannot_be_served_is_no_address(void **state)
         assert_null(resource_of(RESOURCE_MEMBER, json, &error));
         assert_non_null(strstr(error.text, bad[i]));
     }
+    assert_refused(RESOURCE_LOAD_BALANCER, "{\"vip_address\": \"0.0.0.0\"}",
+                   INVALID("vip_address", "0.0.0.0",
+                           "Value should be the address that clients connect to"));
     assert_refused(RESOURCE_LOAD_BALANCER, "{\"vip_address\": \"::ffff:10.0.0.1\"}",
                    INVALID("vip_address", "::ffff:10.0.0.1",
                            "Value should be written as an IPv4 address"));
