@@ -129,6 +129,7 @@ static void place_vips(struct vrrp_router *router, struct vrrp_host *host)
         struct vrrp_vip *vip = &router->vips[i];
         vip->left_alone =
             ip_address_is_loopback(&vip->address) ||
+            vrrp_config_has_peer(&host->config, &vip->address) || /* never take a node's own */
             (!vip->owned_index && interface_table_has_permanent(&host->table, &vip->address));
         const struct interface *interface =
             vrrp_place_address(&host->config, &router->group, &host->table, &vip->address);

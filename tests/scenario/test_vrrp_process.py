@@ -58,11 +58,11 @@ class VrrpProcess(unittest.TestCase):
         with open(os.path.join(self.directory.name, str(node))) as file:
             return file.read()
 
-    def start(self, node):
+    def start(self, node, *more):
         with open(os.path.join(self.directory.name, str(node)), "w") as log:
             self.children.append(subprocess.Popen(
                 namespaces.enter(self.namespace(node), harness(), "--peer", NET % (3 - node), "--vip", VIP,
-                                 "--vip", VIP6, "--later", LATER), stdout=log, stderr=log))
+                                 "--vip", VIP6, "--later", LATER, *more), stdout=log, stderr=log))
 
     def holds(self, node, address=VIP):
         return re.search(r"inet6? %s/" % address, self.ip(node, "addr", "show"))
@@ -132,6 +132,18 @@ class VrrpProcess(unittest.TestCase):
         self.children[owner - 1].send_signal(signal.SIGTERM)
         self.assertTrue(wait_until(lambda: self.owner() == 3 - owner, 1), "no hand-over")
         self.assertTrue(wait_until(lambda: " EXIT 0" in self.log(owner), 2), self.log(owner))
+
+    def test_an_address_of_a_node_is_never_taken_from_it(self):
+        for child in self.children:
+            child.terminate()
+        self.assertTrue(wait_until(lambda: not any(namespaces.pids(self.namespace(n)) for n in (1, 2)), 2),
+                        "a process lives on")
+        for node in 2, 1:  # the thief comes first
+            self.start(node, "--vip", NET % 1)
+        self.assertTrue(wait_until(lambda: self.holds(1) or self.holds(2), 3), "no owner")
+        time.sleep(0.5)
+        self.assertFalse(self.holds(2, NET % 1), "node 2 took the address of node 1")
+        self.assertTrue(self.holds(1, NET % 1), "node 1 lost its own address")
 
     def test_an_address_comes_and_goes_without_an_election(self):
         owner = self.owner()
