@@ -56,6 +56,8 @@ struct core_submit {
     struct uuid change_id;            /* not zero */
     const char *author, *via;
     bool require_replica;
+    struct uuid if_object; /* not zero: must have this revision when staged */
+    uint64_t if_revision;
     enum record_kind kind;
     uint64_t token;                  /* comes back in CORE_ANSWER */
     const struct store_batch *extra; /* rows for the same transaction, copied; or NULL */

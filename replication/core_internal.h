@@ -54,6 +54,8 @@ struct change_row {
 struct submission {
     struct change_set changes;
     struct uuid change_id, remove_node; /* remove_node: zero or whom to remove */
+    struct uuid if_object;              /* zero, or what must have if_revision */
+    uint64_t if_revision;
     char author[RECORD_AUTHOR_MAXIMUM + 1], via[RECORD_AUTHOR_MAXIMUM + 1];
     enum record_kind kind;
     uint64_t token, submitted_us;

@@ -327,6 +327,18 @@ static void await(struct core *core, const struct submission *submission, struct
     };
 }
 
+/* Nothing was written to the object between its reading and this moment. */
+static bool check_revision(const struct core *core,
+                           const struct submission *submission,
+                           struct error *error)
+{
+    return uuid_is_zero(&submission->if_object) ||
+           facet_object_revision(&core->facets, &submission->if_object) ==
+               submission->if_revision ||
+           error_set(error, ERROR_CONFLICT,
+                     "the object was changed in this moment; read it again");
+}
+
 static void stage_one(struct core *core,
                       struct submission *submission,
                       struct store_batch *batch,
@@ -339,8 +351,9 @@ static void stage_one(struct core *core,
         await(core, submission, known->dot); /* asked again: the same answer, nothing twice */
         return;
     }
-    bool planned = uuid_is_zero(&submission->remove_node) ||
-                   plan_removal(core, &submission->remove_node, &submission->changes, &error);
+    bool planned = check_revision(core, submission, &error) &&
+                   (uuid_is_zero(&submission->remove_node) ||
+                    plan_removal(core, &submission->remove_node, &submission->changes, &error));
     if (planned && !stage_submission(core, submission, batch, actions, &dot))
         planned = error_set(&error, ERROR_TOO_LARGE, "the change exceeds 4 MiB");
     if (planned) {

@@ -264,6 +264,8 @@ void core_submit(struct core *core,
     struct error error = {0};
     struct submission submission = {
         .change_id = submit->change_id,
+        .if_object = submit->if_object,
+        .if_revision = submit->if_revision,
         .kind = submit->kind,
         .token = submit->token,
         .submitted_us = core->now.mono_us,

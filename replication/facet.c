@@ -310,6 +310,49 @@ const struct facet_entry *facet_winner(const struct facet_state *state)
     return winner;
 }
 
+/* ---- reading ---------------------------------------------------------------------------- */
+
+/* Entries have no order, so the sum must not depend on it. */
+static uint64_t hash_dots(const struct facet_state *state)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < state->count; i++) {
+        uint8_t dot[16];
+        store_be64(dot, state->entries[i].dot.stream);
+        store_be64(dot + 8, state->entries[i].dot.seq);
+        sum += bytes_hash(dot, sizeof(dot), 0);
+    }
+    return sum;
+}
+
+struct raw_facet facet_view(const struct object *object, const struct facet_state *state)
+{
+    const struct facet_entry *winner = facet_winner(state);
+    return (struct raw_facet){
+        .object_id = object->id,
+        .owner = winner->owner,
+        .type = winner->type,
+        .facet = state->facet,
+        .value = {winner->value, winner->value_size},
+        .hlc = winner->hlc,
+        .stream = winner->dot.stream,
+        .seq = winner->dot.seq,
+        .entry_count = (unsigned)state->count,
+        .entries_hash = hash_dots(state),
+    };
+}
+
+uint64_t facet_object_revision(const struct facet_table *table, const struct uuid *id)
+{
+    const struct object *object = facet_object(table, id);
+    uint64_t revision = 0;
+    for (size_t f = 0; object && f < object->count; f++) {
+        const struct raw_facet raw = facet_view(object, &object->facets[f]);
+        revision += raw_facet_revision(&raw);
+    }
+    return revision;
+}
+
 bool facet_object_counts(const struct facet_table *table, const struct object *object)
 {
     for (int depth = 0; depth < OWNER_DEPTH; depth++) {

@@ -7,6 +7,7 @@
 #include "lbnode/base/uuid_map.h"
 #include "lbnode/crypto/crypto.h"
 #include "lbnode/model/change_set.h"
+#include "lbnode/model/configuration.h"
 #include "replication/record.h"
 #include "replication/store.h"
 
@@ -88,6 +89,10 @@ const struct object *facet_object(const struct facet_table *table, const struct 
 const struct facet_state *facet_of(const struct object *object, uint16_t facet); /* or NULL */
 /* The entry that counts (replication.md 3.3). */
 const struct facet_entry *facet_winner(const struct facet_state *state);
+/* The winner of STATE as others see it. */
+struct raw_facet facet_view(const struct object *object, const struct facet_state *state);
+/* 0: there is no such object. */
+uint64_t facet_object_revision(const struct facet_table *table, const struct uuid *id);
 /* Alive, and so is everything above it. */
 bool facet_object_counts(const struct facet_table *table, const struct object *object);
 /* Sum mod 2^256 of the entries' hashes over objects that count (replication.md 7.2). */

@@ -263,6 +263,8 @@ static void submit(struct replication *replication,
     event->submit.author = options->author;
     event->submit.via = options->via;
     event->submit.require_replica = options->require_replica;
+    event->submit.if_object = options->if_object;
+    event->submit.if_revision = options->if_revision;
     event->submit.token = replication_await(replication, done, NULL, context);
     replication_step(replication, event);
 }

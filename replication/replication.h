@@ -100,6 +100,9 @@ struct submit_options {
     const char *author;    /* principal, "root" */
     const char *via;       /* "cli", "api" */
     bool require_replica;  /* refuse when no peer is alive */
+    /* Not zero: refuse unless this object still has this revision when the change is signed. */
+    struct uuid if_object;
+    uint64_t if_revision;
 };
 
 struct submit_result {

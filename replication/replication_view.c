@@ -1,7 +1,6 @@
 /* The raw state as others see it: winners for the projection, entries for people. */
 #include "replication/replication_internal.h"
 
-#include "lbnode/base/bytes.h"
 #include "replication/memory.h"
 
 #include <stdlib.h>
@@ -9,38 +8,12 @@
 /* ---- winners -------------------------------------------------------------------------------
  */
 
-/* Entries have no order, so the sum must not depend on it. */
-static uint64_t hash_dots(const struct facet_state *state)
-{
-    uint64_t sum = 0;
-    for (size_t i = 0; i < state->count; i++) {
-        uint8_t dot[16];
-        store_be64(dot, state->entries[i].dot.stream);
-        store_be64(dot + 8, state->entries[i].dot.seq);
-        sum += bytes_hash(dot, sizeof(dot), 0);
-    }
-    return sum;
-}
-
 static bool visit_object(const struct object *object,
                          bool (*visit)(void *context, const struct raw_facet *facet),
                          void *context)
 {
     for (size_t f = 0; f < object->count; f++) {
-        const struct facet_state *state = &object->facets[f];
-        const struct facet_entry *winner = facet_winner(state);
-        const struct raw_facet raw = {
-            .object_id = object->id,
-            .owner = winner->owner,
-            .type = winner->type,
-            .facet = state->facet,
-            .value = {winner->value, winner->value_size},
-            .hlc = winner->hlc,
-            .stream = winner->dot.stream,
-            .seq = winner->dot.seq,
-            .entry_count = (unsigned)state->count,
-            .entries_hash = hash_dots(state),
-        };
+        const struct raw_facet raw = facet_view(object, &object->facets[f]);
         if (!visit(context, &raw))
             return false;
     }

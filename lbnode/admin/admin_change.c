@@ -180,6 +180,10 @@ void admin_change_submit(struct admin_request *request,
     change->built_before = request->state->built_generation;
     request->held = true;
     struct submit_options options = options_of(request);
+    if (request->has_revision && status != 201) {
+        options.if_object = *object_id;
+        options.if_revision = request->revision;
+    }
     replication_submit(request->state->replication, &change->changes, &options, submitted,
                        request);
 }

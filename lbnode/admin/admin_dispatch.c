@@ -1,6 +1,7 @@
 #include "lbnode/admin/admin_dispatch.h"
 
 #include "lbnode/admin/admin_routes.h"
+#include "lbnode/admin/revision.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -41,6 +42,10 @@ static bool read_options(struct admin_request *request,
         !uuid_parse(value, &request->change_id))
         return error_invalid_field(error, "X-Lbnode-Change-Id", value,
                                    "Value should be UUID format");
+    request->has_revision = copy_field(message, "x-lbnode-if-rev", value, sizeof(value));
+    if (request->has_revision && !revision_parse(value, &request->revision))
+        return error_invalid_field(error, "X-Lbnode-If-Rev", value,
+                                   "Value should be a revision, 16 hexadecimal digits");
     return true;
 }
 

@@ -37,6 +37,8 @@ struct admin_request {
     char host[ADMIN_HOST_SIZE];     /* Host as the client named us, for links */
     bool require_replica;
     struct uuid change_id; /* zero: not given */
+    bool has_revision;     /* X-Lbnode-If-Rev: what the client read had this revision */
+    uint64_t revision;
 
     /* work that is not finished yet */
     bool held; /* a callback of replication will come */

@@ -1,63 +1,10 @@
 /* Open conflicts: what two nodes changed without knowing of each other, and which of the values
  * holds now. */
 #include "lbnode/admin/admin_handlers.h"
+#include "lbnode/admin/facet_text.h"
 #include "lbnode/admin/node_view.h"
 #include "lbnode/base/monotime.h"
 #include "lbnode/model/field_table.h"
-
-#include <stdio.h>
-
-static void facet_name(const struct resource_class *class, uint16_t facet, char out[32])
-{
-    static const char *const names[] = {[FACET_LIFE] = "life",
-                                        [FACET_META] = "meta",
-                                        [FACET_ADMIN] = "admin",
-                                        [FACET_CREATION] = "creation"};
-    snprintf(out, 32, "facet %u", (unsigned)facet);
-    if (facet < ARRAY_LENGTH(names)) {
-        snprintf(out, 32, "%s", names[facet]);
-        return;
-    }
-    for (size_t i = 0; class && i < class->field_count; i++) {
-        if (class->fields[i].facet == facet) {
-            snprintf(out, 32, "%s", class->fields[i].name);
-            return;
-        }
-    }
-}
-
-static struct json_value *facet_attributes(const struct resource_class *class, uint16_t facet)
-{
-    struct json_value *list = json_value_array();
-    if (facet == FACET_LIFE)
-        json_value_append(list, json_value_string("alive"));
-    for (size_t i = 0; class && i < class->field_count; i++) {
-        if (class->fields[i].facet == facet && !(class->fields[i].flags & FIELD_INTERNAL))
-            json_value_append(list, json_value_string(class->fields[i].name));
-    }
-    return list;
-}
-
-/* The attributes that the facet's bytes stand for. */
-static struct json_value *
-entry_values(const struct resource_class *class, uint16_t facet, struct bytes value)
-{
-    struct json_value *values = json_value_object();
-    if (facet == FACET_LIFE) {
-        json_value_set_bool(values, "alive", value.size > 0 && value.data[0] != 0);
-        return values;
-    }
-    struct resource *scratch = class ? resource_new(class->type) : NULL;
-    if (scratch && resource_read_facet(scratch, facet, value, NULL)) {
-        for (size_t i = 0; i < class->field_count; i++) {
-            const struct field *field = &class->fields[i];
-            if (field->facet == facet && !(field->flags & FIELD_INTERNAL))
-                json_value_set(values, field->name, field_to_json(field, scratch));
-        }
-    }
-    resource_free(scratch);
-    return values;
-}
 
 static const char *name_of(const struct node_state *state, const struct uuid *id)
 {
@@ -80,7 +27,7 @@ static struct json_value *entry_json(const struct node_state *state,
     const char *node_name = name_of(state, &entry->node_id);
     walltime_format(entry->wall_ms, time);
     uuid_format(&entry->node_id, node);
-    json_value_set(object, "values", entry_values(class, conflict->facet, entry->value));
+    json_value_set(object, "values", facet_values(class, conflict->facet, entry->value));
     json_value_set_text(object, "time", time);
     json_value_set_text(object, "node", node_name ? node_name : node);
     json_value_set_text(object, "author", entry->author);
@@ -92,7 +39,7 @@ static void add_conflict(void *context, const struct conflict_view *conflict)
 {
     struct conflict_list *conflicts = context;
     const struct resource_class *class = resource_class_of((enum resource_type)conflict->type);
-    char id[UUID_TEXT_SIZE], facet[32];
+    char id[UUID_TEXT_SIZE], facet[FACET_NAME_SIZE];
     struct json_value *object = json_value_object(), *entries = json_value_array();
     uuid_format(&conflict->object_id, id);
     facet_name(class, conflict->facet, facet);

@@ -4,6 +4,7 @@
 #include "lbnode/admin/admin_routes.h"
 #include "lbnode/admin/list_query.h"
 #include "lbnode/admin/resource_view.h"
+#include "lbnode/admin/revision.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -137,6 +138,7 @@ answer_object(struct admin_request *request, int status, const struct effective 
 {
     const struct resource_class *class = resource_class_of(object->resource->type);
     struct json_value *view = resource_view(request->state, object);
+    revision_tell(request, object);
     admin_answer_wrapped(request, status, class->noun, list_query_fields(&request->url, view));
 }
 
@@ -310,6 +312,13 @@ void resource_create(struct admin_request *request)
 /* ---- changing and deleting -----------------------------------------------------------------
  */
 
+static const struct effective *find_target_to_change(const struct admin_request *request,
+                                                     struct error *error)
+{
+    const struct effective *object = find_target(request, error);
+    return object && revision_check(request, object, error) ? object : NULL;
+}
+
 static void submit_update(struct admin_request *request,
                           const struct effective *object,
                           const struct resource *after,
@@ -339,7 +348,7 @@ void resource_update(struct admin_request *request)
     const struct configuration *configuration = request->state->configuration;
     const struct resource_class *class = resource_class_of(request->route->type);
     struct error error = {0};
-    const struct effective *object = find_target(request, &error);
+    const struct effective *object = find_target_to_change(request, &error);
     const struct json_value *root =
         object ? admin_request_root(request, class->noun, &error) : NULL;
     struct json_value *wanted = root ? resource_api_normalise(root) : NULL;
@@ -360,7 +369,7 @@ void resource_delete(struct admin_request *request)
 {
     struct error error = {0};
     struct change_set changes = {0};
-    const struct effective *object = find_target(request, &error);
+    const struct effective *object = find_target_to_change(request, &error);
     if (object &&
         configuration_plan_delete(request->state->configuration, object->resource,
                                   admin_request_flag(request, "cascade"), &changes, &error)) {

@@ -113,6 +113,17 @@ static bool check_positional(const struct context *context, struct error *error)
     return true;
 }
 
+/* It stands in the head of the request: nothing but what a revision looks like may pass. */
+static bool check_revision(const char *revision, struct error *error)
+{
+    return !revision ||
+           (strlen(revision) == 16 && strspn(revision, "0123456789abcdef") == 16) ||
+           error_set(error, ERROR_USAGE,
+                     "--if-rev %.40s is no revision; the show command prints it, 16 "
+                     "hexadecimal digits",
+                     revision);
+}
+
 static int run_command(const struct command *command, const struct words *words)
 {
     struct context *context = calloc(1, sizeof(*context));
@@ -132,7 +143,9 @@ static int run_command(const struct command *command, const struct words *words)
     if (good) {
         context->client.socket_path = socket_path(&context->arguments, path);
         context->client.require_replica = arguments_has(&context->arguments, "require-replica");
-        good = command->run(context, &error);
+        context->client.revision = arguments_value(&context->arguments, "if-rev");
+        good =
+            check_revision(context->client.revision, &error) && command->run(context, &error);
     }
     int exit_code = good ? context->exit_code : fail(&error);
     free(context);

@@ -124,6 +124,8 @@ static void write_request(struct text *out,
     text_append_string(out, "Connection: close\r\nUser-Agent: lbnode\r\n");
     if (client->require_replica)
         text_append_string(out, "X-Lbnode-Require-Replica: true\r\n");
+    if (client->revision && strcmp(method, "GET") != 0)
+        text_appendf(out, "X-Lbnode-If-Rev: %s\r\n", client->revision);
     if (content)
         text_appendf(out, "Content-Type: application/json\r\nContent-Length: %zu\r\n",
                      strlen(content));
@@ -171,6 +173,7 @@ take_answer(struct http_message *message, struct response *response, struct erro
     response->body = message->body;
     message->body = (struct text){0};
     copy_field(message, "X-Lbnode-Note", response->note, sizeof(response->note));
+    copy_field(message, "X-Lbnode-Revision", response->revision, sizeof(response->revision));
     response->json =
         json_value_parse(text_string(&response->body), response->body.length, NULL);
     enum error_kind kind = kind_of(message);

@@ -16,6 +16,7 @@ enum {
 struct client {
     const char *socket_path;
     bool require_replica; /* ask for a change to be on another node too */
+    const char *revision; /* ask for a change only if the object has it still; or NULL */
 };
 
 struct response {
@@ -23,6 +24,7 @@ struct response {
     struct json_value *json; /* NULL when the body is no JSON */
     struct text body;
     char note[CLIENT_NOTE_SIZE]; /* X-Lbnode-Note, "" if none */
+    char revision[32];           /* X-Lbnode-Revision of the object shown, "" if none */
 };
 
 /* TARGET is path and query; BODY may be NULL. False sets ERROR: nobody answers, or the answer

@@ -27,12 +27,26 @@ static const struct option change_rows[] = {
     {.name = ""},
 };
 
+#define REVISION_ROW                                                                           \
+    {                                                                                          \
+        .name = "if-rev", .value_name = "REVISION",                                            \
+        .help =                                                                                \
+            "only if nobody changed it since show printed this revision (else exit code 4)"    \
+    }
+
+static const struct option delete_options[] = {
+    REVISION_ROW,
+    {.name = ""},
+};
+
 static const struct option cascade_options[] = {
+    REVISION_ROW,
     {.name = "cascade", .help = "also its listeners, pools, members and monitors"},
     {.name = ""},
 };
 
 static const struct option set_options[] = {
+    REVISION_ROW,
     {.name = "no-tag", .help = "drop the tags it has"},
     {.name = ""},
 };
@@ -171,19 +185,19 @@ static const struct command commands[] = {
                   "", 0, run_resource_create, NULL, "", 0, NULL, "NAME", 1, cascade_options),
     RESOURCE_ROWS("listener", RESOURCE_LISTENER, "listener",
                   "LOADBALANCER", 1, run_resource_create, NULL, "", 0, filter_options,
-                  "NAME", 1, NULL),
+                  "NAME", 1, delete_options),
     RESOURCE_ROWS("pool", RESOURCE_POOL, "pool of members",
-                  "", 0, run_pool_create, pool_options, "", 0, filter_options, "NAME", 1, NULL),
+                  "", 0, run_pool_create, pool_options, "", 0, filter_options, "NAME", 1, delete_options),
     RESOURCE_ROWS("member", RESOURCE_MEMBER, "member of a pool",
-                  "POOL", 1, run_resource_create, NULL, "POOL", 1, NULL, "POOL NAME", 2, NULL),
+                  "POOL", 1, run_resource_create, NULL, "POOL", 1, NULL, "POOL NAME", 2, delete_options),
     {.noun = "member", .verb = "add", .positional = "POOL ADDRESS:PORT...",
      .positional_minimum = 2, .positional_maximum = POSITIONAL_MAXIMUM,
      .summary = "add several members at once, named after address and port",
      .type = RESOURCE_MEMBER, .options = add_options, .changes = true, .run = run_member_add},
     RESOURCE_ROWS("healthmonitor", RESOURCE_HEALTH_MONITOR, "health monitor",
-                  "POOL", 1, run_monitor_create, NULL, "", 0, NULL, "NAME|POOL", 1, NULL),
+                  "POOL", 1, run_monitor_create, NULL, "", 0, NULL, "NAME|POOL", 1, delete_options),
     RESOURCE_ROWS("vrrpgroup", RESOURCE_VRRP_GROUP, "VRRP group",
-                  "", 0, run_resource_create, NULL, "", 0, NULL, "NAME", 1, NULL),
+                  "", 0, run_resource_create, NULL, "", 0, NULL, "NAME", 1, delete_options),
 
     {.noun = "node", .verb = "list", .positional = "", .summary = "list the nodes of the cluster",
      .type = RESOURCE_NODE, .run = run_node_list},

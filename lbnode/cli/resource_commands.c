@@ -31,6 +31,23 @@ void cli_print_object(const struct context *context, const struct json_value *ob
         output_object(context->format, object);
 }
 
+/* The revision is no attribute: programs that read the object from stdout do not see it. */
+void cli_print_answer(const struct context *context, const struct response *response)
+{
+    const struct json_value *object = json_value_get(response->json, context->class->noun);
+    if (response->revision[0] == '\0' || context->format == OUTPUT_NAME) {
+        cli_print_object(context, object);
+    } else if (context->format == OUTPUT_TABLE) {
+        struct json_value *shown = json_value_copy(object);
+        json_value_set_text(shown, "revision", response->revision);
+        cli_print_object(context, shown);
+        json_value_free(shown);
+    } else {
+        cli_print_object(context, object);
+        fprintf(output_notes(context->format), "revision %s\n", response->revision);
+    }
+}
+
 void cli_print_list(const struct context *context, const struct json_value *list)
 {
     list_table_print(&context->client, context->class->type, list);
@@ -49,7 +66,7 @@ bool cli_send_object(struct context *context,
     json_value_set(request, context->class->noun, body);
     bool good = client_request(&context->client, method, target, request, &response, error);
     if (good) {
-        cli_print_object(context, json_value_get(response.json, context->class->noun));
+        cli_print_answer(context, &response);
         cli_print_note(context, &response);
     }
     json_value_free(request);
@@ -191,7 +208,7 @@ bool run_resource_show(struct context *context, struct error *error)
     json_value_free(object);
     bool good = client_request(&context->client, "GET", target, NULL, &response, error);
     if (good)
-        cli_print_object(context, json_value_get(response.json, context->class->noun));
+        cli_print_answer(context, &response);
     response_free(&response);
     return good;
 }

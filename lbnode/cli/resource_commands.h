@@ -5,6 +5,8 @@
 #include "lbnode/cli/command.h"
 
 void cli_print_note(const struct context *context, const struct response *response);
+/* The same for the object that RESPONSE shows, with its revision. */
+void cli_print_answer(const struct context *context, const struct response *response);
 void cli_print_object(const struct context *context, const struct json_value *object);
 /* Of objects of context->class, with the columns of the class. */
 void cli_print_list(const struct context *context, const struct json_value *list);

@@ -24,6 +24,10 @@ struct raw_facet {
     uint64_t entries_hash; /* over the dots of all entries */
 };
 
+/* What FACET adds to the revision of its object, which is the sum over all its facets: it tells
+ * whether anything of the object was written in between. */
+uint64_t raw_facet_revision(const struct raw_facet *facet);
+
 enum ineffective_reason {
     REASON_NONE,
     REASON_CONFLICT, /* P4: another object has the same claim */
@@ -42,7 +46,7 @@ struct effective {
     char *reason_text;                           /* a sentence, or NULL */
     uint64_t claim_hlc, claim_stream, claim_seq; /* of its creation facet */
     unsigned open_conflicts;                     /* facets with more than one entry */
-    uint64_t revision; /* hash over the dots of all facets: differs after any change */
+    uint64_t revision; /* sum of raw_facet_revision */
 };
 
 /* ---- building -------------------------------------------------------------------------------

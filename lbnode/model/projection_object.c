@@ -69,8 +69,7 @@ static void read_value(struct draft *draft, const struct raw_facet *facet)
     }
 }
 
-/* Facets come in any order, so the sum must not depend on it. */
-static uint64_t facet_revision(const struct raw_facet *facet)
+uint64_t raw_facet_revision(const struct raw_facet *facet)
 {
     uint64_t parts[] = {facet->facet, facet->stream, facet->seq, facet->entry_count,
                         facet->entries_hash};
@@ -93,7 +92,7 @@ void draft_read(struct draft *draft, const struct raw_facet *facet)
     if (facet->hlc > draft->latest_hlc)
         draft->latest_hlc = facet->hlc;
     draft->open_conflicts += facet->entry_count > 1;
-    draft->revision += facet_revision(facet);
+    draft->revision += raw_facet_revision(facet);
 }
 
 /* ---- which of several ----------------------------------------------------------------------

@@ -140,6 +140,28 @@ void replication_visit_facets(const struct replication *replication,
 /* ---- identity ------------------------------------------------------------------------------
  */
 
+void replication_visit_entries(const struct replication *replication,
+                               const struct uuid *object_id,
+                               void (*visit)(void *context, const struct conflict_view *facet),
+                               void *context)
+{
+    for (size_t i = 0; i < replication->facet_count; i++) {
+        const struct stored_facet *stored = &replication->facets[i];
+        if (!uuid_equal(&stored->op.object_id, object_id))
+            continue;
+        const struct conflict_entry entry = {
+            .value = {stored->op.value, stored->op.value_size},
+            .wall_ms = stored->hlc >> 16,
+            .node_id = replication->node_id,
+            .author = replication->author,
+            .is_active = true,
+        };
+        const struct conflict_view view = {*object_id, stored->op.type, stored->op.facet,
+                                           &entry, 1};
+        visit(context, &view);
+    }
+}
+
 bool replication_is_initialised(const struct replication *replication)
 {
     return replication->initialised;

@@ -262,6 +262,68 @@ static void the_cluster_is_named_at_its_birth(void **state)
 
 #define STORE_TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
+static struct api_answer
+put_weight(const struct guide *guide, const char *revision, const char *more, int weight)
+{
+    char path[160], fields[160], body[64];
+    snprintf(path, sizeof(path), LBAAS "/pools/%s/members/%s", guide->pool, guide->member);
+    snprintf(fields, sizeof(fields), "X-Lbnode-If-Rev: %s\r\n%s", revision, more);
+    snprintf(body, sizeof(body), "{\"member\":{\"weight\":%d}}", weight);
+    return api_call_with(&fixture, "PUT", path, fields, body);
+}
+
+static void a_change_of_what_was_read_refuses_later_changes(void **state)
+{
+    struct guide guide = play_guide();
+    char path[160], revision[17];
+    snprintf(path, sizeof(path), LBAAS "/pools/%s/members/%s", guide.pool, guide.member);
+    struct api_answer answer = api_call(&fixture, "GET", path, NULL);
+    snprintf(revision, sizeof(revision), "%s", api_field(&answer, "X-Lbnode-Revision"));
+    assert_int_equal(strlen(revision), 16);
+    api_answer_free(&answer);
+    answer = put_weight(&guide, revision, "", 7);
+    assert_int_equal(answer.status, 200);
+    assert_string_not_equal(api_field(&answer, "X-Lbnode-Revision"), revision);
+    api_answer_free(&answer);
+    answer = put_weight(&guide, revision, "", 9);
+    assert_int_equal(answer.status, 409);
+    assert_non_null(strstr(api_fault(&answer), "Member w1 was changed after you read it: "
+                                               "weight, by "));
+    api_answer_free(&answer);
+    answer =
+        api_call_with(&fixture, "DELETE", path, "X-Lbnode-If-Rev: 0011223344556677\r\n", NULL);
+    assert_int_equal(answer.status, 409);
+    api_answer_free(&answer);
+    answer = put_weight(&guide, "soon", "", 9);
+    assert_int_equal(answer.status, 400);
+    api_answer_free(&answer);
+}
+
+/* The answer got lost; the client asks again with the revision that its own change ended. */
+static void a_repeated_change_is_not_refused_for_its_own_revision(void **state)
+{
+    static const char change_id[] =
+        "X-Lbnode-Change-Id: 2fbd1b4c-8ba1-4f3e-9d44-7b1c6a1e0f01\r\n";
+    struct guide guide = play_guide();
+    char path[160], revision[17];
+    snprintf(path, sizeof(path), LBAAS "/pools/%s/members/%s", guide.pool, guide.member);
+    struct api_answer answer = api_call(&fixture, "GET", path, NULL);
+    snprintf(revision, sizeof(revision), "%s", api_field(&answer, "X-Lbnode-Revision"));
+    api_answer_free(&answer);
+    answer = put_weight(&guide, revision, change_id, 7);
+    assert_int_equal(answer.status, 200);
+    api_answer_free(&answer);
+    answer = put_weight(&guide, revision, change_id, 7);
+    assert_int_equal(answer.status, 200);
+    api_answer_free(&answer);
+    /* Another change is checked again where it is signed. */
+    answer = put_weight(&guide, revision,
+                        "X-Lbnode-Change-Id: 2fbd1b4c-8ba1-4f3e-9d44-7b1c6a1e0f02\r\n", 8);
+    assert_int_equal(answer.status, 409);
+    assert_non_null(strstr(api_fault(&answer), "read it again"));
+    api_answer_free(&answer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -272,6 +334,8 @@ int main(void)
         STORE_TEST(refused_changes_leave_no_trace),
         STORE_TEST(a_replica_can_be_required),
         STORE_TEST(the_cluster_is_named_at_its_birth),
+        STORE_TEST(a_change_of_what_was_read_refuses_later_changes),
+        STORE_TEST(a_repeated_change_is_not_refused_for_its_own_revision),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

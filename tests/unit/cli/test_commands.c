@@ -379,6 +379,29 @@ static void a_table_leaves_out_what_is_not_set(void **state)
                                  "admin_state_up  false\n");
 }
 
+/* In a table only: programs that read the object from standard output do not see it. */
+static void show_tells_the_revision(void **state)
+{
+    const struct step steps[] = {
+        {"GET /v2.0/lbaas/pools?name=workers", ANSWER("200 OK", "", POOLS)},
+        {"GET /v2.0/lbaas/pools/p1", ANSWER("200 OK", "X-Lbnode-Revision: 00112233445566ff\r\n",
+                                            "{\"pool\": {\"id\": \"p1\"}}")},
+    };
+    assert_int_equal(RUN(steps, "pool", "show", "workers"), 0);
+    assert_string_equal(printed, "id        p1\n"
+                                 "revision  00112233445566ff\n");
+    assert_int_equal(RUN(steps, "pool", "show", "workers", "-o", "json"), 0);
+    assert_string_equal(printed, "{\n  \"id\": \"p1\"\n}\n");
+}
+
+static void what_is_no_revision_is_not_sent(void **state)
+{
+    char *argv[] = {(char[]){"lbnode"},   (char[]){"pool"},      (char[]){"set"},
+                    (char[]){"workers"},  (char[]){"--name"},    (char[]){"w"},
+                    (char[]){"--if-rev"}, (char[]){"12\r\nX: y"}};
+    assert_int_equal(cli_main(8, argv), 2);
+}
+
 static void a_conflict_shows_what_is_disputed(void **state)
 {
     const struct step steps[] = {
@@ -414,6 +437,8 @@ int main(void)
         cmocka_unit_test(status_is_an_overview_on_one_page),
         cmocka_unit_test(json_is_the_object_alone),
         cmocka_unit_test(a_table_leaves_out_what_is_not_set),
+        cmocka_unit_test(show_tells_the_revision),
+        cmocka_unit_test(what_is_no_revision_is_not_sent),
         cmocka_unit_test(a_conflict_shows_what_is_disputed),
         cmocka_unit_test(check_tells_health_by_exit_code),
     };
