@@ -72,16 +72,32 @@ put_ack(const struct core *core, struct wire_writer *body, const struct stream *
 }
 
 /* What of the peer's own streams is safe and running here. */
-void core_send_ack(struct core *core, const struct uuid *peer, struct core_actions *actions)
+static void send_ack(struct core *core, struct peer *peer, struct core_actions *actions)
 {
     struct wire_writer body = {0};
-    const struct stream *stream = previous_touched(core, peer, UINT64_MAX);
+    const struct stream *stream = previous_touched(core, &peer->id, UINT64_MAX);
+    peer->ack_us = 0;
     for (int count = 0; stream && count < ACK_STREAMS; count++) {
         put_ack(core, &body, stream);
-        stream = previous_touched(core, peer, stream->touched);
+        stream = previous_touched(core, &peer->id, stream->touched);
     }
-    if (body.size > 0)
-        core_act_send(actions, peer, FRAME_ACK, &body);
+    if (body.size == 0)
+        return;
+    peer->acked_us = core->now.mono_us;
+    core_act_send(actions, &peer->id, FRAME_ACK, &body);
+}
+
+/* At once, unless one has just left: then shortly, for all that happened meanwhile. */
+void core_acknowledge(struct core *core, const struct uuid *id, struct core_actions *actions)
+{
+    const uint64_t pause_us = 2 * MS;
+    struct peer *peer = core_peer(core, id);
+    if (!peer || peer->ack_us)
+        return;
+    if (core->now.mono_us >= peer->acked_us + pause_us)
+        send_ack(core, peer, actions);
+    else
+        peer->ack_us = peer->acked_us + pause_us;
 }
 
 void core_request_pull(struct core *core, struct peer *peer, struct core_actions *actions)
@@ -114,6 +130,16 @@ static uint64_t first_resend_us(const struct peer *peer)
     return patient > 25 * MS ? patient : 25 * MS;
 }
 
+/* Expects an answer about own records up to SEQ. Later ones wait for the next round, so that a
+ * steady flow of changes neither puts a resend off nor repeats what has just left. */
+static void expect_ack(struct core *core, struct peer *peer, uint64_t seq)
+{
+    peer->resend_tries = 0;
+    peer->resend_upto = seq;
+    peer->resend_us = core->now.mono_us + first_resend_us(peer);
+    peer->resend_armed_us = core->now.mono_us;
+}
+
 /* The record SEQ of the own stream is durable: to everybody who can hear, at once. */
 void core_push(struct core *core, uint64_t seq, struct core_actions *actions)
 {
@@ -122,22 +148,38 @@ void core_push(struct core *core, uint64_t seq, struct core_actions *actions)
         if (!core_peer_is_alive(peer))
             continue;
         send_record(core, peer, seq, actions);
-        peer->resend_tries = 0;
-        peer->resend_us = core->now.mono_us + first_resend_us(peer);
+        if (!peer->resend_us || peer->resend_armed_us == core->now.mono_us)
+            expect_ack(core, peer, seq);
     }
+}
+
+/* The peer has more than before: on to what was pushed meanwhile. */
+static void follow_ack(struct core *core, struct peer *peer)
+{
+    uint64_t have = vv_get(&peer->durable, core->own_stream);
+    uint64_t want = vv_get(&core->durable, core->own_stream);
+    if (!peer->resend_us || have < peer->resend_upto)
+        return;
+    if (have < want)
+        expect_ack(core, peer, want);
+    else
+        peer->resend_us = 0;
 }
 
 static void resend(struct core *core, struct peer *peer, struct core_actions *actions)
 {
     uint64_t have = vv_get(&peer->durable, core->own_stream);
-    uint64_t want = vv_get(&core->durable, core->own_stream);
-    if (have >= want || peer->resend_tries >= RESEND_TRIES || !core_peer_is_alive(peer)) {
+    if (have >= peer->resend_upto || peer->resend_tries >= RESEND_TRIES ||
+        !core_peer_is_alive(peer)) {
         peer->resend_us = 0; /* the rest is for comparing vectors */
         return;
     }
-    for (uint64_t seq = have + 1; seq <= want && seq <= have + RESEND_WINDOW; seq++)
+    for (uint64_t seq = have + 1; seq <= peer->resend_upto && seq <= have + RESEND_WINDOW;
+         seq++)
         send_record(core, peer, seq, actions);
-    uint64_t delay = first_resend_us(peer) << (peer->resend_tries < 4 ? peer->resend_tries : 4);
+    /* Each delay twice, then double: one lost packet in three is bad, but still a network. */
+    unsigned doublings = peer->resend_tries < 8 ? peer->resend_tries / 2 : 4;
+    uint64_t delay = first_resend_us(peer) << doublings;
     peer->resend_tries++;
     peer->resend_us = core->now.mono_us + (delay < 250 * MS ? delay : 250 * MS);
 }
@@ -319,6 +361,7 @@ static void handle_ack(struct core *core,
     for (int entries = 0; wire_next(&reader, &field) && entries < VV_MAXIMUM_ENTRIES; entries++)
         if (field.number == 1 && field.type == WIRE_BYTES)
             handle_ack_entry(peer, field.bytes);
+    follow_ack(core, peer);
     core_check_answers(core, actions);
 }
 
@@ -446,6 +489,8 @@ void core_tick(struct core *core, struct core_actions *actions)
             send_heartbeat(core, peer, actions);
         if (peer->resend_us && core->now.mono_us >= peer->resend_us)
             resend(core, peer, actions);
+        if (peer->ack_us && core->now.mono_us >= peer->ack_us)
+            send_ack(core, peer, actions);
     }
     core_expire_pending(core);
     core_check_answers(core, actions);
@@ -460,6 +505,8 @@ uint64_t core_next_tick_us(const struct core *core)
             next = peer->next_heartbeat_us;
         if (peer->resend_us && peer->resend_us < next)
             next = peer->resend_us;
+        if (peer->ack_us && peer->ack_us < next)
+            next = peer->ack_us;
     }
     if (core->awaited_count > 0 && core->now.mono_us + 20 * MS < next)
         next = core->now.mono_us + 20 * MS;

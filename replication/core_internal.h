@@ -96,8 +96,10 @@ struct peer {
     uint64_t differs_since_us, divergent_since_us, next_exchange_us, exchange_delay_us;
     uint64_t pull_until_us; /* a pull is under way until then */
     bool pull_again;
-    uint64_t resend_us;
+    uint64_t resend_us; /* 0: no answer is expected */
+    uint64_t resend_upto, resend_armed_us;
     unsigned resend_tries;
+    uint64_t acked_us, ack_us; /* when the last ACK left; when the next one has to, or 0 */
     struct vv durable, running;
     bool durable_dirty;
     uint64_t notice_us;
@@ -219,7 +221,7 @@ void core_frame(struct core *core,
                 const struct core_event *event,
                 struct core_actions *actions);
 void core_tick(struct core *core, struct core_actions *actions);
-void core_send_ack(struct core *core, const struct uuid *peer, struct core_actions *actions);
+void core_acknowledge(struct core *core, const struct uuid *id, struct core_actions *actions);
 void core_request_pull(struct core *core, struct peer *peer, struct core_actions *actions);
 void core_push(struct core *core, uint64_t seq, struct core_actions *actions);
 

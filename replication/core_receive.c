@@ -72,13 +72,22 @@ void core_pending_drop(struct core *core, size_t index)
             (--core->pending_count - index) * sizeof(*core->pending));
 }
 
-static bool is_pending(const struct core *core, const struct record *record)
+static bool is_pending(const struct core *core, struct dot dot)
 {
     for (size_t i = 0; i < core->pending_count; i++)
-        if (core->pending[i].record.stream == record->stream &&
-            core->pending[i].record.seq == record->seq)
+        if (core->pending[i].record.stream == dot.stream &&
+            core->pending[i].record.seq == dot.seq)
             return true;
     return false;
+}
+
+/* Is the predecessor of RECORD neither applied nor waiting for the commit that is under way? */
+static bool
+leaves_gap(const struct core *core, const struct record *record, const struct stream *stream)
+{
+    uint64_t have = stream ? stream->seq : 0;
+    return record->seq > have + 1 &&
+           !is_pending(core, (struct dot){record->stream, record->seq - 1});
 }
 
 static bool has_room(const struct core *core, const struct uuid *from, size_t size)
@@ -122,11 +131,11 @@ void core_receive_record(struct core *core,
     if (stream && record.seq <= stream->seq) {
         compare_duplicate(core, stream, &record, actions);
         stream->touched = core->position;
-        core_send_ack(core, from, actions); /* ours may have been lost */
+        core_acknowledge(core, from, actions); /* ours may have been lost */
         return;
     }
     if ((stream && stream->refused) || record.seq > cutoff_of(core, &record, stream) ||
-        is_pending(core, &record))
+        is_pending(core, (struct dot){record.stream, record.seq}))
         return;
     const uint8_t *key = signer_key(core, &record, stream);
     if (!key) {
@@ -136,8 +145,9 @@ void core_receive_record(struct core *core,
     if (!has_room(core, from, whole.size) ||
         !record_verify(&record, &core->genesis.cluster_id, key))
         return;
+    bool gap = leaves_gap(core, &record, stream);
     keep_pending(core, &record, from);
-    if (record.seq > (stream ? stream->seq : 0) + 1)
+    if (gap)
         want_more(core, from, actions);
 }
 

@@ -221,6 +221,8 @@ static void open_stream(struct core *core)
         core->recent[i].bytes = (struct bytes){0};
         core->recent[i].seq = 0;
     }
+    for (size_t i = 0; i < core->peer_count; i++)
+        core->peers[i]->resend_us = 0;
 }
 
 /* What this node has applied since its previous record. */
@@ -468,7 +470,7 @@ static void acknowledge(struct core *core, struct core_actions *actions)
     for (size_t p = 0; p < core->peer_count; p++)
         for (size_t i = 0; i < core->staged_count; i++)
             if (uuid_equal(&core->staged[i].node_id, &core->peers[p]->id)) {
-                core_send_ack(core, &core->peers[p]->id, actions);
+                core_acknowledge(core, &core->peers[p]->id, actions);
                 break;
             }
 }
@@ -534,5 +536,5 @@ void core_set_running(struct core *core, uint64_t position, struct core_actions 
         core->mark_count--;
     }
     for (size_t i = 0; rose && i < core->peer_count; i++)
-        core_send_ack(core, &core->peers[i]->id, actions);
+        core_acknowledge(core, &core->peers[i]->id, actions);
 }

@@ -17,6 +17,9 @@ struct fixture {
     uint64_t now_us, position;
     uint8_t last_hash[HASH_SIZE];
     unsigned events[EVENT_CODE_COUNT];
+    unsigned sent[FRAME_JOIN_HELLO]; /* by type */
+    uint64_t pace_us;                /* from one event to the next */
+    bool slow_disk;                  /* no commit ever ends */
     struct submit_result answer;
     bool reload;
 };
@@ -40,7 +43,7 @@ static void step(struct fixture *fixture, const struct core_event *event)
 {
     struct core_actions actions = {0};
     int committed = -1;
-    fixture->now_us += 1000;
+    fixture->now_us += fixture->pace_us;
     core_step(fixture->core, event, now_of(fixture), &actions);
     for (size_t i = 0; i < actions.count; i++) {
         struct core_action *action = &actions.items[i];
@@ -48,6 +51,8 @@ static void step(struct fixture *fixture, const struct core_event *event)
             committed = -store_commit(fixture->store, &action->batch);
         else if (action->kind == CORE_EVENT)
             fixture->events[action->code]++;
+        else if (action->kind == CORE_SEND)
+            fixture->sent[action->frame_type]++;
         else if (action->kind == CORE_ANSWER)
             fixture->answer = action->answer;
         else if (action->kind == CORE_APPLIED)
@@ -56,6 +61,8 @@ static void step(struct fixture *fixture, const struct core_event *event)
             fixture->reload = true;
     }
     core_actions_free(&actions);
+    if (committed >= 0 && fixture->slow_disk)
+        return;
     if (committed >= 0)
         step(fixture, &(struct core_event){.kind = CORE_PERSISTED, .result = -committed});
     else if (core_wants_stage(fixture->core))
@@ -100,6 +107,7 @@ static int set_up(void **state)
     struct store_batch batch = {0};
     struct change_set changes = {0};
     fixture->now_us = 1000000;
+    fixture->pace_us = 1000;
     fixture->key = sign_key_generate();
     fixture->peer_key = sign_key_generate();
     fixture->store = store_mem_open();
@@ -201,6 +209,53 @@ static void records_are_applied_in_order_however_they_arrive(void **state)
     release(first);
     release(second);
     release(third);
+}
+
+/* The next ones arrive while the disk is still busy with the first: nothing is missing. */
+static void only_a_gap_makes_a_receiver_ask(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->slow_disk = true;
+    for (uint64_t seq = 1; seq <= 5; seq++) {
+        struct bytes record = peer_record(fixture, seq, 1, NULL);
+        chain(fixture, record);
+        if (seq != 4)
+            receive(fixture, record);
+        if (seq == 3)
+            assert_int_equal(fixture->sent[FRAME_PULL], 0);
+        release(record);
+    }
+    assert_int_equal(fixture->sent[FRAME_PULL], 1);
+}
+
+static void records_that_were_there_share_an_acknowledgement(void **state)
+{
+    struct fixture *fixture = *state;
+    struct bytes record = peer_record(fixture, 1, 1, NULL);
+    receive(fixture, record);
+    unsigned before = fixture->sent[FRAME_ACK];
+    fixture->now_us += 10000;
+    fixture->pace_us = 10;
+    for (int i = 0; i < 50; i++)
+        receive(fixture, record);
+    assert_int_equal(fixture->sent[FRAME_ACK], before + 1);
+    fixture->now_us += 2000;
+    step(fixture, &(struct core_event){.kind = CORE_TICK});
+    assert_int_equal(fixture->sent[FRAME_ACK], before + 2);
+    release(record);
+}
+
+static void a_steady_flow_of_changes_does_not_put_a_resend_off(void **state)
+{
+    struct fixture *fixture = *state;
+    const unsigned changes = 20;
+    step(fixture,
+         &(struct core_event){.kind = CORE_FRAME, .node = peer, .frame_type = FRAME_HEALTH});
+    for (unsigned i = 0; i < changes; i++) {
+        submit_value(fixture, (uint8_t)(10 + i));
+        step(fixture, &(struct core_event){.kind = CORE_TICK});
+    }
+    assert_true(fixture->sent[FRAME_RECORD] > changes);
 }
 
 static void a_record_waits_for_what_its_author_had_seen(void **state)
@@ -314,6 +369,9 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(records_are_applied_in_order_however_they_arrive),
+        TEST(only_a_gap_makes_a_receiver_ask),
+        TEST(records_that_were_there_share_an_acknowledgement),
+        TEST(a_steady_flow_of_changes_does_not_put_a_resend_off),
         TEST(a_record_waits_for_what_its_author_had_seen),
         TEST(a_record_with_a_wrong_predecessor_is_refused),
         TEST(a_record_of_a_stranger_or_with_a_wrong_signature_is_refused),
