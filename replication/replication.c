@@ -171,20 +171,35 @@ void replication_step_once(struct replication *replication, const struct core_ev
     core_actions_free(&actions);
 }
 
-void replication_step(struct replication *replication, const struct core_event *event)
+/* What follows when no further event is at hand: the next batch, packets, the timer. */
+static void settle(struct replication *replication, bool stage)
 {
-    replication->depth++;
-    replication_step_once(replication, event);
-    replication->depth--;
-    if (replication->depth > 0)
-        return;
     replication_store_care(replication);
     replication->depth++;
-    if (core_wants_stage(replication->core) || event->kind == CORE_TICK)
+    if (stage || core_wants_stage(replication->core))
         replication_step_once(replication, &(struct core_event){.kind = CORE_STAGE});
     replication->depth--;
     transport_flush(replication->transport);
     schedule_tick(replication);
+}
+
+void replication_step(struct replication *replication, const struct core_event *event)
+{
+    replication->depth++;
+    replication_step_once(replication, event);
+    if (--replication->depth == 0)
+        settle(replication, event->kind == CORE_TICK);
+}
+
+void replication_hold(struct replication *replication)
+{
+    replication->depth++;
+}
+
+void replication_go_on(struct replication *replication)
+{
+    if (--replication->depth == 0)
+        settle(replication, false);
 }
 
 /* ---- opening and closing ---------------------------------------------------------------- */

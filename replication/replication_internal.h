@@ -48,6 +48,9 @@ struct replication {
 
 /* One event through the core, and everything that follows from it. */
 void replication_step(struct replication *replication, const struct core_event *event);
+/* Around several events that arrived together: they share a commit and packets. */
+void replication_hold(struct replication *replication);
+void replication_go_on(struct replication *replication);
 /* The same without what follows: for replication_store.c. */
 void replication_step_once(struct replication *replication, const struct core_event *event);
 struct core_now replication_now(const struct replication *replication);

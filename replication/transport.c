@@ -20,6 +20,7 @@ enum {
     STRANGERS = 64, /* accepted connections that have not proved who they are */
     STREAM_MESSAGE_MAXIMUM = RECORD_MAXIMUM_SIZE + PACKET_OVERHEAD + 64,
     VERIFICATIONS_PER_SECOND = 4000,
+    STREAM_PACKET_BYTES = 64 << 10, /* several frames share a signature up to here */
     IDLE_MS = 60000
 };
 
@@ -27,6 +28,7 @@ struct link { /* what is kept per other node */
     struct uuid id;
     struct replay_window seen[2]; /* by channel */
     struct wire_writer frames;    /* waiting for a datagram */
+    struct wire_writer bulk;      /* waiting for the stream */
     struct connection *stream;    /* ours, to it */
     size_t best_endpoint;
     uint64_t heard_us;
@@ -115,12 +117,6 @@ static void flush_link(struct transport *transport, struct link *link)
     wire_writer_free(&link->frames);
 }
 
-void transport_flush(struct transport *transport)
-{
-    for (size_t i = 0; transport && i < transport->link_count; i++)
-        flush_link(transport, transport->links[i]);
-}
-
 /* A heartbeat tries every way to the peer; whichever is heard last carries the rest. */
 static void
 send_everywhere(struct transport *transport, struct link *link, const struct roster_node *node)
@@ -188,19 +184,33 @@ static void open_stream(struct transport *transport, struct link *link)
     send_packet(transport, link, (struct bytes){0}); /* small: proves who we are */
 }
 
+static void flush_bulk(struct transport *transport, struct link *link)
+{
+    if (link->bulk.size == 0)
+        return;
+    if (!link->stream)
+        open_stream(transport, link);
+    if (link->stream)
+        send_packet(transport, link, wire_written(&link->bulk));
+    wire_writer_free(&link->bulk);
+}
+
 static void send_bulk(struct transport *transport,
                       struct link *link,
                       uint32_t frame_type,
                       struct bytes body)
 {
-    struct wire_writer frames = {0};
-    if (!link->stream)
-        open_stream(transport, link);
-    if (!link->stream)
-        return;
-    frame_append(&frames, frame_type, body);
-    send_packet(transport, link, wire_written(&frames));
-    wire_writer_free(&frames);
+    if (link->bulk.size + body.size > STREAM_PACKET_BYTES)
+        flush_bulk(transport, link);
+    frame_append(&link->bulk, frame_type, body);
+}
+
+void transport_flush(struct transport *transport)
+{
+    for (size_t i = 0; transport && i < transport->link_count; i++) {
+        flush_link(transport, transport->links[i]);
+        flush_bulk(transport, transport->links[i]);
+    }
 }
 
 void transport_send(struct transport *transport,
@@ -272,8 +282,10 @@ hand_over(struct transport *transport, const struct link *link, const struct pac
 {
     struct wire_reader frames = wire_reader_of(packet->frames);
     struct core_event event = {.kind = CORE_FRAME, .node = link->id};
+    replication_hold(transport->replication);
     while (frame_next(&frames, &event.frame_type, &event.body))
         replication_step(transport->replication, &event);
+    replication_go_on(transport->replication);
 }
 
 static void note_endpoint(struct transport *transport,
@@ -290,28 +302,36 @@ static void note_endpoint(struct transport *transport,
             link->best_endpoint = i;
 }
 
+/* False: nothing is left to read. */
+static bool take_datagram(struct transport *transport)
+{
+    uint8_t data[2048];
+    struct sockaddr_storage from;
+    socklen_t from_size = sizeof(from);
+    struct packet packet;
+    ssize_t size = recvfrom(transport->udp.fd, data, sizeof(data), 0, (struct sockaddr *)&from,
+                            &from_size);
+    if (size < 0 && errno == EAGAIN)
+        return false;
+    if (size <= 0 || size > DATAGRAM_MAXIMUM ||
+        !packet_parse((struct bytes){data, (size_t)size}, &packet) ||
+        packet.channel != PACKET_DATAGRAM)
+        return true;
+    struct link *link = check_packet(transport, &packet);
+    if (!link)
+        return true;
+    note_endpoint(transport, link, &from);
+    hand_over(transport, link, &packet);
+    return true;
+}
+
 static void on_datagram(struct loop_io *io, unsigned readiness)
 {
     struct transport *transport = CONTAINER_OF(io, struct transport, udp);
-    uint8_t data[2048];
-    for (int i = 0; i < DATAGRAMS_PER_TURN; i++) {
-        struct sockaddr_storage from;
-        socklen_t from_size = sizeof(from);
-        struct packet packet;
-        ssize_t size =
-            recvfrom(io->fd, data, sizeof(data), 0, (struct sockaddr *)&from, &from_size);
-        if (size < 0 && errno == EAGAIN)
-            return;
-        if (size <= 0 || size > DATAGRAM_MAXIMUM ||
-            !packet_parse((struct bytes){data, (size_t)size}, &packet) ||
-            packet.channel != PACKET_DATAGRAM)
-            continue;
-        struct link *link = check_packet(transport, &packet);
-        if (!link)
-            continue;
-        note_endpoint(transport, link, &from);
-        hand_over(transport, link, &packet);
-    }
+    replication_hold(transport->replication);
+    for (int i = 0; i < DATAGRAMS_PER_TURN && take_datagram(transport); i++)
+        continue;
+    replication_go_on(transport->replication);
 }
 
 static void drop_inbound(struct inbound *inbound)
@@ -458,6 +478,7 @@ void transport_free(struct transport *transport)
     for (size_t i = 0; i < transport->link_count; i++) {
         connection_free(transport->links[i]->stream);
         wire_writer_free(&transport->links[i]->frames);
+        wire_writer_free(&transport->links[i]->bulk);
         free(transport->links[i]);
     }
     loop_io_stop(&transport->udp);
