@@ -15,6 +15,7 @@ void vrrp_config_begin(struct vrrp_config *config, const struct message_vrrp_beg
 {
     vrrp_config_free(config);
     config->generation = begin->generation;
+    config->drained = begin->drained;
     if (begin->own_address.family == 4)
         config->own_address = begin->own_address;
 }

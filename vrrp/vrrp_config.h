@@ -13,6 +13,7 @@ enum {
 
 struct vrrp_config {
     uint64_t generation;
+    bool drained;                  /* this node serves only while nobody else does */
     struct ip_address own_address; /* IPv4, as the roster knows this node; family 0: unknown */
     struct message_vrrp_group *groups;
     size_t group_count;

@@ -3,6 +3,7 @@
 #include "lbnode/base/bytes.h"
 #include "lbnode/base/monotime.h"
 #include "vrrp/address_watch.h"
+#include "vrrp/hand_over.h"
 #include "vrrp/vrrp_router.h"
 
 #include <errno.h>
@@ -14,6 +15,9 @@
 enum {
     STATUS_US = 1000000,
     REFRESH_DELAY_US = 10000, /* a burst of notifications is one look at the interfaces */
+    DRAIN_RETRY_US = 5000000, /* a drained node that serves offers it so often */
+    /* Asking, the grace, and a little for each turn of the loop. */
+    STOP_MAXIMUM_US = VRRP_GRACE_US + 500000,
     RESUMED_MAXIMUM = 2 * VRRP_CONFIG_MAXIMUM_GROUPS,
 };
 
@@ -27,7 +31,8 @@ struct vrrp_driver {
     /* Last states of a process that died, until the first configuration. */
     struct message_vrrp_status *resumed;
     size_t resumed_count;
-    uint64_t renew_due_us, status_due_us, refresh_due_us;
+    uint64_t renew_due_us, status_due_us, refresh_due_us, drain_due_us;
+    uint64_t stop_us; /* at the latest; UINT64_MAX: not asked to stop */
 };
 
 static uint64_t earlier(uint64_t a, uint64_t b)
@@ -41,6 +46,7 @@ static void arm(struct vrrp_driver *driver)
 {
     uint64_t due_us =
         earlier(driver->refresh_due_us, earlier(driver->renew_due_us, driver->status_due_us));
+    due_us = earlier(due_us, earlier(driver->drain_due_us, driver->stop_us));
     for (struct vrrp_router *router = driver->routers; router; router = router->next)
         due_us = earlier(due_us, vrrp_router_due_us(router));
     uint64_t now_us = monotime_now_us();
@@ -96,6 +102,43 @@ static void refresh(struct vrrp_driver *driver)
     sweep_sockets(driver);
 }
 
+/* ---- planned switches -------------------------------------------------------------------- */
+
+static void hand_over(struct vrrp_driver *driver, const struct message_vrrp_hand_over *message)
+{
+    hand_over_start(driver->routers, &driver->host, message, monotime_now_us());
+}
+
+/* A drained node gives up what it has; what nobody takes it keeps, and offers again. */
+static void drain(struct vrrp_driver *driver, uint64_t now_us)
+{
+    static const struct message_vrrp_hand_over everything;
+    bool has = driver->host.config.drained && driver->host.config.peer_count > 0 &&
+               hand_over_any_active(driver->routers);
+    if (has)
+        hand_over(driver, &everything);
+    driver->drain_due_us = driver->host.config.drained ? now_us + DRAIN_RETRY_US : UINT64_MAX;
+}
+
+/* The proxy still answers: a peer takes over first, and this node goes on with what it has
+ * begun until the grace is over. */
+static void begin_stop(struct vrrp_driver *driver)
+{
+    static const struct message_vrrp_hand_over everything;
+    if (driver->host.config.peer_count > 0)
+        hand_over(driver, &everything);
+    driver->stop_us = monotime_now_us() + STOP_MAXIMUM_US;
+}
+
+static void run_planned(struct vrrp_driver *driver, uint64_t now_us)
+{
+    if (now_us >= driver->drain_due_us)
+        drain(driver, now_us);
+    if (driver->stop_us != UINT64_MAX &&
+        (now_us >= driver->stop_us || hand_over_is_done(driver->routers)))
+        loop_stop(driver->host.loop);
+}
+
 static void run_due(struct vrrp_driver *driver)
 {
     uint64_t now_us = monotime_now_us();
@@ -113,6 +156,7 @@ static void run_due(struct vrrp_driver *driver)
             vrrp_router_send_status(router, &driver->host);
         driver->status_due_us = now_us + STATUS_US;
     }
+    run_planned(driver, now_us);
 }
 
 static void on_timer(struct loop_timer *timer)
@@ -364,6 +408,7 @@ static void apply(struct vrrp_driver *driver)
     driver->resumed_count = 0;
     refresh(driver);
     driver->status_due_us = 0;
+    driver->drain_due_us = config->drained ? 0 : UINT64_MAX;
 }
 
 static void take_eligible(struct vrrp_driver *driver, const struct message_eligible *eligible)
@@ -408,7 +453,8 @@ static void on_channel_message(void *context,
                               "the last one stays");
         break;
     case MESSAGE_ELIGIBLE: take_eligible(driver, body); break;
-    case MESSAGE_STOP: loop_stop(driver->host.loop); break;
+    case MESSAGE_VRRP_HAND_OVER: hand_over(driver, body); break;
+    case MESSAGE_STOP: begin_stop(driver); break;
     default: break; /* not for us */
     }
     arm(driver);
@@ -458,7 +504,7 @@ struct vrrp_driver *vrrp_driver_new(const struct vrrp_driver_options *options, i
     driver->host.privileged = options->privileged;
     driver->host.frame_fd = frame_socket_open();
     driver->host.socket_handler = (struct vrrp_socket_handler){on_message, driver};
-    driver->refresh_due_us = UINT64_MAX;
+    driver->refresh_due_us = driver->drain_due_us = driver->stop_us = UINT64_MAX;
     *out_error = open_all(driver, options->channel_fd);
     if (*out_error != 0) {
         vrrp_driver_free(driver);

@@ -173,8 +173,8 @@ static void set_settings(struct vrrp_router *router,
                          const struct ip_address *own_address)
 {
     struct vrrp_machine_settings *settings = &router->machine.settings;
-    settings->priority = router->group.priority;
-    settings->preempt = router->group.preempt;
+    settings->priority = host->config.drained ? 1 : router->group.priority;
+    settings->preempt = router->group.preempt && !host->config.drained;
     settings->preempt_delay_us = router->group.preempt_delay_ms * UINT64_C(1000);
     settings->advert_interval_us = router->group.advert_interval_ms * 1000;
     settings->tie_delay_us =
@@ -349,7 +349,7 @@ void vrrp_router_send_status(struct vrrp_router *router, struct vrrp_host *host)
     status.family = router->family;
     status.vrid = router->group.vrid;
     status.state = (uint8_t)(router->passive ? VRRP_ACTIVE : machine->state);
-    status.priority = router->group.priority;
+    status.priority = machine->settings.priority;
     status.active_address =
         machine->state == VRRP_ACTIVE ? machine->settings.own_address : machine->active_address;
     status.since_wall_ms = router->since_wall_ms;

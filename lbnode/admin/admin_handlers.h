@@ -41,7 +41,11 @@ void neutron_security_groups(struct admin_request *request);
 /* nodes_api.c */
 void nodes_list(struct admin_request *request);
 void node_show(struct admin_request *request);
+void node_update(struct admin_request *request);
 void node_remove(struct admin_request *request);
+
+/* failover_api.c */
+void failover_start(struct admin_request *request);
 
 /* cluster_api.c */
 void cluster_show(struct admin_request *request);

@@ -70,9 +70,11 @@ static const struct admin_route routes[] = {
 
     {"GET", "/v1/nodes", nodes_list, RESOURCE_NODE, "list the nodes of the cluster"},
     {"GET", "/v1/nodes/%", node_show, RESOURCE_NODE, "show a node by id or name"},
+    {"PUT", "/v1/nodes/%", node_update, RESOURCE_NODE, "change a node: drain"},
     {"DELETE", "/v1/nodes/%", node_remove, RESOURCE_NODE, "remove a node; ?dead=true if it will not come back"},
 
     {"GET", "/v1/status", status_show, RESOURCE_NONE, "everything at a glance"},
+    {"POST", "/v1/failover", failover_start, RESOURCE_NONE, "move the addresses that are active here to another node"},
     {"GET", "/v1/events", events_list, RESOURCE_NONE, "events ?after=N; &wait=SECONDS waits for the next"},
     {"GET", "/v1/cluster", cluster_show, RESOURCE_NONE, "the cluster's name and id"},
     {"POST", "/v1/cluster", cluster_create, RESOURCE_NONE, "start a cluster of one node"},

@@ -35,6 +35,9 @@ struct node_state {
     struct message_process processes[PROCESS_ROLE_COUNT];
     struct binding_state bindings[NODE_STATE_MAXIMUM_BINDINGS];
     size_t binding_count;
+    /* Asks the election for a planned switch. */
+    void (*hand_over)(void *context, const struct uuid *group_id, const struct uuid *node_id);
+    void *hand_over_context;
     bool manages_addresses; /* a vrrp process with the rights to do its work runs */
 };
 

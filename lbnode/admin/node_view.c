@@ -95,6 +95,7 @@ struct json_value *node_view(const struct node_state *state, const struct effect
         json_value_append(addresses, json_value_string(node->addresses.items[i]));
     json_value_set(view, "addresses", addresses);
     json_value_set_text(view, "status", node_status_name(node->status));
+    json_value_set_bool(view, "drain", node->drain);
     json_value_set_text(view, "created_at", joined);
     if (node_view_is_self(state, node_id)) {
         set_self(view);

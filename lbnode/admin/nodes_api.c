@@ -4,6 +4,8 @@
 #include "lbnode/admin/node_view.h"
 #include "lbnode/admin/resource_api.h"
 
+#include <string.h>
+
 void nodes_list(struct admin_request *request)
 {
     const struct list_query query = {.url = &request->url};
@@ -34,6 +36,50 @@ void node_show(struct admin_request *request)
         admin_answer_wrapped(request, 200, "node", node_view(request->state, object));
     else
         admin_answer_error(request, &error);
+}
+
+/* What an administrator decides about a node; the rest says the node itself. */
+static struct json_value *decisions(const struct admin_request *request, struct error *error)
+{
+    const struct json_value *root = admin_request_root(request, "node", error);
+    for (void *at = json_value_first(root); at; at = json_value_next(root, at)) {
+        if (strcmp(json_value_key(at), "drain") != 0) {
+            error_set(error, ERROR_INVALID, "Attribute '%.64s' of a node cannot be changed.",
+                      json_value_key(at));
+            return NULL;
+        }
+    }
+    return root ? json_value_copy(root) : NULL;
+}
+
+static void answer_node(struct admin_request *request)
+{
+    const struct effective *object =
+        configuration_find(request->state->configuration, &request->change->object_id);
+    if (object)
+        admin_answer_wrapped(request, request->change->status, "node",
+                             node_view(request->state, object));
+    else
+        admin_answer_empty(request, request->change->status);
+}
+
+void node_update(struct admin_request *request)
+{
+    struct error error = {0};
+    struct change_set changes = {0};
+    const struct effective *object = find_node(request, &error);
+    struct json_value *wanted = object ? decisions(request, &error) : NULL;
+    struct resource *after = wanted ? resource_copy(object->resource) : NULL;
+    if (after && resource_update_from_json(after, wanted, &error) &&
+        change_set_add_named(&changes, after, wanted)) {
+        admin_change_submit(request, &changes, &object->resource->id, 200, answer_node);
+    } else {
+        if (error.kind == ERROR_NONE)
+            error_set(&error, ERROR_UNAVAILABLE, "out of memory");
+        admin_answer_error(request, &error);
+    }
+    json_value_free(wanted);
+    resource_free(after);
 }
 
 /* A node that does not answer may still hold changes that nobody else has: removing it needs

@@ -101,6 +101,12 @@ static const struct option token_options[] = {
     {.name = ""},
 };
 
+static const struct option failover_options[] = {
+    {.name = "to", .value_name = "NODE", .help = "who takes over (whoever is best)"},
+    {.name = "group", .value_name = "NAME", .help = "only this VRRP group (all)"},
+    {.name = ""},
+};
+
 static const struct option remove_options[] = {
     {.name = "dead", .help = "it will not come back: do not wait for it"},
     {.name = ""},
@@ -204,9 +210,20 @@ static const struct command commands[] = {
     {.noun = "node", .verb = "show", .positional = "NAME", .positional_minimum = 1,
      .positional_maximum = 1, .summary = "show all that is known of a node",
      .type = RESOURCE_NODE, .run = run_node_show},
+    {.noun = "node", .verb = "drain", .positional = "NAME", .positional_minimum = 1,
+     .positional_maximum = 1, .summary = "give its addresses to other nodes, and take none",
+     .details = "It serves again only while no other node can.\n",
+     .type = RESOURCE_NODE, .changes = true, .run = run_node_drain},
+    {.noun = "node", .verb = "undrain", .positional = "NAME", .positional_minimum = 1,
+     .positional_maximum = 1, .summary = "let it have addresses again",
+     .type = RESOURCE_NODE, .changes = true, .run = run_node_undrain},
     {.noun = "node", .verb = "remove", .positional = "NAME", .positional_minimum = 1,
      .positional_maximum = 1, .summary = "take a node out of the cluster for good",
      .type = RESOURCE_NODE, .options = remove_options, .changes = true, .run = run_node_remove},
+
+    {.noun = "failover", .summary = "move the addresses that are active here to another node",
+     .details = "Requests that have begun are answered; no connection attempt fails.\n",
+     .options = failover_options, .run = run_failover_start},
 
     {.noun = "init", .summary = "start a cluster with this node as its first",
      .options = init_options, .run = run_cluster_init},

@@ -89,6 +89,7 @@ struct message_process {
 struct message_vrrp_begin {
     struct message header;
     uint64_t generation;
+    uint8_t drained; /* this node gives way to any other that can serve */
     /* The IPv4 address by which the roster knows this node, source of its adverts; family 0:
      * unknown. */
     struct ip_address own_address;
@@ -124,6 +125,13 @@ struct message_vrrp_address {
     struct message header;
     struct uuid group_id;
     struct ip_address address;
+};
+
+/* control -> supervisor -> vrrp: planned switch of what is active here. */
+struct message_vrrp_hand_over {
+    struct message header;
+    struct uuid group_id; /* zero: all groups */
+    struct uuid node_id;  /* who is to take over; zero: whoever is best */
 };
 
 enum vrrp_state {
@@ -211,6 +219,7 @@ struct message_stop {
     ROW(VRRP_GROUP, struct message_vrrp_group)                                                 \
     ROW(VRRP_PEER, struct message_vrrp_peer)                                                   \
     ROW(VRRP_ADDRESS, struct message_vrrp_address)                                             \
+    ROW(VRRP_HAND_OVER, struct message_vrrp_hand_over)                                         \
     ROW(VRRP_STATUS, struct message_vrrp_status)                                               \
     ROW(VRRP_OWNED, struct message_vrrp_owned)                                                 \
     ROW(ELIGIBLE, struct message_eligible)                                                     \

@@ -125,6 +125,7 @@ struct node {
     struct text_list addresses; /* gossip endpoints, at most 4; the first is the main one */
     struct ip_address vrrp_address;
     struct text_list roles;
+    bool drain;              /* gives its VIPs to any other node that can serve */
     int64_t status;          /* enum node_status */
     struct text_list cutoff; /* map stream (hex) -> last valid seq, of a removed node */
 };

@@ -82,6 +82,18 @@ static void on_verdict(void *context,
     verdicts_import(context, member_key, verdict);
 }
 
+/* ---- from the API ---------------------------------------------------------------------------
+ */
+
+static void hand_over(void *context, const struct uuid *group_id, const struct uuid *node_id)
+{
+    struct message_vrrp_hand_over message =
+        MESSAGE_OF(VRRP_HAND_OVER, struct message_vrrp_hand_over);
+    message.group_id = *group_id;
+    message.node_id = *node_id;
+    control_send(context, &message.header, NULL, 0);
+}
+
 /* ---- start ----------------------------------------------------------------------------------
  */
 
@@ -100,6 +112,8 @@ static bool open_channel(struct control *control)
     control->state->counters = control->context->counters;
     control->state->worker_count = control->context->worker_count;
     control->state->started_wall_ms = walltime_now_ms();
+    control->state->hand_over = hand_over;
+    control->state->hand_over_context = control;
     control->channel = channel_new(control->loop, control->context->channel_fd, &handler);
     return control->channel;
 }

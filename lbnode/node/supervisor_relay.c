@@ -220,6 +220,9 @@ static void from_control(struct supervisor *supervisor, const struct message *me
     case MESSAGE_VRRP_PEER:
     case MESSAGE_VRRP_ADDRESS:
     case MESSAGE_VRRP_COMMIT: take_vrrp_set(supervisor, message); break;
+    case MESSAGE_VRRP_HAND_OVER:
+        supervisor_send(supervisor, PROCESS_VRRP, message, NULL, 0);
+        break;
     case MESSAGE_IMPORTED_VERDICT:
         supervisor_send(supervisor, PROCESS_HEALTH, message, NULL, 0);
         break;

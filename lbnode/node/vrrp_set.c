@@ -157,6 +157,13 @@ static bool was_removed(const struct configuration *configuration, const struct 
            ((const struct node *)(const void *)object->resource)->status != NODE_ACTIVE;
 }
 
+static bool is_drained(const struct configuration *configuration, const struct uuid *id)
+{
+    const struct effective *object = configuration_find(configuration, id);
+    return object && object->resource->type == RESOURCE_NODE &&
+           ((const struct node *)(const void *)object->resource)->drain;
+}
+
 /* The address that the peers put into their sets for this node. */
 static struct ip_address own_ipv4(const struct configuration *configuration,
                                   const struct uuid *id)
@@ -184,6 +191,7 @@ bool vrrp_set_build(const struct configuration *configuration,
     memset(&begin, 0, sizeof(begin));
     begin.header = (struct message){.type = MESSAGE_VRRP_BEGIN, .size = sizeof(begin)};
     begin.own_address = own_ipv4(configuration, own->id);
+    begin.drained = is_drained(configuration, own->id);
     out->count = 0;
     return message_list_add(out, &begin.header) &&
            (was_removed(configuration, own->id) || add_groups(configuration, own, out)) &&

@@ -48,7 +48,7 @@ static const struct example examples[] = {
      "\"domain_name\": \"a.example\"}"},
     {RESOURCE_NODE, "{" EXAMPLE_COMMON ", \"addresses\": [\"10.77.0.11:7850\", "
                     "\"[fd77::11]:7850\"], \"vrrp_address\": \"10.77.0.11\", \"roles\": "
-                    "[\"proxy\"]}"},
+                    "[\"proxy\"], \"drain\": true}"},
 };
 
 static inline struct json_value *parse(const char *text)

@@ -1,0 +1,52 @@
+"""Planned switches: clients do not notice, and the address stays where it was sent."""
+import time
+
+from pair import VIP, PairTest, Prober
+
+
+class Planned(PairTest):
+    def switch_under_load(self, act):
+        """The report of a client that ran while ACT moved the address to the other node."""
+        active = self.active()
+        with Prober(self.lab, VIP) as prober:
+            act(active)
+            self.eventually(lambda: self.lab.holders(VIP) == [self.other(active)], 4, "only the other node has it")
+            time.sleep(0.5)
+        self.assertEqual(self.active(), self.other(active))
+        return prober.report
+
+    def assertHardlyNoticed(self, report):
+        print("    " + report.line())
+        self.assertLessEqual(report.failed, 1, report.line())
+        self.assertGreater(report.sent, 100, report.line())
+
+    def test_failover_moves_the_address_and_says_where_it_is(self):
+        active = self.active()
+        said = []
+        report = self.switch_under_load(lambda node: said.append(self.cli(node, "failover")))
+        self.assertIn("active on " + self.other(active), said[0])
+        self.assertHardlyNoticed(report)
+
+    def test_failover_to_a_node_is_refused_where_it_makes_no_sense(self):
+        active = self.active()
+        self.assertIn("is this node", self.cli(active, "failover --to " + active, code=4))
+        self.assertIn("active", self.cli(self.other(active), "failover", code=4))
+        self.lab.kill(self.other(active))
+        self.eventually(lambda: "does not answer" in self.lab.lbnode(
+            active, "failover", "--to", self.other(active)).stderr, 10, "a dead node is refused")
+        self.assertTrue(self.lab.holds(active, VIP), "the address stayed")
+
+    def test_a_drained_node_gives_its_address_away_and_serves_when_nobody_else_can(self):
+        active = self.active()
+        other = self.other(active)
+        self.assertHardlyNoticed(self.switch_under_load(lambda node: self.cli(node, "node drain " + node)))
+        self.assertTrue(self.json(other, "node show " + active)["drain"])
+        self.lab.kill(other)
+        self.eventually(self.answers, 3, "the drained node serves in need")
+        self.lab.start(other)
+        self.eventually(lambda: self.lab.holders(VIP) == [other], 12, "it gives the address away again")
+        self.cli(active, "node undrain " + active)
+
+    def test_a_node_that_stops_in_order_answers_what_it_has_begun(self):
+        report = self.switch_under_load(lambda node: self.lab.stop(node))
+        self.assertHardlyNoticed(report)

@@ -1,0 +1,17 @@
+/* Planned switches over all virtual routers of this node: who is asked, and when it is over. */
+#ifndef VRRP_HAND_OVER_H
+#define VRRP_HAND_OVER_H
+
+#include "vrrp/vrrp_router.h"
+
+/* Asks a peer to take over what is active here: the group and the node of MESSAGE; zero ids:
+ * every group, whoever is best. */
+void hand_over_start(struct vrrp_router *routers,
+                     struct vrrp_host *host,
+                     const struct message_vrrp_hand_over *message,
+                     uint64_t now_us);
+/* Is nothing under way any more: nobody is asked, and no address lingers? */
+bool hand_over_is_done(const struct vrrp_router *routers);
+bool hand_over_any_active(const struct vrrp_router *routers);
+
+#endif
