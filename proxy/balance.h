@@ -19,6 +19,7 @@ struct member_runtime {
 struct balance_view {
     const struct snapshot_member *members; /* of the pool */
     uint32_t member_count;
+    const struct uuid *key;   /* the pool's id */
     const uint16_t *schedule; /* numbers of members; may be empty */
     uint32_t schedule_length;
     _Atomic uint64_t *cursor;              /* of the pool, shared by all workers */
@@ -39,5 +40,9 @@ balance_pick balance_source_ip_port;
 
 /* ALGORITHM is an enum snapshot_algorithm; anything else is taken as ROUND_ROBIN. */
 balance_pick *balance_for(uint8_t algorithm);
+
+/* The first usable member from number TURN modulo the members on: what remains when the usable
+ * ones are so few that an algorithm did not meet any. */
+uint32_t balance_next_usable(const struct balance_view *view, uint64_t turn);
 
 #endif

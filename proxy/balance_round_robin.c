@@ -18,10 +18,5 @@ uint32_t balance_round_robin(const struct balance_view *view)
         if (view->usable(view->context, &view->members[number]))
             return number;
     }
-    for (uint32_t i = 0; i < view->member_count; i++) {
-        uint32_t number = (uint32_t)((turn + i) % view->member_count);
-        if (view->usable(view->context, &view->members[number]))
-            return number;
-    }
-    return BALANCE_NONE;
+    return balance_next_usable(view, turn);
 }

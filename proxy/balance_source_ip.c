@@ -1,44 +1,44 @@
-/* SOURCE_IP: weighted rendezvous hashing. Every member draws a number from the client's address
- * and its own id; the largest by weight wins. The same on every node, and when a member goes,
- * only its clients move. */
+/* SOURCE_IP and SOURCE_IP_PORT: the client's hash names an entry of the pool's table (see
+ * maglev.h). While that member is unusable, its clients spread over the others by further
+ * hashes, and come back with it. */
 #include "lbnode/base/bytes.h"
+#include "lbnode/base/siphash.h"
 #include "proxy/balance.h"
 
-#include <math.h>
 #include <string.h>
 
-static double score(const struct snapshot_member *member, const uint8_t *key, size_t size)
-{
-    uint64_t hash = bytes_hash(key, size, bytes_hash(&member->id, sizeof(member->id), 0));
-    double uniform = ((double)(hash >> 11) + 0.5) / 9007199254740992.0; /* in (0, 1) */
-    return -(double)member->weight / log(uniform);
-}
+enum {
+    MAXIMUM_PROBES = 8,
+    KEY_SIZE = sizeof((struct ip_address){0}.bytes) + 2 + 1
+};
 
-static uint32_t pick(const struct balance_view *view, const uint8_t *key, size_t size)
+/* KEY has one byte more than SIZE: the number of the probe. */
+static uint32_t pick(const struct balance_view *view, uint8_t key[KEY_SIZE], size_t size)
 {
-    uint32_t best = BALANCE_NONE;
-    double best_score = -1;
-    for (uint32_t i = 0; i < view->member_count; i++) {
-        const struct snapshot_member *member = &view->members[i];
-        if (!view->usable(view->context, member))
-            continue;
-        double value = score(member, key, size);
-        if (value > best_score) {
-            best = i;
-            best_score = value;
-        }
+    if (view->schedule_length == 0)
+        return BALANCE_NONE;
+    for (uint8_t probe = 0; probe < MAXIMUM_PROBES; probe++) {
+        key[size] = probe;
+        uint64_t hash = siphash(view->key->bytes, key, size + 1);
+        uint32_t number = view->schedule[hash % view->schedule_length];
+        if (view->usable(view->context, &view->members[number]))
+            return number;
     }
-    return best;
+    return balance_next_usable(
+        view, atomic_fetch_add_explicit(view->cursor, 1, memory_order_relaxed));
 }
 
 uint32_t balance_source_ip(const struct balance_view *view)
 {
-    return pick(view, view->client.address.bytes, ip_address_size(&view->client.address));
+    uint8_t key[KEY_SIZE];
+    size_t size = ip_address_size(&view->client.address);
+    memcpy(key, view->client.address.bytes, size);
+    return pick(view, key, size);
 }
 
 uint32_t balance_source_ip_port(const struct balance_view *view)
 {
-    uint8_t key[sizeof(view->client.address.bytes) + 2];
+    uint8_t key[KEY_SIZE];
     size_t size = ip_address_size(&view->client.address);
     memcpy(key, view->client.address.bytes, size);
     store_be16(key + size, view->client.port);

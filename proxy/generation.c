@@ -1,6 +1,7 @@
 #include "proxy/generation.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static void pool_runtime_release(struct pool_runtime *runtime)
 {
@@ -9,13 +10,19 @@ static void pool_runtime_release(struct pool_runtime *runtime)
         free(runtime);
 }
 
+/* Configurations are numbered by who makes them, who may start over. */
+static void forget_empty_steps(struct pool_runtime *runtime)
+{
+    for (unsigned step = 0; step < PICK_STEPS; step++)
+        atomic_store(&runtime->none_usable_stamp[step], 0);
+}
+
 static struct pool_runtime *pool_runtime_new(void)
 {
     struct pool_runtime *runtime =
         aligned_alloc(_Alignof(struct pool_runtime), sizeof(*runtime));
     if (runtime) {
-        atomic_init(&runtime->cursor, 0);
-        atomic_init(&runtime->backup_cursor, 0);
+        memset(runtime, 0, sizeof(*runtime));
         atomic_init(&runtime->references, 1);
     }
     return runtime;
@@ -30,10 +37,12 @@ static bool fill_pools(struct generation *generation, struct pool_table *table)
     for (uint32_t i = 0; i < snapshot->pools.count; i++) {
         const struct snapshot_pool *pool = &snapshot_pools(snapshot)[i];
         struct pool_runtime *runtime = uuid_map_get(&table->by_id, &pool->id);
-        if (runtime)
+        if (runtime) {
             atomic_fetch_add(&runtime->references, 1);
-        else
+            forget_empty_steps(runtime);
+        } else {
             runtime = pool_runtime_new();
+        }
         if (!runtime || !uuid_map_set(&next, &pool->id, runtime)) {
             pool_runtime_release(runtime);
             complete = false;

@@ -28,14 +28,35 @@ static bool is_monitored(const struct snapshot *snapshot, const struct snapshot_
     return pool->monitor != SNAPSHOT_NONE && snapshot_monitors(snapshot)[pool->monitor].enabled;
 }
 
-/* Looks before the algorithm moves the cursor; ends at the first usable member. */
-static bool
-any_usable(const struct tier *tier, const struct snapshot_member *members, uint32_t count)
+/* Never 0. Whatever makes a member usable or not changes it: the configuration is numbered, and
+ * so are the changes of verdicts. */
+static uint64_t stamp_of(const struct member_pick *pick)
 {
+    uint64_t changes = atomic_load_explicit(&pick->verdicts->changes, memory_order_acquire);
+    return (pick->snapshot->generation << 32 ^ changes) | UINT64_C(1) << 63;
+}
+
+/* Looks before the algorithm moves the cursor. */
+static bool any_usable(const struct tier *tier,
+                       const struct snapshot_member *members,
+                       uint32_t count,
+                       unsigned step)
+{
+    struct pool_runtime *runtime = tier->pick->runtime;
+    uint32_t hint = atomic_load_explicit(&runtime->usable_hint[step], memory_order_relaxed);
+    uint64_t stamp = stamp_of(tier->pick);
+    if (hint < count && usable(tier, &members[hint]))
+        return true;
+    if (atomic_load_explicit(&runtime->none_usable_stamp[step], memory_order_relaxed) == stamp)
+        return false;
     for (uint32_t i = 0; i < count; i++) {
-        if (usable(tier, &members[i]))
+        if (usable(tier, &members[i])) {
+            atomic_store_explicit(&runtime->usable_hint[step], i, memory_order_relaxed);
             return true;
+        }
     }
+    if (tier->pick->tried_count == 0)
+        atomic_store_explicit(&runtime->none_usable_stamp[step], stamp, memory_order_relaxed);
     return false;
 }
 
@@ -49,15 +70,16 @@ uint32_t member_pick(const struct member_pick *pick)
         .member_count = pool->member_count,
         .runtimes = pick->members,
         .client = pick->client,
+        .key = &pool->id,
         .usable = usable,
         .context = &tier,
     };
     if (!pool->enabled)
         return BALANCE_NONE;
-    for (unsigned step = 0; step < (tier.monitored ? 4 : 2); step++) {
+    for (unsigned step = 0; step < (tier.monitored ? PICK_STEPS : PICK_STEPS / 2); step++) {
         tier.backup = step & 1;
         tier.accept_unknown = step >= 2;
-        if (!any_usable(&tier, view.members, view.member_count))
+        if (!any_usable(&tier, view.members, view.member_count, step))
             continue;
         view.schedule = snapshot_schedule(snapshot) +
                         (tier.backup ? pool->backup_schedule_offset : pool->schedule_offset);

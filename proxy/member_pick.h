@@ -8,10 +8,19 @@ enum {
     PICK_MAXIMUM_TRIED = 3
 };
 
-/* Cursors of a pool; they live as long as the pool, across snapshots. */
+enum {
+    PICK_STEPS = 4 /* primaries, backups, then both again with those without a verdict */
+};
+
+/* What is known about a pool from request to request; it lives as long as the pool, across
+ * snapshots. */
 struct pool_runtime {
     _Alignas(64) _Atomic uint64_t cursor;
     _Atomic uint64_t backup_cursor;
+    /* Per step: a member that was usable, and the state of configuration and verdicts in which
+     * none was. So a pool with thousands of dead members is not searched for every request. */
+    _Atomic uint32_t usable_hint[PICK_STEPS];
+    _Atomic uint64_t none_usable_stamp[PICK_STEPS];
     _Atomic uint32_t references;
 };
 

@@ -2,7 +2,8 @@
 
 static const char *const protocols[] = {"HTTP", "TCP", NULL};
 /* In the order of enum lb_algorithm; only what the proxy can do. */
-static const char *const algorithms[] = {"ROUND_ROBIN", "LEAST_CONNECTIONS", "SOURCE_IP", NULL};
+static const char *const algorithms[] = {"ROUND_ROBIN", "LEAST_CONNECTIONS", "SOURCE_IP",
+                                         "SOURCE_IP_PORT", NULL};
 
 /* clang-format off */
 static const struct field fields[] = {

@@ -80,7 +80,8 @@ struct snapshot_pool {
     uint32_t first_member, member_count; /* all members of a pool are adjacent */
     uint32_t monitor;                    /* index or SNAPSHOT_NONE */
     /* ROUND_ROBIN: member numbers (relative to first_member) in smoothly interleaved order, so
-     * that one pass serves each member exactly weight / gcd times; backups have their own. */
+     * that one pass serves each member exactly weight / gcd times; backups have their own.
+     * SOURCE_IP and SOURCE_IP_PORT: a client's hash modulo the length names its member. */
     uint32_t schedule_offset, schedule_length;               /* in the u16 schedule array */
     uint32_t backup_schedule_offset, backup_schedule_length; /* likewise */
     snapshot_string name;

@@ -3,6 +3,7 @@
 #include "lbnode/base/bytes.h"
 #include "lbnode/base/uuid_map.h"
 #include "lbnode/model/configuration_internal.h"
+#include "lbnode/model/maglev.h"
 #include "lbnode/model/schedule.h"
 #include "lbnode/model/slot_map.h"
 #include "lbnode/model/snapshot_image.h"
@@ -166,32 +167,86 @@ static bool add_member(struct build *build, const struct member *from, uint32_t 
            snapshot_image_add_string(&build->image, from->resource.name, &member->name);
 }
 
-/* The schedule of the pool's members that are backups or not, as BACKUP says. */
+/* A schedule is made of the members that are backups or not, as `backup` says. */
+struct schedule_part {
+    const struct snapshot_pool *pool;
+    bool backup;
+    uint32_t length; /* of the result */
+};
+
+static bool takes_part(const struct snapshot_member *member, const struct schedule_part *part)
+{
+    return member->enabled && member->weight > 0 && (member->backup != 0) == part->backup;
+}
+
+static const struct snapshot_member *members_of(const struct build *build,
+                                                const struct snapshot_pool *pool)
+{
+    return (const struct snapshot_member *)(void *)build->image.arrays[ARRAY_MEMBERS].data +
+           pool->first_member;
+}
+
+static bool add_turns(struct build *build, struct schedule_part *part)
+{
+    struct schedule_member *turns = calloc(part->pool->member_count + 1, sizeof(*turns));
+    const struct snapshot_member *members = members_of(build, part->pool);
+    size_t count = 0;
+    if (!turns)
+        return false;
+    for (uint32_t i = 0; i < part->pool->member_count; i++) {
+        if (takes_part(&members[i], part))
+            turns[count++] = (struct schedule_member){(uint16_t)i, members[i].weight};
+    }
+    part->length = (uint32_t)schedule_prepare(turns, count);
+    bool done = part->length == 0;
+    if (!done) {
+        uint16_t *schedule = snapshot_image_add(&build->image, ARRAY_SCHEDULE, part->length);
+        done = schedule && schedule_fill(turns, count, schedule);
+    }
+    free(turns);
+    return done;
+}
+
+/* The length counts who could take part, so that draining a member moves its own clients
+ * alone. */
+static bool add_table(struct build *build, struct schedule_part *part)
+{
+    struct maglev_member *chosen = calloc(part->pool->member_count + 1, sizeof(*chosen));
+    const struct snapshot_member *members = members_of(build, part->pool);
+    size_t count = 0, possible = 0;
+    if (!chosen)
+        return false;
+    for (uint32_t i = 0; i < part->pool->member_count; i++) {
+        possible += (members[i].backup != 0) == part->backup;
+        if (takes_part(&members[i], part))
+            chosen[count++] = (struct maglev_member){
+                .id = members[i].id, .number = (uint16_t)i, .weight = members[i].weight};
+    }
+    bool done = count == 0;
+    if (!done) {
+        size_t length = maglev_length(possible);
+        uint16_t *table = snapshot_image_add(&build->image, ARRAY_SCHEDULE, length);
+        done = table != NULL;
+        if (table)
+            maglev_fill(chosen, count, &part->pool->id, table, length);
+        part->length = (uint32_t)length;
+    }
+    free(chosen);
+    return done;
+}
+
 static bool add_schedule(struct build *build,
                          const struct snapshot_pool *pool,
                          bool backup,
                          uint32_t *out_offset,
                          uint32_t *out_length)
 {
-    struct schedule_member *turns = calloc(pool->member_count + 1, sizeof(*turns));
-    const struct snapshot_member *members =
-        (const struct snapshot_member *)(void *)build->image.arrays[ARRAY_MEMBERS].data;
-    size_t count = 0;
-    if (!turns)
-        return false;
-    for (uint32_t i = 0; i < pool->member_count; i++) {
-        const struct snapshot_member *member = &members[pool->first_member + i];
-        if (member->enabled && member->weight > 0 && (member->backup != 0) == backup)
-            turns[count++] = (struct schedule_member){(uint16_t)i, member->weight};
-    }
+    struct schedule_part part = {.pool = pool, .backup = backup};
+    bool by_source =
+        pool->algorithm == SNAPSHOT_SOURCE_IP || pool->algorithm == SNAPSHOT_SOURCE_IP_PORT;
     *out_offset = (uint32_t)build->image.arrays[ARRAY_SCHEDULE].count;
-    *out_length = (uint32_t)schedule_prepare(turns, count);
-    bool done = *out_length == 0;
-    if (!done) {
-        uint16_t *schedule = snapshot_image_add(&build->image, ARRAY_SCHEDULE, *out_length);
-        done = schedule && schedule_fill(turns, count, schedule);
-    }
-    free(turns);
+    bool done = by_source ? add_table(build, &part) : add_turns(build, &part);
+    *out_length = part.length;
     return done;
 }
 

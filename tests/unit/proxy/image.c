@@ -1,5 +1,6 @@
 #include "tests/unit/proxy/image.h"
 
+#include "lbnode/model/maglev.h"
 #include "tests/support/test.h"
 
 #include <fcntl.h>
@@ -79,7 +80,7 @@ void image_init(struct image *image, uint64_t generation, uint32_t members)
 }
 
 /* Appends one turn of each member with turns left, until none has. */
-static uint32_t fill(struct image *image, uint32_t start, uint8_t backup)
+static uint32_t fill_turns(struct image *image, uint32_t start, uint8_t backup)
 {
     uint32_t length = 0;
     bool more = true;
@@ -93,6 +94,30 @@ static uint32_t fill(struct image *image, uint32_t start, uint8_t backup)
         }
     }
     return length;
+}
+
+static uint32_t fill_table(struct image *image, uint32_t start, uint8_t backup)
+{
+    struct maglev_member chosen[IMAGE_MEMBERS];
+    size_t count = 0;
+    for (uint16_t i = 0; i < image->pool.member_count; i++) {
+        const struct snapshot_member *member = &image->members[i];
+        if (member->backup == backup && member->enabled && member->weight > 0)
+            chosen[count++] =
+                (struct maglev_member){.id = member->id, .number = i, .weight = member->weight};
+    }
+    if (count == 0)
+        return 0;
+    size_t length = maglev_length(image->pool.member_count);
+    assert_true(start + length <= IMAGE_SCHEDULE);
+    maglev_fill(chosen, count, &image->pool.id, image->schedule + start, length);
+    return (uint32_t)length;
+}
+
+static uint32_t fill(struct image *image, uint32_t start, uint8_t backup)
+{
+    return image->pool.algorithm >= SNAPSHOT_SOURCE_IP ? fill_table(image, start, backup)
+                                                       : fill_turns(image, start, backup);
 }
 
 void image_schedule(struct image *image)

@@ -6,7 +6,7 @@
 
 enum {
     IMAGE_MEMBERS = 8,
-    IMAGE_SCHEDULE = 512
+    IMAGE_SCHEDULE = 2048
 };
 
 /* One pool behind an HTTP and a TCP listener. Start from image_init and change what matters. */
@@ -24,7 +24,8 @@ struct image {
 
 /* MEMBERS enabled members of weight 1, no monitor, loopback endpoints with port 1. */
 void image_init(struct image *image, uint64_t generation, uint32_t members);
-/* Fills the schedules from the members' weights: in turns, not interleaved smoothly. */
+/* Fills the schedules from the members' weights: in turns, not interleaved smoothly; with
+ * tables where the algorithm wants them. */
 void image_schedule(struct image *image);
 /* A sealed memfd with the image. */
 int image_seal(const struct image *image);

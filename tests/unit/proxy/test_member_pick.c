@@ -41,6 +41,7 @@ static void monitor(void)
 static void verdict(uint32_t slot, enum verdict_state state)
 {
     fixture.verdicts->slots[slot].word = verdict_word_make(1, state, 0);
+    fixture.verdicts->changes++;
 }
 
 /* How often each member is picked in COUNT requests. */
@@ -185,33 +186,70 @@ static void set_client(unsigned number)
     fixture.pick.client.address.bytes[3] = (uint8_t)number;
 }
 
-static void source_ip_keeps_clients_and_moves_only_the_orphans(void **state)
+static void use_source(enum snapshot_algorithm algorithm)
 {
-    uint32_t before[3000];
+    fixture.image.pool.algorithm = algorithm;
+    image_schedule(&fixture.image);
+}
+
+static void source_ip_keeps_clients_by_weight(void **state)
+{
     unsigned share[3] = {0};
-    fixture.image.pool.algorithm = SNAPSHOT_SOURCE_IP;
     fixture.image.members[2].weight = 2;
+    use_source(SNAPSHOT_SOURCE_IP);
     for (unsigned i = 0; i < 3000; i++) {
         set_client(i);
-        before[i] = member_pick(&fixture.pick);
+        uint32_t member = member_pick(&fixture.pick);
         fixture.pick.client.port++;
-        assert_int_equal(member_pick(&fixture.pick), before[i]);
-        share[before[i]]++;
+        assert_int_equal(member_pick(&fixture.pick), member);
+        share[member]++;
     }
     assert_in_range(share[0], 650, 850);
     assert_in_range(share[2], 1350, 1650);
-    fixture.image.members[0].enabled = 0;
+}
+
+static void clients_of_a_dead_member_spread_and_return_with_it(void **state)
+{
+    uint32_t before[3000];
+    unsigned share[3] = {0};
+    use_source(SNAPSHOT_SOURCE_IP);
+    monitor();
+    for (uint32_t i = 0; i < 3; i++)
+        verdict(i, VERDICT_ONLINE);
+    for (unsigned i = 0; i < 3000; i++) {
+        set_client(i);
+        before[i] = member_pick(&fixture.pick);
+    }
+    verdict(0, VERDICT_ERROR);
     for (unsigned i = 0; i < 3000; i++) {
         set_client(i);
         uint32_t after = member_pick(&fixture.pick);
         assert_true(before[i] == 0 ? after != 0 : after == before[i]);
+        share[after] += before[i] == 0;
     }
+    assert_true(share[1] > 300 && share[2] > 300);
+    verdict(0, VERDICT_ONLINE);
+    for (unsigned i = 0; i < 3000; i++) {
+        set_client(i);
+        assert_int_equal(member_pick(&fixture.pick), before[i]);
+    }
+}
+
+static void source_ip_port_tells_the_connections_of_a_client_apart(void **state)
+{
+    unsigned counts[IMAGE_MEMBERS] = {0};
+    use_source(SNAPSHOT_SOURCE_IP_PORT);
+    for (uint16_t port = 1; port <= 300; port++) {
+        fixture.pick.client.port = port;
+        counts[member_pick(&fixture.pick)]++;
+    }
+    assert_true(counts[0] > 60 && counts[1] > 60 && counts[2] > 60);
 }
 
 static void source_ip_does_not_depend_on_order_or_slots(void **state)
 {
     uint32_t before[200];
-    fixture.image.pool.algorithm = SNAPSHOT_SOURCE_IP_PORT;
+    use_source(SNAPSHOT_SOURCE_IP_PORT);
     for (unsigned i = 0; i < 200; i++) {
         set_client(i);
         before[i] = member_pick(&fixture.pick);
@@ -220,10 +258,24 @@ static void source_ip_does_not_depend_on_order_or_slots(void **state)
     fixture.image.members[0] = fixture.image.members[2];
     fixture.image.members[2] = first;
     fixture.image.members[2].slot = 77;
+    use_source(SNAPSHOT_SOURCE_IP_PORT);
     for (unsigned i = 0; i < 200; i++) {
         set_client(i);
         assert_int_equal(member_pick(&fixture.pick), 2 - before[i]);
     }
+}
+
+/* An empty search is remembered: it must be forgotten when a verdict comes. */
+static void a_pool_that_had_nobody_serves_again_at_the_first_good_verdict(void **state)
+{
+    monitor();
+    for (uint32_t i = 0; i < 3; i++)
+        verdict(i, VERDICT_ERROR);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(member_pick(&fixture.pick), BALANCE_NONE);
+    verdict(1, VERDICT_ONLINE);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(member_pick(&fixture.pick), 1);
 }
 
 int main(void)
@@ -241,7 +293,11 @@ int main(void)
         cmocka_unit_test_setup(what_was_tried_is_not_picked_again, setup),
         cmocka_unit_test_setup(a_disabled_pool_serves_nobody, setup),
         cmocka_unit_test_setup(least_connections_weighs_the_load, setup),
-        cmocka_unit_test_setup(source_ip_keeps_clients_and_moves_only_the_orphans, setup),
+        cmocka_unit_test_setup(source_ip_keeps_clients_by_weight, setup),
+        cmocka_unit_test_setup(clients_of_a_dead_member_spread_and_return_with_it, setup),
+        cmocka_unit_test_setup(source_ip_port_tells_the_connections_of_a_client_apart, setup),
+        cmocka_unit_test_setup(a_pool_that_had_nobody_serves_again_at_the_first_good_verdict,
+                               setup),
         cmocka_unit_test_setup(source_ip_does_not_depend_on_order_or_slots, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
