@@ -178,6 +178,7 @@ static void settle(struct replication *replication, bool stage)
     replication->depth++;
     if (stage || core_wants_stage(replication->core))
         replication_step_once(replication, &(struct core_event){.kind = CORE_STAGE});
+    replication_restore_continue(replication);
     replication->depth--;
     transport_flush(replication->transport);
     schedule_tick(replication);
@@ -254,6 +255,7 @@ void replication_close(struct replication *replication)
     loop_timer_stop(&replication->deliver);
     join_client_cancel(replication);
     join_servers_cancel(replication);
+    replication_restore_cancel(replication);
     transport_free(replication->transport);
     replication_store_close(replication);
     sign_key_free(replication->key);

@@ -8,6 +8,7 @@
 #include "lbnode/base/event_codes.h"
 #include "lbnode/base/ip_address.h"
 #include "lbnode/base/text_list.h"
+#include "lbnode/base/wire.h"
 #include "lbnode/loop/loop.h"
 #include "lbnode/model/change_set.h"
 #include "lbnode/model/configuration.h"
@@ -209,6 +210,37 @@ void replication_visit_entries(const struct replication *replication,
                                const struct uuid *object_id,
                                void (*visit)(void *context, const struct conflict_view *facet),
                                void *context);
+
+/* ---- backup and restore ---------------------------------------------------------------------
+ *
+ * A backup is the concatenation of pages, one message: {1 version, 2 genesis, 3 wall ms, 4 node
+ * that made it, 5 vector entries, 6 roster lines "ID NAME", 7 records in causal order}. */
+
+/* The page after what HAVE (empty: the first page; else the OUT_HAVE of the page before)
+ * covers, up to 1 MiB of records. OUT_MORE: another one follows. */
+bool replication_backup_page(struct replication *replication,
+                             struct bytes have,
+                             struct wire_writer *out_page,
+                             struct wire_writer *out_have,
+                             bool *out_more,
+                             struct error *error);
+
+struct restore_result {
+    struct error error; /* kind NONE: everything that verifies is merged and on disk */
+    size_t offered, merged;
+};
+
+typedef void restore_done(void *context, const struct restore_result *result);
+
+/* Merges RECORDS (copied; field 7 of a backup, in its order) as if a peer had sent them:
+ * nothing is rolled back, what is known already is skipped. A node in no cluster becomes part
+ * of that of GENESIS. One at a time. */
+void replication_restore(struct replication *replication,
+                         struct bytes genesis,
+                         const struct bytes *records,
+                         size_t count,
+                         restore_done *done,
+                         void *context);
 
 /* Hash over the raw state: equal on nodes that have the same changes. */
 void replication_state_hash(const struct replication *replication, uint8_t out[32]);

@@ -11,6 +11,7 @@
 struct transport;
 struct join_client;
 struct join_server;
+struct restore;
 
 struct waiter {
     uint64_t token;
@@ -44,6 +45,7 @@ struct replication {
     size_t waiter_count, waiter_capacity;
     struct join_client *join;
     struct join_server *join_servers; /* a list */
+    struct restore *restore;          /* under way, or NULL */
 };
 
 /* One event through the core, and everything that follows from it. */
@@ -77,6 +79,10 @@ void replication_store_close(struct replication *replication);
 void replication_store_care(struct replication *replication);
 /* The event about what opening the store found, if anything. */
 void replication_store_tell(struct replication *replication);
+
+/* backup.c. After a step: offers the next records of a restore while nothing is committed. */
+void replication_restore_continue(struct replication *replication);
+void replication_restore_cancel(struct replication *replication);
 
 /* membership.c: the ops that make this or another node part of the cluster. */
 struct node_facts {

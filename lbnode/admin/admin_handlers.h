@@ -53,6 +53,10 @@ void cluster_create(struct admin_request *request);
 void token_create(struct admin_request *request);
 void cluster_join(struct admin_request *request);
 
+/* backup_api.c */
+void backup_page(struct admin_request *request);
+void restore_merge(struct admin_request *request);
+
 /* conflicts_api.c, documents_api.c, events_api.c, status_api.c, metrics.c */
 void conflicts_list(struct admin_request *request);
 void document_apply(struct admin_request *request);

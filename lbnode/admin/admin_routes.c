@@ -80,6 +80,8 @@ static const struct admin_route routes[] = {
     {"POST", "/v1/cluster", cluster_create, RESOURCE_NONE, "start a cluster of one node"},
     {"POST", "/v1/tokens", token_create, RESOURCE_NONE, "a one-time token for a node that joins"},
     {"POST", "/v1/join", cluster_join, RESOURCE_NONE, "join the cluster that a token names"},
+    {"POST", "/v1/backup", backup_page, RESOURCE_NONE, "the next page of a backup"},
+    {"POST", "/v1/restore", restore_merge, RESOURCE_NONE, "merge records of a backup; nothing is rolled back"},
     {"GET", "/v1/conflicts", conflicts_list, RESOURCE_NONE, "what nodes changed at once"},
     {"POST", "/v1/apply", document_apply, RESOURCE_NONE, "make the configuration as a document says"},
     {"GET", "/v1/export", document_export, RESOURCE_NONE, "the configuration as a document"},

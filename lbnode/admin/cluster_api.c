@@ -23,7 +23,10 @@ void cluster_show(struct admin_request *request)
 {
     struct json_value *cluster = json_value_object();
     bool initialised = replication_is_initialised(request->state->replication);
+    char node_id[UUID_TEXT_SIZE];
+    uuid_format(replication_node_id(request->state->replication), node_id);
     json_value_set_bool(cluster, "initialised", initialised);
+    json_value_set_text(cluster, "node_id", node_id);
     if (initialised)
         set_cluster(cluster, request->state);
     admin_answer_wrapped(request, 200, "cluster", cluster);

@@ -79,6 +79,13 @@ static const struct option event_options[] = {
     {.name = ""},
 };
 
+static const struct option backup_options[] = {
+    {.name = "passphrase-file",
+     .value_name = "FILE",
+     .help = "its first line is the passphrase; else it is asked for"},
+    {.name = ""},
+};
+
 static const struct option db_options[] = {
     {.name = "state-dir", .value_name = "DIR", .help = "the node's state (/var/lib/lbnode)"},
     {.name = "config", .value_name = "FILE", .help = "the node's settings file"},
@@ -250,6 +257,12 @@ static const struct command commands[] = {
 
     {.noun = "run", .summary = "run the daemon in the foreground; see lbnode run --help",
      .run = run_elsewhere},
+    {.noun = "backup", .positional = "FILE", .positional_minimum = 1, .positional_maximum = 1,
+     .summary = "put all changes of the cluster into one encrypted file",
+     .options = backup_options, .run = run_elsewhere},
+    {.noun = "restore", .positional = "FILE", .positional_minimum = 1, .positional_maximum = 1,
+     .summary = "merge the changes of a backup; nothing is rolled back",
+     .options = backup_options, .run = run_elsewhere},
     {.noun = "db", .verb = "verify", .options = db_options,
      .summary = "check the store of a node that is not running", .details = db_details,
      .run = run_elsewhere},

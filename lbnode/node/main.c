@@ -1,6 +1,8 @@
-/* lbnode run: the daemon; lbnode db: its store while it is not running; everything else: the
- * command line. */
+/* lbnode run: the daemon; lbnode db: its store while it is not running; lbnode backup, restore:
+ * its store in a file; everything else: the command line. */
+#include "lbnode/base/bytes.h"
 #include "lbnode/cli/cli.h"
+#include "lbnode/node/backup_command.h"
 #include "lbnode/node/db_command.h"
 #include "lbnode/node/node_run.h"
 
@@ -15,11 +17,22 @@ static bool asks_for_help(int argc, char **argv)
     return false;
 }
 
+/* The commands that need more than the command line's libraries. */
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+} commands[] = {
+    {"backup", backup_command},
+    {"db", db_command},
+    {"restore", restore_command},
+};
+
 int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "run") == 0)
         return node_run(argc - 2, argv + 2);
-    if (argc > 1 && strcmp(argv[1], "db") == 0 && !asks_for_help(argc, argv))
-        return db_command(argc - 2, argv + 2);
+    for (size_t i = 0; argc > 1 && i < ARRAY_LENGTH(commands); i++)
+        if (strcmp(argv[1], commands[i].name) == 0 && !asks_for_help(argc, argv))
+            return commands[i].run(argc - 2, argv + 2);
     return cli_main(argc, argv);
 }

@@ -310,3 +310,27 @@ const char *replication_storage_problem(const struct replication *replication)
 {
     return "";
 }
+
+bool replication_backup_page(struct replication *replication,
+                             struct bytes have,
+                             struct wire_writer *out_page,
+                             struct wire_writer *out_have,
+                             bool *out_more,
+                             struct error *error)
+{
+    *out_more = have.size == 0;
+    wire_append(out_page, have.size ? "second" : "first", have.size ? 6 : 5);
+    wire_append(out_have, "x", 1);
+    return true;
+}
+
+void replication_restore(struct replication *replication,
+                         struct bytes genesis,
+                         const struct bytes *records,
+                         size_t count,
+                         restore_done *done,
+                         void *context)
+{
+    const struct restore_result result = {.offered = count, .merged = count / 2};
+    done(context, &result);
+}

@@ -234,6 +234,121 @@ static void a_store_that_rots_at_run_time_is_set_aside(void **state)
     assert_int_equal(replication_position(fixture->replication), CHANGES + 1);
 }
 
+/* ---- backup and restore ----------------------------------------------------------------- */
+
+struct backup {
+    struct wire_writer content;
+    struct bytes genesis, records[CHANGES + 8];
+    size_t count;
+};
+
+static void make_backup(struct fixture *fixture, struct backup *out)
+{
+    struct wire_writer have = {0};
+    struct error error = {0};
+    struct wire_field field;
+    bool more = true;
+    while (more) {
+        struct wire_writer next = {0};
+        if (!replication_backup_page(fixture->replication, wire_written(&have), &out->content,
+                                     &next, &more, &error))
+            fail_msg("%s", error.text);
+        wire_writer_free(&have);
+        have = next;
+    }
+    wire_writer_free(&have);
+    struct wire_reader reader = wire_reader_of(wire_written(&out->content));
+    while (wire_next(&reader, &field)) {
+        if (field.number == 2)
+            out->genesis = field.bytes;
+        if (field.number == 7)
+            out->records[out->count++] = field.bytes;
+    }
+    assert_true(wire_ended(&reader));
+}
+
+struct restored {
+    struct fixture *fixture;
+    struct restore_result result;
+};
+
+static void on_restored(void *context, const struct restore_result *result)
+{
+    struct restored *restored = context;
+    restored->result = *result;
+    restored->fixture->done = true;
+}
+
+static struct restore_result restore(struct fixture *fixture, const struct backup *backup)
+{
+    struct restored restored = {.fixture = fixture};
+    replication_restore(fixture->replication, backup->genesis, backup->records, backup->count,
+                        on_restored, &restored);
+    wait_done(fixture);
+    return restored.result;
+}
+
+static void a_backup_brings_a_lost_store_back(void **state)
+{
+    struct fixture *fixture = *state;
+    struct backup backup = {0};
+    char path[128];
+    reopen(fixture);
+    make_backup(fixture, &backup);
+    assert_int_equal(backup.count, CHANGES + 1);
+    close_node(fixture);
+    snprintf(path, sizeof(path), "%s/config.mdb", fixture->directory);
+    assert_int_equal(unlink(path), 0);
+    reopen(fixture);
+    assert_false(replication_is_initialised(fixture->replication));
+    struct restore_result result = restore(fixture, &backup);
+    assert_int_equal(result.error.kind, ERROR_NONE);
+    assert_int_equal(result.merged, CHANGES + 1);
+    close_node(fixture);
+    reopen(fixture);
+    assert_int_equal(replication_position(fixture->replication), CHANGES + 1);
+    wire_writer_free(&backup.content);
+}
+
+static void restoring_rolls_nothing_back(void **state)
+{
+    struct fixture *fixture = *state;
+    struct backup backup = {0};
+    reopen(fixture);
+    make_backup(fixture, &backup);
+    submit(fixture);
+    struct restore_result result = restore(fixture, &backup);
+    assert_int_equal(result.error.kind, ERROR_NONE);
+    assert_int_equal(result.merged, 0);
+    assert_int_equal(replication_position(fixture->replication), CHANGES + 2);
+    wire_writer_free(&backup.content);
+}
+
+static void a_backup_with_a_forged_record_brings_the_rest(void **state)
+{
+    struct fixture *fixture = *state;
+    struct backup backup = {0};
+    char path[128];
+    reopen(fixture);
+    make_backup(fixture, &backup);
+    close_node(fixture);
+    uint8_t *last = (uint8_t *)(uintptr_t)backup.records[CHANGES].data;
+    last[backup.records[CHANGES].size - 1] ^= 1;
+    snprintf(path, sizeof(path), "%s/config.mdb", fixture->directory);
+    assert_int_equal(unlink(path), 0);
+    reopen(fixture);
+    assert_int_equal(restore(fixture, &backup).merged, CHANGES);
+    wire_writer_free(&backup.content);
+}
+
+static void something_that_is_no_backup_is_refused(void **state)
+{
+    struct fixture *fixture = *state;
+    struct backup backup = {.genesis = {(const uint8_t *)"nothing", 7}};
+    reopen(fixture);
+    assert_int_equal(restore(fixture, &backup).error.kind, ERROR_INVALID);
+}
+
 int main(void)
 {
 #define WITH_NODE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -244,6 +359,10 @@ int main(void)
         WITH_NODE(a_store_of_another_node_is_refused),
         WITH_NODE(a_full_disk_refuses_changes_but_not_the_start),
         WITH_NODE(a_store_that_rots_at_run_time_is_set_aside),
+        WITH_NODE(a_backup_brings_a_lost_store_back),
+        WITH_NODE(restoring_rolls_nothing_back),
+        WITH_NODE(a_backup_with_a_forged_record_brings_the_rest),
+        WITH_NODE(something_that_is_no_backup_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
