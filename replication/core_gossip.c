@@ -169,8 +169,7 @@ static void follow_ack(struct core *core, struct peer *peer)
 static void resend(struct core *core, struct peer *peer, struct core_actions *actions)
 {
     uint64_t have = vv_get(&peer->durable, core->own_stream);
-    if (have >= peer->resend_upto || peer->resend_tries >= RESEND_TRIES ||
-        !core_peer_is_alive(peer)) {
+    if (peer->resend_tries >= RESEND_TRIES || !core_peer_is_alive(peer)) {
         peer->resend_us = 0; /* the rest is for comparing vectors */
         return;
     }
@@ -269,6 +268,7 @@ static void compare_digest(struct core *core, struct peer *peer, struct core_act
         peer->exchange_delay_us = 0;
         peer->next_exchange_us = 0;
         peer->durable_dirty |= vv_merge(&peer->durable, &core->shown);
+        follow_ack(core, peer);
         return;
     }
     if (!peer->differs_since_us)
@@ -329,6 +329,7 @@ static void handle_vector(struct core *core,
         if (field.number == 2)
             wants_reply = field.integer == 1;
     peer->durable_dirty |= vv_merge(&peer->durable, &theirs);
+    follow_ack(core, peer);
     if (lacks_some_of(core, &theirs))
         core_request_pull(core, peer, actions);
     vv_free(&theirs);

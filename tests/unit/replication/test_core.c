@@ -258,6 +258,27 @@ static void a_steady_flow_of_changes_does_not_put_a_resend_off(void **state)
     assert_true(fixture->sent[FRAME_RECORD] > changes);
 }
 
+/* An answer may also come as a vector; what is pushed after it needs an answer of its own. */
+static void a_change_after_an_answer_by_vector_is_sent_again(void **state)
+{
+    struct fixture *fixture = *state;
+    struct wire_writer body = {0};
+    step(fixture,
+         &(struct core_event){.kind = CORE_FRAME, .node = peer, .frame_type = FRAME_HEALTH});
+    submit_value(fixture, 10);
+    vv_put(&body, 1, core_durable(fixture->core));
+    step(fixture, &(struct core_event){.kind = CORE_FRAME,
+                                       .node = peer,
+                                       .frame_type = FRAME_VV,
+                                       .body = wire_written(&body)});
+    submit_value(fixture, 11);
+    assert_int_equal(fixture->sent[FRAME_RECORD], 2);
+    for (int i = 0; i < 60; i++)
+        step(fixture, &(struct core_event){.kind = CORE_TICK});
+    assert_true(fixture->sent[FRAME_RECORD] > 2);
+    wire_writer_free(&body);
+}
+
 static void a_record_waits_for_what_its_author_had_seen(void **state)
 {
     struct fixture *fixture = *state;
@@ -372,6 +393,7 @@ int main(void)
         TEST(only_a_gap_makes_a_receiver_ask),
         TEST(records_that_were_there_share_an_acknowledgement),
         TEST(a_steady_flow_of_changes_does_not_put_a_resend_off),
+        TEST(a_change_after_an_answer_by_vector_is_sent_again),
         TEST(a_record_waits_for_what_its_author_had_seen),
         TEST(a_record_with_a_wrong_predecessor_is_refused),
         TEST(a_record_of_a_stranger_or_with_a_wrong_signature_is_refused),
