@@ -92,6 +92,22 @@ class Cluster:
 # ---- convergence ----------------------------------------------------------------------------
 
 
+def disk(cluster, figures):
+    """What one small write to the disk below the stores takes now: a change needs some, one after the other."""
+    path = os.path.join(cluster.lab.directory, "disk")
+    with open(path, "wb", buffering=0) as file:
+        for _ in range(50):
+            started = time.monotonic()
+            file.write(bytes(4096))
+            os.fdatasync(file.fileno())
+            figures.add("disk_sync_p50", "lbnode", 1000 * (time.monotonic() - started))
+    os.unlink(path)
+    values = figures.values["disk_sync_p50"]["lbnode"][-50:]
+    figures.describe("disk_sync_p50", "ms", None, on="value")
+    print("the disk: a write takes %.1f ms, in the worst case %.1f ms" % (
+        statistics.median(values), max(values)), flush=True)
+
+
 def converge(cluster, watchers, request, seconds=30):
     """Milliseconds until all nodes have one change on disk."""
     selector = selectors.DefaultSelector()
@@ -307,6 +323,7 @@ def running(node):
 def small(count, options, figures):
     with Cluster("bench-rep%d" % count, count) as cluster:
         idle(cluster, 4 if options.quick else 20, figures)
+        disk(cluster, figures)
         convergence(cluster, 60 if options.quick else 400, figures)
         if count == 2:
             load(cluster, 3 if options.quick else 10, 1000, "", figures, {"origin": 30, "receiver": 15})
