@@ -18,6 +18,7 @@
 enum {
     DATAGRAMS_PER_TURN = 64,
     STRANGERS = 64, /* accepted connections that have not proved who they are */
+    ACCEPTS_PER_TURN = 64,
     STREAM_MESSAGE_MAXIMUM = RECORD_MAXIMUM_SIZE + PACKET_OVERHEAD + 64,
     VERIFICATIONS_PER_SECOND = 4000,
     STREAM_PACKET_BYTES = 64 << 10, /* several frames share a signature up to here */
@@ -37,7 +38,9 @@ struct link { /* what is kept per other node */
 struct inbound {
     struct connection *connection;
     struct transport *transport;
-    bool known;
+    uint64_t number; /* the lower, the older */
+    bool from_node;  /* comes from an address in the roster */
+    bool known;      /* has proved which node it is */
 };
 
 struct transport {
@@ -48,6 +51,7 @@ struct transport {
     struct link *links[ROSTER_MAXIMUM];
     size_t link_count;
     struct inbound *inbound[STRANGERS + ROSTER_ACTIVE_MAXIMUM * 2];
+    uint64_t inbound_number;
     uint64_t budget_second, verifications, forged_reported_us;
 };
 
@@ -375,21 +379,61 @@ static void inbound_message(struct connection *connection, void *context, struct
 
 static const struct connection_handler inbound_handler = {inbound_message, inbound_closed};
 
-static void take_connection(struct transport *transport, int fd)
+static bool is_stranger(const struct inbound *inbound)
 {
-    size_t strangers = 0, slot = SIZE_MAX;
-    for (size_t i = 0; i < ARRAY_LENGTH(transport->inbound); i++) {
-        if (!transport->inbound[i])
-            slot = i;
-        else
-            strangers += !transport->inbound[i]->known;
+    return !inbound->known && !inbound->from_node;
+}
+
+/* The address proves nothing, but who floods the port from elsewhere must not keep nodes out.
+ */
+static bool is_from_node(const struct transport *transport, const struct sockaddr_storage *from)
+{
+    const struct roster *roster = core_roster(transport->replication->core);
+    struct ip_endpoint source;
+    if (!ip_endpoint_from_sockaddr((const struct sockaddr *)from, &source))
+        return false;
+    for (size_t i = 0; i < roster->count; i++) {
+        const struct roster_node *node = &roster->nodes[i];
+        for (size_t k = 0; k < node->endpoint_count; k++)
+            if (node->status == NODE_ACTIVE &&
+                ip_address_equal(&node->endpoints[k].address, &source.address))
+                return true;
     }
-    if (strangers >= STRANGERS || slot == SIZE_MAX) {
+    return false;
+}
+
+/* Of too many strangers the oldest goes: who means to speak does so at once. */
+static void make_room_for_stranger(struct transport *transport)
+{
+    struct inbound *oldest = NULL;
+    size_t strangers = 0;
+    for (size_t i = 0; i < ARRAY_LENGTH(transport->inbound); i++) {
+        struct inbound *inbound = transport->inbound[i];
+        if (!inbound || !is_stranger(inbound))
+            continue;
+        strangers++;
+        if (!oldest || inbound->number < oldest->number)
+            oldest = inbound;
+    }
+    if (strangers >= STRANGERS)
+        inbound_closed(oldest->connection, oldest, "");
+}
+
+static void take_connection(struct transport *transport, int fd, bool from_node)
+{
+    size_t slot = 0;
+    if (!from_node)
+        make_room_for_stranger(transport);
+    while (slot < ARRAY_LENGTH(transport->inbound) && transport->inbound[slot])
+        slot++;
+    if (slot == ARRAY_LENGTH(transport->inbound)) {
         close(fd);
         return;
     }
     struct inbound *inbound = memory_new(sizeof(*inbound));
     inbound->transport = transport;
+    inbound->from_node = from_node;
+    inbound->number = transport->inbound_number++;
     inbound->connection =
         connection_accept(transport->replication->loop, fd, &inbound_handler, inbound);
     if (!inbound->connection) {
@@ -402,9 +446,14 @@ static void take_connection(struct transport *transport, int fd)
 static void on_connection(struct loop_io *io, unsigned readiness)
 {
     struct transport *transport = CONTAINER_OF(io, struct transport, tcp);
-    int fd = accept4(io->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (fd >= 0)
-        take_connection(transport, fd);
+    for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
+        struct sockaddr_storage from;
+        socklen_t size = sizeof(from);
+        int fd = accept4(io->fd, (struct sockaddr *)&from, &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd < 0)
+            return;
+        take_connection(transport, fd, is_from_node(transport, &from));
+    }
 }
 
 /* ---- start and end ---------------------------------------------------------------------- */

@@ -1,7 +1,26 @@
 """Configuration taken on one node is on all, whoever was away meanwhile."""
 import re
+import subprocess
+import sys
 
 from pair import VIP, PairTest
+
+
+# A stranger with many connections that say nothing: argv = ADDRESS; closed ones are opened again.
+STRANGER = """
+import selectors, socket, sys
+waiting = selectors.DefaultSelector()
+def connect():
+    waiting.register(socket.create_connection((sys.argv[1], 7850)), selectors.EVENT_READ)
+for _ in range(100):
+    connect()
+print("ready", flush=True)
+while True:
+    for key, _ in waiting.select():
+        waiting.unregister(key.fileobj)
+        key.fileobj.close()
+        connect()
+"""
 
 
 class Replication(PairTest):
@@ -12,6 +31,19 @@ class Replication(PairTest):
         said = self.cli("lb2", "member set --weight 7 workers w1")
         self.assertRegex(said, "1/1", "the answer says where the change is")
         self.eventually(lambda: self.weight("lb1") == 7, 1, "lb1 has the weight")
+
+    def test_strangers_who_hold_connections_keep_no_peer_out(self):
+        stranger = self.lab.popen("client", sys.executable, "-c", STRANGER, self.lab.address("lb2"),
+                                  stdout=subprocess.PIPE)
+        self.addCleanup(stranger.communicate)
+        self.addCleanup(stranger.kill)
+        stranger.stdout.readline()
+        members = "".join("    - {name: m%d, address: 10.9.0.%d, protocol_port: 80}\n" % (i, i)
+                          for i in range(1, 200))  # too much for datagrams
+        said = self.cli("lb1", "apply -f -", text_in=(
+            "loadbalancers:\n- name: big\n  vip_address: 10.77.0.101\n  pools:\n  - name: many\n"
+            "    protocol: HTTP\n    lb_algorithm: ROUND_ROBIN\n    members:\n" + members))
+        self.assertRegex(said, "1/1", "the answer says where the change is")
 
     def test_a_change_made_while_a_node_was_down_reaches_it_later(self):
         self.lab.kill("lb2")
