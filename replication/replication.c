@@ -147,6 +147,7 @@ static void perform(struct replication *replication, struct core_action *action)
             send_records(replication, action);
         break;
     case CORE_APPLIED:
+        transport_flush(replication->transport); /* projecting may take long: peers first */
         if (handler->applied)
             handler->applied(handler->context, action->position);
         break;
