@@ -263,6 +263,16 @@ static void add_node(struct join_server *server)
     change_set_free(&changes);
 }
 
+/* Is another attempt with this token about to use it up? */
+static bool token_is_taken(const struct join_server *server)
+{
+    const struct join_server *other = server->replication->join_servers;
+    while (other && !(other->committing &&
+                      memcmp(other->token.key, server->token.key, TOKEN_KEY_SIZE) == 0))
+        other = other->next;
+    return other != NULL;
+}
+
 static void check_proof(struct join_server *server, struct bytes body)
 {
     struct bytes proof = {0};
@@ -270,7 +280,8 @@ static void check_proof(struct join_server *server, struct bytes body)
     struct bytes transcript[] = {{server->hello_bytes, server->hello_size},
                                  {server->challenge_bytes, server->challenge_size}};
     /* Read again: another attempt with the same token may have used it up meanwhile. */
-    if (!load_token(server->replication, server->hello.token_id, &server->token)) {
+    if (token_is_taken(server) ||
+        !load_token(server->replication, server->hello.token_id, &server->token)) {
         refuse(server, "the token was used already");
         return;
     }

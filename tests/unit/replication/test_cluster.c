@@ -252,6 +252,32 @@ static void a_token_works_once(void **state)
     assert_non_null(strstr(nodes[0].last_refusal, "lb3"));
 }
 
+static int joins_ended, joins_good;
+
+static void on_one_of_two(void *context, const struct error *error)
+{
+    joins_ended++;
+    joins_good += error->kind == ERROR_NONE;
+}
+
+static bool both_joins_ended(void)
+{
+    return joins_ended == 2;
+}
+
+static void a_token_lets_one_of_two_in_that_come_at_once(void **state)
+{
+    char token[JOIN_TOKEN_SIZE];
+    joins_ended = joins_good = 0;
+    init_first();
+    create_token(&nodes[0], token);
+    replication_join(nodes[1].replication, token, on_one_of_two, NULL);
+    replication_join(nodes[2].replication, token, on_one_of_two, NULL);
+    wait_until(both_joins_ended, "the end of both joins");
+    assert_int_equal(joins_good, 1);
+    assert_int_equal(nodes[0].events[EVENT_JOIN_REFUSED], 1);
+}
+
 static void a_damaged_token_is_refused_before_anything_is_sent(void **state)
 {
     char token[JOIN_TOKEN_SIZE];
@@ -429,6 +455,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_change_on_either_node_is_on_both),
         TEST(a_token_works_once),
+        TEST(a_token_lets_one_of_two_in_that_come_at_once),
         TEST(a_damaged_token_is_refused_before_anything_is_sent),
         TEST(a_member_cannot_join_again),
         TEST(two_nodes_cannot_have_one_name),
