@@ -175,7 +175,7 @@ bool core_refresh_hash(struct core *core)
 {
     if (core->hash_digest == core->digest && core->hash_known)
         return true;
-    if (core->committing)
+    if (core->committing || core->unwritten.count > 0)
         return false;
     facet_kept_hash(&core->facets, core->state_hash);
     core->hash_digest = core->digest;
@@ -315,6 +315,7 @@ void core_free(struct core *core)
         free((void *)(uintptr_t)core->recent[i].bytes.data);
     free(core->awaited);
     free(core->staged);
+    store_batch_free(&core->unwritten);
     facet_table_free(&core->facets);
     roster_free(&core->roster);
     vv_free(&core->applied);

@@ -103,7 +103,7 @@ void core_acknowledge(struct core *core, const struct uuid *id, struct core_acti
 void core_request_pull(struct core *core, struct peer *peer, struct core_actions *actions)
 {
     struct wire_writer body = {0};
-    if (core->now.mono_us < peer->pull_until_us || core->storage_problem[0])
+    if (core->now.mono_us < peer->pull_until_us || core->unwritten.bytes >= UNWRITTEN_BYTES)
         return;
     vv_put(&body, 1, &core->applied);
     peer->pull_until_us = core->now.mono_us + pull_limit_us;

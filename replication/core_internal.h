@@ -14,6 +14,7 @@ enum {
     PENDING_PER_PEER = 1024,
     PENDING_PER_PEER_BYTES = 16 << 20,
     PENDING_BYTES = 64 << 20,
+    UNWRITTEN_BYTES = 64 << 20, /* applied in memory alone, while the store fails */
     STAGE_RECORDS = 512,
     STAGE_SUBMITS = 64,
     SUBMIT_QUEUE = 1024,
@@ -153,6 +154,7 @@ struct core {
     bool committing;
     char storage_problem[200];
     uint64_t storage_probe_us;
+    struct store_batch unwritten; /* of records applied while the store fails; all staged */
     struct {
         uint64_t seq;
         struct bytes bytes;

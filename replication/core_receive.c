@@ -124,7 +124,7 @@ void core_receive_record(struct core *core,
                          struct core_actions *actions)
 {
     struct record record;
-    if (!core->initialised || core->removed || core->storage_problem[0] ||
+    if (!core->initialised || core->removed || core->unwritten.bytes >= UNWRITTEN_BYTES ||
         !record_parse(whole, &record))
         return;
     struct stream *stream = core_stream(core, record.stream);

@@ -177,6 +177,7 @@ static enum readiness readiness_of(const struct core *core, const struct record 
 static void
 stage_received(struct core *core, struct store_batch *batch, struct core_actions *actions)
 {
+    const size_t limit = core->staged_count + STAGE_RECORDS;
     bool progress = true;
     core->pending_dirty = false;
     while (progress) {
@@ -188,7 +189,7 @@ stage_received(struct core *core, struct store_batch *batch, struct core_actions
                 i++;
                 continue;
             }
-            if (readiness == READY && core->staged_count >= STAGE_RECORDS) {
+            if (readiness == READY && core->staged_count >= limit) {
                 core->pending_dirty = true;
                 return;
             }
@@ -424,6 +425,16 @@ static void put_clock(const struct core *core, struct store_batch *batch)
                     (struct bytes){value, sizeof(value)});
 }
 
+/* While the store fails, changes of others are followed in memory, so that an active node still
+ * drains what it is told to drain; they count as durable only once the disk has them. */
+static void stage_in_memory(struct core *core, struct core_actions *actions)
+{
+    size_t before = core->staged_count;
+    stage_received(core, &core->unwritten, actions);
+    if (core->staged_count > before)
+        core_act(actions, CORE_APPLIED)->position = core->position;
+}
+
 void core_stage(struct core *core, struct core_actions *actions)
 {
     struct store_batch batch = {0};
@@ -431,9 +442,13 @@ void core_stage(struct core *core, struct core_actions *actions)
     if (core->committing || !core->initialised)
         return;
     bool probe = core->storage_problem[0] && core->now.mono_us >= core->storage_probe_us;
-    if (core->storage_problem[0] && !probe)
+    if (core->storage_problem[0] && !probe) {
+        stage_in_memory(core, actions);
         return;
-    if (!probe) {
+    }
+    if (probe) {
+        store_batch_append(&batch, &core->unwritten);
+    } else {
         stage_received(core, &batch, actions);
         stage_submissions(core, &batch, actions);
         put_dirty_streams(core, &batch);
@@ -486,6 +501,8 @@ static void commit_failed(struct core *core, int result, struct core_actions *ac
     core_refuse_submissions(core, actions);
     if (!known)
         core_act_event(actions, EVENT_STORAGE_DEGRADED, "%s", core->storage_problem);
+    if (core->unwritten.count > 0)
+        return; /* memory stays ahead of the disk until a probe succeeds */
     if (core->staged_count > 0)
         core_act(actions, CORE_RELOAD);
     core->staged_count = 0;
@@ -502,6 +519,7 @@ void core_persisted(struct core *core, int result, struct core_actions *actions)
         core->storage_problem[0] = 0;
         core_act_event(actions, EVENT_STORAGE_RECOVERED, "the store accepts writes again");
     }
+    store_batch_free(&core->unwritten);
     for (size_t i = 0; i < core->staged_count; i++)
         vv_raise(&core->durable, core->staged[i].dot.stream, core->staged[i].dot.seq);
     core_refresh_shown(core);

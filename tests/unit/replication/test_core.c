@@ -385,6 +385,33 @@ static void a_failed_commit_is_told_and_leaves_no_trace(void **state)
     assert_int_equal(fixture->answer.error.kind, ERROR_NONE);
 }
 
+/* An active node with a full disk still does what its peers decide. */
+static void while_the_store_fails_peers_are_followed_in_memory(void **state)
+{
+    struct fixture *fixture = *state;
+    struct bytes record = peer_record(fixture, 1, 1, NULL);
+    store_mem_fail(fixture->store, ENOSPC);
+    submit_value(fixture, 9);
+    load(fixture);
+    core_set_storage_problem(fixture->core, "full", now_of(fixture));
+    receive(fixture, record);
+    assert_int_equal(applied(fixture), 1);
+    assert_int_equal(fixture->position, 2);
+    assert_int_equal(vv_get(core_durable(fixture->core), stream), 0);
+    fixture->now_us += 6000000; /* a probe: still full */
+    step(fixture, &(struct core_event){.kind = CORE_STAGE});
+    assert_int_equal(applied(fixture), 1);
+    assert_int_equal(vv_get(core_durable(fixture->core), stream), 0);
+    store_mem_fail(fixture->store, 0);
+    fixture->now_us += 6000000;
+    step(fixture, &(struct core_event){.kind = CORE_STAGE});
+    assert_int_equal(fixture->events[EVENT_STORAGE_RECOVERED], 1);
+    assert_int_equal(vv_get(core_durable(fixture->core), stream), 1);
+    load(fixture);
+    assert_int_equal(applied(fixture), 1);
+    release(record);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -400,6 +427,7 @@ int main(void)
         TEST(of_two_records_with_one_number_the_first_stands),
         TEST(nothing_of_a_removed_node_counts_beyond_its_cutoff),
         TEST(a_failed_commit_is_told_and_leaves_no_trace),
+        TEST(while_the_store_fails_peers_are_followed_in_memory),
     };
     crypto_start();
     return cmocka_run_group_tests(tests, NULL, NULL);
