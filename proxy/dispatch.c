@@ -1,6 +1,14 @@
 #include "proxy/dispatch.h"
 
+#include <errno.h>
 #include <string.h>
+
+static struct retry_budget *budget_of(const struct dispatch *dispatch)
+{
+    const struct snapshot *snapshot = dispatch->generation->generation->snapshot;
+    uint32_t slot = snapshot_pools(snapshot)[dispatch->pool].slot;
+    return &dispatch->worker->retry_budgets[slot];
+}
 
 void dispatch_init(struct dispatch *dispatch,
                    struct worker *worker,
@@ -12,6 +20,8 @@ void dispatch_init(struct dispatch *dispatch,
     dispatch->generation = held_generation_hold(worker->generation);
     dispatch->pool = pool;
     dispatch->client = *client;
+    if (pool != SNAPSHOT_NONE)
+        retry_budget_count_request(budget_of(dispatch), worker_now_ms(worker));
 }
 
 struct member_counters *dispatch_counters(const struct dispatch *dispatch)
@@ -44,6 +54,8 @@ static void assign(struct dispatch *dispatch, const struct snapshot_member *memb
     dispatch->incarnation = member->incarnation;
     dispatch->endpoint = member->endpoint;
     dispatch->assigned = true;
+    member_standing_chosen(&dispatch->worker->standings[member->slot], member->incarnation,
+                           worker_now_ms(dispatch->worker));
     struct member_counters *counters = dispatch_counters(dispatch);
     counter_add(&counters->active, 1);
     counter_add(&counters->total, 1);
@@ -63,7 +75,10 @@ static const struct snapshot_member *pick(struct dispatch *dispatch, bool again)
         .runtime = generation->pools[dispatch->pool],
         .members = worker->shared->members,
         .client = dispatch->client,
+        .now_ms = worker_now_ms(worker),
     };
+    if (pick.now_ms < worker->suspects_until_ms)
+        pick.standings = worker->standings;
     if (!again) {
         memcpy(pick.tried, dispatch->tried, sizeof(pick.tried));
         pick.tried_count = dispatch->tried_count;
@@ -76,6 +91,36 @@ static void mark_tried(struct dispatch *dispatch)
 {
     if (dispatch->tried_count < PICK_MAXIMUM_TRIED)
         dispatch->tried[dispatch->tried_count++] = dispatch->slot;
+}
+
+/* This attempt is over, and the member is to blame. */
+static void note_failure(struct dispatch *dispatch)
+{
+    struct worker *worker = dispatch->worker;
+    uint64_t now_ms = worker_now_ms(worker);
+    dispatch->any_failed = true;
+    mark_tried(dispatch);
+    if (member_standing_failed(&worker->standings[dispatch->slot], dispatch->incarnation,
+                               now_ms))
+        worker->suspects_until_ms = now_ms + STANDING_AVOID_MS;
+}
+
+/* The failure of a socket may have reasons on this host. */
+static bool is_members_fault(int error)
+{
+    return error != EMFILE && error != ENFILE && error != ENOMEM && error != ENOBUFS &&
+           error != EADDRNOTAVAIL;
+}
+
+static void could_not_open(struct dispatch *dispatch, int error)
+{
+    counter_add(&dispatch_counters(dispatch)->connect_failures, 1);
+    if (is_members_fault(error)) {
+        note_failure(dispatch);
+    } else {
+        dispatch->any_failed = true;
+        mark_tried(dispatch);
+    }
 }
 
 static void take_over(struct dispatch *dispatch, struct member_connection *connection)
@@ -96,35 +141,59 @@ static bool open_connection(struct dispatch *dispatch)
     return true;
 }
 
+/* READY or CONNECTING; FAILED: another member may do better. */
+static enum dispatch_result
+try_member(struct dispatch *dispatch, const struct snapshot_member *member, bool may_reuse)
+{
+    assign(dispatch, member);
+    struct member_connection *kept =
+        may_reuse ? idle_pool_take(dispatch->worker, member->slot, member->incarnation) : NULL;
+    if (kept) {
+        take_over(dispatch, kept);
+        counter_add(&dispatch_counters(dispatch)->reused, 1);
+        return DISPATCH_READY;
+    }
+    dispatch->attempts++;
+    if (open_connection(dispatch))
+        return DISPATCH_CONNECTING;
+    could_not_open(dispatch, errno);
+    return DISPATCH_FAILED;
+}
+
+/* The first attempt is free. */
+static bool may_try(struct dispatch *dispatch)
+{
+    if (dispatch->attempts >= DISPATCH_ATTEMPTS)
+        return false;
+    if (!dispatch->any_failed)
+        return true;
+    if (!retry_budget_take(budget_of(dispatch), worker_now_ms(dispatch->worker)))
+        return false;
+    counter_add(&dispatch_counters(dispatch)->retries, 1);
+    return true;
+}
+
 enum dispatch_result dispatch_next(struct dispatch *dispatch, bool may_reuse)
 {
+    enum dispatch_result result = DISPATCH_FAILED;
     if (dispatch->pool == SNAPSHOT_NONE)
         return DISPATCH_NONE;
-    while (dispatch->attempts < DISPATCH_ATTEMPTS) {
+    while (result == DISPATCH_FAILED) {
         const struct snapshot_member *member = pick(dispatch, false);
         if (!member && dispatch->tried_count > 0) {
             /* All have been tried: once more, after a pause. */
             dispatch->tried_count = 0;
+            if (dispatch->attempts >= DISPATCH_ATTEMPTS)
+                return DISPATCH_FAILED;
             return pick(dispatch, true) ? DISPATCH_PAUSE : DISPATCH_NONE;
         }
         if (!member)
             return DISPATCH_NONE;
-        assign(dispatch, member);
-        struct member_connection *kept =
-            may_reuse ? idle_pool_take(dispatch->worker, member->slot, member->incarnation)
-                      : NULL;
-        if (kept) {
-            take_over(dispatch, kept);
-            counter_add(&dispatch_counters(dispatch)->reused, 1);
-            return DISPATCH_READY;
-        }
-        dispatch->attempts++;
-        if (open_connection(dispatch))
-            return DISPATCH_CONNECTING;
-        counter_add(&dispatch_counters(dispatch)->connect_failures, 1);
-        mark_tried(dispatch);
+        if (!may_try(dispatch))
+            return DISPATCH_FAILED;
+        result = try_member(dispatch, member, may_reuse);
     }
-    return DISPATCH_FAILED;
+    return result;
 }
 
 enum dispatch_result dispatch_again(struct dispatch *dispatch)
@@ -133,15 +202,32 @@ enum dispatch_result dispatch_again(struct dispatch *dispatch)
     dispatch->connection = NULL;
     if (open_connection(dispatch))
         return DISPATCH_CONNECTING;
-    counter_add(&dispatch_counters(dispatch)->connect_failures, 1);
-    mark_tried(dispatch);
+    could_not_open(dispatch, errno);
     return dispatch_next(dispatch, false);
+}
+
+enum dispatch_result dispatch_elsewhere(struct dispatch *dispatch)
+{
+    member_connection_close(dispatch->connection);
+    dispatch->connection = NULL;
+    counter_add(&dispatch_counters(dispatch)->failures, 1);
+    note_failure(dispatch);
+    const struct snapshot_member *member = pick(dispatch, false);
+    if (!member || !may_try(dispatch))
+        return DISPATCH_FAILED;
+    return try_member(dispatch, member, true);
+}
+
+void dispatch_succeeded(struct dispatch *dispatch)
+{
+    member_standing_succeeded(&dispatch->worker->standings[dispatch->slot],
+                              dispatch->incarnation);
 }
 
 void dispatch_connect_failed(struct dispatch *dispatch)
 {
     counter_add(&dispatch_counters(dispatch)->connect_failures, 1);
-    mark_tried(dispatch);
+    note_failure(dispatch);
     member_connection_close(dispatch->connection);
     dispatch->connection = NULL;
 }

@@ -1,5 +1,6 @@
 /* Gets a connection for one request or one TCP connection: picks a member, takes a kept
- * connection or opens one, and goes to another member when that fails (at most three attempts).
+ * connection or opens one, and goes to another member when that fails (at most three attempts,
+ * and as many as the pool's retry budget bears).
  * Holds the generation that it picks from. */
 #ifndef PROXY_DISPATCH_H
 #define PROXY_DISPATCH_H
@@ -16,7 +17,7 @@ enum dispatch_result {
     DISPATCH_CONNECTING, /* events will tell */
     DISPATCH_PAUSE,      /* call dispatch_next again after DISPATCH_PAUSE_MS */
     DISPATCH_NONE,       /* no usable member */
-    DISPATCH_FAILED,     /* the attempts are used up */
+    DISPATCH_FAILED,     /* the attempts or the budget are used up */
 };
 
 struct dispatch {
@@ -29,6 +30,7 @@ struct dispatch {
     uint32_t slot, incarnation; /* of the member */
     struct ip_endpoint endpoint;
     bool assigned;
+    bool any_failed; /* what follows is a repetition */
     struct member_connection *connection;
     void (*on_event)(struct member_connection *connection);
     void *owner;
@@ -43,6 +45,11 @@ void dispatch_init(struct dispatch *dispatch,
 enum dispatch_result dispatch_next(struct dispatch *dispatch, bool may_reuse);
 /* Opens a fresh connection to the same member: the kept one had been closed by it. */
 enum dispatch_result dispatch_again(struct dispatch *dispatch);
+/* The member closed a fresh connection without a byte: goes to another one, if there is any and
+ * the pool can bear it; else DISPATCH_FAILED. */
+enum dispatch_result dispatch_elsewhere(struct dispatch *dispatch);
+/* The member answers. */
+void dispatch_succeeded(struct dispatch *dispatch);
 /* Connecting failed or took too long: counts it and closes. */
 void dispatch_connect_failed(struct dispatch *dispatch);
 /* Gives the connection back: kept for others when REUSABLE, else closed. */

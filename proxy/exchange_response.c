@@ -173,22 +173,32 @@ static bool move_body(struct exchange *exchange)
     return moved || result == BODY_DONE;
 }
 
-/* The kept connection had been closed by the member before it saw the request. */
-static bool may_replay(const struct exchange *exchange,
-                       const struct member_connection *connection)
+/* The member has closed without a byte of an answer, and asking once more does no harm. */
+static bool may_replay(const struct exchange *exchange)
 {
-    return connection->reused && !exchange->response_begun && exchange->up_kept &&
-           exchange->is_replayable;
+    return !exchange->response_begun && exchange->up_kept && exchange->is_replayable;
+}
+
+/* A kept connection had been closed before the member saw the request: the same member gets it
+ * over a fresh one. A fresh one means that this member cannot answer. */
+static void replay(struct exchange *exchange, bool was_kept)
+{
+    exchange->up_sent = 0;
+    exchange->request_failed = false;
+    enum dispatch_result result = was_kept ? dispatch_again(&exchange->dispatch)
+                                           : dispatch_elsewhere(&exchange->dispatch);
+    if (result == DISPATCH_FAILED && !was_kept)
+        exchange_answer(exchange, 502);
+    else
+        exchange_dispatched(exchange, result);
 }
 
 /* The member's connection ended, and what it sent has been used up. False: wait for room. */
 static bool member_ended(struct exchange *exchange)
 {
     struct member_connection *connection = exchange->dispatch.connection;
-    if (may_replay(exchange, connection)) {
-        exchange->up_sent = 0;
-        exchange->request_failed = false;
-        exchange_dispatched(exchange, dispatch_again(&exchange->dispatch));
+    if (may_replay(exchange)) {
+        replay(exchange, connection->reused);
         return true;
     }
     if (!exchange->response_head_done) {
@@ -231,6 +241,8 @@ bool exchange_move_response(struct exchange *exchange)
     }
     size_t size = stream_read(&connection->stream, connection->in);
     if (size > 0) {
+        if (!exchange->response_begun)
+            dispatch_succeeded(&exchange->dispatch);
         exchange->response_begun = true;
         counter_add(&dispatch_counters(&exchange->dispatch)->bytes_in, size);
     }

@@ -5,6 +5,7 @@ struct tier {
     bool backup;
     bool monitored;
     bool accept_unknown;
+    bool avoid_suspects;
 };
 
 static bool usable(const void *context, const struct snapshot_member *member)
@@ -16,6 +17,10 @@ static bool usable(const void *context, const struct snapshot_member *member)
         if (tier->pick->tried[i] == member->slot)
             return false;
     }
+    if (tier->avoid_suspects &&
+        member_standing_is_avoided(&tier->pick->standings[member->slot], member->incarnation,
+                                   tier->pick->now_ms))
+        return false;
     if (!tier->monitored)
         return true;
     enum verdict_state state =
@@ -86,7 +91,13 @@ uint32_t member_pick(const struct member_pick *pick)
         view.schedule_length =
             tier.backup ? pool->backup_schedule_length : pool->schedule_length;
         view.cursor = tier.backup ? &pick->runtime->backup_cursor : &pick->runtime->cursor;
+        tier.avoid_suspects = pick->standings != NULL;
         uint32_t number = balance_for(pool->algorithm)(&view);
+        if (number == BALANCE_NONE && tier.avoid_suspects) {
+            tier.avoid_suspects = false;
+            number = balance_for(pool->algorithm)(&view);
+        }
+        tier.avoid_suspects = false;
         if (number != BALANCE_NONE)
             return pool->first_member + number;
     }

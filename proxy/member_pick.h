@@ -3,6 +3,7 @@
 #define PROXY_MEMBER_PICK_H
 
 #include "proxy/balance.h"
+#include "proxy/member_standing.h"
 
 enum {
     PICK_MAXIMUM_TRIED = 3
@@ -33,12 +34,14 @@ struct member_pick {
     struct ip_endpoint client;
     uint32_t tried[PICK_MAXIMUM_TRIED]; /* slots that failed for this request */
     uint32_t tried_count;
+    const struct member_standing *standings; /* by slot; NULL: no member is avoided */
+    uint64_t now_ms;                         /* for the standings */
 };
 
 /* Index of a member in the snapshot, or BALANCE_NONE. Members must be enabled, of weight > 0
  * and not in ERROR. While no member is known to be ONLINE, those without a verdict yet are used
  * as well, so that a fresh pool serves at once. Backups take part only when no primary is
- * usable. */
+ * usable. Members that the worker avoids are taken when there is no other of their kind. */
 uint32_t member_pick(const struct member_pick *pick);
 
 #endif

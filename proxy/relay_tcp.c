@@ -191,6 +191,7 @@ static void on_member_event(struct member_connection *connection)
             return;
         }
         relay->stage = RELAY_RUN;
+        dispatch_succeeded(&relay->dispatch);
         renew_deadline(relay);
     }
     run(relay);

@@ -297,6 +297,8 @@ static void release(struct worker *worker)
     object_pool_clear(&worker->connection_pool);
     buffer_pool_clear(&worker->buffers);
     free(worker->idle.by_slot);
+    free(worker->standings);
+    free(worker->retry_budgets);
     mailbox_close(&worker->mailbox);
     loop_free(worker->loop);
 }
@@ -320,12 +322,15 @@ int worker_start(struct worker *worker, struct proxy_shared *shared, uint32_t in
         return rv;
     }
     worker->idle.by_slot = calloc(MEMBER_SLOTS, sizeof(*worker->idle.by_slot));
+    worker->standings = calloc(MEMBER_SLOTS, sizeof(*worker->standings));
+    worker->retry_budgets = calloc(POOL_SLOTS, sizeof(*worker->retry_budgets));
     deadline_wheel_init(&worker->wheel, worker_now_ms(worker));
     rv = loop_io_start(worker->loop, &worker->mailbox_io, worker->mailbox.event_fd,
                        LOOP_READABLE, on_mailbox_ready);
     if (rv == 0)
-        rv = worker->idle.by_slot ? -pthread_create(&worker->thread, NULL, run, worker)
-                                  : -ENOMEM;
+        rv = worker->idle.by_slot && worker->standings && worker->retry_budgets
+                 ? -pthread_create(&worker->thread, NULL, run, worker)
+                 : -ENOMEM;
     if (rv != 0)
         release(worker);
     return rv;

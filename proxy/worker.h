@@ -11,6 +11,7 @@
 #include "proxy/idle_pool.h"
 #include "proxy/mailbox.h"
 #include "proxy/object_pool.h"
+#include "proxy/retry_budget.h"
 
 #include <pthread.h>
 
@@ -53,6 +54,9 @@ struct worker {
     uint32_t client_count;
     struct client *run_list; /* to be continued in the next turn */
     struct idle_pool idle;
+    struct member_standing *standings;  /* MEMBER_SLOTS */
+    uint64_t suspects_until_ms;         /* before that, a member may have to be avoided */
+    struct retry_budget *retry_budgets; /* POOL_SLOTS */
 
     struct buffer_pool buffers;
     struct object_pool client_pool, exchange_pool, relay_pool, connection_pool;

@@ -30,7 +30,8 @@ enum {
     ROW(failures, "counter", "Requests that failed after the connection was open")             \
     ROW(bytes_in, "counter", "Bytes received from the member")                                 \
     ROW(bytes_out, "counter", "Bytes sent to the member")                                      \
-    ROW(reused, "counter", "Requests sent over a kept connection")
+    ROW(reused, "counter", "Requests sent over a kept connection")                             \
+    ROW(retries, "counter", "Attempts repeated after this member failed")
 
 struct listener_counters {
     _Atomic uint32_t incarnation; /* cells of another incarnation are stale */

@@ -1,0 +1,116 @@
+/* What becomes of a request whose member fails it. */
+#include "tests/support/test.h"
+#include "tests/unit/proxy/origin.h"
+#include "tests/unit/proxy/visitor.h"
+#include "tests/unit/proxy/world.h"
+
+#include <string.h>
+
+static struct world world;
+static struct origin a, b;
+
+static int setup(void **state)
+{
+    world_start(&world); /* forks: before there are threads */
+    origin_start(&a, 'a', false);
+    origin_start(&b, 'b', false);
+    world.image.members[0].endpoint = image_loopback(a.port);
+    world.image.members[1].endpoint = image_loopback(b.port);
+    world_apply(&world);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    world_stop(&world);
+    origin_stop(&a);
+    origin_stop(&b);
+    return 0;
+}
+
+static uint64_t sum_of_connects(void)
+{
+    uint64_t sum = 0;
+    for (int i = 0; i < WORLD_WORKERS; i++) {
+        struct worker_counters *worker = &world.context.counters->workers[i];
+        sum += worker->members[0].connects + worker->members[1].connects;
+    }
+    return sum;
+}
+
+static void a_member_that_closes_without_an_answer_is_passed_over(void **state)
+{
+    char body[64];
+    for (int i = 0; i < 8; i++) {
+        assert_int_equal(visitor_get(&world.http, "/mute", body, sizeof(body)), 200);
+        assert_string_equal(body, "member b");
+    }
+    assert_true(a.requests > 0);
+}
+
+static void a_request_that_may_do_harm_twice_is_not_repeated(void **state)
+{
+    unsigned bad = 0, good = 0;
+    for (int i = 0; i < 8; i++) {
+        struct visitor visitor;
+        visitor_connect(&visitor, &world.http);
+        visitor_say(&visitor, "POST /mute HTTP/1.1\r\nHost: t\r\nContent-Length: 2\r\n\r\nok");
+        int status = visitor_read(&visitor, "POST");
+        bad += status == 502;
+        good += status == 200;
+        visitor_leave(&visitor);
+    }
+    assert_int_equal(bad, a.requests);
+    assert_int_equal(good, b.requests);
+    assert_int_equal(bad + good, 8);
+}
+
+static void a_lone_member_without_an_answer_is_asked_once(void **state)
+{
+    char body[256];
+    world.image.members[1].enabled = 0;
+    world_apply(&world);
+    assert_int_equal(visitor_get(&world.http, "/mute", body, sizeof(body)), 502);
+    assert_int_equal(a.requests, 1);
+}
+
+static void a_suspect_is_left_alone_while_another_member_serves(void **state)
+{
+    char body[64];
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(visitor_get(&world.http, "/mute", body, sizeof(body)), 200);
+    /* Five failures on each worker, and one trial for each second of the test. */
+    assert_in_range(a.requests, 5, 30);
+}
+
+/* Each worker adds the reserve of ten; without the budget there would be three attempts for
+ * each request. */
+static void a_dead_pool_is_not_flooded_with_repetitions(void **state)
+{
+    enum {
+        REQUESTS = 60
+    };
+    char body[256];
+    for (int i = 0; i < 2; i++) {
+        world.image.members[i].endpoint = image_loopback(origin_closed_port());
+        world.image.members[i].incarnation++;
+    }
+    world_apply(&world);
+    for (int i = 0; i < REQUESTS; i++)
+        assert_int_equal(visitor_get(&world.http, "/who", body, sizeof(body)), 503);
+    assert_in_range(sum_of_connects(), REQUESTS, REQUESTS * 12 / 10 + WORLD_WORKERS * 10);
+}
+
+#define RETRY_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        RETRY_TEST(a_member_that_closes_without_an_answer_is_passed_over),
+        RETRY_TEST(a_request_that_may_do_harm_twice_is_not_repeated),
+        RETRY_TEST(a_lone_member_without_an_answer_is_asked_once),
+        RETRY_TEST(a_suspect_is_left_alone_while_another_member_serves),
+        RETRY_TEST(a_dead_pool_is_not_flooded_with_repetitions),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
