@@ -4,6 +4,7 @@
 #include "lbnode/base/monotime.h"
 #include "vrrp/address_watch.h"
 #include "vrrp/hand_over.h"
+#include "vrrp/reset_filter.h"
 #include "vrrp/vrrp_router.h"
 
 #include <errno.h>
@@ -473,6 +474,15 @@ static void on_terminate(struct loop_signal *signal, int number)
     loop_stop(driver->host.loop);
 }
 
+/* A process before us may have died on guard. */
+static void remove_old_filters(struct vrrp_driver *driver)
+{
+    for (size_t i = 0; i < driver->host.table.interface_count; i++) {
+        reset_filter_remove(driver->host.table.interfaces[i].index, 4);
+        reset_filter_remove(driver->host.table.interfaces[i].index, 6);
+    }
+}
+
 /* ---- life ------------------------------------------------------------------------------- */
 
 static int open_all(struct vrrp_driver *driver, int channel_fd)
@@ -491,6 +501,8 @@ static int open_all(struct vrrp_driver *driver, int channel_fd)
         rv = address_watch_open(host->loop, &on_watch, &driver->watch);
     if (rv == 0)
         rv = interface_table_load(&host->table);
+    if (rv == 0 && host->privileged)
+        remove_old_filters(driver);
     return rv;
 }
 

@@ -80,6 +80,7 @@ static void follow(struct vrrp_machine *machine, const struct vrrp_event *advert
 {
     if (!ip_address_equal(&machine->active_address, &advert->source))
         dead_time_interrupt(&machine->dead_time);
+    machine->resigned = (struct ip_address){0};
     machine->active_interval_us = advert->interval_us;
     machine->active_address = advert->source;
     dead_time_arrival(&machine->dead_time, vrrp_machine_standard_us(machine), now);
@@ -194,6 +195,7 @@ hear_resignation(struct vrrp_machine *machine, const struct vrrp_event *event, u
                       vrrp_skew_us(machine->settings.priority, machine->active_interval_us);
     if (known && !ip_address_equal(&machine->active_address, &event->source))
         return;
+    machine->resigned = event->source;
     machine->active_address = (struct ip_address){0};
     dead_time_interrupt(&machine->dead_time);
     if (known || end_us < machine->deadline_us)

@@ -54,11 +54,13 @@ struct vrrp_machine {
     uint64_t deadline_us; /* of the state's timer, or VRRP_NO_DEADLINE */
     struct dead_time dead_time;
     enum vrrp_linger linger;
-    uint64_t linger_until_us;         /* GRACE */
-    uint64_t hand_over_until_us;      /* ACTIVE; 0: no hand-over is going on */
-    struct ip_address hand_over_to;   /* family 0: whoever is best */
-    bool handed_over;                 /* no preemption until we were active again */
-    uint64_t since_us;                /* of the state */
+    uint64_t linger_until_us;       /* GRACE */
+    uint64_t hand_over_until_us;    /* ACTIVE; 0: no hand-over is going on */
+    struct ip_address hand_over_to; /* family 0: whoever is best */
+    struct ip_address
+        resigned;      /* whom we followed and who gave up in order; family 0: nobody */
+    bool handed_over;  /* no preemption until we were active again */
+    uint64_t since_us; /* of the state */
     uint32_t active_interval_us;      /* of the active node that we heard last */
     struct ip_address active_address; /* of that node; ours while active; family 0: unknown */
     uint32_t became_active_count;

@@ -12,6 +12,7 @@ enum {
     /* An address that is removed again so soon comes back only with the next look at the
      * interfaces: no duel at full speed. */
     REPLACE_GAP_US = 50000,
+    GUARD_US = VRRP_GRACE_US + 200000, /* the old owner's grace and the way */
 };
 
 struct vrrp_router *vrrp_router_new(const struct message_vrrp_group *group, uint8_t family)
@@ -34,6 +35,7 @@ void vrrp_router_free(struct vrrp_router *router)
 {
     if (!router)
         return;
+    vrrp_router_end_guard(router);
     free(router->vips);
     free(router);
 }
@@ -239,6 +241,7 @@ static void report_state(struct vrrp_router *router, struct vrrp_host *host)
                           router->family, router->interface);
     } else {
         announce_schedule_stop(&router->announcements);
+        vrrp_router_end_guard(router);
     }
     if (router->machine.state == VRRP_BACKUP)
         vrrp_report_event(&host->report, EVENT_VIP_BACKUP,
@@ -275,6 +278,8 @@ void vrrp_router_step(struct vrrp_router *router,
         vrrp_router_greet(router, host);
     if (actions.set & VRRP_ACTION_SEND_ADVERT)
         vrrp_router_send_advert(router, host, actions.advert_priority, &actions.advert_to);
+    if ((actions.set & VRRP_ACTION_ADD_ADDRESSES) && router->machine.resigned.family)
+        vrrp_router_guard(router, host, now_us + GUARD_US);
     if (actions.set & VRRP_ACTION_ADD_ADDRESSES)
         vrrp_router_add_addresses(router, host);
     if (actions.set & VRRP_ACTION_REMOVE_ADDRESSES)
@@ -294,13 +299,16 @@ void vrrp_router_run_due(struct vrrp_router *router, struct vrrp_host *host, uin
     if (now_us >= vrrp_machine_due_us(&router->machine))
         vrrp_router_step(router, host, &timer, now_us);
     announce_due(router, host, now_us);
+    if (router->guard && now_us >= router->guard_until_us)
+        vrrp_router_end_guard(router);
 }
 
 uint64_t vrrp_router_due_us(const struct vrrp_router *router)
 {
     uint64_t announce_us = announce_schedule_due_us(&router->announcements);
     uint64_t machine_us = vrrp_machine_due_us(&router->machine);
-    return announce_us < machine_us ? announce_us : machine_us;
+    uint64_t due_us = announce_us < machine_us ? announce_us : machine_us;
+    return router->guard && router->guard_until_us < due_us ? router->guard_until_us : due_us;
 }
 
 void vrrp_router_renew(struct vrrp_router *router, struct vrrp_host *host)

@@ -4,6 +4,7 @@
 #define VRRP_VRRP_ROUTER_H
 
 #include "vrrp/announce_schedule.h"
+#include "vrrp/switch_guard.h"
 #include "vrrp/vip_address.h"
 #include "vrrp/vrrp_config.h"
 #include "vrrp/vrrp_machine.h"
@@ -43,6 +44,8 @@ struct vrrp_router {
     size_t vip_count;
     struct vrrp_machine machine;
     struct announce_schedule announcements;
+    struct switch_guard *guard; /* NULL: none now */
+    uint64_t guard_until_us;
     struct vrrp_socket *socket; /* one of the host's; NULL while there is none */
     char interface[IFNAMSIZ];
     char reason[VRRP_REASON_SIZE];

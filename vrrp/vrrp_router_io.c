@@ -1,5 +1,7 @@
 #include "vrrp/vrrp_router_io.h"
 
+#include "lbnode/base/log.h"
+#include "vrrp/guard_program.h"
 #include "vrrp/ndisc.h"
 
 #include <errno.h>
@@ -117,6 +119,41 @@ void vrrp_router_greet(const struct vrrp_router *router, struct vrrp_host *host)
         arp_build_request(interface->mac, &router->machine.settings.own_address, peer, frame);
         frame_send(host->frame_fd, interface->index, frame, sizeof(frame));
     }
+}
+
+void vrrp_router_guard(struct vrrp_router *router, struct vrrp_host *host, uint64_t until_us)
+{
+    struct ip_address addresses[GUARD_PROGRAM_MAXIMUM_ADDRESSES];
+    size_t count = 0;
+    unsigned index =
+        router->vip_count ? router->vips[router->vip_count - 1].interface_index : 0;
+    const struct interface *interface = interface_table_by_index(&host->table, index);
+    if (!interface || !interface->has_mac)
+        return;
+    for (size_t i = 0; i < router->vip_count && count < GUARD_PROGRAM_MAXIMUM_ADDRESSES; i++) {
+        if (router->vips[i].interface_index == index)
+            addresses[count++] = router->vips[i].address;
+    }
+    struct switch_guard_settings settings = {
+        .loop = host->loop,
+        .interface_index = index,
+        .family = router->family,
+        .old_owner = router->machine.resigned,
+        .addresses = addresses,
+        .address_count = count,
+    };
+    memcpy(settings.mac, interface->mac, MAC_SIZE);
+    vrrp_router_end_guard(router);
+    int rv = switch_guard_open(&settings, &router->guard);
+    router->guard_until_us = until_us;
+    if (rv != 0)
+        log_debug("no guard for the connections of the old owner: %s", strerror(-rv));
+}
+
+void vrrp_router_end_guard(struct vrrp_router *router)
+{
+    switch_guard_close(router->guard);
+    router->guard = NULL;
 }
 
 static void note_added(struct vrrp_vip *vip,

@@ -13,6 +13,10 @@ void vrrp_router_send_advert(struct vrrp_router *router,
 void vrrp_router_announce(const struct vrrp_router *router, struct vrrp_host *host);
 /* Asks for the link address of each IPv4 peer, which learns ours by that. */
 void vrrp_router_greet(const struct vrrp_router *router, struct vrrp_host *host);
+/* We are about to take over from a node that gave up in order: its connections are guarded
+ * until UNTIL_US. */
+void vrrp_router_guard(struct vrrp_router *router, struct vrrp_host *host, uint64_t until_us);
+void vrrp_router_end_guard(struct vrrp_router *router);
 /* Adds and renews all addresses; tells the supervisor and reports failures once. */
 void vrrp_router_add_addresses(struct vrrp_router *router, struct vrrp_host *host);
 /* Removes those that are ours: all, or (only MISPLACED) those not where they belong. */
