@@ -50,6 +50,14 @@ static bool has_much_room(int fd)
            (uint64_t)status.f_bavail * (uint64_t)status.f_bsize >= much_room;
 }
 
+bool store_file_is_full(int fd)
+{
+    struct statfs status;
+    const uint64_t little_room = 64 << 10;
+    return fstatfs(fd, &status) == 0 &&
+           (uint64_t)status.f_bavail * (uint64_t)status.f_bsize < little_room;
+}
+
 void store_file_reach_ahead(int fd, size_t used)
 {
     struct stat status;

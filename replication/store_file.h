@@ -13,5 +13,7 @@ bool store_file_place_is_fit(const char *path, struct error *error);
  * system has much room, else only in length. Never fails: what the file lacks then shows when
  * it is written. */
 void store_file_reach_ahead(int fd, size_t used);
+/* The file system below FD has hardly any room left. */
+bool store_file_is_full(int fd);
 
 #endif

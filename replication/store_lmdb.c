@@ -472,6 +472,14 @@ static int reopen(struct store_lmdb *lmdb)
     return opened ? 0 : error.kind == ERROR_INVALID ? -EBADMSG : -EIO;
 }
 
+/* A write that stopped half-way on a full disk is EIO to LMDB. */
+static int name_failure(struct store_lmdb *lmdb, int result)
+{
+    mdb_filehandle_t fd;
+    bool full = result == EIO && mdb_env_get_fd(lmdb->env, &fd) == 0 && store_file_is_full(fd);
+    return to_errno(full ? ENOSPC : result);
+}
+
 static int commit(struct store *store, const struct store_batch *batch)
 {
     struct store_lmdb *lmdb = CONTAINER_OF(store, struct store_lmdb, store);
@@ -484,7 +492,7 @@ static int commit(struct store *store, const struct store_batch *batch)
     }
     if (result == 0)
         reach_ahead(lmdb);
-    return to_errno(result);
+    return name_failure(lmdb, result);
 }
 
 struct store *store_lmdb_open(const char *path, size_t map_size, struct error *error)
