@@ -61,6 +61,17 @@ static void reject(struct proxy *proxy, uint64_t generation, const char *why)
     send_event(proxy, EVENT_SNAPSHOT_REJECTED, text);
 }
 
+#ifdef LBNODE_POISON
+static void crash_on_poison(const struct snapshot *snapshot)
+{
+    for (uint32_t i = 0; i < snapshot->members.count; i++) {
+        const char *name = snapshot_text(snapshot, snapshot_members(snapshot)[i].name);
+        if (strcmp(name, "poison-proxy") == 0)
+            abort();
+    }
+}
+#endif
+
 static void on_snapshot(struct proxy *proxy, const struct message_snapshot *message, int fd)
 {
     struct error error = {0};
@@ -74,6 +85,9 @@ static void on_snapshot(struct proxy *proxy, const struct message_snapshot *mess
         reject(proxy, message->generation, "its number differs from the announced one.");
         return;
     }
+#ifdef LBNODE_POISON
+    crash_on_poison(snapshot);
+#endif
     struct order order = {.kind = ORDER_ADOPT};
     order.generation = generation_new(snapshot, &proxy->pools, proxy->worker_count);
     if (!order.generation) {

@@ -237,6 +237,11 @@ void core_changes_taken(struct core *core)
     facet_changes_taken(&core->facets);
 }
 
+const struct uuid *core_last_change(const struct core *core)
+{
+    return &core->last_change;
+}
+
 const struct roster *core_roster(const struct core *core)
 {
     return &core->roster;

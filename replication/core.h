@@ -152,6 +152,7 @@ const struct roster *core_roster(const struct core *core);
 const struct vv *core_vector(const struct core *core);  /* applied */
 const struct vv *core_durable(const struct core *core); /* on disk, clipped to cut-offs */
 uint64_t core_position(const struct core *core);
+const struct uuid *core_last_change(const struct core *core);
 void core_state_hash(struct core *core, uint8_t out[HASH_SIZE]);
 const char *core_storage_problem(const struct core *core);
 /* After CORE_RELOAD: the new core goes on refusing writes for the same reason. */

@@ -137,6 +137,7 @@ struct core {
     uint8_t state_hash[HASH_SIZE];
     bool hash_known;
     uint64_t position, durable_position;
+    struct uuid last_change; /* applied; zero: none yet */
     struct vv running;
     struct running_mark marks[RUNNING_RING];
     size_t mark_first, mark_count;

@@ -125,6 +125,7 @@ static void apply_record(struct core *core,
     vv_raise(&core->applied, record->stream, record->seq);
     hlc_observe(&core->hlc, record->hlc, core->now.wall_ms);
     stream->touched = ++core->position;
+    core->last_change = record->change_id;
     mark_running(core, (struct dot){record->stream, record->seq});
     put_record(batch, record);
     put_change(core, batch, record);

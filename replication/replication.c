@@ -356,6 +356,11 @@ uint64_t replication_position(const struct replication *replication)
     return core_position(replication->core);
 }
 
+const struct uuid *replication_last_change(const struct replication *replication)
+{
+    return core_last_change(replication->core);
+}
+
 const char *replication_node_name(const struct replication *replication)
 {
     return replication->settings.node_name;

@@ -135,6 +135,8 @@ void replication_remove_node(struct replication *replication,
                              void *context);
 /* Applied changes up to now, as given to `applied`; grows over restarts too. */
 uint64_t replication_position(const struct replication *replication);
+/* The newest change applied since this process started; zero: none. */
+const struct uuid *replication_last_change(const struct replication *replication);
 /* The proxy runs everything up to POSITION (sent to the peers in acks). */
 void replication_set_running(struct replication *replication, uint64_t position);
 

@@ -47,6 +47,7 @@ struct message_binding {
 struct message_snapshot {
     struct message header;
     uint64_t generation;
+    struct uuid change_id; /* the newest change in it, for people; zero: not known */
 };
 
 /* supervisor -> proxy; carries the listening sockets of one endpoint (worker i of n serves the

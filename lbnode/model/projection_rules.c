@@ -347,10 +347,23 @@ static void clear(struct effective *effective)
     effective->effective = true;
 }
 
+#ifdef LBNODE_POISON
+static void crash_on_poison(const struct object *object)
+{
+    const struct resource *resource = object->effective.resource;
+    if (object->own.reason != REASON_WITHHELD && resource->type == RESOURCE_MEMBER &&
+        strcmp(resource->name, "poison-control") == 0)
+        abort();
+}
+#endif
+
 static void judge(struct projection *projection, struct object *object)
 {
     struct effective *effective = &object->effective;
     bool was_orphan = effective->reason == REASON_ORPHAN, was_effective = effective->effective;
+#ifdef LBNODE_POISON
+    crash_on_poison(object);
+#endif
     clear(effective);
     if (object->own.reason != REASON_WITHHELD)
         apply_owner_rule(projection->configuration, effective);

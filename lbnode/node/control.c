@@ -157,10 +157,9 @@ static bool open_all(struct control *control, struct error *error)
     if (!open_replication(control, error))
         return false;
     /* The board is read before health hears of the snapshot: what comes after is news. */
-    bool watching = verdicts_start(control);
-    control_projection_update(control, replication_position(control->replication));
-    if (!watching || !control->configuration)
+    if (!verdicts_start(control) || !control_projection_open(control))
         return error_set(error, ERROR_INTERNAL, "Out of memory.");
+    control_projection_update(control, replication_position(control->replication));
     if (replication_start(control->replication, error) != 0)
         return false;
     snprintf(socket_path, sizeof(socket_path), "%s/lbnode.sock", control->settings->run_dir);

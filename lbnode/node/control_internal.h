@@ -9,6 +9,7 @@
 #include "lbnode/admin/admin_server.h"
 #include "lbnode/loop/channel.h"
 #include "lbnode/model/projection.h"
+#include "lbnode/node/batch_guard.h"
 #include "lbnode/node/control.h"
 #include "lbnode/node/message_list.h"
 
@@ -30,6 +31,8 @@ struct control {
 
     struct projection *projection;
     const struct configuration *configuration; /* of the projection */
+    struct batch_guard *guard;
+    bool holds_last; /* something is withheld: the supervisor's snapshot serves as it is */
     struct slot_map *slots;
     uint64_t position;       /* of the replicated state in `configuration` */
     uint64_t built_position; /* in the last snapshot */
@@ -70,6 +73,8 @@ void control_forget_groups(struct control *control, const struct message_list *s
 
 /* ---- control_projection.c ---- */
 
+/* Before the first projection. False when out of memory. */
+bool control_projection_open(struct control *control);
 /* A snapshot that the supervisor had from the control process before this one. */
 void control_projection_adopt(struct control *control, uint64_t generation, int fd);
 /* The replicated state changed: the configuration follows at once, since the next request may

@@ -3,6 +3,7 @@
 #include "lbnode/base/bytes.h"
 #include "lbnode/base/log.h"
 #include "lbnode/base/monotime.h"
+#include "lbnode/model/field_table.h"
 #include "lbnode/node/vrrp_set.h"
 
 #include <stdlib.h>
@@ -12,31 +13,130 @@
 /* ---- configuration --------------------------------------------------------------------------
  */
 
+/* ---- what crashed this process before -------------------------------------------------------
+ */
+
+bool control_projection_open(struct control *control)
+{
+    control->guard = batch_guard_open(control->settings->state_dir, walltime_now_ms());
+    return control->guard;
+}
+
+static bool withholds(const struct control *control)
+{
+    size_t count;
+    batch_guard_withheld(control->guard, &count);
+    return count > 0 || batch_guard_withholds_all(control->guard);
+}
+
+/* The whole group is tried again when one of it is changed: which one it was is not known. */
+static bool touches_withheld(const struct control *control,
+                             const struct changed_objects *changed)
+{
+    if (batch_guard_withholds_all(control->guard))
+        return true;
+    for (size_t i = 0; i < changed->count; i++) {
+        if (batch_guard_is_withheld(control->guard, &changed->ids[i]))
+            return true;
+    }
+    return false;
+}
+
+static void release_withheld(struct control *control, const struct uuid *change_id)
+{
+    size_t count;
+    const struct withheld_object *objects = batch_guard_withheld(control->guard, &count);
+    for (size_t i = 0; i < count; i++)
+        batch_guard_begin(control->guard, &objects[i].id, 1, change_id);
+    batch_guard_release(control->guard);
+    control->holds_last = false;
+}
+
+static void report_withheld(struct control *control)
+{
+    size_t count;
+    struct uuid change_id;
+    char id[UUID_TEXT_SIZE];
+    const struct withheld_object *objects = batch_guard_withheld(control->guard, &count);
+    const struct effective *first =
+        count > 0 ? configuration_find(control->configuration, &objects[0].id) : NULL;
+    if (!batch_guard_caught(control->guard, &change_id))
+        return;
+    uuid_format(&change_id, id);
+    control_event(control, EVENT_POISON_CONFIG,
+                  "change %s crashed control %d times: %zu objects, the first %s %.64s, are "
+                  "withheld and the last configuration serves; change or delete them",
+                  id, GUARD_DEATHS, count,
+                  first ? resource_class_of(first->resource->type)->noun : "object",
+                  first ? first->resource->name : "?");
+}
+
+/* ---- configuration --------------------------------------------------------------------------
+ */
+
 static bool add_facet(void *context, const struct raw_facet *facet)
 {
-    return projection_add(context, facet);
+    struct control *control = context;
+    if (batch_guard_withholds_all(control->guard))
+        projection_withhold(control->projection, &facet->object_id, WITHHOLD_RULES);
+    return projection_add(control->projection, facet);
+}
+
+/* A projection that knows nothing yet but what to withhold. */
+static void start_anew(struct control *control)
+{
+    size_t count;
+    const struct withheld_object *objects = batch_guard_withheld(control->guard, &count);
+    control->projection = projection_new();
+    for (size_t i = 0; control->projection && i < count; i++)
+        projection_withhold(control->projection, &objects[i].id,
+                            (enum withhold_level)objects[i].level);
+}
+
+static bool skip_facet(void *context, const struct raw_facet *facet)
+{
+    return false;
 }
 
 /* Only what changed since the last time, if anything is known of then. */
-static void follow_changes(struct control *control, uint64_t position)
+static bool follow_changes(struct control *control)
 {
-    struct projection *old = NULL;
-    if (!control->projection || replication_changed(control->replication).all) {
-        old = control->projection;
-        control->projection = projection_new();
-    }
-    if (control->projection)
-        replication_visit_changed(control->replication, add_facet, control->projection);
-    if (!control->projection || !projection_apply(control->projection)) {
+    struct changed_objects changed = replication_changed(control->replication);
+    const struct uuid *change_id = replication_last_change(control->replication);
+    struct projection *old = control->projection;
+    bool retry = old && !changed.all && touches_withheld(control, &changed);
+    bool anew = !old || changed.all || retry;
+    if (retry)
+        release_withheld(control, change_id);
+    batch_guard_begin(control->guard, changed.all ? NULL : changed.ids, changed.count,
+                      change_id);
+    if (anew)
+        start_anew(control);
+    if (!control->projection)
+        return false;
+    if (retry)
+        replication_visit_facets(control->replication, add_facet, control);
+    replication_visit_changed(control->replication, retry ? skip_facet : add_facet, control);
+    bool applied = projection_apply(control->projection);
+    control->configuration = projection_configuration(control->projection);
+    control->state->configuration = control->configuration;
+    if (projection_take_changed(control->projection) & 1u << RESOURCE_MEMBER || anew)
+        verdicts_members_changed(control);
+    if (anew)
+        projection_free(old);
+    return applied;
+}
+
+static void update_configuration(struct control *control, uint64_t position)
+{
+    bool first = !control->projection;
+    if (!follow_changes(control)) {
         log_error("no memory for the new configuration; starting again");
         abort();
     }
-    control->configuration = projection_configuration(control->projection);
-    control->state->configuration = control->configuration;
     control->position = position;
-    if (projection_take_changed(control->projection) & 1u << RESOURCE_MEMBER || old)
-        verdicts_members_changed(control);
-    projection_free(old);
+    if (first)
+        report_withheld(control);
 }
 
 /* ---- snapshot -------------------------------------------------------------------------------
@@ -69,6 +169,7 @@ static void send_snapshot(struct control *control, int fd, uint64_t generation)
     send_bindings(control, snapshot, generation);
     snapshot_close(snapshot);
     message.generation = generation;
+    message.change_id = *replication_last_change(control->replication);
     control->state->built_generation = generation;
     control->built_position = control->position;
     control_send(control, &message.header, &fd, 1);
@@ -122,8 +223,11 @@ static void build(struct control *control)
 {
     uint64_t start_us = monotime_now_us();
     control->built_at_ms = loop_now_ms(control->loop);
-    build_snapshot(control);
-    send_election(control);
+    if (!control->holds_last || !withholds(control)) {
+        build_snapshot(control);
+        send_election(control);
+    }
+    batch_guard_finish(control->guard);
     uint64_t cost_ms = (monotime_now_us() - start_us) / 1000;
     control->build_pause_ms = SNAPSHOT_PAUSE_MS;
     if (cost_ms * SNAPSHOT_REST > control->build_pause_ms)
@@ -137,7 +241,7 @@ static void build_later(struct loop_timer *timer)
 
 void control_projection_update(struct control *control, uint64_t position)
 {
-    follow_changes(control, position);
+    update_configuration(control, position);
     if (control->build_timer.active)
         return;
     uint64_t now_ms = loop_now_ms(control->loop);
@@ -158,6 +262,7 @@ void control_projection_adopt(struct control *control, uint64_t generation, int 
     }
     slot_map_adopt(control->slots, snapshot);
     control->state->built_generation = generation;
+    control->holds_last = true;
     snapshot_close(snapshot);
 }
 
@@ -172,6 +277,9 @@ void control_projection_take_running(struct control *control,
 void control_projection_free(struct control *control)
 {
     loop_timer_stop(&control->build_timer);
+    if (control->guard)
+        batch_guard_finish(control->guard);
+    batch_guard_free(control->guard);
     message_list_free(&control->election);
     slot_map_free(control->slots);
     projection_free(control->projection);

@@ -259,9 +259,13 @@ void eligible_proxy_runs(struct supervisor *supervisor)
     eligible_set(supervisor, true, "");
 }
 
-static void proxy_died(struct supervisor *supervisor)
+/* The fall-back starts at once, and what the other snapshot did is not held against it. */
+static void proxy_died(struct supervisor *supervisor, struct restart_decision *decision)
 {
-    snapshots_proxy_died(supervisor);
+    if (snapshots_proxy_died(supervisor)) {
+        decision->delay_ms = 0;
+        supervisor->children[PROCESS_PROXY].policy.deaths = 0;
+    }
     if (!supervisor->proxy_ran && supervisor->children[PROCESS_PROXY].policy.deaths > 1)
         eligible_set(supervisor, false, "the proxy dies before it serves");
     else if (supervisor->children[PROCESS_PROXY].policy.deaths >= REPEATED_DEATHS)
@@ -322,7 +326,7 @@ static void died(struct child *child, int status)
         return;
     }
     if (child->role == PROCESS_PROXY)
-        proxy_died(supervisor);
+        proxy_died(supervisor, &decision);
     if (decision.resign)
         resign(supervisor);
     else if (child->role == PROCESS_VRRP)

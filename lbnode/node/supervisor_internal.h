@@ -54,6 +54,7 @@ struct endpoint_list {
 struct kept_snapshot {
     int fd; /* -1: none */
     uint64_t generation;
+    struct uuid change_id; /* the newest change in it; zero: not known */
     struct endpoint_list endpoints;
 };
 
@@ -90,6 +91,7 @@ struct supervisor {
     uint64_t running_generation;
     uint64_t current_since_ms;
     uint32_t current_deaths; /* of the proxy, since it got the current snapshot */
+    bool poisoned; /* fell back; until a snapshot is proven again one death is enough */
     struct loop_timer proven_timer;
 
     struct message_eligible eligible;
@@ -157,8 +159,11 @@ void snapshots_init(struct supervisor *supervisor);
 void snapshots_add_binding(struct supervisor *supervisor,
                            const struct message_binding *binding);
 /* Takes FD over. */
-void snapshots_adopt(struct supervisor *supervisor, uint64_t generation, int fd);
-void snapshots_proxy_died(struct supervisor *supervisor);
+void snapshots_adopt(struct supervisor *supervisor,
+                     const struct message_snapshot *message,
+                     int fd);
+/* True: the next proxy gets another snapshot than the one that died. */
+bool snapshots_proxy_died(struct supervisor *supervisor);
 void snapshots_free(struct supervisor *supervisor);
 
 /* ---- supervisor_bindings.c ---- */

@@ -252,8 +252,7 @@ void supervisor_relay(struct child *from,
     } else if (from->role == PROCESS_CONTROL && message->type == MESSAGE_SNAPSHOT) {
         used = fd_count == 1;
         if (used)
-            snapshots_adopt(supervisor, ((const struct message_snapshot *)message)->generation,
-                            fds[0]);
+            snapshots_adopt(supervisor, (const void *)message, fds[0]);
     } else if (from->role == PROCESS_CONTROL) {
         from_control(supervisor, message);
     } else if (from->role == PROCESS_VRRP) {
@@ -272,6 +271,7 @@ static void send_snapshot(struct supervisor *supervisor, enum process_role role)
 {
     struct message_snapshot snapshot = MESSAGE_OF(SNAPSHOT, struct message_snapshot);
     snapshot.generation = supervisor->current.generation;
+    snapshot.change_id = supervisor->current.change_id;
     if (supervisor->current.fd >= 0)
         supervisor_send(supervisor, role, &snapshot.header, &supervisor->current.fd, 1);
 }

@@ -27,7 +27,8 @@ static void release(struct kept_snapshot *kept)
 static bool copy(const struct kept_snapshot *from, struct kept_snapshot *out)
 {
     struct kept_snapshot result = {.fd = fcntl(from->fd, F_DUPFD_CLOEXEC, 3),
-                                   .generation = from->generation};
+                                   .generation = from->generation,
+                                   .change_id = from->change_id};
     size_t size = from->endpoints.count * sizeof(*from->endpoints.items);
     result.endpoints.items = size > 0 ? malloc(size) : NULL;
     if (result.fd < 0 || (size > 0 && !result.endpoints.items)) {
@@ -74,6 +75,7 @@ static void proven(struct loop_timer *timer)
 {
     struct supervisor *supervisor = CONTAINER_OF(timer, struct supervisor, proven_timer);
     copy(&supervisor->current, &supervisor->proven);
+    supervisor->poisoned = false;
 }
 
 /* Order: sockets before the snapshot that serves them, so that "running" means listening; and
@@ -88,11 +90,15 @@ static void hand_on(struct supervisor *supervisor)
     bindings_close_unwanted(supervisor);
 }
 
-void snapshots_adopt(struct supervisor *supervisor, uint64_t generation, int fd)
+void snapshots_adopt(struct supervisor *supervisor,
+                     const struct message_snapshot *message,
+                     int fd)
 {
+    uint64_t generation = message->generation;
     release(&supervisor->current);
     supervisor->current.fd = fd;
     supervisor->current.generation = generation;
+    supervisor->current.change_id = message->change_id;
     if (supervisor->pending_generation == generation)
         supervisor->current.endpoints = supervisor->pending;
     else
@@ -106,26 +112,37 @@ void snapshots_adopt(struct supervisor *supervisor, uint64_t generation, int fd)
     hand_on(supervisor);
 }
 
-void snapshots_proxy_died(struct supervisor *supervisor)
+static void report_poison(struct supervisor *supervisor)
+{
+    char change[UUID_TEXT_SIZE];
+    uuid_format(&supervisor->current.change_id, change);
+    supervisor_event(supervisor, EVENT_POISON_CONFIG,
+                     "the proxy died %u times on configuration %llu (change %s); serving %llu "
+                     "again",
+                     supervisor->current_deaths,
+                     (unsigned long long)supervisor->current.generation, change,
+                     (unsigned long long)supervisor->proven.generation);
+}
+
+bool snapshots_proxy_died(struct supervisor *supervisor)
 {
     uint64_t age_ms = loop_now_ms(supervisor->loop) - supervisor->current_since_ms;
     if (supervisor->proven_timer.active)
         loop_timer_start(supervisor->loop, &supervisor->proven_timer,
                          supervisor->settings->proven_after_ms, proven);
     if (supervisor->current.fd < 0 || age_ms > supervisor->settings->proven_after_ms)
-        return;
+        return false;
+    uint32_t limit = supervisor->poisoned ? 1 : POISON_DEATHS;
     supervisor->current_deaths++;
-    if (supervisor->current_deaths < POISON_DEATHS || supervisor->proven.fd < 0 ||
+    if (supervisor->current_deaths < limit || supervisor->proven.fd < 0 ||
         supervisor->proven.generation == supervisor->current.generation)
-        return;
-    supervisor_event(supervisor, EVENT_POISON_CONFIG,
-                     "the proxy died %u times on configuration %llu; serving %llu again",
-                     supervisor->current_deaths,
-                     (unsigned long long)supervisor->current.generation,
-                     (unsigned long long)supervisor->proven.generation);
+        return false;
+    report_poison(supervisor);
     loop_timer_stop(&supervisor->proven_timer);
-    if (copy(&supervisor->proven, &supervisor->current)) {
-        supervisor->current_deaths = 0;
-        hand_on(supervisor);
-    }
+    if (!copy(&supervisor->proven, &supervisor->current))
+        return false;
+    supervisor->current_deaths = 0;
+    supervisor->poisoned = true;
+    hand_on(supervisor);
+    return true;
 }

@@ -141,7 +141,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     static const char *const names[] = {"config.mdb", "config.mdb-lock", "node.key",
-                                        "lbnode.sock"};
+                                        "projecting", "withheld",        "lbnode.sock"};
     struct node_under_test *node = *state;
     for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
         char path[128];

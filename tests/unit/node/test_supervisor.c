@@ -21,7 +21,7 @@ enum {
     DEADLINE_MS = 5000,
     WORKERS = 2,
     PROVEN_AFTER_MS = 50,
-    POISON = 8,     /* the generation that kills the proxy */
+    POISON = 8,     /* this generation and later ones kill the proxy */
     STARTED = 1000, /* types beside enum message_type */
     REMOVED = 1001,
     ENDED = 1002,
@@ -77,6 +77,7 @@ struct running_fake {
     struct loop *loop;
     struct channel *channel;
     struct loop_timer poison_timer;
+    uint64_t poison_sent;
 };
 
 static void say_running(struct running_fake *self, uint64_t generation)
@@ -102,7 +103,7 @@ fake_message(void *context, const struct message *message, const int *fds, size_
         value = (uint64_t)any->member_BIND_RESULT.error_number;
     note(self->fake->journal, self->fake->role, message->type, value);
     if (self->fake->role == PROCESS_PROXY && message->type == MESSAGE_SNAPSHOT &&
-        value == POISON)
+        value >= POISON)
         _exit(9);
     if (self->fake->role == PROCESS_PROXY && message->type == MESSAGE_SNAPSHOT &&
         !self->fake->journal->no_running)
@@ -159,7 +160,10 @@ static void send_owned(struct running_fake *self)
 
 static void send_poison(struct loop_timer *timer)
 {
-    send_snapshot(CONTAINER_OF(timer, struct running_fake, poison_timer), POISON, true);
+    struct running_fake *self = CONTAINER_OF(timer, struct running_fake, poison_timer);
+    send_snapshot(self, POISON + self->poison_sent++, true);
+    if (self->poison_sent == 1)
+        loop_timer_start(self->loop, timer, 4 * PROVEN_AFTER_MS, send_poison);
 }
 
 static void begin_fake(struct running_fake *self, int start)
@@ -480,6 +484,17 @@ static void a_snapshot_that_kills_the_proxy_twice_gives_way_to_the_proven_one(vo
     assert_true(connects());
 }
 
+static void after_a_fall_back_the_next_snapshot_gets_one_try(void **state)
+{
+    fixture.journal->poison = true;
+    start_and_serve();
+    assert_true(wait_for(PROCESS_PROXY, MESSAGE_SNAPSHOT, POISON + 1, 1));
+    assert_true(wait_for(PROCESS_CONTROL, MESSAGE_EVENT, EVENT_POISON_CONFIG, 2));
+    assert_true(wait_for(PROCESS_PROXY, MESSAGE_SNAPSHOT, 7, 3));
+    assert_int_equal(count_of(fixture.journal, PROCESS_PROXY, MESSAGE_SNAPSHOT, POISON + 1), 1);
+    assert_true(connects());
+}
+
 int main(void)
 {
 #define WITH_NODE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -497,6 +512,7 @@ int main(void)
         WITH_NODE(children_notice_the_death_of_the_supervisor),
         WITH_NODE(a_taken_port_is_reported_and_tried_again),
         WITH_NODE(a_snapshot_that_kills_the_proxy_twice_gives_way_to_the_proven_one),
+        WITH_NODE(after_a_fall_back_the_next_snapshot_gets_one_try),
         WITH_NODE(a_node_whose_control_cannot_start_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
