@@ -223,6 +223,13 @@ static void append_peers(const struct node_state *state, struct text *out)
     replication_visit_peers(state->replication, append_peer_behind, out);
 }
 
+static void append_storage(const struct node_state *state, struct text *out)
+{
+    heading(out, "lbnode_storage_degraded", "gauge", "1: the store takes no writes");
+    text_appendf(out, "lbnode_storage_degraded %d\n",
+                 replication_storage_problem(state->replication)[0] != 0);
+}
+
 static void append_vrrp_labels(const struct node_state *state,
                                const struct message_vrrp_status *status,
                                const char *name,
@@ -274,6 +281,7 @@ void metrics_append(const struct node_state *state, struct text *out)
 {
     append_node(state, out);
     append_peers(state, out);
+    append_storage(state, out);
     append_vrrp(state, out);
     for (size_t i = 0; i < ARRAY_LENGTH(listener_metrics); i++)
         append_listener_metric(state, &listener_metrics[i], out);

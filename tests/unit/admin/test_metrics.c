@@ -109,6 +109,7 @@ static void peers_events_and_the_node_are_there(void **state)
     assert_non_null(strstr(text_string(&out), "\nlbnode_peer_up{node=\"lb2\"} 1\n"));
     assert_non_null(
         strstr(text_string(&out), "\nlbnode_events_total{code=\"VIP_ACTIVE\"} 1\n"));
+    assert_non_null(strstr(text_string(&out), "\nlbnode_storage_degraded 0\n"));
     assert_non_null(strstr(text_string(&out), "lbnode_node_info{node=\"lb\\\"1\",version="));
     text_free(&out);
 }
