@@ -6,6 +6,35 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum {
+    FIRST_BLOCK = 2048,
+    LARGEST_BLOCK = 1 << 20
+};
+
+struct store_block {
+    struct store_block *next; /* older */
+    size_t used, size;
+    uint8_t data[];
+};
+
+/* Room for SIZE bytes in the newest block, or in a new one of twice its size. */
+static uint8_t *room_for(struct store_batch *batch, size_t size)
+{
+    struct store_block *block = batch->blocks;
+    if (!block || block->size - block->used < size) {
+        size_t wanted = block ? 2 * block->size : FIRST_BLOCK;
+        if (wanted > LARGEST_BLOCK)
+            wanted = LARGEST_BLOCK;
+        if (wanted < size)
+            wanted = size;
+        block = memory_resize(NULL, sizeof(*block) + wanted);
+        *block = (struct store_block){.next = batch->blocks, .size = wanted};
+        batch->blocks = block;
+    }
+    block->used += size;
+    return block->data + block->used - size;
+}
+
 static struct store_op *add(struct store_batch *batch, enum store_table table, struct bytes key)
 {
     assert(key.size <= STORE_KEY_MAXIMUM);
@@ -22,8 +51,10 @@ void store_batch_put(struct store_batch *batch,
                      struct bytes value)
 {
     struct store_op *op = add(batch, table, key);
-    op->value = memory_copy(value.data, value.size);
+    op->value = room_for(batch, value.size);
     op->value_size = value.size;
+    if (value.size > 0)
+        memcpy(op->value, value.data, value.size);
     batch->bytes += value.size;
 }
 
@@ -46,8 +77,10 @@ void store_batch_append(struct store_batch *batch, const struct store_batch *fro
 
 void store_batch_free(struct store_batch *batch)
 {
-    for (size_t i = 0; i < batch->count; i++)
-        free(batch->ops[i].value);
+    for (struct store_block *block = batch->blocks, *next; block; block = next) {
+        next = block->next;
+        free(block);
+    }
     free(batch->ops);
     *batch = (struct store_batch){0};
 }

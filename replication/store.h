@@ -34,11 +34,15 @@ struct store_op {
     size_t value_size;
 };
 
-/* Operations of one transaction, done in order. */
+struct store_block;
+
+/* Operations of one transaction, done in order. Values lie together in a few blocks: a large
+ * batch would else leave holes all over the memory of whatever it was made from. */
 struct store_batch {
     struct store_op *ops;
     size_t count, capacity;
     size_t bytes; /* of all values */
+    struct store_block *blocks;
 };
 
 void store_batch_put(struct store_batch *batch,
