@@ -519,6 +519,8 @@ void core_persisted(struct core *core, int result, struct core_actions *actions)
     if (core->storage_problem[0]) {
         core->storage_problem[0] = 0;
         core_act_event(actions, EVENT_STORAGE_RECOVERED, "the store accepts writes again");
+        for (size_t i = 0; i < core->peer_count; i++) /* what was refused meanwhile, at once */
+            core->peers[i]->exchange_delay_us = core->peers[i]->next_exchange_us = 0;
     }
     store_batch_free(&core->unwritten);
     for (size_t i = 0; i < core->staged_count; i++)

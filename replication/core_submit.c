@@ -230,6 +230,9 @@ may_submit(const struct core *core, const struct core_event *event, struct error
     if (core->removed)
         return error_set(error, ERROR_REFUSED,
                          "this node was removed from the cluster; join again with a new token");
+    if (!roster_find(&core->roster, &core->node_id))
+        return error_set(error, ERROR_REFUSED,
+                         "this node has not yet received the list of the cluster's nodes");
     if (core->storage_problem[0])
         return error_set(error, ERROR_REFUSED, "%s", core->storage_problem);
     if (core->submission_count >= SUBMIT_QUEUE || core->awaited_count >= ANSWER_QUEUE)

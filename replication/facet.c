@@ -159,6 +159,10 @@ static struct facet_entry *append_entry(struct facet_state *state)
 /* Did the author's node have ENTRY when it made the record, or does the record replace it? */
 static bool is_covered(const struct facet_entry *entry, const struct facet_stamp *stamp)
 {
+#ifdef BROKEN_MERGE /* a test build: "last writer wins", which the simulation must notice */
+    if (entry->hlc < stamp->hlc)
+        return true;
+#endif
     if (entry->dot.stream == stamp->dot.stream)
         return entry->dot.seq <= stamp->dot.seq;
     return vv_get(stamp->context, entry->dot.stream) >= entry->dot.seq;

@@ -96,6 +96,9 @@ void store_close(struct store *store); /* NULL-safe */
 struct store *store_mem_open(void);
 /* Makes the next commits fail with ERROR_NUMBER (positive; 0: work again). */
 void store_mem_fail(struct store *store, int error_number);
+/* Row number PLACE of TABLE (modulo its rows) can no longer be read: get and walk give -EBADMSG
+ * there until it is written again. False when the table is empty. */
+bool store_mem_rot(struct store *store, enum store_table table, size_t place);
 
 /* The file PATH (with -lock beside it), created if missing, 0600. MAP_SIZE is the first size of
  * the map, doubled on demand. Verifies all of it. NULL with ERROR: of kind INVALID when the

@@ -12,6 +12,7 @@ struct row {
     size_t key_size;
     uint8_t *value;
     size_t value_size;
+    bool rotten;
 };
 
 struct table {
@@ -87,6 +88,8 @@ get(struct store *store, enum store_table which, struct bytes key, struct wire_w
     size_t at = position_of(table, key);
     if (at == table->count || compare(&table->rows[at], key) != 0)
         return -ENOENT;
+    if (table->rows[at].rotten)
+        return -EBADMSG;
     wire_append(out, table->rows[at].value, table->rows[at].value_size);
     return out->failed ? -ENOMEM : 0;
 }
@@ -100,6 +103,8 @@ static int walk(struct store *store,
     struct table *table = &CONTAINER_OF(store, struct store_mem, store)->tables[which];
     for (size_t i = position_of(table, first); i < table->count; i++) {
         const struct row *row = &table->rows[i];
+        if (row->rotten)
+            return -EBADMSG;
         if (!visit(context, (struct bytes){row->key, row->key_size},
                    (struct bytes){row->value, row->value_size}))
             break;
@@ -129,4 +134,13 @@ struct store *store_mem_open(void)
 void store_mem_fail(struct store *store, int error_number)
 {
     CONTAINER_OF(store, struct store_mem, store)->failure = error_number;
+}
+
+bool store_mem_rot(struct store *store, enum store_table which, size_t place)
+{
+    struct table *table = &CONTAINER_OF(store, struct store_mem, store)->tables[which];
+    if (table->count == 0)
+        return false;
+    table->rows[place % table->count].rotten = true;
+    return true;
 }

@@ -1,6 +1,10 @@
-/* A small world for the replication core: nodes with their stores, a network that loses,
- * delays, repeats and cuts, disks that are slow or full, clocks that are wrong, and one seed
- * that decides everything. Time is virtual. */
+/* A small world for the replication core: nodes with their stores, a network, disks and clocks
+ * that fail in every way, and one seed that decides everything. Time is virtual.
+ *   replication_world.c  time, network, commits, stepping the cores
+ *   replication_nodes.c  nodes and the cluster: founding, joining, restarts
+ *   replication_disk.c   old images, copied disks, rot, crashes in a commit
+ *   replication_check.c  the invariants
+ *   sim_replication.c    a life: what happens when */
 #ifndef TESTS_SIM_REPLICATION_WORLD_H
 #define TESTS_SIM_REPLICATION_WORLD_H
 
@@ -9,33 +13,46 @@
 #include "replication/core.h"
 
 enum {
-    WORLD_NODES = 5,
+    WORLD_NODES = 12,
+    WORLD_COPY = WORLD_NODES, /* the place of a node started from a copied disk */
+    WORLD_PLACES = WORLD_NODES + 1,
     WORLD_CHANGES = 400
 };
 
 struct world;
+
+enum commit_crash {
+    CRASH_NONE,
+    CRASH_BEFORE, /* nothing was written, or a torn transaction that the store discards */
+    CRASH_AFTER   /* all is on disk, and nobody heard of it */
+};
 
 struct world_node {
     struct world *world;
     unsigned number;
     struct uuid id;
     struct sign_key *key;
-    struct store *store;
-    struct core *core; /* NULL: down */
+    bool is_member;              /* in the roster, or a copy of one */
+    struct store *store, *image; /* image: an older state of the disk, or NULL */
+    struct core *core;           /* NULL: down */
     uint64_t incarnation;
     int64_t clock_offset_ms;
+    uint64_t paused_until_us, next_tick_us;
     struct store_batch committing; /* on its way to the disk */
     bool is_committing;
-    uint64_t epoch; /* of this start; messages to an older one are lost */
-    struct vv persisted;
+    enum commit_crash crash_at_commit;
+    uint64_t epoch;               /* of this start; messages to an older one are lost */
+    struct vv persisted, seen;    /* acknowledged by the disk; shown to others last */
+    uint64_t heard[WORLD_PLACES]; /* highest incarnation of each */
     unsigned events[EVENT_CODE_COUNT];
-    bool left;
+    bool left, has_rot;
 };
 
 struct world_message {
     uint64_t at_us, order;
     unsigned to, from;
-    uint64_t epoch; /* of the receiver for commits, else 0 */
+    uint64_t incarnation; /* of the sender */
+    uint64_t epoch;       /* of the receiver for commits, else 0 */
     bool is_commit;
     uint32_t type;
     uint8_t *body;
@@ -48,19 +65,27 @@ struct world_change {
     bool acknowledged;
 };
 
+/* A record as it was first committed anywhere. */
+struct world_record {
+    uint8_t *bytes;
+    size_t size;
+};
+
 struct world {
     struct random_sequence random;
-    uint64_t now_us, order;
-    unsigned node_count;
-    struct world_node nodes[WORLD_NODES];
+    uint64_t now_us, order, last_incarnation;
+    unsigned node_count; /* places in use, members or not, without the copy's */
+    struct world_node nodes[WORLD_PLACES];
     struct world_message *queue; /* a heap by (at_us, order) */
     size_t queue_count, queue_capacity;
-    bool cut[WORLD_NODES][WORLD_NODES];
-    unsigned loss_percent, duplicate_percent;
+    bool cut[WORLD_PLACES][WORLD_PLACES];
+    unsigned loss_percent, duplicate_percent, damage_percent;
     uint64_t delay_us;
     struct world_change changes[WORLD_CHANGES];
     size_t change_count;
-    struct uuid_map records; /* stream and seq -> its first hash */
+    struct uuid last_join;   /* change id of the roster record */
+    bool may_repeat;         /* a disk forgot: a repeated request may be done twice */
+    struct uuid_map records; /* stream and seq -> struct world_record */
     uint64_t trace;          /* of everything that happened: equal seeds, equal traces */
     char failure[256];       /* the first broken invariant, "" while all is well */
 };
@@ -68,20 +93,65 @@ struct world {
 void world_init(struct world *world, uint64_t seed);
 void world_free(struct world *world);
 uint64_t world_below(struct world *world, uint64_t bound);
+void world_fill(struct world *world, uint8_t *out, size_t size);
 void world_fail(struct world *world, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+void world_trace(struct world *world, const void *data, size_t size);
+struct core_now world_now_of(const struct world_node *node);
+/* Notes when NODE's next tick is due. */
+void world_schedule(struct world_node *node);
 void world_step(struct world *world, struct world_node *node, const struct core_event *event);
 /* Lets time pass; handles what happens meanwhile. */
 void world_run(struct world *world, uint64_t duration_us);
-void world_start(struct world *world, struct world_node *node);
-/* Power off: what was not on disk may or may not be there. */
-void world_crash(struct world *world, struct world_node *node);
 /* Submits CHANGES (consumed) at NODE under change number INDEX. */
 void world_submit(struct world *world,
                   struct world_node *node,
                   struct change_set *changes,
                   size_t index);
+/* Runs, is a member and was not removed. */
+bool world_is_up(const struct world_node *node);
+
+/* ---- nodes ---- */
+
+void world_form_cluster(struct world *world, unsigned node_count);
+void world_start(struct world *world, struct world_node *node);
+/* Power off: what was not on disk may or may not be there. */
+void world_crash(struct world *world, struct world_node *node);
+/* A new node joins through INVITER; NULL when there is no place or it does not work now. */
+struct world_node *world_join(struct world *world, struct world_node *inviter);
+void world_copy_log(struct world_node *from, struct world_node *to);
+/* Puts the genesis of OTHER into NODE's empty store and core. */
+void world_adopt_genesis(struct world_node *node, const struct world_node *other);
+struct core *world_load(struct world_node *node);
 /* A core that has seen the log of NODE in random order. */
 struct core *world_replay(struct world *world, struct world_node *node);
+
+/* ---- disks ---- */
+
+struct store *world_copy_store(struct store *store);
+void world_take_image(struct world *world, struct world_node *node);
+void world_roll_back(struct world *world, struct world_node *node);
+/* NODE's disk is copied and started a second time; until world_end_copy both run. */
+void world_start_copy(struct world *world, struct world_node *node);
+void world_end_copy(struct world *world);
+/* Every member has the latest new node on its disk. */
+bool world_join_is_known(struct world *world);
+void world_rot(struct world *world, struct world_node *node);
+/* The store is damaged: start from nothing, with what the others have. */
+void world_quarantine(struct world_node *node);
+
+/* ---- invariants ---- */
+
+void world_note_records(struct world *world, const struct store_batch *batch);
+void world_check_queues(struct world *world, const struct world_node *node);
+void world_check_growth(struct world *world, struct world_node *node);
+void world_check_equal(struct world *world, struct core *a, struct core *b, const char *what);
+void world_check_convergence(struct world *world, const char *when);
+void world_check_acknowledged(struct world *world);
+/* The facets of NODE against a model of the merge that knows nothing of the core. */
+void world_check_model(struct world *world, const struct world_node *node);
+void world_check_recomputed(struct world *world);
+/* Damaged, foreign and repeated records change nothing. */
+void world_forge(struct world *world);
 
 #endif

@@ -1,12 +1,15 @@
-/* Random histories of the replication core: concurrent writes under loss, cuts, crashes, full
- * disks and wrong clocks; then everything heals, and all nodes must agree and must have every
- * acknowledged change.
+/* Random histories of the replication core: concurrent writes under loss, damage, cuts, pauses,
+ * crashes, forgetful and rotting disks and wrong clocks; then everything heals, and all nodes
+ * must agree and must have every acknowledged change (replication_check.c).
  *
- *   sim_replication --seeds 200     seeds 1..200
- *   sim_replication --seed 17       one seed, with the trace's fingerprint */
+ *   sim_replication --seeds 200 [--first 1]   seeds 1..200
+ *   sim_replication --seed 17                 one seed, with the trace's fingerprint
+ *   sim_replication --until-failure 1000      good when one of the seeds fails: for a core
+ *                                             that is broken on purpose */
 #include "tests/sim/replication_world.h"
 
 #include "lbnode/base/parse_number.h"
+#include "lbnode/model/field_table.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -15,15 +18,19 @@
 
 enum {
     OBJECTS = 6,
-    FACETS = 3
+    FACETS = 3,
+    PORTS = 3
 };
 
 static const uint64_t second_us = 1000000;
 
-/* ---- trouble ---------------------------------------------------------------------------- */
+/* ---- changes ---------------------------------------------------------------------------- */
 
 static struct world_node *any_node(struct world *world)
 {
+    struct world_node *copy = &world->nodes[WORLD_COPY];
+    if (copy->is_member && world_below(world, 4) == 0)
+        return copy;
     return &world->nodes[world_below(world, world->node_count)];
 }
 
@@ -33,26 +40,58 @@ static struct uuid object_number(uint64_t number)
     return id;
 }
 
+/* Opaque values in few facets, so that they collide. */
+static void plan_values(struct world *world, struct change_set *changes)
+{
+    struct uuid object = object_number(world_below(world, OBJECTS)), none = {0};
+    uint64_t value = random_sequence_next(&world->random);
+    uint8_t alive = world_below(world, 8) != 0;
+    if (world_below(world, 4) == 0)
+        change_set_add(changes, &object, &none, 5, FACET_LIFE, (struct bytes){&alive, 1});
+    uint8_t admin[2] = {0x08, (uint8_t)world_below(world, 2)};
+    if (world_below(world, 4) == 0)
+        change_set_add(changes, &object, &none, 5, FACET_ADMIN, (struct bytes){admin, 2});
+    change_set_add(changes, &object, &none, 5, (uint16_t)(10 + world_below(world, FACETS)),
+                   (struct bytes){(const uint8_t *)&value, sizeof(value)});
+}
+
+/* Listeners that claim the same ports, on a load balancer that comes and goes. */
+static void plan_claim(struct world *world, struct change_set *changes)
+{
+    bool is_owner = world_below(world, 4) == 0;
+    struct resource *resource =
+        resource_new(is_owner ? RESOURCE_LOAD_BALANCER : RESOURCE_LISTENER);
+    if (!resource)
+        return;
+    resource->id = object_number(is_owner ? 100 : 101 + world_below(world, 2 * PORTS));
+    if (is_owner) {
+        ip_address_parse("192.0.2.100",
+                         &CONTAINER_OF(resource, struct load_balancer, resource)->vip_address);
+    } else {
+        struct listener *listener = CONTAINER_OF(resource, struct listener, resource);
+        resource->owner = object_number(100);
+        listener->protocol_port = 80 + resource->id.bytes[1] % PORTS;
+    }
+    if (world_below(world, 5) == 0)
+        change_set_add_delete(changes, resource);
+    else
+        change_set_add_create(changes, resource);
+    resource_free(resource);
+}
+
 static void write_something(struct world *world, struct world_node *node)
 {
     struct change_set changes = {0};
-    struct uuid object = object_number(world_below(world, OBJECTS)), none = {0};
-    uint64_t value = random_sequence_next(&world->random);
     size_t index = world->change_count;
     if (!node->core || index == WORLD_CHANGES)
         return;
-    uint8_t alive = world_below(world, 8) != 0;
     if (world_below(world, 4) == 0)
-        change_set_add(&changes, &object, &none, 5, FACET_LIFE, (struct bytes){&alive, 1});
-    uint8_t admin[2] = {0x08, (uint8_t)world_below(world, 2)};
-    if (world_below(world, 4) == 0)
-        change_set_add(&changes, &object, &none, 5, FACET_ADMIN, (struct bytes){admin, 2});
-    change_set_add(&changes, &object, &none, 5, (uint16_t)(10 + world_below(world, FACETS)),
-                   (struct bytes){(const uint8_t *)&value, sizeof(value)});
+        plan_claim(world, &changes);
+    else
+        plan_values(world, &changes);
     struct world_change *change = &world->changes[world->change_count++];
     *change = (struct world_change){.node = node->number};
-    for (size_t i = 0; i < 16; i++)
-        change->id.bytes[i] = (uint8_t)random_sequence_next(&world->random);
+    world_fill(world, change->id.bytes, sizeof(change->id.bytes));
     world_submit(world, node, &changes, index);
 }
 
@@ -71,12 +110,21 @@ static void retry_something(struct world *world)
     world_submit(world, node, &changes, index);
 }
 
-static void cut_something(struct world *world)
+/* ---- trouble ---------------------------------------------------------------------------- */
+
+static void cut_link(struct world *world, unsigned a, unsigned b)
 {
-    unsigned a = any_node(world)->number, b = any_node(world)->number;
     world->cut[a][b] = true;
     if (world_below(world, 3) > 0) /* else one way only */
         world->cut[b][a] = true;
+}
+
+static void split_network(struct world *world)
+{
+    uint64_t sides = random_sequence_next(&world->random);
+    for (unsigned a = 0; a < world->node_count; a++)
+        for (unsigned b = 0; b < world->node_count; b++)
+            world->cut[a][b] = (sides >> a & 1) != (sides >> b & 1);
 }
 
 static void heal_network(struct world *world)
@@ -91,128 +139,106 @@ static void bend_clock(struct world *world)
         (int64_t)world_below(world, 2 * (uint64_t)day_ms) - day_ms;
 }
 
+static void pause(struct world *world, struct world_node *node)
+{
+    node->paused_until_us = world->now_us + world_below(world, 60 * second_us);
+}
+
+static void fail_store(struct world *world, struct world_node *node)
+{
+    static const int errors[] = {0, 0, ENOSPC, EIO};
+    store_mem_fail(node->store ? node->store : world->nodes[0].store,
+                   errors[world_below(world, ARRAY_LENGTH(errors))]);
+}
+
 static void make_trouble(struct world *world)
 {
-    switch (world_below(world, 12)) {
-    case 0: world_crash(world, any_node(world)); break;
-    case 1:
-    case 2: world_start(world, any_node(world)); break;
-    case 3: cut_something(world); break;
-    case 4: heal_network(world); break;
-    case 5: bend_clock(world); break;
-    case 6: store_mem_fail(any_node(world)->store, world_below(world, 2) ? ENOSPC : EIO); break;
-    case 7: store_mem_fail(any_node(world)->store, 0); break;
-    case 8: retry_something(world); break;
-    default: break;
+    struct world_node *node = any_node(world);
+    switch (world_below(world, 32)) {
+    case 0:
+    case 1: world_crash(world, node); break;
+    case 2:
+    case 3: node->crash_at_commit = world_below(world, 2) ? CRASH_BEFORE : CRASH_AFTER; break;
+    case 4:
+    case 5:
+    case 6:
+    case 7: world_start(world, node); break;
+    case 8:
+    case 9: cut_link(world, node->number, any_node(world)->number); break;
+    case 10: split_network(world); break;
+    case 11:
+    case 12:
+    case 13: heal_network(world); break;
+    case 14:
+    case 15: bend_clock(world); break;
+    case 16:
+    case 17:
+    case 18: fail_store(world, node); break;
+    case 19:
+    case 20: retry_something(world); break;
+    case 21:
+    case 22: world_take_image(world, node); break;
+    case 23: world_roll_back(world, node); break;
+    case 24: world_start_copy(world, node); break;
+    case 25: world_end_copy(world); break;
+    case 26: pause(world, node); break;
+    case 27: world_rot(world, node); break;
+    case 28: world_join(world, node); break;
+    case 29:
+    case 30:
+    case 31: world_forge(world); break;
     }
+}
+
+static void wait_for_paused(struct world *world)
+{
+    uint64_t until = world->now_us;
+    for (unsigned i = 0; i < WORLD_PLACES; i++)
+        if (world->nodes[i].paused_until_us > until)
+            until = world->nodes[i].paused_until_us;
+    world_run(world, until - world->now_us);
 }
 
 static void heal_everything(struct world *world)
 {
+    wait_for_paused(world);
     heal_network(world);
-    world->loss_percent = world->duplicate_percent = 0;
+    world->loss_percent = world->duplicate_percent = world->damage_percent = 0;
     world->delay_us = 2000;
+    world_end_copy(world);
     for (unsigned i = 0; i < world->node_count; i++) {
-        store_mem_fail(world->nodes[i].store, 0);
+        struct world_node *node = &world->nodes[i];
+        node->crash_at_commit = CRASH_NONE;
+        store_mem_fail(node->store, 0);
+        if (node->has_rot)
+            world_crash(world, node); /* a store that is found damaged is not used further */
+        else
+            world_start(world, node);
+    }
+    /* Those whose disk could not be read, and nobody was there to help. */
+    for (unsigned i = 0; i < world->node_count; i++)
         world_start(world, &world->nodes[i]);
-    }
-}
-
-/* ---- invariants ------------------------------------------------------------------------- */
-
-static size_t count_conflicts(const struct core *core)
-{
-    const struct object *object;
-    size_t conflicts = 0;
-    for (size_t i = 0; (object = uuid_map_next(&core_facets(core)->objects, &i));)
-        for (size_t f = 0; f < object->count; f++)
-            conflicts += object->facets[f].count > 1 ? object->facets[f].count : 0;
-    return conflicts;
-}
-
-static void check_equal(struct world *world, struct core *a, struct core *b, const char *what)
-{
-    uint8_t left[HASH_SIZE], right[HASH_SIZE];
-    if (!vv_equal(core_vector(a), core_vector(b))) {
-        world_fail(world, "%s: the vectors differ", what);
-        return;
-    }
-    facet_state_hash(core_facets(a), left);
-    facet_state_hash(core_facets(b), right);
-    if (memcmp(left, right, HASH_SIZE) != 0)
-        world_fail(world, "%s: the states differ", what);
-    if (count_conflicts(a) != count_conflicts(b))
-        world_fail(world, "%s: the conflicts differ", what);
-}
-
-static void check_convergence(struct world *world)
-{
-    struct core *first = NULL;
-    for (unsigned i = 0; i < world->node_count; i++) {
-        struct core *core = world->nodes[i].core;
-        if (!core || world->nodes[i].left)
-            continue;
-        if (first)
-            check_equal(world, first, core, "after healing");
-        first = first ? first : core;
-        if (world->nodes[i].events[EVENT_EQUIVOCATION] > 0)
-            world_fail(world, "node %u saw an equivocation", i);
-        if (world->nodes[i].events[EVENT_DIVERGENCE] > 0)
-            world_fail(world, "node %u saw a divergence", i);
-    }
-}
-
-struct counted {
-    const struct world_change *change;
-    size_t count;
-};
-
-static bool count_change(void *context, struct bytes key, struct bytes value)
-{
-    struct record record;
-    struct counted *counted = context;
-    if (record_parse(value, &record) && uuid_equal(&record.change_id, &counted->change->id))
-        counted->count++;
-    return true;
-}
-
-/* Every acknowledged change is in the log of every node, exactly once. */
-static void check_acknowledged(struct world *world)
-{
-    for (size_t i = 0; i < world->change_count; i++) {
-        for (unsigned n = 0; n < world->node_count; n++) {
-            struct counted found = {&world->changes[i], 0};
-            if (world->nodes[n].left)
-                continue;
-            store_walk(world->nodes[n].store, STORE_LOG, (struct bytes){0}, count_change,
-                       &found);
-            if (found.count > 1)
-                world_fail(world, "change %zu was done %zu times", i, found.count);
-            if (world->changes[i].acknowledged && found.count == 0)
-                world_fail(world, "change %zu was acknowledged and is not on node %u", i, n);
-        }
-    }
-}
-
-/* What is in memory is what the disk gives, and what any order of the records gives. */
-static void check_recomputed(struct world *world)
-{
-    struct world_node *node = any_node(world);
-    struct core *replayed = world_replay(world, node);
-    check_equal(world, node->core, replayed, "replayed in another order");
-    core_free(replayed);
-    world_crash(world, node);
-    world_start(world, node);
-    for (unsigned i = 0; i < world->node_count && !world->failure[0]; i++)
-        check_equal(world, node->core, world->nodes[i].core, "after a restart");
 }
 
 /* ---- a life ----------------------------------------------------------------------------- */
 
+/* NULL: none. */
+static struct world_node *any_running(struct world *world, const struct world_node *but)
+{
+    uint64_t first = world_below(world, world->node_count);
+    for (unsigned i = 0; i < world->node_count; i++) {
+        struct world_node *node = &world->nodes[(first + i) % world->node_count];
+        if (world_is_up(node) && node != but)
+            return node;
+    }
+    return NULL;
+}
+
 static void remove_one(struct world *world)
 {
-    struct world_node *dead = &world->nodes[world_below(world, world->node_count)];
-    struct world_node *remover = &world->nodes[(dead->number + 1) % world->node_count];
+    struct world_node *dead = any_running(world, NULL), *remover = any_running(world, dead);
+    if (!dead || !remover)
+        return;
     world_crash(world, dead);
     world_run(world, 5 * second_us);
     struct core_event event = {.kind = CORE_REMOVE_NODE,
@@ -231,13 +257,14 @@ static void remove_one(struct world *world)
     world_run(world, 20 * second_us);
     if (!dead->left)
         world_fail(world, "node %u was removed and does not know", dead->number);
-    check_convergence(world);
+    world_check_convergence(world, "after a removal");
 }
 
-static void live(struct world *world)
+static void suffer(struct world *world)
 {
     world->loss_percent = (unsigned)world_below(world, 51);
     world->duplicate_percent = (unsigned)world_below(world, 20);
+    world->damage_percent = (unsigned)world_below(world, 5);
     world->delay_us = 200 + world_below(world, world_below(world, 3) ? 20000 : 2000000);
     uint64_t rounds = 30 + world_below(world, 120);
     for (uint64_t i = 0; i < rounds && !world->failure[0]; i++) {
@@ -247,49 +274,121 @@ static void live(struct world *world)
         world_run(world, world_below(world, second_us));
     }
     world_run(world, 3 * second_us);
+}
+
+static void live(struct world *world)
+{
+    suffer(world);
     heal_everything(world);
-    world_run(world, 60 * second_us);
-    check_convergence(world);
+    world_run(world, 45 * second_us);
+    world_check_convergence(world, "after healing");
     if (!world->failure[0])
-        check_acknowledged(world);
+        world_check_acknowledged(world);
     if (!world->failure[0])
-        check_recomputed(world);
+        world_check_recomputed(world);
     if (!world->failure[0])
         remove_one(world);
 }
 
-static bool run_seed(uint64_t seed, bool is_alone)
+/* ---- seeds ------------------------------------------------------------------------------ */
+
+struct outcome {
+    bool good;
+    uint64_t trace;
+    char text[320];
+};
+
+static struct outcome run_seed(uint64_t seed)
 {
+    struct outcome outcome = {0};
     struct world *world = calloc(1, sizeof(*world));
     if (!world)
-        return false;
+        abort();
     world_init(world, seed);
     live(world);
-    bool good = world->failure[0] == 0;
-    if (is_alone || !good)
-        printf("seed %llu: %u nodes, %zu changes, trace %016llx: %s\n",
-               (unsigned long long)seed, world->node_count, world->change_count,
-               (unsigned long long)world->trace, good ? "good" : world->failure);
+    outcome.good = world->failure[0] == 0;
+    outcome.trace = world->trace;
+    snprintf(outcome.text, sizeof(outcome.text), "%u nodes, %zu changes: %s", world->node_count,
+             world->change_count, outcome.good ? "good" : world->failure);
     world_free(world);
     free(world);
-    return good;
+    return outcome;
+}
+
+static void print_outcome(uint64_t seed, const struct outcome *outcome)
+{
+    printf("seed %llu, trace %016llx, %s\n", (unsigned long long)seed,
+           (unsigned long long)outcome->trace, outcome->text);
+    fflush(stdout);
+}
+
+/* A failure is only worth reporting when it happens again the same way. */
+static bool run_and_report(uint64_t seed)
+{
+    struct outcome outcome = run_seed(seed);
+    if (outcome.good)
+        return true;
+    print_outcome(seed, &outcome);
+    struct outcome again = run_seed(seed);
+    printf("  replay: sim_replication --seed %llu%s\n", (unsigned long long)seed,
+           again.trace == outcome.trace ? "" : " (DIFFERS from the first run)");
+    fflush(stdout);
+    return false;
+}
+
+static int run_seeds(uint64_t first, uint64_t count)
+{
+    uint64_t failed = 0;
+    for (uint64_t seed = first; seed < first + count; seed++)
+        failed += !run_and_report(seed);
+    printf("replication: %llu seeds, %llu failed\n", (unsigned long long)count,
+           (unsigned long long)failed);
+    return failed ? 1 : 0;
+}
+
+static int run_until_failure(uint64_t count)
+{
+    for (uint64_t seed = 1; seed <= count; seed++) {
+        struct outcome outcome = run_seed(seed);
+        if (!outcome.good) {
+            print_outcome(seed, &outcome);
+            return 0;
+        }
+    }
+    printf("replication: %llu seeds did not notice\n", (unsigned long long)count);
+    return 1;
+}
+
+static int run_alone(uint64_t seed)
+{
+    struct outcome outcome = run_seed(seed);
+    print_outcome(seed, &outcome);
+    return outcome.good ? 0 : 1;
+}
+
+static bool has_number(int argc, char **argv, const char *name, uint64_t *out)
+{
+    int64_t number;
+    for (int i = 1; i + 1 < argc; i++)
+        if (strcmp(argv[i], name) == 0 && parse_integer(argv[i + 1], 0, INT64_MAX, &number)) {
+            *out = (uint64_t)number;
+            return true;
+        }
+    return false;
 }
 
 int main(int argc, char **argv)
 {
-    int64_t number = 0;
+    uint64_t count, seed, first = 1;
     crypto_start();
-    if (argc == 3 && strcmp(argv[1], "--seed") == 0 &&
-        parse_integer(argv[2], 0, INT64_MAX, &number))
-        return run_seed((uint64_t)number, true) ? 0 : 1;
-    if (argc != 3 || strcmp(argv[1], "--seeds") != 0 ||
-        !parse_integer(argv[2], 1, INT64_MAX, &number)) {
-        fprintf(stderr, "usage: sim_replication --seeds COUNT | --seed SEED\n");
-        return 2;
-    }
-    int64_t failed = 0;
-    for (int64_t seed = 1; seed <= number; seed++)
-        failed += !run_seed((uint64_t)seed, false);
-    printf("replication: %lld seeds, %lld failed\n", (long long)number, (long long)failed);
-    return failed ? 1 : 0;
+    if (has_number(argc, argv, "--seed", &seed))
+        return run_alone(seed);
+    if (has_number(argc, argv, "--until-failure", &count))
+        return run_until_failure(count);
+    has_number(argc, argv, "--first", &first);
+    if (has_number(argc, argv, "--seeds", &count))
+        return run_seeds(first, count);
+    fprintf(stderr, "usage: sim_replication --seeds COUNT [--first SEED] | --seed SEED | "
+                    "--until-failure COUNT\n");
+    return 2;
 }
