@@ -4,6 +4,7 @@
 #include "lbnode/http/http_message.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 
 enum {
     READ_PIECE = 64 << 10,
+    LARGE_ANSWER = 1 << 20,
     LINGER_BYTES = 64 << 20
 };
 
@@ -114,7 +116,10 @@ static bool flush(struct admin_connection *connection)
         }
         text_consume(output, (size_t)sent);
     }
+    bool large = output->capacity > LARGE_ANSWER;
     text_free(output);
+    if (large)
+        malloc_trim(0); /* its JSON took several times as much, in small pieces */
     if (connection->close_after) {
         linger(connection);
         return false;
