@@ -260,6 +260,7 @@ def heal(cluster, changes, figures):
 def fill(cluster, objects):
     """One record per object."""
     pools = [cluster.add_pool("m%d" % i) for i in range(-(-objects // MEMBERS_PER_POOL))]
+    cluster.pools += pools
     flood = Flood(cluster.lab.socket("lb1"))
     numbers = itertools.islice(itertools.product(range(MEMBERS_PER_POOL), enumerate(pools)), objects - len(pools))
     took, refused = flood.run(("POST", "%s/pools/%s/members" % (LBAAS, pool), {"member": {
@@ -290,7 +291,7 @@ def bootstrap(cluster, objects, figures):
     node.ask("POST", "/v1/join", {"join": {"token": token}})
     joined = time.monotonic() - started
     cluster.api["lb3"] = node
-    if not wait_until(lambda: running(node), 60, 0.02):
+    if not wait_until(lambda: running(node, cluster.pools[-1]), 60, 0.01):
         raise LabError("lb3 does not run the configuration after 60 s")
     wall, used = time.monotonic() - started, cpu_seconds([control]) - before
     cluster.wait_same()
@@ -306,15 +307,13 @@ def bootstrap(cluster, objects, figures):
     figures.describe("rss_mb", "MB", 64, on="value", summary=max)
 
 
-def running(node):
-    """Does NODE's proxy run what it built last? Cheap to ask."""
-    node.send("GET", "/metrics")
-    text = node.answer()[1].decode()
-    values = {}
-    for line in text.split("\n"):
-        if line.startswith("lbnode_configuration_generation"):
-            values["running" if "running" in line else "built"] = int(line.split()[-1])
-    return values.get("running", 0) >= values.get("built", 1) > 0
+def running(node, pool):
+    """Has NODE the POOL that was made last, and does its proxy run what it has? Cheap to ask."""
+    for path in "%s/pools/%s" % (LBAAS, pool), "/readyz":
+        node.send("GET", path)
+        if node.answer()[0] != 200:
+            return False
+    return True
 
 
 # ---- all ------------------------------------------------------------------------------------
