@@ -4,6 +4,7 @@
 #include "lbnode/base/monotime.h"
 #include "lbnode/loop/channel.h"
 #include "proxy/proxy.h"
+#include "proxy/sandbox.h"
 #include "proxy/worker.h"
 
 #include <errno.h>
@@ -229,6 +230,9 @@ static bool start(struct proxy *proxy, const struct process_context *context)
             return false;
         }
     }
+    /* Threads cannot be started any more, and nothing has come from a stranger yet. */
+    if (!sandbox_enter())
+        log_warning("the kernel does not confine this process: %s", strerror(errno));
     proxy->channel = channel_new(proxy->loop, context->channel_fd, &handler);
     return proxy->channel != NULL;
 }

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -74,22 +75,10 @@ const char *worker_date(struct worker *worker)
                                              "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
         time_t now = (time_t)(walltime_now_ms() / 1000);
         struct tm tm;
-        char format[sizeof(worker->date)];
         gmtime_r(&now, &tm);
-        strftime(format, sizeof(format), "%%s, %d %%s %Y %H:%M:%S GMT", &tm);
-        char *end = worker->date;
-        const char *names[] = {days[tm.tm_wday], months[tm.tm_mon]};
-        size_t name = 0;
-        for (const char *p = format; *p; p++) {
-            if (p[0] == '%' && p[1] == 's') {
-                memcpy(end, names[name++], 3);
-                end += 3;
-                p++;
-            } else {
-                *end++ = *p;
-            }
-        }
-        *end = '\0';
+        snprintf(worker->date, sizeof(worker->date), "%s, %02d %s %04d %02d:%02d:%02d GMT",
+                 days[tm.tm_wday], tm.tm_mday, months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour,
+                 tm.tm_min, tm.tm_sec);
         worker->date_ms = now_ms;
     }
     return worker->date;
