@@ -44,6 +44,21 @@ static void require_tcp(struct builder *builder, uint8_t family, uint32_t otherw
     add(builder, BPF_LDX | BPF_B | BPF_MSH, ETHERNET, 0, 0);
 }
 
+/* An ARP message for IPv4, or a neighbour advertisement. */
+static void require_claim(struct builder *builder, uint8_t family)
+{
+    add(builder, BPF_LD | BPF_H | BPF_ABS, 12, 0, 0);
+    require_equal(builder, family == 4 ? 0x0806 : 0x86dd, 0);
+    add(builder, BPF_LD | BPF_H | BPF_ABS, family == 4 ? 16 : ETHERNET + 6, 0, 0);
+    if (family == 4) {
+        require_equal(builder, 0x0800, 0);
+        return;
+    }
+    require_equal(builder, 0x3aff, 0); /* ICMPv6 that nobody has routed */
+    add(builder, BPF_LD | BPF_B | BPF_ABS, ETHERNET + 40, 0, 0);
+    require_equal(builder, 136, 0);
+}
+
 /* Ends with RESULT if the address at OFFSET is ADDRESS. */
 static void match_address(struct builder *builder,
                           uint32_t offset,
@@ -71,7 +86,12 @@ size_t guard_program_build(enum guard_program_kind kind,
     uint32_t result = resets ? GUARD_PROGRAM_DROP : WHOLE_FRAME;
     uint32_t source = ETHERNET + (family == 4 ? 12 : 8);
     uint32_t offset = resets ? source : source + (family == 4 ? 4 : 16);
-    require_tcp(&builder, family, otherwise);
+    if (kind == GUARD_PROGRAM_CLAIMS) {
+        offset = family == 4 ? ETHERNET + 14 : ETHERNET + 48;
+        require_claim(&builder, family);
+    } else {
+        require_tcp(&builder, family, otherwise);
+    }
     if (resets) {
         add(&builder, BPF_LD | BPF_B | BPF_IND, ETHERNET + TCP_FLAGS, 0, 0);
         add(&builder, BPF_JMP | BPF_JSET | BPF_K, FLAG_RESET, 1, 0);

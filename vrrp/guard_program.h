@@ -1,4 +1,5 @@
-/* Packet filters of the switch guard, as classic BPF over Ethernet frames; pure. */
+/* Packet filters of the switch guard and the claim watch, as classic BPF over Ethernet frames;
+ * pure. */
 #ifndef VRRP_GUARD_PROGRAM_H
 #define VRRP_GUARD_PROGRAM_H
 
@@ -18,10 +19,11 @@ enum {
 enum guard_program_kind {
     GUARD_PROGRAM_RESETS,   /* leaving: TCP resets from one of the addresses are dropped */
     GUARD_PROGRAM_SEGMENTS, /* arriving: TCP to one of the addresses is taken, all else not */
+    GUARD_PROGRAM_CLAIMS,   /* ARP from, or neighbour advertisement for, one of the addresses */
 };
 
 /* For ADDRESSES, all of FAMILY; those beyond the maximum are left out. Returns the number of
- * instructions. RESETS results in DROP or PASS, SEGMENTS in the whole frame or nothing. */
+ * instructions. RESETS results in DROP or PASS, the others in the whole frame or nothing. */
 size_t guard_program_build(enum guard_program_kind kind,
                            uint8_t family,
                            const struct ip_address *addresses,

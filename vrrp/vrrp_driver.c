@@ -3,6 +3,7 @@
 #include "lbnode/base/bytes.h"
 #include "lbnode/base/monotime.h"
 #include "vrrp/address_watch.h"
+#include "vrrp/claim_answer.h"
 #include "vrrp/hand_over.h"
 #include "vrrp/reset_filter.h"
 #include "vrrp/vrrp_router.h"
@@ -27,6 +28,7 @@ struct vrrp_driver {
     struct loop_timer timer;
     struct loop_signal terminate;
     struct address_watch *watch;
+    struct claim_answer claims;
     struct vrrp_router *routers;
     struct vrrp_config pending; /* the set that is being received */
     /* Last states of a process that died, until the first configuration. */
@@ -407,6 +409,7 @@ static void apply(struct vrrp_driver *driver)
         }
     }
     driver->resumed_count = 0;
+    claim_answer_watch(&driver->claims);
     refresh(driver);
     driver->status_due_us = 0;
     driver->drain_due_us = config->drained ? 0 : UINT64_MAX;
@@ -501,8 +504,10 @@ static int open_all(struct vrrp_driver *driver, int channel_fd)
         rv = address_watch_open(host->loop, &on_watch, &driver->watch);
     if (rv == 0)
         rv = interface_table_load(&host->table);
-    if (rv == 0 && host->privileged)
+    if (rv == 0 && host->privileged) {
         remove_old_filters(driver);
+        claim_answer_open(&driver->claims, host, &driver->routers);
+    }
     return rv;
 }
 
@@ -546,6 +551,7 @@ void vrrp_driver_free(struct vrrp_driver *driver)
     }
     sweep_sockets(driver);
     address_watch_close(driver->watch);
+    claim_answer_close(&driver->claims);
     vip_netlink_close(driver->host.netlink);
     interface_table_free(&driver->host.table);
     if (driver->host.frame_fd >= 0)

@@ -12,6 +12,7 @@ enum {
     /* An address that is removed again so soon comes back only with the next look at the
      * interfaces: no duel at full speed. */
     REPLACE_GAP_US = 50000,
+    CLAIM_GAP_US = 1000000,
     GUARD_US = VRRP_GRACE_US + 200000, /* the old owner's grace and the way */
 };
 
@@ -347,6 +348,29 @@ bool vrrp_router_address_gone(struct vrrp_router *router,
                               "somebody removed address %s of group %s from %s; put back", text,
                               router->group.name, router->interface);
     return true;
+}
+
+void vrrp_router_claimed(struct vrrp_router *router,
+                         struct vrrp_host *host,
+                         unsigned interface_index,
+                         const struct ip_address *address,
+                         const uint8_t mac[MAC_SIZE])
+{
+    const struct vrrp_vip *vip = find_vip(router, address);
+    uint64_t now_us = monotime_now_us();
+    char text[IP_ADDRESS_TEXT_SIZE];
+    if (!vip || vip->owned_index != interface_index || router->machine.state != VRRP_ACTIVE ||
+        (router->claim_answered_us && now_us - router->claim_answered_us < CLAIM_GAP_US))
+        return;
+    router->claim_answered_us = now_us;
+    ip_address_format(address, text);
+    vrrp_report_event_limited(
+        &host->report, EVENT_VIP_CLAIMED,
+        "%02x:%02x:%02x:%02x:%02x:%02x says that %s of group %s is its own; "
+        "this node announces it again",
+        mac[0], mac[1], mac[2], mac[3], mac[4], mac[5], text, router->group.name);
+    announce_schedule_start(&router->announcements, now_us);
+    announce_due(router, host, now_us);
 }
 
 void vrrp_router_send_status(struct vrrp_router *router, struct vrrp_host *host)

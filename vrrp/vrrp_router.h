@@ -46,6 +46,7 @@ struct vrrp_router {
     struct announce_schedule announcements;
     struct switch_guard *guard; /* NULL: none now */
     uint64_t guard_until_us;
+    uint64_t claim_answered_us;
     struct vrrp_socket *socket; /* one of the host's; NULL while there is none */
     char interface[IFNAMSIZ];
     char reason[VRRP_REASON_SIZE];
@@ -81,6 +82,13 @@ bool vrrp_router_address_gone(struct vrrp_router *router,
                               unsigned interface_index,
                               const struct ip_address *address,
                               uint64_t now_us);
+/* MAC, which is not ours, claims ADDRESS on an interface: while active we name it and announce
+ * again, at most once a second. */
+void vrrp_router_claimed(struct vrrp_router *router,
+                         struct vrrp_host *host,
+                         unsigned interface_index,
+                         const struct ip_address *address,
+                         const uint8_t mac[MAC_SIZE]);
 bool vrrp_router_has_address(const struct vrrp_router *router,
                              const struct ip_address *address);
 void vrrp_router_send_status(struct vrrp_router *router, struct vrrp_host *host);

@@ -26,6 +26,8 @@ enum event_level {
     ROW(VIP_ACTIVE, INFO, "this node took the addresses of a VRRP group")                      \
     ROW(VIP_BACKUP, INFO, "this node stands by for a VRRP group")                              \
     ROW(VIP_REPLACED, WARNING, "an address that somebody else removed was put back")           \
+    ROW(VIP_CLAIMED, WARNING,                                                                  \
+        "another machine says that an address of ours is its own; we announced again")         \
     ROW(VIP_NO_INTERFACE, ERROR, "no interface of this node can carry an address")             \
     ROW(VIP_FAILED, ERROR, "an address could not be added; the text says why")                 \
     ROW(VRRP_FAULT, ERROR,                                                                     \

@@ -112,6 +112,19 @@ class VrrpProcess(unittest.TestCase):
         self.assertTrue(wait_until(lambda: self.owner() == owner, 1), "not put back")
         self.assertIn("VIP_REPLACED", self.log(owner))
 
+    def test_somebody_who_claims_an_address_is_named_and_answered(self):
+        owner = self.owner()
+        claim = "\n".join((
+            "import socket, sys",
+            "s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)",
+            "s.bind(('eth0', 0))",
+            "mac, ip = bytes.fromhex('020000000099'), socket.inet_aton(sys.argv[1])",
+            "s.send(b'\\xff' * 6 + mac + bytes.fromhex('08060001080006040002') + mac + ip + mac + ip)"))
+        subprocess.run(namespaces.enter(self.namespace(3 - owner), "python3", "-c", claim, VIP), check=True)
+        self.assertTrue(wait_until(lambda: "VIP_CLAIMED" in self.log(owner), 1), self.log(owner))
+        self.assertIn("02:00:00:00:00:99", self.log(owner))
+        self.assertNotIn("VIP_CLAIMED", self.log(3 - owner))
+
     def test_a_node_that_may_not_serve_hands_over_and_does_not_take_back(self):
         owner = self.owner()
         parent = self.children[owner - 1].pid
@@ -130,7 +143,8 @@ class VrrpProcess(unittest.TestCase):
     def test_stopping_resigns_and_removes_the_addresses(self):
         owner = self.owner()
         self.children[owner - 1].send_signal(signal.SIGTERM)
-        self.assertTrue(wait_until(lambda: self.owner() == 3 - owner, 1), "no hand-over")
+        self.assertTrue(wait_until(lambda: self.holds(3 - owner), 1), "no hand-over")
+        self.assertTrue(wait_until(lambda: self.owner() == 3 - owner, 2), "addresses linger for too long")
         self.assertTrue(wait_until(lambda: " EXIT 0" in self.log(owner), 2), self.log(owner))
 
     def test_an_address_of_a_node_is_never_taken_from_it(self):

@@ -1,8 +1,10 @@
 /* What the guard of a switch drops and hands on: its packet filters, run by the kernel on a
  * socket pair, and its memory of flows. */
 #include "tests/support/test.h"
+#include "vrrp/claim_watch.h"
 #include "vrrp/flow_set.h"
 #include "vrrp/guard_program.h"
+#include "vrrp/ndisc.h"
 
 #include <string.h>
 #include <sys/socket.h>
@@ -40,15 +42,18 @@ static struct bytes tcp(const struct ip_address *source,
     return (struct bytes){frame, (size_t)(header + 20 - frame)};
 }
 
-/* Does the kernel let FRAME through the filter that takes segments to ADDRESSES? */
-static bool takes(const struct ip_address *addresses, size_t count, struct bytes frame)
+/* Does the kernel let FRAME through the filter of KIND for ADDRESSES? */
+static bool takes_kind(enum guard_program_kind kind,
+                       const struct ip_address *addresses,
+                       size_t count,
+                       struct bytes frame)
 {
     struct sock_filter program[GUARD_PROGRAM_MAXIMUM];
     struct sock_fprog filter = {.filter = program};
-    uint8_t buffer[FRAME_SIZE];
+    uint8_t buffer[256];
     int fds[2];
-    filter.len = (unsigned short)guard_program_build(
-        GUARD_PROGRAM_SEGMENTS, addresses[0].family, addresses, count, program);
+    filter.len = (unsigned short)guard_program_build(kind, addresses[0].family, addresses,
+                                                     count, program);
     assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, fds), 0);
     assert_int_equal(setsockopt(fds[1], SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)),
                      0);
@@ -57,6 +62,42 @@ static bool takes(const struct ip_address *addresses, size_t count, struct bytes
     close(fds[0]);
     close(fds[1]);
     return size == (ssize_t)frame.size;
+}
+
+static bool takes(const struct ip_address *addresses, size_t count, struct bytes frame)
+{
+    return takes_kind(GUARD_PROGRAM_SEGMENTS, addresses, count, frame);
+}
+
+static void a_claim_is_arp_from_or_an_advertisement_for_an_address(void **state)
+{
+    static const uint8_t mac[MAC_SIZE] = {2, 0, 0, 0, 0, 9};
+    uint8_t arp[ARP_FRAME_SIZE], advertisement[NDISC_FRAME_SIZE], found[MAC_SIZE];
+    struct bytes arp_bytes = {arp, sizeof(arp)},
+                 nd_bytes = {advertisement, sizeof(advertisement)};
+    struct ip_address address;
+    arp_build_gratuitous(mac, &vip, arp);
+    ndisc_build_advertisement(mac, &vip6, advertisement);
+    assert_true(takes_kind(GUARD_PROGRAM_CLAIMS, &vip, 1, arp_bytes));
+    assert_true(takes_kind(GUARD_PROGRAM_CLAIMS, &vip6, 1, nd_bytes));
+    assert_false(takes_kind(GUARD_PROGRAM_CLAIMS, &client, 1, arp_bytes));
+    assert_false(takes_kind(GUARD_PROGRAM_CLAIMS, &client6, 1, nd_bytes));
+    assert_true(claim_read(arp_bytes, &address, found));
+    assert_true(ip_address_equal(&address, &vip));
+    assert_memory_equal(found, mac, MAC_SIZE);
+    assert_true(claim_read(nd_bytes, &address, found));
+    assert_true(ip_address_equal(&address, &vip6));
+    assert_memory_equal(found, mac, MAC_SIZE);
+    for (arp_bytes.size = 0; arp_bytes.size < 42; arp_bytes.size++)
+        assert_false(claim_read(arp_bytes, &address, found));
+}
+
+static void asking_for_an_address_is_no_claim(void **state)
+{
+    static const uint8_t mac[MAC_SIZE] = {2, 0, 0, 0, 0, 9};
+    uint8_t arp[ARP_FRAME_SIZE];
+    arp_build_request(mac, &client, &vip, arp);
+    assert_false(takes_kind(GUARD_PROGRAM_CLAIMS, &vip, 1, (struct bytes){arp, sizeof(arp)}));
 }
 
 static void segments_to_the_addresses_are_taken(void **state)
@@ -135,6 +176,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(segments_to_the_addresses_are_taken),
         cmocka_unit_test(all_else_is_not),
+        cmocka_unit_test(a_claim_is_arp_from_or_an_advertisement_for_an_address),
+        cmocka_unit_test(asking_for_an_address_is_no_claim),
         cmocka_unit_test(each_of_many_addresses_counts),
         cmocka_unit_test(resets_have_their_own_results),
         cmocka_unit_test(a_flow_that_began_here_is_ours),
