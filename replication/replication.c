@@ -93,6 +93,7 @@ void replication_finish(struct replication *replication,
 static void on_tick(struct loop_timer *timer)
 {
     struct replication *replication = CONTAINER_OF(timer, struct replication, tick);
+    replication_store_tick(replication);
     replication_step(replication, &(struct core_event){.kind = CORE_TICK});
 }
 
@@ -245,6 +246,7 @@ int replication_start(struct replication *replication, struct error *error)
     replication_store_tell(replication);
     if (result == 0)
         replication_step(replication, &(struct core_event){.kind = CORE_TICK});
+    replication_store_tick(replication);
     return result;
 }
 

@@ -6,6 +6,7 @@
 
 #include "replication/core.h"
 #include "replication/replication.h"
+#include "replication/store_copy.h"
 #include "replication/writer.h"
 
 struct transport;
@@ -33,6 +34,7 @@ struct replication {
     bool committing, damaged; /* the writer has a batch; the store must be set aside */
     char storage_news[400];   /* of opening the store, told once the node runs */
     enum event_code storage_news_code;
+    struct store_copy copy;
     struct core *core;
     struct writer *writer;
     struct transport *transport; /* NULL before replication_start */
@@ -77,6 +79,8 @@ bool replication_store_open(struct replication *replication, struct error *error
 void replication_store_close(struct replication *replication);
 /* After a step: loads the core anew or replaces the store when that became necessary. */
 void replication_store_care(struct replication *replication);
+/* At each tick: keeps a copy of the file for salvage. */
+void replication_store_tick(struct replication *replication);
 /* The event about what opening the store found, if anything. */
 void replication_store_tell(struct replication *replication);
 

@@ -7,6 +7,7 @@
 #include "replication/state_store.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,6 +111,7 @@ bool replication_store_open(struct replication *replication, struct error *error
 
 void replication_store_close(struct replication *replication)
 {
+    store_copy_end(&replication->copy);
     writer_free(replication->writer);
     core_free(replication->core);
     store_close(replication->store);
@@ -159,6 +161,17 @@ static void reload(struct replication *replication)
     replication->core = core;
     if (replication->handler.applied)
         replication->handler.applied(replication->handler.context, core_position(core));
+}
+
+/* A node in no cluster has nothing to keep. */
+void replication_store_tick(struct replication *replication)
+{
+    char path[PATH_MAX], copy[PATH_MAX];
+    if (!core_is_initialised(replication->core))
+        return;
+    snprintf(path, sizeof(path), "%s/config.mdb", replication->settings.state_dir);
+    snprintf(copy, sizeof(copy), "%s/" STATE_STORE_COPY, replication->settings.state_dir);
+    store_copy_refresh(&replication->copy, path, copy, monotime_now_ms());
 }
 
 void replication_store_care(struct replication *replication)

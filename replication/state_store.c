@@ -73,6 +73,7 @@ static bool salvage(const char *state_dir,
     if (!store)
         return false;
     record_set_scrape(&set, path_of(&place, current));
+    record_set_scrape(&set, path_of(&place, STATE_STORE_COPY));
     struct core *core = record_set_replay(&set, settings, store, now, &applied, &failure);
     bool is_empty = failure.kind == ERROR_NOT_FOUND;
     if (core)

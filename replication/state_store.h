@@ -5,6 +5,8 @@
 
 #include "replication/core.h"
 
+#define STATE_STORE_COPY "config.mdb.copy" /* see store_copy.h */
+
 enum {
     STATE_STORE_REPORT_SIZE = 400
 };

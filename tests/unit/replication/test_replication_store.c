@@ -160,12 +160,31 @@ static void changes_come_back_from_a_damaged_store(void **state)
     assert_int_equal(fixture->result.error.kind, ERROR_NONE);
 }
 
-static void a_store_that_cannot_be_read_at_all_leaves_an_empty_node(void **state)
+static void cut_off(struct fixture *fixture)
 {
-    struct fixture *fixture = *state;
     int fd = open_store_file(fixture);
     assert_int_equal(ftruncate(fd, 100), 0);
     close(fd);
+}
+
+static void a_store_that_cannot_be_read_at_all_comes_back_from_its_copy(void **state)
+{
+    struct fixture *fixture = *state;
+    reopen(fixture); /* copies what the fixture wrote */
+    close_node(fixture);
+    cut_off(fixture);
+    reopen(fixture);
+    assert_int_equal(fixture->events[EVENT_STORAGE_QUARANTINED], 1);
+    assert_int_equal(replication_position(fixture->replication), CHANGES + 1);
+}
+
+static void without_a_copy_it_leaves_an_empty_node(void **state)
+{
+    struct fixture *fixture = *state;
+    char path[128];
+    snprintf(path, sizeof(path), "%s/config.mdb.copy", fixture->directory);
+    unlink(path);
+    cut_off(fixture);
     reopen(fixture);
     assert_int_equal(fixture->events[EVENT_STORAGE_QUARANTINED], 1);
     assert_non_null(strstr(fixture->last_text, "join again"));
@@ -354,7 +373,8 @@ int main(void)
 #define WITH_NODE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         WITH_NODE(changes_come_back_from_a_damaged_store),
-        WITH_NODE(a_store_that_cannot_be_read_at_all_leaves_an_empty_node),
+        WITH_NODE(a_store_that_cannot_be_read_at_all_comes_back_from_its_copy),
+        WITH_NODE(without_a_copy_it_leaves_an_empty_node),
         WITH_NODE(a_salvage_that_was_complete_is_taken_up),
         WITH_NODE(a_store_of_another_node_is_refused),
         WITH_NODE(a_full_disk_refuses_changes_but_not_the_start),
