@@ -194,12 +194,19 @@ struct conflict_entry {
     bool is_active;
 };
 
+enum conflict_kind {
+    CONFLICT_VALUE,    /* concurrent values of one facet */
+    CONFLICT_LATE_EDIT /* deleted here, edited there: the deletion first, then the newest edit */
+};
+
 struct conflict_view {
     struct uuid object_id;
     uint8_t type;
     uint16_t facet;
-    const struct conflict_entry *entries; /* the active one first */
+    const struct conflict_entry *entries; /* the active one first, the others by age */
     size_t entry_count;
+    struct uuid owner;
+    enum conflict_kind kind;
 };
 
 void replication_visit_conflicts(const struct replication *replication,

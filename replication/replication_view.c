@@ -1,6 +1,7 @@
 /* The raw state as others see it: winners for the projection, entries for people. */
 #include "replication/replication_internal.h"
 
+#include "lbnode/base/bytes.h"
 #include "replication/memory.h"
 
 #include <stdlib.h>
@@ -69,6 +70,19 @@ static struct conflict_entry view_of(const struct facet_entry *entry, bool is_ac
     };
 }
 
+/* The same order on every node. */
+static int compare_age(const void *a, const void *b)
+{
+    const struct facet_entry *x = *(const struct facet_entry *const *)a,
+                             *y = *(const struct facet_entry *const *)b;
+    const uint64_t left[] = {x->hlc, x->dot.stream, x->dot.seq};
+    const uint64_t right[] = {y->hlc, y->dot.stream, y->dot.seq};
+    for (size_t i = 0; i < ARRAY_LENGTH(left); i++)
+        if (left[i] != right[i])
+            return left[i] < right[i] ? -1 : 1;
+    return 0;
+}
+
 static void show_facet(const struct object *object,
                        const struct facet_state *state,
                        void (*visit)(void *context, const struct conflict_view *conflict),
@@ -76,20 +90,59 @@ static void show_facet(const struct object *object,
 {
     const struct facet_entry *winner = facet_winner(state);
     struct conflict_entry *entries = memory_new(state->count * sizeof(*entries));
+    const struct facet_entry **sorted = memory_new(state->count * sizeof(*sorted));
     size_t count = 0;
+    for (size_t i = 0; i < state->count; i++)
+        sorted[i] = &state->entries[i];
+    qsort(sorted, state->count, sizeof(*sorted), compare_age);
     entries[count++] = view_of(winner, true);
     for (size_t i = 0; i < state->count; i++)
-        if (&state->entries[i] != winner)
-            entries[count++] = view_of(&state->entries[i], false);
+        if (sorted[i] != winner)
+            entries[count++] = view_of(sorted[i], false);
+    free(sorted);
     const struct conflict_view view = {
         .object_id = object->id,
         .type = winner->type,
         .facet = state->facet,
         .entries = entries,
         .entry_count = count,
+        .owner = winner->owner,
     };
     visit(context, &view);
     free(entries);
+}
+
+/* An edit with a later stamp than the deletion was made where that was not known: clocks
+ * respect causality. An earlier stamp proves nothing, so some such edits go unnoticed. */
+static void show_late_edit(const struct object *object,
+                           void (*visit)(void *context, const struct conflict_view *conflict),
+                           void *context)
+{
+    const struct facet_state *life = facet_of(object, FACET_LIFE);
+    const struct facet_entry *deletion = facet_winner(life), *newest = NULL;
+    uint16_t facet = 0;
+    if (!deletion || life->count > 1 || deletion->value_size != 1 || deletion->value[0] != 0)
+        return;
+    for (size_t f = 0; f < object->count; f++) {
+        const struct facet_entry *edit = facet_winner(&object->facets[f]);
+        if (edit->hlc <= deletion->hlc || (newest && edit->hlc <= newest->hlc))
+            continue;
+        newest = edit;
+        facet = object->facets[f].facet;
+    }
+    if (!newest)
+        return;
+    const struct conflict_entry entries[] = {view_of(deletion, true), view_of(newest, false)};
+    const struct conflict_view view = {
+        .object_id = object->id,
+        .type = deletion->type,
+        .facet = facet,
+        .entries = entries,
+        .entry_count = ARRAY_LENGTH(entries),
+        .owner = deletion->owner,
+        .kind = CONFLICT_LATE_EDIT,
+    };
+    visit(context, &view);
 }
 
 void replication_visit_conflicts(const struct replication *replication,
@@ -99,10 +152,12 @@ void replication_visit_conflicts(const struct replication *replication,
 {
     const struct object *object;
     const struct facet_table *table = core_facets(replication->core);
-    for (size_t i = 0; (object = uuid_map_next(&table->objects, &i));)
+    for (size_t i = 0; (object = uuid_map_next(&table->objects, &i));) {
         for (size_t f = 0; f < object->count; f++)
             if (object->facets[f].count > 1)
                 show_facet(object, &object->facets[f], visit, context);
+        show_late_edit(object, visit, context);
+    }
 }
 
 void replication_visit_entries(const struct replication *replication,

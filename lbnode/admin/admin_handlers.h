@@ -59,6 +59,7 @@ void restore_merge(struct admin_request *request);
 
 /* conflicts_api.c, documents_api.c, events_api.c, status_api.c, metrics.c */
 void conflicts_list(struct admin_request *request);
+void conflict_resolve(struct admin_request *request);
 void document_apply(struct admin_request *request);
 void document_export(struct admin_request *request);
 void events_list(struct admin_request *request);

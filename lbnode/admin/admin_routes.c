@@ -83,6 +83,7 @@ static const struct admin_route routes[] = {
     {"POST", "/v1/backup", backup_page, RESOURCE_NONE, "the next page of a backup"},
     {"POST", "/v1/restore", restore_merge, RESOURCE_NONE, "merge records of a backup; nothing is rolled back"},
     {"GET", "/v1/conflicts", conflicts_list, RESOURCE_NONE, "what nodes changed at once"},
+    {"POST", "/v1/conflicts/%/%", conflict_resolve, RESOURCE_NONE, "close the conflict of an object's facet: {\"take\": NUMBER} of the entry to keep"},
     {"POST", "/v1/apply", document_apply, RESOURCE_NONE, "make the configuration as a document says"},
     {"GET", "/v1/export", document_export, RESOURCE_NONE, "the configuration as a document"},
     {"GET", "/v1/schema", schema_show, RESOURCE_NONE, "every resource, attribute and path"},

@@ -66,6 +66,7 @@ bool run_monitor_create(struct context *context, struct error *error);
 bool run_status_show(struct context *context, struct error *error);
 bool run_events_show(struct context *context, struct error *error);
 bool run_conflicts_show(struct context *context, struct error *error);
+bool run_conflict_resolve(struct context *context, struct error *error);
 bool run_metrics_show(struct context *context, struct error *error);
 
 bool run_cluster_init(struct context *context, struct error *error);

@@ -129,6 +129,14 @@ static const struct option apply_options[] = {
     {.name = ""},
 };
 
+static const struct option resolve_options[] = {
+    {.name = "take",
+     .value_name = "NUMBER",
+     .help = "the value to keep, as conflicts numbers them"},
+    REVISION_ROW,
+    {.name = ""},
+};
+
 static const struct option help_options[] = {
     {.name = "man", .help = "all commands in the form of the manual page"},
     {.name = ""},
@@ -250,6 +258,9 @@ static const struct command commands[] = {
      .options = event_options, .run = run_events_show},
     {.noun = "conflicts", .summary = "what two nodes changed at once, and which value is in force",
      .run = run_conflicts_show},
+    {.noun = "resolve", .positional = "OBJECT [ATTRIBUTE]", .positional_minimum = 1,
+     .positional_maximum = 2, .summary = "close a conflict by keeping one of its values",
+     .options = resolve_options, .changes = true, .run = run_conflict_resolve},
     {.noun = "metrics", .summary = "counters and gauges in Prometheus' format",
      .run = run_metrics_show},
     {.noun = "schema", .summary = "every resource and attribute, for programs",

@@ -72,6 +72,35 @@ class Replication(PairTest):
                             "%s shows the conflict" % node)
         self.eventually(lambda: len(self.lab.holders(VIP)) == 1, 5, "one owner again")
 
+    def test_a_member_that_one_side_deleted_and_the_other_edited_can_be_brought_back(self):
+        self.lab.cut("lb1", "lb2")
+        self.eventually(lambda: "not" in self.cli("lb1", "member set --weight 3 workers w2"), 10, "lb1 is on its own")
+        self.cli("lb1", "member delete workers w1")
+        self.cli("lb2", "member set --weight 4 workers w1")
+        self.lab.heal()
+        for node in "lb1", "lb2":
+            self.eventually(lambda: "edit-after-delete" in self.cli(node, "conflicts"), 15, "%s shows the conflict" % node)
+            self.assertFalse(self.member(node, "w1"), "a deletion is in force")
+        found = [entry for entry in self.json("lb2", "conflicts") if entry["kind"] == "edit-after-delete"]
+        self.cli("lb2", "resolve %s --take 2" % found[0]["object_id"])
+        for node in "lb1", "lb2":
+            self.eventually(lambda: self.weight(node) == 4, 5, "w1 is back on " + node)
+            self.assertEqual(self.json(node, "conflicts"), [], "the conflict is closed on " + node)
+
+    def test_a_conflict_is_closed_by_choosing_a_value(self):
+        self.lab.cut("lb1", "lb2")
+        self.eventually(lambda: "not" in self.cli("lb1", "member set --weight 3 workers w1"), 10, "lb1 is on its own")
+        self.cli("lb2", "member set --weight 4 workers w1")
+        self.lab.heal()
+        self.eventually(lambda: self.json("lb1", "conflicts"), 15, "lb1 shows the conflict")
+        values = {entry["number"]: entry["values"]["weight"] for entry in self.json("lb1", "conflicts")[0]["entries"]}
+        self.assertEqual(sorted(values.values()), [3, 4])
+        number = next(number for number, value in values.items() if value == 3)
+        self.cli("lb1", "resolve w1 weight --take %d" % number)
+        for node in "lb1", "lb2":
+            self.eventually(lambda: self.weight(node) == 3 and not self.json(node, "conflicts"), 5,
+                            "%s has the chosen weight" % node)
+
     def test_a_survivor_lets_nodes_in_and_throws_the_dead_out(self):
         self.lab.kill("lb1")
         self.eventually(self.answers, 3, "lb2 serves")

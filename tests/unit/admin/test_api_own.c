@@ -117,8 +117,11 @@ static void a_conflict_shows_both_values(void **state)
     assert_string_equal(json_value_get_text(shown, "object_name"), "w1");
     assert_string_equal(json_value_text(json_value_at(json_value_get(shown, "attributes"), 0)),
                         "weight");
+    assert_string_equal(json_value_get_text(shown, "kind"), "value");
+    assert_string_equal(json_value_get_text(shown, "facet"), "weight");
     for (size_t i = 0; i < 2; i++) {
         const struct json_value *entry = json_value_at(json_value_get(shown, "entries"), i);
+        assert_int_equal(json_value_number(json_value_get(entry, "number")), i + 1);
         const struct json_value *values = json_value_get(entry, "values");
         assert_int_equal(json_value_number(json_value_get(values, "weight")), i == 0 ? 5 : 7);
         assert_int_equal(json_value_truth(json_value_get(entry, "active")), i == 0);
@@ -128,6 +131,103 @@ static void a_conflict_shows_both_values(void **state)
     }
     api_answer_free(&answer);
     change_set_free(&five);
+    change_set_free(&seven);
+}
+
+static int64_t weight_of_first(const struct guide *guide)
+{
+    char path[160];
+    snprintf(path, sizeof(path), LBAAS "/pools/%s/members/%s", guide->pool, guide->first);
+    struct api_answer answer = api_call(api_guide_node(), "GET", path, NULL);
+    int64_t weight =
+        json_value_number(json_value_get(json_value_get(answer.json, "member"), "weight"));
+    api_answer_free(&answer);
+    return weight;
+}
+
+static struct api_answer resolve(const struct guide *guide, const char *facet, const char *body)
+{
+    char path[160];
+    snprintf(path, sizeof(path), "/v1/conflicts/%s/%s", guide->first, facet);
+    return api_call(api_guide_node(), "POST", path, body);
+}
+
+static void resolving_writes_the_chosen_value_again(void **state)
+{
+    struct guide guide = play_guide();
+    struct change_set five = {0}, seven = {0};
+    weight_facet(5, &five);
+    weight_facet(7, &seven);
+    struct conflict_entry entries[] = {
+        {.value = {five.ops[0].value, five.ops[0].value_size},
+         .author = "a",
+         .is_active = true},
+        {.value = {seven.ops[0].value, seven.ops[0].value_size}, .author = "bob"},
+    };
+    struct conflict_view conflict = {.type = RESOURCE_MEMBER,
+                                     .facet = five.ops[0].facet,
+                                     .entries = entries,
+                                     .entry_count = 2};
+    assert_true(uuid_parse(guide.first, &conflict.object_id));
+    assert_true(uuid_parse(guide.pool, &conflict.owner));
+    fake_replication_set_conflict(api_guide_node()->state.replication, &conflict);
+    struct api_answer answer = resolve(&guide, "weight", "{\"take\": 3}");
+    assert_int_equal(answer.status, 400);
+    assert_string_equal(api_fault(&answer), "The conflict has no entry 3, only 1 to 2.");
+    api_answer_free(&answer);
+    answer = resolve(&guide, "backup", "{\"take\": 1}");
+    assert_int_equal(answer.status, 404);
+    api_answer_free(&answer);
+    answer = resolve(&guide, "weight", "{\"take\": 2}");
+    assert_int_equal(answer.status, 200);
+    api_answer_free(&answer);
+    assert_int_equal(weight_of_first(&guide), 7);
+    change_set_free(&five);
+    change_set_free(&seven);
+}
+
+/* The object is deleted; its edit elsewhere asks whether it shall live. */
+static void a_late_edit_is_resolved_by_life(void **state)
+{
+    struct guide guide = play_guide();
+    struct change_set seven = {0};
+    static const uint8_t deleted = 0;
+    weight_facet(7, &seven);
+    struct conflict_entry entries[] = {
+        {.value = {&deleted, 1}, .author = "ann", .is_active = true},
+        {.value = {seven.ops[0].value, seven.ops[0].value_size}, .author = "bob"},
+    };
+    struct conflict_view conflict = {.type = RESOURCE_MEMBER,
+                                     .facet = seven.ops[0].facet,
+                                     .entries = entries,
+                                     .entry_count = 2,
+                                     .kind = CONFLICT_LATE_EDIT};
+    assert_true(uuid_parse(guide.first, &conflict.object_id));
+    assert_true(uuid_parse(guide.pool, &conflict.owner));
+    fake_replication_set_conflict(api_guide_node()->state.replication, &conflict);
+    struct api_answer answer = api_call(api_guide_node(), "GET", "/v1/conflicts", NULL);
+    const struct json_value *shown = json_value_at(json_value_get(answer.json, "conflicts"), 0);
+    const struct json_value *shown_entries = json_value_get(shown, "entries");
+    assert_string_equal(json_value_get_text(shown, "kind"), "edit-after-delete");
+    const struct json_value *life = json_value_get(json_value_at(shown_entries, 0), "values");
+    const struct json_value *edit = json_value_get(json_value_at(shown_entries, 1), "values");
+    assert_false(json_value_truth(json_value_get(life, "alive")));
+    assert_int_equal(json_value_number(json_value_get(edit, "weight")), 7);
+    api_answer_free(&answer);
+    answer = resolve(&guide, "life", "{\"take\": 1}");
+    assert_int_equal(answer.status, 200);
+    api_answer_free(&answer);
+    char path[160];
+    snprintf(path, sizeof(path), LBAAS "/pools/%s/members/%s", guide.pool, guide.first);
+    answer = api_call(api_guide_node(), "GET", path, NULL);
+    assert_int_equal(answer.status, 404);
+    api_answer_free(&answer);
+    answer = resolve(&guide, "life", "{\"take\": 2}");
+    assert_int_equal(answer.status, 200);
+    api_answer_free(&answer);
+    answer = api_call(api_guide_node(), "GET", path, NULL);
+    assert_int_equal(answer.status, 200);
+    api_answer_free(&answer);
     change_set_free(&seven);
 }
 
@@ -224,6 +324,8 @@ int main(void)
         API_TEST(a_listener_that_cannot_bind_is_an_error),
         API_TEST(a_document_is_applied_and_exported),
         API_TEST(a_conflict_shows_both_values),
+        API_TEST(resolving_writes_the_chosen_value_again),
+        API_TEST(a_late_edit_is_resolved_by_life),
         API_TEST(clusters_tokens_and_nodes),
         API_TEST(every_get_without_id_answers),
         API_TEST(versions_link_to_the_host_that_was_asked),

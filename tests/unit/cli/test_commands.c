@@ -407,16 +407,44 @@ static void a_conflict_shows_what_is_disputed(void **state)
     const struct step steps[] = {
         {"GET /v1/conflicts",
          ANSWER("200 OK", "",
-                "{\"conflicts\": [{\"object_type\": \"member\", \"object_name\": \"w1\", "
+                "{\"conflicts\": [{\"kind\": \"value\", \"why\": \"Because.\", "
+                "\"object_type\": \"member\", \"object_name\": \"w1\", "
                 "\"attributes\": [\"name\", \"description\"], \"entries\": ["
-                "{\"values\": {\"name\": \"w1\", \"description\": \"a\"}, \"time\": \"T1\", "
+                "{\"number\": 1, \"values\": {\"name\": \"w1\", \"description\": \"a\"}, "
+                "\"time\": \"T1\", "
                 "\"node\": \"lb1\", \"author\": \"root\", \"active\": true}, "
-                "{\"values\": {\"name\": \"w1\", \"description\": \"b\"}, \"time\": \"T2\", "
+                "{\"number\": 2, \"values\": {\"name\": \"w1\", \"description\": \"b\"}, "
+                "\"time\": \"T2\", "
                 "\"node\": \"lb2\", \"author\": \"ann\", \"active\": false}]}]}")},
     };
     assert_int_equal(RUN(steps, "conflicts"), 0);
-    assert_non_null(strstr(printed, "  in force   description=a  T1 by root on lb1\n"
-                                    "  overruled  description=b  T2 by ann on lb2\n"));
+    assert_non_null(strstr(printed, "value: member w1: name, description\n"
+                                    "  1  in force   description=a  T1 by root on lb1\n"
+                                    "  2  overruled  description=b  T2 by ann on lb2\n"
+                                    "  Because.\n"));
+}
+
+#define TWO_CONFLICTS                                                                          \
+    "{\"conflicts\": ["                                                                        \
+    "{\"object_id\": \"i1\", \"object_name\": \"w1\", \"facet\": \"weight\", "                 \
+    "\"attributes\": [\"weight\"]}, "                                                          \
+    "{\"object_id\": \"i1\", \"object_name\": \"w1\", \"facet\": \"meta\", "                   \
+    "\"attributes\": [\"name\", \"tags\"]}, "                                                  \
+    "{\"object_id\": \"i2\", \"object_name\": \"w2\", \"facet\": null, \"attributes\": []}]}"
+
+static void resolve_names_the_object_the_facet_and_the_value(void **state)
+{
+    const struct step steps[] = {
+        {"GET /v1/conflicts", ANSWER("200 OK", "", TWO_CONFLICTS)},
+        {"POST /v1/conflicts/i1/meta {\"take\": 2}", ANSWER("200 OK", "", "{}")},
+    };
+    assert_int_equal(RUN(steps, "resolve", "w1", "tags", "--take", "2"), 0);
+    assert_string_equal(printed, "took value 2 of meta of w1\n");
+    /* Which of the two? */
+    const struct step only_list[] = {steps[0]};
+    assert_int_equal(RUN(only_list, "resolve", "w1", "--take", "2"), 4);
+    /* Nothing to choose from. */
+    assert_int_equal(RUN(only_list, "resolve", "w2", "--take", "1"), 3);
 }
 
 int main(void)
@@ -440,6 +468,7 @@ int main(void)
         cmocka_unit_test(show_tells_the_revision),
         cmocka_unit_test(what_is_no_revision_is_not_sent),
         cmocka_unit_test(a_conflict_shows_what_is_disputed),
+        cmocka_unit_test(resolve_names_the_object_the_facet_and_the_value),
         cmocka_unit_test(check_tells_health_by_exit_code),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
