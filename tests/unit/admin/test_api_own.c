@@ -317,6 +317,42 @@ static void the_vip_port_and_subnet_can_be_looked_up(void **state)
     api_answer_free(&answer);
 }
 
+static void a_backup_comes_in_pages(void **state)
+{
+    struct api_answer answer =
+        api_call(api_guide_node(), "POST", "/v1/backup", "{\"backup\": {}}");
+    const struct json_value *backup = json_value_get(answer.json, "backup");
+    assert_int_equal(answer.status, 200);
+    assert_string_equal(json_value_get_text(backup, "page"), "6669727374"); /* "first" */
+    assert_true(json_value_truth(json_value_get(backup, "more")));
+    api_answer_free(&answer);
+    answer =
+        api_call(api_guide_node(), "POST", "/v1/backup", "{\"backup\": {\"have\": \"78\"}}");
+    backup = json_value_get(answer.json, "backup");
+    assert_false(json_value_truth(json_value_get(backup, "more")));
+    api_answer_free(&answer);
+    answer =
+        api_call(api_guide_node(), "POST", "/v1/backup", "{\"backup\": {\"have\": \"x\"}}");
+    assert_int_equal(answer.status, 400);
+    api_answer_free(&answer);
+}
+
+static void a_restore_tells_what_was_new(void **state)
+{
+    struct api_answer answer = api_call(
+        api_guide_node(), "POST", "/v1/restore",
+        "{\"restore\": {\"genesis\": \"00\", \"records\": [\"01\", \"02\", \"03\", \"04\"]}}");
+    const struct json_value *restore = json_value_get(answer.json, "restore");
+    assert_int_equal(answer.status, 200);
+    assert_int_equal(json_value_number(json_value_get(restore, "offered")), 4);
+    assert_int_equal(json_value_number(json_value_get(restore, "merged")), 2);
+    api_answer_free(&answer);
+    answer = api_call(api_guide_node(), "POST", "/v1/restore",
+                      "{\"restore\": {\"genesis\": \"00\", \"records\": [\"zz\"]}}");
+    assert_int_equal(answer.status, 400);
+    api_answer_free(&answer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -330,6 +366,8 @@ int main(void)
         API_TEST(every_get_without_id_answers),
         API_TEST(versions_link_to_the_host_that_was_asked),
         API_TEST(the_vip_port_and_subnet_can_be_looked_up),
+        API_TEST(a_backup_comes_in_pages),
+        API_TEST(a_restore_tells_what_was_new),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
