@@ -7,7 +7,9 @@
 #include <sys/socket.h>
 
 enum {
-    ROUNDS_PER_TURN = 16
+    ROUNDS_PER_TURN = 16,
+    BULK_BYTES = 64 << 10,   /* read at once: from here on splicing pays */
+    TRICKLE_BYTES = 16 << 10 /* read at once: copying is cheaper again */
 };
 
 enum relay_stage {
@@ -19,6 +21,8 @@ enum relay_stage {
 struct relay_direction {
     struct buffer *early;  /* bytes from before the relay began; they go first */
     struct buffer *buffer; /* read, not yet written; held only while bytes are in it */
+    struct pipe *pipe;     /* likewise, while it is bulk */
+    bool is_bulk;          /* the last read was large */
     bool shut;             /* the end has been passed on */
 };
 
@@ -44,6 +48,8 @@ void relay_free(struct relay *relay)
     buffer_put(buffers, &relay->up.buffer);
     buffer_put(buffers, &relay->down.early);
     buffer_put(buffers, &relay->down.buffer);
+    pipe_put(&relay->worker->pipes, &relay->up.pipe);
+    pipe_put(&relay->worker->pipes, &relay->down.pipe);
     object_bury(&relay->worker->relay_pool, relay);
 }
 
@@ -58,6 +64,30 @@ static void renew_deadline(struct relay *relay)
     if ((relay->up.shut || relay->down.shut) && delay > RELAY_HALF_CLOSED_MS)
         delay = RELAY_HALF_CLOSED_MS;
     worker_set_deadline(relay->worker, &relay->client->timed, delay);
+}
+
+/* True if the bytes go, or went, through a pipe. */
+static bool move_bulk(struct relay *relay,
+                      struct relay_direction *direction,
+                      struct stream *from,
+                      struct stream *to,
+                      size_t *out_read,
+                      size_t *out_written)
+{
+    struct pipe_pool *pipes = &relay->worker->pipes;
+    if (!direction->pipe) {
+        if (!direction->is_bulk || direction->buffer || !from->readable || from->ended)
+            return false;
+        direction->pipe = pipe_get(pipes);
+        if (!direction->pipe)
+            return false;
+        *out_read = stream_fill_pipe(from, direction->pipe);
+        direction->is_bulk = *out_read >= TRICKLE_BYTES;
+    }
+    *out_written = stream_drain_pipe(to, direction->pipe);
+    if (direction->pipe->size == 0 || to->write_failed)
+        pipe_put(pipes, &direction->pipe);
+    return true;
 }
 
 /* What waits in a direction is written before more is read: one buffer is the bound. */
@@ -75,10 +105,13 @@ static bool move(struct relay *relay,
         buffer_put_empty(buffers, &direction->early);
         return *out_written > 0;
     }
+    if (move_bulk(relay, direction, from, to, out_read, out_written))
+        return *out_read > 0 || *out_written > 0;
     if (!direction->buffer && from->readable && !from->ended) {
         direction->buffer = buffer_get(buffers, BUFFER_LARGE);
         if (direction->buffer)
             *out_read = stream_read(from, direction->buffer);
+        direction->is_bulk = *out_read >= BULK_BYTES;
     }
     if (direction->buffer)
         *out_written = stream_write(to, direction->buffer);
@@ -92,7 +125,7 @@ static bool move(struct relay *relay,
 static bool
 pass_end(struct relay_direction *direction, const struct stream *from, const struct stream *to)
 {
-    bool at_end = from->ended && !direction->buffer && !direction->early;
+    bool at_end = from->ended && !direction->buffer && !direction->pipe && !direction->early;
     if (direction->shut || !(at_end || to->write_failed))
         return false;
     direction->shut = true;

@@ -3,6 +3,7 @@
 #include "lbnode/base/bytes.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -95,4 +96,43 @@ size_t stream_write(struct stream *stream, struct buffer *buffer)
     size_t written = stream_write_kept(stream, buffer, &sent);
     buffer_consume(buffer, written);
     return written;
+}
+
+size_t stream_fill_pipe(struct stream *stream, struct pipe *pipe)
+{
+    if (!stream->readable || stream->ended)
+        return 0;
+    ssize_t size;
+    do {
+        size = splice(stream->fd, NULL, pipe->write_fd, NULL, PIPE_SIZE,
+                      SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+    } while (size < 0 && errno == EINTR);
+    if (size > 0) { /* less than asked for may mean that the pipe is full: look again */
+        pipe->size += (size_t)size;
+        return (size_t)size;
+    }
+    stream->readable = false;
+    if (size < 0 && errno == EAGAIN)
+        return 0;
+    stream->ended = true;
+    stream->write_failed |= size < 0;
+    return 0;
+}
+
+size_t stream_drain_pipe(struct stream *stream, struct pipe *pipe)
+{
+    if (!stream->writable || stream->write_failed || pipe->size == 0)
+        return 0;
+    ssize_t size;
+    do {
+        size = splice(pipe->read_fd, NULL, stream->fd, NULL, pipe->size,
+                      SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+    } while (size < 0 && errno == EINTR);
+    if (size <= 0) {
+        stream->writable = false;
+        stream->write_failed = size == 0 || errno != EAGAIN;
+        return 0;
+    }
+    pipe->size -= (size_t)size;
+    return (size_t)size;
 }

@@ -5,6 +5,7 @@
 
 #include "lbnode/loop/loop.h"
 #include "proxy/buffer.h"
+#include "proxy/pipe_pool.h"
 
 #include <sys/types.h>
 
@@ -35,5 +36,8 @@ size_t stream_read(struct stream *stream, struct buffer *buffer);
 size_t stream_write(struct stream *stream, struct buffer *buffer);
 /* As stream_write, but what was written stays in BUFFER behind *SENT. */
 size_t stream_write_kept(struct stream *stream, const struct buffer *buffer, uint32_t *sent);
+/* As stream_read and stream_write, but through an empty PIPE, and out of it. */
+size_t stream_fill_pipe(struct stream *stream, struct pipe *pipe);
+size_t stream_drain_pipe(struct stream *stream, struct pipe *pipe);
 
 #endif

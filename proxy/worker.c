@@ -285,6 +285,7 @@ static void release(struct worker *worker)
     object_pool_clear(&worker->relay_pool);
     object_pool_clear(&worker->connection_pool);
     buffer_pool_clear(&worker->buffers);
+    pipe_pool_clear(&worker->pipes);
     free(worker->idle.by_slot);
     free(worker->standings);
     free(worker->retry_budgets);

@@ -11,6 +11,7 @@
 #include "proxy/idle_pool.h"
 #include "proxy/mailbox.h"
 #include "proxy/object_pool.h"
+#include "proxy/pipe_pool.h"
 #include "proxy/retry_budget.h"
 
 #include <pthread.h>
@@ -59,6 +60,7 @@ struct worker {
     struct retry_budget *retry_budgets; /* POOL_SLOTS */
 
     struct buffer_pool buffers;
+    struct pipe_pool pipes;
     struct object_pool client_pool, exchange_pool, relay_pool, connection_pool;
     char date[32]; /* of this second, for responses without one */
     uint64_t date_ms;

@@ -74,6 +74,60 @@ static void tcp_connections_end_when_idle_for_too_long(void **state)
     visitor_leave(&visitor);
 }
 
+/* Both members are HTTP servers now; the relay does not care. */
+static void serve_http(struct origin *origin)
+{
+    origin_start(origin, 'h', false);
+    for (int i = 0; i < 2; i++) {
+        world.image.members[i].endpoint = image_loopback(origin->port);
+        world.image.members[i].incarnation++;
+    }
+    world_apply(&world);
+}
+
+static void tcp_bulk_arrives_byte_for_byte_at_a_slow_reader(void **state)
+{
+    struct origin web;
+    struct visitor visitor;
+    int small = 65536;
+    serve_http(&web);
+    for (int round = 0; round < 3; round++) {
+        visitor_connect(&visitor, &world.tcp);
+        if (round == 1)
+            setsockopt(visitor.fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+        visitor_say(&visitor, "GET /big HTTP/1.1\r\nHost: t\r\n\r\n");
+        assert_int_equal(visitor_read(&visitor, "GET"), 200);
+        assert_int_equal(visitor.answer.body.length, ORIGIN_BIG_SIZE);
+        for (size_t i = 0; i < ORIGIN_BIG_SIZE; i++) {
+            if (visitor.answer.body.data[i] != origin_byte(i))
+                fail_msg("byte %zu differs", i);
+        }
+        visitor_leave(&visitor);
+    }
+    origin_stop(&web);
+}
+
+/* More than there are pipes: each of them is left in the middle, and others still work. */
+static void tcp_bulk_that_is_given_up_leaves_nothing_behind(void **state)
+{
+    struct origin web;
+    struct visitor visitor;
+    serve_http(&web);
+    for (int i = 0; i < 80; i++) {
+        char data[200000];
+        visitor_connect(&visitor, &world.tcp);
+        visitor_say(&visitor, "GET /big HTTP/1.1\r\nHost: t\r\n\r\n");
+        assert_true(recv(visitor.fd, data, sizeof(data), MSG_WAITALL) > 0);
+        visitor_leave(&visitor);
+    }
+    visitor_connect(&visitor, &world.tcp);
+    visitor_say(&visitor, "GET /big HTTP/1.1\r\nHost: t\r\n\r\n");
+    assert_int_equal(visitor_read(&visitor, "GET"), 200);
+    assert_int_equal(visitor.answer.body.length, ORIGIN_BIG_SIZE);
+    visitor_leave(&visitor);
+    origin_stop(&web);
+}
+
 #define TCP_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -81,6 +135,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TCP_TEST(tcp_half_close_is_passed_on),
         TCP_TEST(tcp_goes_to_another_member_when_one_refuses),
+        TCP_TEST(tcp_bulk_arrives_byte_for_byte_at_a_slow_reader),
+        TCP_TEST(tcp_bulk_that_is_given_up_leaves_nothing_behind),
         TCP_TEST(tcp_connections_end_when_idle_for_too_long),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

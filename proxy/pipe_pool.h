@@ -1,0 +1,31 @@
+/* Pipes through which bulk passes from socket to socket inside the kernel. A direction of a
+ * relay holds one only while bytes are in it; a worker has few, and who gets none copies. */
+#ifndef PROXY_PIPE_POOL_H
+#define PROXY_PIPE_POOL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    PIPE_SIZE = 1 << 20,  /* wanted; the kernel may grant less */
+    PIPES_PER_WORKER = 32 /* two descriptors each */
+};
+
+struct pipe {
+    struct pipe *next; /* in the pool */
+    int read_fd, write_fd;
+    size_t size; /* bytes in it */
+};
+
+struct pipe_pool {
+    struct pipe *free;
+    uint32_t count; /* with those in use */
+};
+
+/* NULL when there are enough, or no more descriptors. */
+struct pipe *pipe_get(struct pipe_pool *pool);
+/* Gives *PIPE back and clears the pointer; one with bytes in it is closed. NULL-safe. */
+void pipe_put(struct pipe_pool *pool, struct pipe **pipe);
+void pipe_pool_clear(struct pipe_pool *pool);
+
+#endif

@@ -1,0 +1,118 @@
+/* Steady traffic allocates nothing: malloc and its kin are counted in the proxy process. */
+#include "tests/support/test.h"
+#include "tests/unit/proxy/origin.h"
+#include "tests/unit/proxy/visitor.h"
+#include "tests/unit/proxy/world.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum {
+    WARM_UP = 50,
+    REQUESTS = 500
+};
+
+static struct world world;
+static struct origin a, b;
+static _Atomic uint64_t *allocations; /* shared with the proxy; NULL: not counting */
+static pid_t own_pid;
+
+/* glibc's own, under the names that it keeps for those who replace malloc. */
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t count, size_t size);
+void *__libc_realloc(void *old, size_t size);
+
+static void count(void)
+{
+    if (allocations && getpid() != own_pid)
+        (*allocations)++;
+}
+
+void *malloc(size_t size)
+{
+    count();
+    return __libc_malloc(size);
+}
+
+void *calloc(size_t number, size_t size)
+{
+    count();
+    return __libc_calloc(number, size);
+}
+
+void *realloc(void *old, size_t size)
+{
+    count();
+    return __libc_realloc(old, size);
+}
+
+static int setup(void **state)
+{
+    void *shared = mmap(NULL, sizeof(*allocations), PROT_READ | PROT_WRITE,
+                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(shared, MAP_FAILED);
+    own_pid = getpid();
+    allocations = shared;
+    world_start(&world); /* forks: before there are threads */
+    origin_start(&a, 'a', false);
+    origin_start(&b, 'b', false);
+    world.image.members[0].endpoint = image_loopback(a.port);
+    world.image.members[1].endpoint = image_loopback(b.port);
+    world_apply(&world);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    world_stop(&world);
+    origin_stop(&a);
+    origin_stop(&b);
+    return 0;
+}
+
+static void exchange(struct visitor *visitor)
+{
+    visitor_say(visitor, "POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\n\r\nhello");
+    assert_int_equal(visitor_read(visitor, "POST"), 200);
+    visitor_say(visitor, "GET /who HTTP/1.1\r\nHost: t\r\n\r\n");
+    assert_int_equal(visitor_read(visitor, "GET"), 200);
+}
+
+static void requests_on_kept_connections_allocate_nothing(void **state)
+{
+    struct visitor visitor;
+    visitor_connect(&visitor, &world.http);
+    for (int i = 0; i < WARM_UP; i++)
+        exchange(&visitor);
+    uint64_t before = *allocations;
+    assert_true(before > 0); /* it does count */
+    for (int i = 0; i < REQUESTS; i++)
+        exchange(&visitor);
+    assert_int_equal(*allocations - before, 0);
+    visitor_leave(&visitor);
+}
+
+static void new_connections_allocate_nothing_once_there_were_as_many(void **state)
+{
+    char body[64];
+    for (int i = 0; i < WARM_UP; i++)
+        assert_int_equal(visitor_get(&world.http, "/who", body, sizeof(body)), 200);
+    uint64_t before = *allocations;
+    for (int i = 0; i < REQUESTS; i++)
+        assert_int_equal(visitor_get(&world.http, "/who", body, sizeof(body)), 200);
+    /* Two workers: one may meet its busiest moment only now. */
+    assert_in_range(*allocations - before, 0, 20);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(requests_on_kept_connections_allocate_nothing, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(
+            new_connections_allocate_nothing_once_there_were_as_many, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
