@@ -68,8 +68,9 @@ static void speak(const struct vrrp_config *config,
 {
     uint8_t addresses[16 * VRRP_MAXIMUM_ADDRESSES];
     const struct message_vrrp_group *group = vrrp_config_group(config, &status->group_id);
-    unsigned index = status->family == 6 ? if_nametoindex(status->interface) : 0;
-    struct ip_address multicast = vrrp_multicast_address();
+    bool on_link = group && (status->family == 6 || group->multicast);
+    unsigned index = on_link ? if_nametoindex(status->interface) : 0;
+    struct ip_address multicast = vrrp_multicast_address(status->family);
     struct vrrp_socket *socket;
     if (!group || group->vrid != status->vrid ||
         vrrp_socket_open(NULL, index ? status->interface : NULL, index, status->family, NULL,
@@ -81,15 +82,15 @@ static void speak(const struct vrrp_config *config,
         .priority = priority,
         .address_count = collect_addresses(config, status, addresses),
         .interval_cs = vrrp_interval_cs(group->advert_interval_ms * 1000),
-        .checksum = VRRP_CHECKSUM_MESSAGE,
+        .checksum = group->pseudo ? VRRP_CHECKSUM_PSEUDO : VRRP_CHECKSUM_MESSAGE,
         .addresses = addresses,
     };
     for (size_t i = 0; i < config->peer_count; i++) {
         const struct ip_address *peer = &config->peers[i].address;
-        if (peer->family == status->family)
+        if (peer->family == status->family && !group->multicast)
             send_to(socket, &packet, &status->active_address, peer);
     }
-    if (status->family == 6)
+    if (on_link)
         send_to(socket, &packet, &status->active_address, &multicast);
     vrrp_socket_close(socket);
 }

@@ -17,6 +17,8 @@
 enum {
     STATUS_US = 1000000,
     REFRESH_DELAY_US = 10000, /* a burst of notifications is one look at the interfaces */
+    /* Nodes have 1 to 254. */
+    PRIORITY_OF_STRANGERS = 255,
     DRAIN_RETRY_US = 5000000, /* a drained node that serves offers it so often */
     /* Asking, the grace, and a little for each turn of the loop. */
     STOP_MAXIMUM_US = VRRP_GRACE_US + 500000,
@@ -268,12 +270,15 @@ static void take_advert(struct vrrp_driver *driver,
                                .interval_us = packet->interval_cs * 10000u};
     if (ip_address_equal(&envelope->source, &router->machine.settings.own_address))
         return;
-    if (!is_roster_peer(driver, &envelope->source)) {
+    bool known = is_roster_peer(driver, &envelope->source);
+    if (!router->group.compat && (!known || packet->priority == PRIORITY_OF_STRANGERS)) {
         ip_address_format(&envelope->source, text);
         router->adverts_dropped++;
-        vrrp_report_event_limited(&driver->host.report, EVENT_VRRP_FOREIGN,
-                                  "%s, which is not in the roster, advertises VRID %u on %s",
-                                  text, packet->vrid, router->interface);
+        vrrp_report_event_limited(
+            &driver->host.report, EVENT_VRRP_FOREIGN,
+            known ? "%s advertises VRID %u on %s with priority 255, which no node has"
+                  : "%s, which is not in the roster, advertises VRID %u on %s",
+            text, packet->vrid, router->interface);
         return;
     }
     router->adverts_received++;

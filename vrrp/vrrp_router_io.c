@@ -63,15 +63,16 @@ void vrrp_router_send_advert(struct vrrp_router *router,
         .priority = priority,
         .address_count = collect_addresses(router, addresses),
         .interval_cs = vrrp_interval_cs(router->machine.settings.advert_interval_us),
-        .checksum = VRRP_CHECKSUM_MESSAGE,
+        .checksum = router->group.pseudo ? VRRP_CHECKSUM_PSEUDO : VRRP_CHECKSUM_MESSAGE,
         .addresses = addresses,
     };
-    bool multicast = false;
+    bool one = only->family == router->family;
+    bool multicast = router->group.multicast && !one;
     if (!router->socket || router->machine.settings.own_address.family == 0)
         return;
-    for (size_t i = 0; i < host->config.peer_count; i++) {
+    for (size_t i = 0; i < host->config.peer_count && !multicast; i++) {
         const struct ip_address *peer = &host->config.peers[i].address;
-        if (only->family == router->family && !ip_address_equal(peer, only))
+        if (one && !ip_address_equal(peer, only))
             continue;
         if (is_in_reach(router, host, peer))
             send_to(router, &packet, peer);
@@ -79,7 +80,7 @@ void vrrp_router_send_advert(struct vrrp_router *router,
             multicast = router->family == 6;
     }
     if (multicast) {
-        struct ip_address group = vrrp_multicast_address();
+        struct ip_address group = vrrp_multicast_address(router->family);
         send_to(router, &packet, &group);
     }
 }

@@ -20,8 +20,10 @@ union control_buffer {
     char bytes[256];
 };
 
-struct ip_address vrrp_multicast_address(void)
+struct ip_address vrrp_multicast_address(uint8_t family)
 {
+    if (family == 4)
+        return (struct ip_address){4, {224, 0, 0, 18}};
     return (struct ip_address){6, {0xff, 0x02, [15] = 0x12}};
 }
 
@@ -30,16 +32,26 @@ static bool set_number(int fd, int level, int option, int value)
     return setsockopt(fd, level, option, &value, sizeof(value)) == 0;
 }
 
-static bool set_up_ipv4(int fd)
+/* It listens to the group even where adverts go by unicast: a stranger on our VRID is told. */
+static bool set_up_ipv4(int fd, unsigned interface_index)
 {
-    return set_number(fd, IPPROTO_IP, IP_TTL, VRRP_HOP_LIMIT) &&
+    struct ip_address group = vrrp_multicast_address(4);
+    struct ip_mreqn membership = {.imr_ifindex = (int)interface_index};
+    memcpy(&membership.imr_multiaddr, group.bytes, 4);
+    if (interface_index &&
+        (setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &membership, sizeof(membership)) != 0 ||
+         setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &membership, sizeof(membership)) != 0))
+        return false;
+    return set_number(fd, IPPROTO_IP, IP_MULTICAST_TTL, VRRP_HOP_LIMIT) &&
+           set_number(fd, IPPROTO_IP, IP_MULTICAST_LOOP, 0) &&
+           set_number(fd, IPPROTO_IP, IP_TTL, VRRP_HOP_LIMIT) &&
            set_number(fd, IPPROTO_IP, IP_TOS, CLASS_INTERNETWORK_CONTROL) &&
            set_number(fd, IPPROTO_IP, IP_MULTICAST_ALL, 0);
 }
 
 static bool set_up_ipv6(int fd, unsigned interface_index)
 {
-    struct ip_address group = vrrp_multicast_address();
+    struct ip_address group = vrrp_multicast_address(6);
     struct ipv6_mreq membership = {.ipv6mr_interface = interface_index};
     memcpy(&membership.ipv6mr_multiaddr, group.bytes, 16);
     set_number(fd, IPPROTO_IPV6, IPV6_MULTICAST_ALL, 0); /* since Linux 4.20 */
@@ -124,7 +136,8 @@ static int make_socket(const char *interface_name, unsigned interface_index, uin
     set_number(fd, SOL_SOCKET, SO_PRIORITY, PRIORITY_INTERACTIVE);
     bool bound = !interface_name || setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, interface_name,
                                                (socklen_t)strlen(interface_name) + 1) == 0;
-    if (bound && (family == 4 ? set_up_ipv4(fd) : set_up_ipv6(fd, interface_index)))
+    if (bound &&
+        (family == 4 ? set_up_ipv4(fd, interface_index) : set_up_ipv6(fd, interface_index)))
         return fd;
     int rv = errno ? -errno : -EINVAL;
     close(fd);

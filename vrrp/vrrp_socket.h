@@ -39,8 +39,8 @@ void vrrp_socket_close(struct vrrp_socket *socket); /* NULL-safe */
 int vrrp_socket_send(struct vrrp_socket *socket,
                      const struct vrrp_envelope *envelope,
                      struct bytes message);
-/* ff02::12 */
-struct ip_address vrrp_multicast_address(void);
+/* 224.0.0.18 or ff02::12 */
+struct ip_address vrrp_multicast_address(uint8_t family);
 
 /* A descriptor for frame_send, or -errno. */
 int frame_socket_open(void);

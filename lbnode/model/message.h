@@ -109,6 +109,9 @@ struct message_vrrp_group {
     uint8_t vrid;
     uint8_t priority; /* of this node, 1..254 */
     uint8_t preempt;
+    uint8_t compat;    /* follow any VRRP router, not only nodes of the roster */
+    uint8_t multicast; /* adverts go to the group address, not to each peer */
+    uint8_t pseudo;    /* IPv4: checksum with a pseudo-header */
     uint32_t preempt_delay_ms;
     uint32_t advert_interval_ms;
 };

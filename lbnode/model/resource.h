@@ -62,6 +62,21 @@ struct resource {
     uint64_t created_wall_ms, updated_wall_ms; /* from the records, not from the fields */
 };
 
+enum vrrp_policy {
+    VRRP_POLICY_STRICT,
+    VRRP_POLICY_COMPAT
+};
+
+enum vrrp_mode {
+    VRRP_MODE_UNICAST,
+    VRRP_MODE_MULTICAST
+};
+
+enum vrrp_checksum_choice {
+    VRRP_SEND_RFC9568,
+    VRRP_SEND_PSEUDO
+};
+
 struct vrrp_group {
     struct resource resource;
     int64_t vrid;
@@ -70,6 +85,9 @@ struct vrrp_group {
     int64_t advert_interval_ms;
     bool preempt;
     int64_t preempt_delay_s;
+    int64_t policy;   /* enum vrrp_policy */
+    int64_t mode;     /* enum vrrp_mode */
+    int64_t checksum; /* enum vrrp_checksum_choice */
 };
 
 struct load_balancer {

@@ -1,5 +1,10 @@
 #include "lbnode/model/field_rows.h"
 
+/* In the order of the enums of resource.h. */
+static const char *const policies[] = {"STRICT", "COMPAT", NULL};
+static const char *const modes[] = {"UNICAST", "MULTICAST", NULL};
+static const char *const checksums[] = {"RFC9568", "PSEUDO", NULL};
+
 /* clang-format off */
 static const struct field fields[] = {
     COMMON_ROWS(FIELD_INTERNAL),
@@ -23,6 +28,15 @@ static const struct field fields[] = {
     {.name = "preempt_delay_s", .type = FIELD_INTEGER, FIELD_AT(vrrp_group, preempt_delay_s),
      .facet = 12, .tag = 3, .maximum = 86400, .default_text = "0", .unit = "s",
      .help = "time that such a node waits before it does"},
+    {.name = "policy", .type = FIELD_ENUM, FIELD_AT(vrrp_group, policy),
+     .facet = 13, .tag = 1, .default_text = "STRICT", .choices = policies,
+     .help = "COMPAT follows any VRRP router of the link, as the RFC has it; STRICT only nodes"},
+    {.name = "mode", .type = FIELD_ENUM, FIELD_AT(vrrp_group, mode),
+     .facet = 13, .tag = 2, .default_text = "UNICAST", .choices = modes,
+     .help = "adverts go to each node, or by MULTICAST where other VRRP routers take part"},
+    {.name = "checksum", .type = FIELD_ENUM, FIELD_AT(vrrp_group, checksum),
+     .facet = 13, .tag = 3, .default_text = "RFC9568", .choices = checksums,
+     .help = "of IPv4 adverts; PSEUDO is what keepalived and FRR expect by default"},
 };
 /* clang-format on */
 

@@ -27,6 +27,9 @@ static bool add_group(const struct vrrp_group *group,
     message.vrid = (uint8_t)group->vrid;
     message.priority = priority_of(group, own->name);
     message.preempt = group->preempt;
+    message.compat = group->policy == VRRP_POLICY_COMPAT;
+    message.multicast = group->mode == VRRP_MODE_MULTICAST;
+    message.pseudo = group->checksum == VRRP_SEND_PSEUDO;
     message.preempt_delay_ms = (uint32_t)(group->preempt_delay_s * 1000);
     message.advert_interval_ms = (uint32_t)group->advert_interval_ms;
     return message_list_add(out, &message.header);
