@@ -200,6 +200,7 @@ void core_step(struct core *core,
     case CORE_RECORD: core_receive_record(core, event->body, &event->node, actions); break;
     case CORE_RUNNING: core_set_running(core, event->position, actions); break;
     case CORE_TICK: core_tick(core, actions); break;
+    case CORE_CLAIMS: core_set_claims(core, event->claims, event->claim_count); break;
     case CORE_VERDICTS: core_publish_verdicts(core, event, actions); break;
     }
 }

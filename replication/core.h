@@ -49,6 +49,7 @@ enum core_event_kind {
     CORE_RUNNING,
     CORE_TICK,
     CORE_VERDICTS, /* of this node, for the peers */
+    CORE_CLAIMS,   /* of this node, about its VRRP groups */
 };
 
 struct core_submit {
@@ -73,6 +74,8 @@ struct core_event {
     uint64_t position;         /* RUNNING */
     const struct shared_verdict *verdicts;
     size_t verdict_count;
+    const struct vrrp_claim *claims;
+    size_t claim_count;
 };
 
 /* ---- actions ---------------------------------------------------------------------------- */
@@ -162,6 +165,11 @@ void core_visit_peers(struct core *core,
                       struct core_now now,
                       void (*visit)(void *context, const struct peer_view *peer),
                       void *context);
+
+void core_visit_evidence(const struct core *core,
+                         struct core_now now,
+                         void (*visit)(void *context, const struct evidence *evidence),
+                         void *context);
 
 /* Answers a PULL from the store (antientropy.c): what UPTO has above the vector in PULL_BODY,
  * in an order that respects causality, at most PULL_BYTES and PULL_RECORDS. EMIT gets each

@@ -29,6 +29,7 @@ static void send_heartbeat(struct core *core, struct peer *peer, struct core_act
     if (core_refresh_hash(core))
         wire_put_bytes(&body, 6, (struct bytes){core->state_hash, 8});
     wire_put_varint(&body, 7, core->storage_problem[0] != 0);
+    core_put_liveness(core, &body);
     core_act_send(actions, &peer->id, FRAME_HEARTBEAT, &body);
     uint64_t interval = core_heartbeat_interval_us(core);
     uint64_t jitter = random_sequence_below(&core->random, interval / 5);
@@ -292,6 +293,7 @@ static void handle_heartbeat(struct core *core,
     if (!parse_heartbeat(body, &heartbeat))
         return;
     measure(core, peer, &heartbeat, actions);
+    core_take_liveness(core, peer, body);
     peer->digest = heartbeat.digest;
     compare_digest(core, peer, actions);
     check_divergence(core, peer, &heartbeat, actions);
@@ -479,6 +481,18 @@ static void age_peer(struct core *core, struct peer *peer, struct core_actions *
     }
 }
 
+/* Once a minute whatever the digests say: what a peer has is known from its own mouth. */
+static void compare_fully(struct core *core, struct peer *peer, struct core_actions *actions)
+{
+    const uint64_t interval_us = 60 * SECOND;
+    if (core->now.mono_us < peer->full_exchange_us)
+        return;
+    if (peer->full_exchange_us && core_peer_is_alive(peer))
+        send_vector(core, &peer->id, true, actions);
+    peer->full_exchange_us = core->now.mono_us + interval_us * 9 / 10 +
+                             random_sequence_below(&core->random, interval_us / 5);
+}
+
 void core_tick(struct core *core, struct core_actions *actions)
 {
     if (!core->initialised || core->removed)
@@ -488,12 +502,14 @@ void core_tick(struct core *core, struct core_actions *actions)
         age_peer(core, peer, actions);
         if (core->now.mono_us >= peer->next_heartbeat_us)
             send_heartbeat(core, peer, actions);
+        compare_fully(core, peer, actions);
         if (peer->resend_us && core->now.mono_us >= peer->resend_us)
             resend(core, peer, actions);
         if (peer->ack_us && core->now.mono_us >= peer->ack_us)
             send_ack(core, peer, actions);
     }
     core_expire_pending(core);
+    core_review_evidence(core, actions);
     core_check_answers(core, actions);
 }
 

@@ -1,7 +1,8 @@
 /* What the core's files share. core.c: construction, dispatch, reading; core_load.c: the state
  * from the store; core_submit.c: local changes and their answers; core_receive.c: records of
  * others; core_stage.c: batches; core_peers.c: the other nodes; core_gossip.c: heartbeats,
- * vectors, resending; core_verdicts.c: what members' monitors say. */
+ * vectors, resending; core_evidence.c: who hears whom; core_verdicts.c: what members' monitors
+ * say. */
 #ifndef REPLICATION_CORE_INTERNAL_H
 #define REPLICATION_CORE_INTERNAL_H
 
@@ -25,6 +26,8 @@ enum {
     RESEND_WINDOW = 64,
     ACK_STREAMS = 16, /* the latest of a peer; vectors tell about older ones */
     CHANGE_IDS = 100000,
+    CLAIMS_MAXIMUM = 16, /* VRRP groups in a heartbeat */
+    FACTS_MAXIMUM = 128,
     STORAGE_PROBE_US = 5000000 /* between attempts to write again */
 };
 
@@ -85,6 +88,24 @@ struct staged {
     bool own;
 };
 
+/* What a node says about its VRRP groups. */
+struct claims {
+    struct vrrp_claim items[CLAIMS_MAXIMUM];
+    size_t count;
+    uint64_t at_us;
+};
+
+struct fact {
+    struct evidence evidence;
+    uint64_t since_us;
+    bool reported;
+};
+
+struct facts {
+    struct fact items[FACTS_MAXIMUM];
+    size_t count;
+};
+
 struct peer {
     struct uuid id;
     enum peer_state state;
@@ -105,6 +126,11 @@ struct peer {
     bool durable_dirty;
     uint64_t notice_us;
     uint64_t health_incarnation, health_seq;
+    uint64_t hears; /* bits of the roster */
+    bool hears_known;
+    uint64_t misses_us_since_us; /* it is heard and does not hear this node; 0: it does */
+    uint64_t full_exchange_us;   /* next comparison whatever the digests say */
+    struct claims claims;
 };
 
 struct running_mark {
@@ -164,6 +190,8 @@ struct core {
     struct peer **peers; /* active nodes but this one */
     size_t peer_count;
     uint64_t peers_saved_us;
+    struct claims claims; /* of this node */
+    struct facts facts;
     uint64_t health_seq;
 };
 
@@ -227,6 +255,13 @@ void core_tick(struct core *core, struct core_actions *actions);
 void core_acknowledge(struct core *core, const struct uuid *id, struct core_actions *actions);
 void core_request_pull(struct core *core, struct peer *peer, struct core_actions *actions);
 void core_push(struct core *core, uint64_t seq, struct core_actions *actions);
+
+/* core_evidence.c */
+void core_put_liveness(const struct core *core, struct wire_writer *body);
+void core_take_liveness(struct core *core, struct peer *peer, struct bytes body);
+void core_set_claims(struct core *core, const struct vrrp_claim *claims, size_t count);
+bool core_peer_hears(const struct core *core, const struct peer *peer, const struct uuid *whom);
+void core_review_evidence(struct core *core, struct core_actions *actions);
 
 /* core_verdicts.c */
 void core_publish_verdicts(struct core *core,

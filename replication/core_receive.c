@@ -118,6 +118,29 @@ keep_pending(struct core *core, const struct record *record, const struct uuid *
     core->pending_dirty = true;
 }
 
+/* A peer that says that it does not hear the author gets the record from here, at once. What
+ * comes by pull is old news. */
+static void relay(struct core *core,
+                  const struct record *record,
+                  const struct uuid *author,
+                  const struct uuid *from,
+                  struct core_actions *actions)
+{
+    const struct peer *source = core_peer(core, from);
+    if (!source || !uuid_equal(author, from) || core->now.mono_us < source->pull_until_us)
+        return;
+    for (size_t i = 0; i < core->peer_count; i++) {
+        const struct peer *peer = core->peers[i];
+        struct wire_writer body = {0};
+        if (peer == source || !core_peer_is_alive(peer) || !peer->hears_known ||
+            core_peer_hears(core, peer, author) ||
+            vv_get(&peer->durable, record->stream) >= record->seq)
+            continue;
+        wire_append(&body, record->whole.data, record->whole.size);
+        core_act_send(actions, &peer->id, FRAME_RECORD, &body);
+    }
+}
+
 void core_receive_record(struct core *core,
                          struct bytes whole,
                          const struct uuid *from,
@@ -147,6 +170,7 @@ void core_receive_record(struct core *core,
         return;
     bool gap = leaves_gap(core, &record, stream);
     keep_pending(core, &record, from);
+    relay(core, &record, stream ? &stream->node_id : &record.node_id, from, actions);
     if (gap)
         want_more(core, from, actions);
 }

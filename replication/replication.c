@@ -322,6 +322,15 @@ void replication_set_running(struct replication *replication, uint64_t position)
                      &(struct core_event){.kind = CORE_RUNNING, .position = position});
 }
 
+void replication_set_vrrp_claims(struct replication *replication,
+                                 const struct vrrp_claim *claims,
+                                 size_t count)
+{
+    replication_step(
+        replication,
+        &(struct core_event){.kind = CORE_CLAIMS, .claims = claims, .claim_count = count});
+}
+
 void replication_publish_verdicts(struct replication *replication,
                                   const struct shared_verdict *verdicts,
                                   size_t count)

@@ -256,6 +256,49 @@ void replication_state_hash(const struct replication *replication, uint8_t out[3
 /* "" or why writes are refused. */
 const char *replication_storage_problem(const struct replication *replication);
 
+/* ---- who hears whom, who is active
+ * ------------------------------------------------------------
+ */
+
+/* What this node says about one VRRP group, for peers (replication.md 10). */
+struct vrrp_claim {
+    struct uuid group_id;
+    uint8_t family, vrid;
+    uint8_t state; /* enum vrrp_state */
+    uint8_t priority;
+    uint32_t advert_ms;
+    uint64_t since_ms_ago; /* age of the state */
+};
+
+/* Replaces what heartbeats say of this node, 16 groups at most; call again whenever a state
+ * changes, and at least each second. */
+void replication_set_vrrp_claims(struct replication *replication,
+                                 const struct vrrp_claim *claims,
+                                 size_t count);
+
+enum evidence_kind {
+    EVIDENCE_LINK_DOWN,     /* E1: another node hears OTHER_ID, this one does not */
+    EVIDENCE_ONE_WAY,       /* E2: OTHER_ID is heard and does not hear this node */
+    EVIDENCE_TRANSMIT_DEAD, /* E3: nobody that this node hears hears it: VRRP must give way */
+    EVIDENCE_DUAL_ACTIVE,   /* E4: this node and OTHER_ID are active for GROUP_ID at once */
+    EVIDENCE_NO_ACTIVE,     /* E5: all nodes answer, and nobody is active for GROUP_ID */
+    EVIDENCE_ISOLATED       /* E6: no other node answers */
+};
+
+struct evidence {
+    enum evidence_kind kind;
+    struct uuid node_id, other_id, group_id; /* zero where the kind says nothing of them */
+    uint8_t family;
+    uint8_t other_priority; /* DUAL_ACTIVE: of the rival */
+    uint64_t since_ms_ago;
+    char text[200]; /* for people */
+};
+
+/* What holds now. Each begins with an event of its name (ISOLATED without). */
+void replication_visit_evidence(const struct replication *replication,
+                                void (*visit)(void *context, const struct evidence *evidence),
+                                void *context);
+
 /* ---- health verdicts for peers --------------------------------------------------------------
  */
 

@@ -169,3 +169,10 @@ void replication_visit_entries(const struct replication *replication,
     for (size_t f = 0; object && f < object->count; f++)
         show_facet(object, &object->facets[f], visit, context);
 }
+
+void replication_visit_evidence(const struct replication *replication,
+                                void (*visit)(void *context, const struct evidence *evidence),
+                                void *context)
+{
+    core_visit_evidence(replication->core, replication_now(replication), visit, context);
+}

@@ -51,6 +51,16 @@ static void find_in_processes(const struct node_state *state, struct problem_lis
             (unsigned long long)state->built_generation);
 }
 
+static void find_in_evidence(void *context, const struct evidence *evidence)
+{
+    static const enum health healths[] = {
+        [EVIDENCE_LINK_DOWN] = HEALTH_DEGRADED,  [EVIDENCE_ONE_WAY] = HEALTH_DEGRADED,
+        [EVIDENCE_TRANSMIT_DEAD] = HEALTH_ERROR, [EVIDENCE_DUAL_ACTIVE] = HEALTH_ERROR,
+        [EVIDENCE_NO_ACTIVE] = HEALTH_ERROR,     [EVIDENCE_ISOLATED] = HEALTH_DEGRADED,
+    };
+    add(context, healths[evidence->kind], "%s", evidence->text);
+}
+
 static void find_in_peer(void *context, const struct peer_view *peer)
 {
     struct problem_list *problems = context;
@@ -140,6 +150,7 @@ void problems_find(const struct node_state *state, struct problem_list *problems
     unsigned conflicts = 0;
     find_in_processes(state, problems);
     replication_visit_peers(state->replication, find_in_peer, problems);
+    replication_visit_evidence(state->replication, find_in_evidence, problems);
     replication_visit_conflicts(state->replication, find_in_conflicts, &conflicts);
     if (conflicts > 0)
         add(problems, HEALTH_DEGRADED, "%u open conflicts; see lbnode conflicts", conflicts);

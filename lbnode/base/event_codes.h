@@ -46,6 +46,11 @@ enum event_level {
     ROW(CONFLICT_CLOSED, INFO, "an open conflict was resolved")                                \
     ROW(PEER_ALIVE, INFO, "another node answers")                                              \
     ROW(PEER_UNREACHABLE, WARNING, "another node does not answer")                             \
+    ROW(LINK_DOWN, WARNING, "another node hears a peer that this one does not hear")           \
+    ROW(ONE_WAY, WARNING, "a peer that this node hears does not hear it")                      \
+    ROW(TRANSMIT_DEAD, ERROR, "no peer hears this node although it hears them")                \
+    ROW(DUAL_ACTIVE, ERROR, "two nodes are active for one VRRP group")                         \
+    ROW(NO_ACTIVE, ERROR, "all nodes answer and none is active for a VRRP group")              \
     ROW(NODE_JOINED, INFO, "a node joined the cluster")                                        \
     ROW(NODE_REMOVED, WARNING, "a node was removed from the cluster")                          \
     ROW(JOIN_REFUSED, WARNING, "somebody tried to join with a wrong, old or used token")       \

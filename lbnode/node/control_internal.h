@@ -69,6 +69,7 @@ void control_take_bind_result(struct control *control,
 /* Forgets bindings that SNAPSHOT does not name, adds those it does. */
 void control_expect_bindings(struct control *control, const struct snapshot *snapshot);
 /* Forgets states of groups that are not in SET. */
+void control_publish_claims(struct control *control);
 void control_forget_groups(struct control *control, const struct message_list *set);
 
 /* ---- control_projection.c ---- */

@@ -59,6 +59,39 @@ void control_take_vrrp_status(struct control *control, const struct message_vrrp
     state->vrrp[i] = *status;
     if (i == state->vrrp_count)
         state->vrrp_count++;
+    control_publish_claims(control);
+}
+
+/* What the peers shall know: who is active for which group (replication.h). */
+void control_publish_claims(struct control *control)
+{
+    enum {
+        MOST = 16
+    };
+    struct node_state *state = control->state;
+    struct vrrp_claim claims[MOST];
+    size_t count = 0;
+    uint64_t now_ms = walltime_now_ms();
+    for (size_t i = 0; i < state->vrrp_count && count < MOST; i++) {
+        const struct message_vrrp_status *status = &state->vrrp[i];
+        const struct effective *found =
+            configuration_find(control->configuration, &status->group_id);
+        if (!found || found->resource->type != RESOURCE_VRRP_GROUP)
+            continue;
+        const struct vrrp_group *group =
+            CONTAINER_OF(found->resource, struct vrrp_group, resource);
+        claims[count++] = (struct vrrp_claim){
+            .group_id = status->group_id,
+            .family = status->family,
+            .vrid = status->vrid,
+            .state = status->state,
+            .priority = status->priority,
+            .advert_ms = (uint32_t)group->advert_interval_ms,
+            .since_ms_ago = now_ms > status->since_wall_ms ? now_ms - status->since_wall_ms : 0,
+        };
+    }
+    if (control->replication)
+        replication_set_vrrp_claims(control->replication, claims, count);
 }
 
 static bool names_group(const struct message_list *set, const struct uuid *group_id)

@@ -141,7 +141,8 @@ static void bend_clock(struct world *world)
 
 static void pause(struct world *world, struct world_node *node)
 {
-    node->paused_until_us = world->now_us + world_below(world, 60 * second_us);
+    if (node->paused_until_us <= world->now_us) /* what waits for the end of a pause keeps it */
+        node->paused_until_us = world->now_us + world_below(world, 60 * second_us);
 }
 
 static void fail_store(struct world *world, struct world_node *node)

@@ -292,6 +292,11 @@ void replication_visit_peers(const struct replication *replication,
         visit(context, &replication->peer);
 }
 
+void replication_visit_evidence(const struct replication *replication,
+                                void (*visit)(void *context, const struct evidence *evidence),
+                                void *context)
+{}
+
 void replication_visit_conflicts(const struct replication *replication,
                                  void (*visit)(void *context,
                                                const struct conflict_view *conflict),

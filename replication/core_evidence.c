@@ -1,0 +1,367 @@
+/* Who hears whom, and what follows from it (replication.md 10). Each heartbeat says which nodes
+ * its sender hears and which VRRP groups it is active for; laid side by side they tell a cut
+ * link from a dead node, and two owners of an address from one. Facts only: nothing here
+ * changes the state. */
+#include "replication/core_internal.h"
+
+#include "lbnode/model/message.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    SUSPECT_INTERVALS = 5,
+    FRESH_INTERVALS = 2,
+    ACTIVE_ADVERTS = 2, /* how long a claim must stand to count */
+    VACANT_ADVERTS = 3
+};
+
+/* ---- the part of a heartbeat ------------------------------------------------------------ */
+
+/* Bits stand for the active nodes in order of their ids; the digest tells which ones. */
+static unsigned rank_of(const struct core *core, const struct uuid *id)
+{
+    unsigned rank = 0;
+    for (size_t i = 0; i < core->roster.count; i++) {
+        const struct roster_node *node = &core->roster.nodes[i];
+        if (uuid_equal(&node->id, id))
+            return rank;
+        rank += node->status == NODE_ACTIVE;
+    }
+    return ROSTER_ACTIVE_MAXIMUM;
+}
+
+static uint32_t roster_digest(const struct core *core)
+{
+    uint8_t ids[ROSTER_ACTIVE_MAXIMUM * 16], digest[8];
+    size_t count = 0;
+    for (size_t i = 0; i < core->roster.count && count < ROSTER_ACTIVE_MAXIMUM; i++)
+        if (core->roster.nodes[i].status == NODE_ACTIVE)
+            memcpy(ids + 16 * count++, core->roster.nodes[i].id.bytes, 16);
+    hash_make((struct bytes){0}, &(struct bytes){ids, 16 * count}, 1, digest, sizeof(digest));
+    return load_be32(digest);
+}
+
+static bool is_heard(const struct core *core, const struct peer *peer)
+{
+    uint64_t limit = SUSPECT_INTERVALS * core_heartbeat_interval_us(core);
+    return peer->heard && core->now.mono_us - peer->last_heard_us <= limit;
+}
+
+static void
+put_claim(const struct core *core, struct wire_writer *body, const struct vrrp_claim *claim)
+{
+    size_t mark = wire_begin(body, 10);
+    wire_put_bytes(body, 1, (struct bytes){claim->group_id.bytes, 16});
+    wire_put_varint(body, 2, claim->family);
+    wire_put_varint(body, 3, claim->vrid);
+    wire_put_varint(body, 4, claim->state);
+    wire_put_varint(body, 5, claim->priority);
+    wire_put_varint(body, 6,
+                    claim->since_ms_ago + (core->now.mono_us - core->claims.at_us) / MS);
+    wire_put_varint(body, 7, claim->advert_ms);
+    wire_end(body, mark);
+}
+
+void core_put_liveness(const struct core *core, struct wire_writer *body)
+{
+    uint64_t hears = 0;
+    for (size_t i = 0; i < core->peer_count; i++) {
+        unsigned rank = rank_of(core, &core->peers[i]->id);
+        if (rank < 64 && is_heard(core, core->peers[i]))
+            hears |= 1ull << rank;
+    }
+    wire_put_fixed64(body, 8, hears);
+    wire_put_varint(body, 9, roster_digest(core));
+    for (size_t i = 0; i < core->claims.count; i++)
+        put_claim(core, body, &core->claims.items[i]);
+}
+
+static bool parse_claim(struct bytes in, struct vrrp_claim *out)
+{
+    struct wire_reader reader = wire_reader_of(in);
+    struct wire_field field;
+    bool has_group = false;
+    *out = (struct vrrp_claim){0};
+    while (wire_next(&reader, &field)) {
+        switch (field.number) {
+        case 1:
+            if (field.type != WIRE_BYTES || field.bytes.size != 16)
+                return false;
+            memcpy(out->group_id.bytes, field.bytes.data, 16);
+            has_group = true;
+            break;
+        case 2: out->family = (uint8_t)field.integer; break;
+        case 3: out->vrid = (uint8_t)field.integer; break;
+        case 4: out->state = (uint8_t)field.integer; break;
+        case 5: out->priority = (uint8_t)field.integer; break;
+        case 6: out->since_ms_ago = field.integer; break;
+        case 7: out->advert_ms = (uint32_t)field.integer; break;
+        }
+    }
+    return wire_ended(&reader) && has_group;
+}
+
+void core_take_liveness(struct core *core, struct peer *peer, struct bytes body)
+{
+    struct wire_reader reader = wire_reader_of(body);
+    struct wire_field field;
+    struct claims claims = {.at_us = core->now.mono_us};
+    uint64_t hears = 0, digest = UINT64_MAX;
+    while (wire_next(&reader, &field)) {
+        if (field.number == 8 && field.type == WIRE_FIXED64)
+            hears = field.integer;
+        else if (field.number == 9 && field.type == WIRE_VARINT)
+            digest = field.integer;
+        else if (field.number == 10 && field.type == WIRE_BYTES &&
+                 claims.count < CLAIMS_MAXIMUM &&
+                 parse_claim(field.bytes, &claims.items[claims.count]))
+            claims.count++;
+    }
+    peer->claims = claims;
+    peer->hears_known = digest == roster_digest(core);
+    peer->hears = hears;
+    unsigned rank = rank_of(core, &core->node_id);
+    bool misses_us = peer->hears_known && rank < 64 && !(hears >> rank & 1);
+    if (!misses_us)
+        peer->misses_us_since_us = 0;
+    else if (!peer->misses_us_since_us)
+        peer->misses_us_since_us = core->now.mono_us;
+}
+
+void core_set_claims(struct core *core, const struct vrrp_claim *claims, size_t count)
+{
+    core->claims.at_us = core->now.mono_us;
+    core->claims.count = count < CLAIMS_MAXIMUM ? count : CLAIMS_MAXIMUM;
+    for (size_t i = 0; i < core->claims.count; i++)
+        core->claims.items[i] = claims[i];
+}
+
+/* ---- facts ------------------------------------------------------------------------------ */
+
+static bool is_fresh(const struct core *core, const struct peer *peer)
+{
+    uint64_t limit = FRESH_INTERVALS * core_heartbeat_interval_us(core);
+    return core_peer_is_alive(peer) && core->now.mono_us - peer->claims.at_us <= limit;
+}
+
+bool core_peer_hears(const struct core *core, const struct peer *peer, const struct uuid *whom)
+{
+    unsigned rank = rank_of(core, whom);
+    return peer->hears_known && rank < 64 && (peer->hears >> rank & 1);
+}
+
+static bool is_same(const struct evidence *a, const struct evidence *b)
+{
+    return a->kind == b->kind && a->family == b->family &&
+           uuid_equal(&a->node_id, &b->node_id) && uuid_equal(&a->other_id, &b->other_id) &&
+           uuid_equal(&a->group_id, &b->group_id);
+}
+
+static void conclude(struct core *core, struct facts *found, const struct evidence *fact)
+{
+    if (found->count == FACTS_MAXIMUM)
+        return;
+    struct fact *at = &found->items[found->count++];
+    *at = (struct fact){.evidence = *fact, .since_us = core->now.mono_us};
+    for (size_t i = 0; i < core->facts.count; i++)
+        if (is_same(&core->facts.items[i].evidence, fact)) {
+            at->since_us = core->facts.items[i].since_us;
+            at->reported = core->facts.items[i].reported;
+        }
+}
+
+/* E1: somebody else hears a node that this one does not. */
+static void find_cut_links(struct core *core, struct facts *found)
+{
+    for (size_t i = 0; i < core->peer_count; i++) {
+        const struct peer *lost = core->peers[i];
+        for (size_t k = 0; k < core->peer_count && !core_peer_is_alive(lost); k++) {
+            const struct peer *witness = core->peers[k];
+            if (witness == lost || !is_fresh(core, witness) ||
+                !core_peer_hears(core, witness, &lost->id))
+                continue;
+            struct evidence fact = {
+                .kind = EVIDENCE_LINK_DOWN, .node_id = core->node_id, .other_id = lost->id};
+            snprintf(fact.text, sizeof(fact.text),
+                     "the link to %.48s is down: %.48s hears it, this node does not",
+                     core_node_name(core, &lost->id), core_node_name(core, &witness->id));
+            conclude(core, found, &fact);
+            break;
+        }
+    }
+}
+
+/* E2, E3: others do not hear this node although it hears them; all of them, or some. */
+static void find_deaf_peers(struct core *core, struct facts *found)
+{
+    uint64_t patience = SUSPECT_INTERVALS * core_heartbeat_interval_us(core);
+    size_t fresh = 0, deaf = 0;
+    for (size_t i = 0; i < core->peer_count; i++) {
+        const struct peer *peer = core->peers[i];
+        if (!is_fresh(core, peer) || !peer->hears_known)
+            continue;
+        fresh++;
+        if (!peer->misses_us_since_us ||
+            core->now.mono_us - peer->misses_us_since_us <= patience)
+            continue;
+        deaf++;
+        struct evidence fact = {
+            .kind = EVIDENCE_ONE_WAY, .node_id = core->node_id, .other_id = peer->id};
+        snprintf(fact.text, sizeof(fact.text), "%.48s does not hear this node, which hears it",
+                 core_node_name(core, &peer->id));
+        conclude(core, found, &fact);
+    }
+    if (deaf == 0 || deaf < fresh)
+        return;
+    struct evidence fact = {.kind = EVIDENCE_TRANSMIT_DEAD, .node_id = core->node_id};
+    snprintf(fact.text, sizeof(fact.text),
+             "none of the %zu node%s that this node hears hears it: what it sends is lost",
+             deaf, deaf == 1 ? "" : "s");
+    conclude(core, found, &fact);
+}
+
+/* The claim of CLAIMS for the same group as WANTED; NULL: none. */
+static const struct vrrp_claim *claim_for(const struct claims *claims,
+                                          const struct vrrp_claim *wanted)
+{
+    for (size_t i = 0; i < claims->count; i++)
+        if (claims->items[i].family == wanted->family &&
+            uuid_equal(&claims->items[i].group_id, &wanted->group_id))
+            return &claims->items[i];
+    return NULL;
+}
+
+static bool
+is_active(const struct core *core, const struct claims *claims, const struct vrrp_claim *claim)
+{
+    uint64_t age_ms = claim->since_ms_ago + (core->now.mono_us - claims->at_us) / MS;
+    return claim->state == VRRP_ACTIVE && age_ms > ACTIVE_ADVERTS * (uint64_t)claim->advert_ms;
+}
+
+/* E4 as this node is part of it: vrrp decides who gives way. */
+static void find_rivals(struct core *core, struct facts *found, const struct vrrp_claim *own)
+{
+    for (size_t i = 0; i < core->peer_count; i++) {
+        const struct peer *peer = core->peers[i];
+        const struct vrrp_claim *theirs = claim_for(&peer->claims, own);
+        if (!theirs || !is_fresh(core, peer) || !is_active(core, &core->claims, own) ||
+            !is_active(core, &peer->claims, theirs))
+            continue;
+        struct evidence fact = {
+            .kind = EVIDENCE_DUAL_ACTIVE,
+            .node_id = core->node_id,
+            .other_id = peer->id,
+            .group_id = own->group_id,
+            .family = own->family,
+            .other_priority = theirs->priority,
+        };
+        snprintf(fact.text, sizeof(fact.text),
+                 "this node and %.48s are both active for virtual router %u (IPv%u)",
+                 core_node_name(core, &peer->id), own->vrid, own->family);
+        conclude(core, found, &fact);
+    }
+}
+
+/* E5: all nodes answer, and none of those that could be is active. */
+static bool is_vacant(const struct core *core, const struct vrrp_claim *own)
+{
+    if (own->state != VRRP_BACKUP)
+        return false;
+    for (size_t i = 0; i < core->peer_count; i++) {
+        const struct peer *peer = core->peers[i];
+        const struct vrrp_claim *theirs = claim_for(&peer->claims, own);
+        if (!is_fresh(core, peer) || (theirs && theirs->state == VRRP_ACTIVE))
+            return false;
+    }
+    return true;
+}
+
+static void find_vacancy(struct core *core, struct facts *found, const struct vrrp_claim *own)
+{
+    struct evidence fact = {
+        .kind = EVIDENCE_NO_ACTIVE, .group_id = own->group_id, .family = own->family};
+    if (!is_vacant(core, own))
+        return;
+    snprintf(fact.text, sizeof(fact.text),
+             "all nodes answer, and none is active for virtual router %u (IPv%u)", own->vrid,
+             own->family);
+    conclude(core, found, &fact);
+}
+
+/* E6: from here a dead peer and a cut link look the same. */
+static void find_isolation(struct core *core, struct facts *found)
+{
+    struct evidence fact = {.kind = EVIDENCE_ISOLATED, .node_id = core->node_id};
+    for (size_t i = 0; i < core->peer_count; i++)
+        if (core_peer_is_alive(core->peers[i]))
+            return;
+    if (core->peer_count == 0)
+        return;
+    snprintf(fact.text, sizeof(fact.text),
+             "no other node answers; whether they or the network are down cannot be told from "
+             "here");
+    conclude(core, found, &fact);
+}
+
+/* ---- over time -------------------------------------------------------------------------- */
+
+static uint64_t patience_us(const struct core *core, const struct evidence *fact)
+{
+    uint64_t advert_us = 0;
+    if (fact->kind != EVIDENCE_NO_ACTIVE)
+        return 0;
+    for (size_t i = 0; i < core->claims.count; i++)
+        if (uuid_equal(&core->claims.items[i].group_id, &fact->group_id))
+            advert_us = core->claims.items[i].advert_ms * MS;
+    return VACANT_ADVERTS * advert_us + FRESH_INTERVALS * core_heartbeat_interval_us(core);
+}
+
+static void report(struct core *core, struct fact *fact, struct core_actions *actions)
+{
+    static const int codes[] = {
+        [EVIDENCE_LINK_DOWN] = EVENT_LINK_DOWN,
+        [EVIDENCE_ONE_WAY] = EVENT_ONE_WAY,
+        [EVIDENCE_TRANSMIT_DEAD] = EVENT_TRANSMIT_DEAD,
+        [EVIDENCE_DUAL_ACTIVE] = EVENT_DUAL_ACTIVE,
+        [EVIDENCE_NO_ACTIVE] = EVENT_NO_ACTIVE,
+        [EVIDENCE_ISOLATED] = -1, /* PEER_UNREACHABLE said so for each */
+    };
+    if (fact->reported ||
+        core->now.mono_us - fact->since_us < patience_us(core, &fact->evidence))
+        return;
+    fact->reported = true;
+    if (codes[fact->evidence.kind] >= 0)
+        core_act_event(actions, (enum event_code)codes[fact->evidence.kind], "%s",
+                       fact->evidence.text);
+}
+
+void core_review_evidence(struct core *core, struct core_actions *actions)
+{
+    struct facts found = {0};
+    find_cut_links(core, &found);
+    find_deaf_peers(core, &found);
+    for (size_t i = 0; i < core->claims.count; i++) {
+        find_rivals(core, &found, &core->claims.items[i]);
+        find_vacancy(core, &found, &core->claims.items[i]);
+    }
+    find_isolation(core, &found);
+    for (size_t i = 0; i < found.count; i++)
+        report(core, &found.items[i], actions);
+    core->facts = found;
+}
+
+void core_visit_evidence(const struct core *core,
+                         struct core_now now,
+                         void (*visit)(void *context, const struct evidence *evidence),
+                         void *context)
+{
+    for (size_t i = 0; i < core->facts.count; i++) {
+        const struct fact *fact = &core->facts.items[i];
+        struct evidence evidence = fact->evidence;
+        if (!fact->reported)
+            continue;
+        evidence.since_ms_ago = (now.mono_us - fact->since_us) / MS;
+        visit(context, &evidence);
+    }
+}
