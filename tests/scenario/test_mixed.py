@@ -44,6 +44,13 @@ class Mixed(PairTest):
                        "--pid=" + self.lab.path("lb2", "keepalived.pid"),
                        "--vrrp_pid=" + self.lab.path("lb2", "vrrp.pid"))
 
+    def clean_lb2(self):
+        """A killed keepalived leaves its address and its files behind."""
+        namespaces.ip(self.lab.namespace("lb2"), "addr", "del", VIP + "/32", "dev", "eth0", check=False)
+        for name in "keepalived.pid", "vrrp.pid":
+            if os.path.exists(self.lab.path("lb2", name)):
+                os.remove(self.lab.path("lb2", name))
+
     def test_keepalived_and_a_node_take_turns(self):
         self.cli("lb1", "vrrpgroup set --policy COMPAT --mode MULTICAST --checksum PSEUDO "
                         "--advert-interval-ms 100 default")
@@ -51,8 +58,10 @@ class Mixed(PairTest):
         self.eventually(lambda: self.lab.holders(VIP) == ["lb2"], 5, "keepalived's higher priority wins")
         namespaces.kill_as_one(namespaces.pids(self.lab.namespace("lb2")))
         self.eventually(lambda: self.lab.holds("lb1", VIP), 2, "lb1 takes over from keepalived")
+        self.clean_lb2()
         self.keepalived(50)
         time.sleep(2)
+        self.assertTrue(namespaces.pids(self.lab.namespace("lb2")), "keepalived does not run")
         self.assertEqual(self.active(), "lb1", "keepalived of lower priority follows")
 
     def test_a_stranger_of_priority_255_takes_nothing_from_a_strict_group(self):
