@@ -101,11 +101,11 @@ void dead_time_explain(const struct dead_time *dead_time,
     switch (dead_time_cause(dead_time, standard_us)) {
     case DEAD_TIME_STANDARD: snprintf(out, size, "three adverts and the skew"); break;
     case DEAD_TIME_GAP:
-        snprintf(out, size, "%d times the longest gap between adverts of late, %.0f ms",
-                 DEAD_TIME_GAP_FACTOR, worst_ms);
+        snprintf(out, size, "%d times the longest gap of late, %.0f ms", DEAD_TIME_GAP_FACTOR,
+                 worst_ms);
         break;
     case DEAD_TIME_FALSE_TAKEOVER:
-        snprintf(out, size, "%u-fold for 10 minutes: we took over from a node that was alive",
+        snprintf(out, size, "%u-fold for 10 minutes after a false takeover",
                  1u << dead_time->doublings);
         break;
     }

@@ -1,4 +1,6 @@
 """The virtual address survives the death of its node, and is never held twice or for too long."""
+import os
+import signal
 import time
 
 import namespaces
@@ -50,6 +52,34 @@ class Failover(PairTest):
             time.sleep(2)
         self.assertEqual(self.active(), self.other(active), "the address moved back")
         self.assertNoFailure(prober.report)
+
+
+class Flapping(PairTest):
+    def events(self, code):
+        return sum(self.cli(node, "events").count(code) for node in self.lab.node_names())
+
+    def stop_for(self, node, seconds):
+        pid = self.process(node, "vrrp")
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(seconds)
+        os.kill(pid, signal.SIGCONT)
+
+    def test_short_stops_move_nothing(self):
+        before = self.events("VIP_ACTIVE")
+        for number in range(20):
+            self.stop_for(self.lab.node_names()[number % 2], 0.03)
+            time.sleep(0.1)
+        self.assertEqual(self.events("VIP_ACTIVE"), before, "the address moved")
+
+    def test_a_false_takeover_makes_the_dead_time_longer_and_says_so(self):
+        active = self.active()
+        self.stop_for(active, 0.6)
+        self.eventually(lambda: self.lab.holders(VIP) == [self.other(active)], 2, "one owner is left")
+        self.assertIn("VRRP_FALSE_TAKEOVER", self.cli(self.other(active), "events"))
+        self.cli(self.other(active), "failover")
+        self.eventually(lambda: "after a false takeover" in self.cli(self.other(active), "status"), 3,
+                        "status says why it waits")
+        self.settle()
 
 
 class ColdStart(PairTest):

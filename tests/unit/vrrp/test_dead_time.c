@@ -87,7 +87,7 @@ static void a_false_takeover_doubles_it_for_ten_minutes(void **state)
     assert_int_equal(dead_time_us(&dead_time, STANDARD_US), 2 * STANDARD_US);
     assert_int_equal(dead_time_cause(&dead_time, STANDARD_US), DEAD_TIME_FALSE_TAKEOVER);
     dead_time_explain(&dead_time, STANDARD_US, text, sizeof(text));
-    assert_string_equal(text, "2-fold for 10 minutes: we took over from a node that was alive");
+    assert_string_equal(text, "2-fold for 10 minutes after a false takeover");
     dead_time_arrival(&dead_time, STANDARD_US, now_us + DEAD_TIME_DOUBLED_US - 1);
     assert_int_equal(dead_time_us(&dead_time, STANDARD_US), 2 * STANDARD_US);
     dead_time_arrival(&dead_time, STANDARD_US, now_us + DEAD_TIME_DOUBLED_US);
