@@ -160,6 +160,7 @@ static bool open_all(struct control *control, struct error *error)
     if (!verdicts_start(control) || !control_projection_open(control))
         return error_set(error, ERROR_INTERNAL, "Out of memory.");
     control_projection_update(control, replication_position(control->replication));
+    control_publish_claims(control);
     if (replication_start(control->replication, error) != 0)
         return false;
     snprintf(socket_path, sizeof(socket_path), "%s/lbnode.sock", control->settings->run_dir);

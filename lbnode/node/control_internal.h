@@ -68,8 +68,9 @@ void control_take_bind_result(struct control *control,
                               const struct message_bind_result *result);
 /* Forgets bindings that SNAPSHOT does not name, adds those it does. */
 void control_expect_bindings(struct control *control, const struct snapshot *snapshot);
-/* Forgets states of groups that are not in SET. */
+/* Tells the peers for which groups this node is active. */
 void control_publish_claims(struct control *control);
+/* Forgets states of groups that are not in SET. */
 void control_forget_groups(struct control *control, const struct message_list *set);
 
 /* ---- control_projection.c ---- */

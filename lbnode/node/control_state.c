@@ -69,6 +69,8 @@ void control_publish_claims(struct control *control)
         MOST = 16
     };
     struct node_state *state = control->state;
+    if (!control->configuration || !control->replication)
+        return; /* what a starting process is told; it publishes once it knows the groups */
     struct vrrp_claim claims[MOST];
     size_t count = 0;
     uint64_t now_ms = walltime_now_ms();
@@ -90,8 +92,7 @@ void control_publish_claims(struct control *control)
             .since_ms_ago = now_ms > status->since_wall_ms ? now_ms - status->since_wall_ms : 0,
         };
     }
-    if (control->replication)
-        replication_set_vrrp_claims(control->replication, claims, count);
+    replication_set_vrrp_claims(control->replication, claims, count);
 }
 
 static bool names_group(const struct message_list *set, const struct uuid *group_id)

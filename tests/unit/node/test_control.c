@@ -92,6 +92,8 @@ static void start(struct node_under_test *node, int earlier_fd, uint64_t earlier
         struct message_snapshot earlier = MESSAGE_OF(SNAPSHOT, struct message_snapshot);
         earlier.generation = earlier_generation;
         assert_int_equal(channel_send(node->channel, &earlier.header, &earlier_fd, 1), 0);
+        struct message_vrrp_status status = MESSAGE_OF(VRRP_STATUS, struct message_vrrp_status);
+        assert_int_equal(channel_send(node->channel, &status.header, NULL, 0), 0);
     }
     node->pid = fork();
     if (node->pid == 0) {
