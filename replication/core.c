@@ -160,11 +160,14 @@ void core_refresh_roster(struct core *core, struct core_actions *actions)
 /* The vector that others see. */
 void core_refresh_shown(struct core *core)
 {
-    core->shown.count = 0;
+    core->shown.count = core->void_openings.count = 0;
     for (size_t i = 0; i < core->durable.count; i++) {
         const struct dot *dot = &core->durable.entries[i];
         uint64_t limit = core_cutoff(core, core_stream(core, dot->stream));
-        vv_raise(&core->shown, dot->stream, dot->seq < limit ? dot->seq : limit);
+        uint64_t seq = dot->seq < limit ? dot->seq : limit;
+        vv_raise(&core->shown, dot->stream, seq);
+        if (seq == 0)
+            vv_raise(&core->void_openings, dot->stream, 1);
     }
     core->digest = vv_digest(&core->shown);
 }
@@ -258,6 +261,11 @@ const struct vv *core_durable(const struct core *core)
     return &core->shown;
 }
 
+const struct vv *core_void_openings(const struct core *core)
+{
+    return &core->void_openings;
+}
+
 uint64_t core_position(const struct core *core)
 {
     return core->durable_position;
@@ -327,6 +335,7 @@ void core_free(struct core *core)
     vv_free(&core->applied);
     vv_free(&core->durable);
     vv_free(&core->shown);
+    vv_free(&core->void_openings);
     vv_free(&core->running);
     free(core);
 }

@@ -154,6 +154,9 @@ void core_changes_taken(struct core *core);
 const struct roster *core_roster(const struct core *core);
 const struct vv *core_vector(const struct core *core);  /* applied */
 const struct vv *core_durable(const struct core *core); /* on disk, clipped to cut-offs */
+/* The first record of each stream that a removal voided: it proves whose the stream is. Records
+ * that build on a void one wait for that, so a full answer to a PULL ends with these. */
+const struct vv *core_void_openings(const struct core *core);
 uint64_t core_position(const struct core *core);
 const struct uuid *core_last_change(const struct core *core);
 void core_state_hash(struct core *core, uint8_t out[HASH_SIZE]);

@@ -158,8 +158,9 @@ struct core {
     struct uuid_map changes; /* change_id -> struct change_row */
 
     struct vv applied, durable, shown; /* shown: durable, clipped to the cut-offs */
-    uint64_t digest;                   /* of shown */
-    uint64_t hash_digest;              /* the digest when state_hash was made */
+    struct vv void_openings;
+    uint64_t digest;      /* of shown */
+    uint64_t hash_digest; /* the digest when state_hash was made */
     uint8_t state_hash[HASH_SIZE];
     bool hash_known;
     uint64_t position, durable_position;

@@ -141,6 +141,20 @@ static void relay(struct core *core,
     }
 }
 
+/* The opening of a stream that a removal made void: it changes nothing, but from now on it is
+ * known whose stream that is, and that nobody need wait for it. */
+static void note_void_stream(struct core *core, const struct record *record)
+{
+    const uint8_t *key = signer_key(core, record, NULL);
+    if (!key || core->stream_count >= VV_MAXIMUM_ENTRIES ||
+        !record_verify(record, &core->genesis.cluster_id, key))
+        return;
+    struct stream *stream = core_stream_add(core, record->stream);
+    stream->node_id = record->node_id;
+    memcpy(stream->public_key, key, sizeof(stream->public_key));
+    stream->dirty = core->streams_dirty = core->pending_dirty = true;
+}
+
 void core_receive_record(struct core *core,
                          struct bytes whole,
                          const struct uuid *from,
@@ -157,7 +171,10 @@ void core_receive_record(struct core *core,
         core_acknowledge(core, from, actions); /* ours may have been lost */
         return;
     }
-    if ((stream && stream->refused) || record.seq > cutoff_of(core, &record, stream) ||
+    uint64_t limit = cutoff_of(core, &record, stream);
+    if (!stream && limit == 0)
+        note_void_stream(core, &record);
+    if ((stream && stream->refused) || record.seq > limit ||
         is_pending(core, (struct dot){record.stream, record.seq}))
         return;
     const uint8_t *key = signer_key(core, &record, stream);

@@ -165,8 +165,12 @@ static enum readiness readiness_of(const struct core *core, const struct record 
         return NOT_YET;
     if (record->seq > 1 && memcmp(record->previous_hash, stream->last_hash, HASH_SIZE) != 0)
         return NEVER;
-    if (record->seq == 1 && !roster_find(&core->roster, &record->node_id))
-        return NEVER;
+    if (record->seq == 1 && !stream) {
+        const struct roster_node *node = roster_find(&core->roster, &record->node_id);
+        if (!node ||
+            (node->status != NODE_ACTIVE && vv_get(&node->cutoff, record->stream) == 0))
+            return NEVER;
+    }
     struct wire_reader deps = record->deps;
     struct dot dep;
     while (record_next_dep(&deps, &dep))
@@ -307,7 +311,7 @@ static bool plan_removal(const struct core *core,
     changed->status = NODE_REMOVED;
     for (size_t i = 0; i < core->stream_count; i++) {
         const struct stream *stream = core->streams[i];
-        if (!uuid_equal(&stream->node_id, id))
+        if (!uuid_equal(&stream->node_id, id) || stream->seq == 0)
             continue;
         int size = snprintf(text, sizeof(text), "%016llx=%llu", (unsigned long long)stream->id,
                             (unsigned long long)stream->seq);

@@ -123,6 +123,10 @@ static void send_records(struct replication *replication, const struct core_acti
     int result =
         pull_answer(replication->store, (struct bytes){action->body, action->body_size},
                     core_durable(replication->core), send_pulled, &bulk, &more);
+    if (!result && !more)
+        result =
+            pull_answer(replication->store, (struct bytes){action->body, action->body_size},
+                        core_void_openings(replication->core), send_pulled, &bulk, &more);
     replication->damaged |= result == -EBADMSG || result == -ENOENT;
     wire_put_varint(&end, 1, more);
     transport_send(replication->transport, &action->peer, FRAME_PULL_END, wire_written(&end),

@@ -170,6 +170,9 @@ static void send_records(struct world_node *node, const struct core_action *acti
     bool more;
     pull_answer(node->store, (struct bytes){action->body, action->body_size},
                 core_durable(node->core), send_pulled, &pulled, &more);
+    if (!more)
+        pull_answer(node->store, (struct bytes){action->body, action->body_size},
+                    core_void_openings(node->core), send_pulled, &pulled, &more);
     wire_put_varint(&end, 1, more);
     send_frame(node, &action->peer, FRAME_PULL_END, wire_written(&end), true);
     wire_writer_free(&end);
