@@ -120,6 +120,7 @@ static bool take_head(struct exchange *exchange, struct buffer *in)
     buffer_consume(in, head->size);
     body_transfer_init(&exchange->response_body, head->framing, head->content_length, chunked);
     exchange->response_head_done = true;
+    exchange->response_is_bulk = true;
     return true;
 }
 
@@ -171,6 +172,59 @@ static bool move_body(struct exchange *exchange)
     if (result == BODY_DONE)
         response_complete(exchange);
     return moved || result == BODY_DONE;
+}
+
+/* Enough is to come, in large pieces, that needs no look at. */
+static bool wants_pipe(const struct exchange *exchange)
+{
+    const struct body_transfer *body = &exchange->response_body;
+    return exchange->response_head_done && exchange->response_is_bulk &&
+           body->framing == HTTP_BODY_LENGTH && !body->chunk_output && body->left >= PIPE_BULK;
+}
+
+/* And everything before it is on its way. */
+static bool may_splice(const struct exchange *exchange)
+{
+    const struct member_connection *connection = exchange->dispatch.connection;
+    return wants_pipe(exchange) && buffer_size(connection->in) == 0 &&
+           buffer_size(exchange->down) == 0 && connection->stream.readable &&
+           !connection->stream.ended;
+}
+
+/* Moves a long body through a pipe. False: it is to be moved by the buffers. */
+static bool splice_body(struct exchange *exchange, bool *out_moved)
+{
+    struct client *client = exchange->client;
+    struct body_transfer *body = &exchange->response_body;
+    struct pipe_pool *pipes = &exchange->worker->pipes;
+    size_t read = 0;
+    if (!exchange->pipe) {
+        if (!may_splice(exchange))
+            return false;
+        exchange->pipe = pipe_get(pipes);
+        if (!exchange->pipe)
+            return false;
+        read = stream_fill_pipe(&exchange->dispatch.connection->stream, exchange->pipe,
+                                body->left < PIPE_SIZE ? (size_t)body->left : PIPE_SIZE);
+        body->left -= read;
+        exchange->response_is_bulk = read >= PIPE_TRICKLE;
+        counter_add(&dispatch_counters(&exchange->dispatch)->bytes_in, read);
+        if (read == 0) { /* none yet, or the end */
+            pipe_put(pipes, &exchange->pipe);
+            return false;
+        }
+    }
+    size_t written = stream_drain_pipe(&client->stream, exchange->pipe);
+    exchange->any_sent |= written > 0;
+    counter_add(&client_counters(client)->bytes_out, written);
+    if (exchange->pipe->size == 0 || client->stream.write_failed)
+        pipe_put(pipes, &exchange->pipe);
+    *out_moved = read > 0 || written > 0;
+    if (body->left == 0 && !exchange->pipe && !client->stream.write_failed) {
+        body->done = true;
+        response_complete(exchange);
+    }
+    return true;
 }
 
 /* The member has closed without a byte of an answer, and asking once more does no harm. */
@@ -235,12 +289,18 @@ bool exchange_move_response(struct exchange *exchange)
     struct member_connection *connection = exchange->dispatch.connection;
     if (!connection || connection->connecting || exchange->response_done)
         return false;
+    bool spliced = false;
+    if (splice_body(exchange, &spliced))
+        return spliced;
     if (!make_room(exchange, connection)) {
         fail(exchange, 502);
         return true;
     }
-    size_t size = stream_read(&connection->stream, connection->in);
+    /* For a pipe the buffers must be empty first. */
+    bool only_drain = wants_pipe(exchange) && buffer_size(connection->in) > 0;
+    size_t size = only_drain ? 0 : stream_read(&connection->stream, connection->in);
     if (size > 0) {
+        exchange->response_is_bulk |= buffer_room(connection->in) == 0;
         if (!exchange->response_begun)
             dispatch_succeeded(&exchange->dispatch);
         exchange->response_begun = true;

@@ -15,18 +15,22 @@ static void run_client(struct client *client);
 /* ---- deadlines ------------------------------------------------------------------------------
  */
 
+/* Nothing can go on before the client takes or sends bytes. */
+static bool waits_for_client(const struct exchange *exchange)
+{
+    return buffer_size(exchange->down) > 0 || exchange->pipe ||
+           (!exchange->request_body.done && exchange->up_sent == exchange->up->end);
+}
+
 /* The response is not complete: whoever we wait for is late. */
 static void expire_running(struct exchange *exchange)
 {
     struct client *client = exchange->client;
-    bool waits_for_client =
-        buffer_size(exchange->down) > 0 ||
-        (!exchange->request_body.done && exchange->up_sent == exchange->up->end);
     if (buffer_size(exchange->down) > 0 || exchange->response_head_done) {
         client_abort(client);
         return;
     }
-    exchange_answer(exchange, waits_for_client ? 408 : 504);
+    exchange_answer(exchange, waits_for_client(exchange) ? 408 : 504);
 }
 
 static void on_expiry(struct timed *timed)
@@ -56,11 +60,9 @@ static void on_expiry(struct timed *timed)
 /* Something moved: from now on whoever is next has its time again. */
 static void renew_deadline(struct exchange *exchange)
 {
-    bool waits_for_client =
-        buffer_size(exchange->down) > 0 ||
-        (!exchange->request_body.done && exchange->up_sent == exchange->up->end);
     worker_set_deadline(exchange->worker, &exchange->client->timed,
-                        waits_for_client ? exchange->client_data_ms : exchange->member_data_ms);
+                        waits_for_client(exchange) ? exchange->client_data_ms
+                                                   : exchange->member_data_ms);
 }
 
 /* ---- running --------------------------------------------------------------------------------
@@ -192,6 +194,7 @@ void exchange_free(struct exchange *exchange)
     dispatch_finish(&exchange->dispatch);
     buffer_put(&worker->buffers, &exchange->up);
     buffer_put(&worker->buffers, &exchange->down);
+    pipe_put(&worker->pipes, &exchange->pipe);
     object_bury(&worker->exchange_pool, exchange);
 }
 

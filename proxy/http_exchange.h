@@ -27,6 +27,7 @@ struct exchange {
     struct body_transfer request_body, response_body;
     struct buffer *up;   /* to the member: head and body; kept from its start for a replay */
     struct buffer *down; /* to the client */
+    struct pipe *pipe;   /* to the client, behind `down`: a long body, while bytes are in it */
     uint32_t up_sent;    /* offset in up */
     bool up_kept;        /* up still begins with the head */
     bool request_failed; /* its body will never be complete */
@@ -35,6 +36,7 @@ struct exchange {
     bool response_head_done; /* its final head is in down or sent */
     bool response_done;      /* all of it is in down or sent */
     bool client_keep;        /* the client's connection goes on afterwards */
+    bool response_is_bulk;   /* its body comes in large pieces */
     bool any_sent;           /* to the client: too late for an error page */
     uint8_t interim_count;
     uint64_t client_data_ms, member_connect_ms, member_data_ms;

@@ -1,5 +1,5 @@
-/* Pipes through which bulk passes from socket to socket inside the kernel. A direction of a
- * relay holds one only while bytes are in it; a worker has few, and who gets none copies. */
+/* Pipes through which bulk passes from socket to socket inside the kernel. A connection holds
+ * one only while bytes are in it; a worker has few, and who gets none copies. */
 #ifndef PROXY_PIPE_POOL_H
 #define PROXY_PIPE_POOL_H
 
@@ -7,8 +7,11 @@
 #include <stdint.h>
 
 enum {
-    PIPE_SIZE = 1 << 20,  /* wanted; the kernel may grant less */
-    PIPES_PER_WORKER = 32 /* two descriptors each */
+    PIPE_SIZE = 1 << 20,   /* wanted; the kernel may grant less */
+    PIPES_PER_WORKER = 32, /* two descriptors each */
+    /* When it pays: bytes that come at once. */
+    PIPE_BULK = 64 << 10,    /* from here on splicing is cheaper */
+    PIPE_TRICKLE = 16 << 10, /* below, copying is */
 };
 
 struct pipe {

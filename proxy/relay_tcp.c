@@ -7,9 +7,7 @@
 #include <sys/socket.h>
 
 enum {
-    ROUNDS_PER_TURN = 16,
-    BULK_BYTES = 64 << 10,   /* read at once: from here on splicing pays */
-    TRICKLE_BYTES = 16 << 10 /* read at once: copying is cheaper again */
+    ROUNDS_PER_TURN = 16
 };
 
 enum relay_stage {
@@ -81,8 +79,8 @@ static bool move_bulk(struct relay *relay,
         direction->pipe = pipe_get(pipes);
         if (!direction->pipe)
             return false;
-        *out_read = stream_fill_pipe(from, direction->pipe);
-        direction->is_bulk = *out_read >= TRICKLE_BYTES;
+        *out_read = stream_fill_pipe(from, direction->pipe, PIPE_SIZE);
+        direction->is_bulk = *out_read >= PIPE_TRICKLE;
     }
     *out_written = stream_drain_pipe(to, direction->pipe);
     if (direction->pipe->size == 0 || to->write_failed)
@@ -111,7 +109,7 @@ static bool move(struct relay *relay,
         direction->buffer = buffer_get(buffers, BUFFER_LARGE);
         if (direction->buffer)
             *out_read = stream_read(from, direction->buffer);
-        direction->is_bulk = *out_read >= BULK_BYTES;
+        direction->is_bulk = *out_read >= PIPE_BULK;
     }
     if (direction->buffer)
         *out_written = stream_write(to, direction->buffer);

@@ -98,13 +98,13 @@ size_t stream_write(struct stream *stream, struct buffer *buffer)
     return written;
 }
 
-size_t stream_fill_pipe(struct stream *stream, struct pipe *pipe)
+size_t stream_fill_pipe(struct stream *stream, struct pipe *pipe, size_t limit)
 {
     if (!stream->readable || stream->ended)
         return 0;
     ssize_t size;
     do {
-        size = splice(stream->fd, NULL, pipe->write_fd, NULL, PIPE_SIZE,
+        size = splice(stream->fd, NULL, pipe->write_fd, NULL, limit,
                       SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
     } while (size < 0 && errno == EINTR);
     if (size > 0) { /* less than asked for may mean that the pipe is full: look again */

@@ -36,8 +36,9 @@ size_t stream_read(struct stream *stream, struct buffer *buffer);
 size_t stream_write(struct stream *stream, struct buffer *buffer);
 /* As stream_write, but what was written stays in BUFFER behind *SENT. */
 size_t stream_write_kept(struct stream *stream, const struct buffer *buffer, uint32_t *sent);
-/* As stream_read and stream_write, but through an empty PIPE, and out of it. */
-size_t stream_fill_pipe(struct stream *stream, struct pipe *pipe);
+/* As stream_read and stream_write, but into an empty PIPE, LIMIT bytes at most, and out of it.
+ */
+size_t stream_fill_pipe(struct stream *stream, struct pipe *pipe, size_t limit);
 size_t stream_drain_pipe(struct stream *stream, struct pipe *pipe);
 
 #endif

@@ -142,6 +142,17 @@ static bool answer_cut(struct connection *c)
     return false;
 }
 
+static bool answer_big_cut(struct connection *c)
+{
+    static const char part[ORIGIN_BIG_SIZE / 2];
+    char head[64];
+    snprintf(head, sizeof(head), "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n",
+             ORIGIN_BIG_SIZE);
+    send_text(c->fd, head);
+    send_all(c->fd, part, sizeof(part));
+    return false;
+}
+
 static bool answer_empty(struct connection *c)
 {
     return send_text(c->fd, "HTTP/1.1 204 No Content\r\n\r\n");
@@ -168,21 +179,14 @@ static bool answer(struct connection *c)
         const char *path;
         bool (*answer)(struct connection *c);
     } answers[] = {
-        {"/who", answer_who},
-        {"/close", answer_close},
-        {"/big", answer_big},
-        {"/until-close", answer_until_close},
-        {"/echo", answer_echo},
-        {"/chunked", answer_chunked},
-        {"/head", answer_head},
-        {"/once", answer_once},
-        {"/never", answer_never},
-        {"/junk", answer_junk},
-        {"/cut", answer_cut},
-        {"/empty", answer_empty},
-        {"/mute", answer_mute},
-        {"/upgrade", answer_upgrade},
-        {"/not-modified", answer_not_modified},
+        {"/who", answer_who},         {"/close", answer_close},
+        {"/big", answer_big},         {"/until-close", answer_until_close},
+        {"/echo", answer_echo},       {"/chunked", answer_chunked},
+        {"/head", answer_head},       {"/once", answer_once},
+        {"/never", answer_never},     {"/junk", answer_junk},
+        {"/cut", answer_cut},         {"/empty", answer_empty},
+        {"/mute", answer_mute},       {"/big-cut", answer_big_cut},
+        {"/upgrade", answer_upgrade}, {"/not-modified", answer_not_modified},
     };
     struct bytes path = http_head_text(text_string(&c->message.input), c->message.head.target,
                                        c->message.head.target_length);

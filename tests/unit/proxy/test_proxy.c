@@ -152,6 +152,22 @@ static void a_slow_reader_gets_a_big_body_byte_for_byte(void **state)
     visitor_leave(&visitor);
 }
 
+/* What follows a long body on the same connections is not mixed up with it. */
+static void big_bodies_and_small_ones_take_turns(void **state)
+{
+    struct visitor visitor;
+    visitor_connect(&visitor, &world.http);
+    for (int i = 0; i < 6; i++) {
+        visitor_say(&visitor, GET("/big") GET("/who"));
+        assert_int_equal(visitor_read(&visitor, "GET"), 200);
+        assert_pattern(&visitor.answer.body, ORIGIN_BIG_SIZE);
+        assert_int_equal(visitor_read(&visitor, "GET"), 200);
+        assert_int_equal(visitor.answer.body.length, strlen("member a"));
+    }
+    assert_int_equal(a.connections + b.connections, 2);
+    visitor_leave(&visitor);
+}
+
 static void *upload(void *context)
 {
     struct visitor *visitor = context;
@@ -277,6 +293,7 @@ static void a_response_cut_short_is_not_passed_off_as_whole(void **state)
 {
     char body[128];
     assert_int_equal(visitor_get(&world.http, "/cut", body, sizeof(body)), -1);
+    assert_int_equal(visitor_get(&world.http, "/big-cut", body, sizeof(body)), -1);
 }
 
 static void a_silent_member_is_a_504(void **state)
@@ -471,6 +488,7 @@ int main(void)
         HTTP_TEST(an_old_client_gets_chunks_opened_and_a_close),
         HTTP_TEST(an_old_member_may_end_its_response_by_closing),
         HTTP_TEST(a_slow_reader_gets_a_big_body_byte_for_byte),
+        HTTP_TEST(big_bodies_and_small_ones_take_turns),
         HTTP_TEST(a_big_upload_comes_back_byte_for_byte),
         HTTP_TEST(responses_without_a_body_leave_the_connection_usable),
         HTTP_TEST(a_100_continue_is_passed_on),
