@@ -1,4 +1,5 @@
 /* The core under a peer's records, good and bad; lossy networks are tests/sim's. */
+#include "replication/core_internal.h"
 #include "replication/replication_internal.h"
 #include "tests/support/test.h"
 
@@ -367,6 +368,31 @@ static void nothing_of_a_removed_node_counts_beyond_its_cutoff(void **state)
     release(second);
 }
 
+/* It proves whose the stream is, so that nobody waits for a change of it, and does nothing
+ * else. */
+static void the_opening_of_a_void_stream_changes_nothing_but_is_known(void **state)
+{
+    struct fixture *fixture = *state;
+    uint8_t before[HASH_SIZE], after[HASH_SIZE];
+    struct bytes first = peer_record(fixture, 1, 1, NULL);
+    step(fixture,
+         &(struct core_event){.kind = CORE_REMOVE_NODE,
+                              .node = peer,
+                              .submit = {.change_id = {{0xdd}}, .kind = RECORD_ROSTER}});
+    core_state_hash(fixture->core, before);
+    for (int again = 0; again < 2; again++) {
+        step(fixture, &(struct core_event){.kind = CORE_RECORD, .body = first});
+        assert_non_null(core_stream(fixture->core, stream));
+        load(fixture);
+        core_state_hash(fixture->core, after);
+        assert_memory_equal(before, after, HASH_SIZE);
+        assert_int_equal(applied(fixture), 0);
+        assert_int_equal(vv_get(core_durable(fixture->core), stream), 0);
+        assert_non_null(core_stream(fixture->core, stream));
+    }
+    release(first);
+}
+
 static void a_failed_commit_is_told_and_leaves_no_trace(void **state)
 {
     struct fixture *fixture = *state;
@@ -426,6 +452,7 @@ int main(void)
         TEST(a_record_of_a_stranger_or_with_a_wrong_signature_is_refused),
         TEST(of_two_records_with_one_number_the_first_stands),
         TEST(nothing_of_a_removed_node_counts_beyond_its_cutoff),
+        TEST(the_opening_of_a_void_stream_changes_nothing_but_is_known),
         TEST(a_failed_commit_is_told_and_leaves_no_trace),
         TEST(while_the_store_fails_peers_are_followed_in_memory),
     };
