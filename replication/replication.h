@@ -196,7 +196,8 @@ struct conflict_entry {
 
 enum conflict_kind {
     CONFLICT_VALUE,    /* concurrent values of one facet */
-    CONFLICT_LATE_EDIT /* deleted here, edited there: the deletion first, then the newest edit */
+    CONFLICT_LATE_EDIT /* deleted here, edited there: the deletion first, then the newest edit
+                        */
 };
 
 struct conflict_view {

@@ -46,7 +46,7 @@ struct effective {
     char *reason_text;                           /* a sentence, or NULL */
     uint64_t claim_hlc, claim_stream, claim_seq; /* of its creation facet */
     unsigned open_conflicts;                     /* facets with more than one entry */
-    uint64_t revision; /* sum of raw_facet_revision */
+    uint64_t revision;                           /* sum of raw_facet_revision */
 };
 
 /* ---- building -------------------------------------------------------------------------------
