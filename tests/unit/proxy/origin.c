@@ -275,18 +275,24 @@ static void *accept_all(void *context)
     return NULL;
 }
 
-static int listen_anywhere(uint16_t *out_port)
+static int bind_anywhere(uint16_t *out_port)
 {
     struct ip_endpoint endpoint = image_loopback(0);
     struct sockaddr_storage address;
     socklen_t size = ip_endpoint_to_sockaddr(&endpoint, &address);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(bind(fd, (struct sockaddr *)&address, size), 0);
-    assert_int_equal(listen(fd, 1024), 0);
     size = sizeof(address);
     getsockname(fd, (struct sockaddr *)&address, &size);
     assert_true(ip_endpoint_from_sockaddr((struct sockaddr *)&address, &endpoint));
     *out_port = endpoint.port;
+    return fd;
+}
+
+static int listen_anywhere(uint16_t *out_port)
+{
+    int fd = bind_anywhere(out_port);
+    assert_int_equal(listen(fd, 1024), 0);
     return fd;
 }
 
@@ -312,6 +318,6 @@ void origin_stop(struct origin *origin)
 uint16_t origin_closed_port(void)
 {
     uint16_t port;
-    close(listen_anywhere(&port));
+    bind_anywhere(&port); /* held until the test ends: nobody else may listen there */
     return port;
 }
