@@ -15,6 +15,28 @@
 
 /* ---- the connection ---------------------------------------------------------------------- */
 
+static bool is_read(const char *method)
+{
+    return strcmp(method, "GET") == 0;
+}
+
+/* How long the daemon may say nothing at all. */
+static uint64_t patience_ms(const struct client *client, const char *method)
+{
+    return is_read(method) ? CLIENT_READ_SILENCE_MS + client->long_poll_ms : CLIENT_DEADLINE_MS;
+}
+
+static bool silent(const struct client *client, const char *method, struct error *error)
+{
+    return error_set(
+        error, ERROR_UNREACHABLE,
+        "lbnode at %s accepts connections but did not answer for %u s; its control "
+        "process may be stopped or stuck: see ps -eo pid,stat,args (T is stopped) "
+        "and journalctl -u lbnode%s",
+        client->socket_path, (unsigned)(patience_ms(client, method) / 1000),
+        is_read(method) ? "" : ". The change may still be made later");
+}
+
 static bool unreachable(const struct client *client, int number, struct error *error)
 {
     if (number == EACCES || number == EPERM)
@@ -89,23 +111,28 @@ static int send_all(int fd, const char *data, size_t size, uint64_t deadline_ms)
     return 0;
 }
 
-static int receive_message(int fd, struct http_message *message, uint64_t deadline_ms)
+static int
+receive_message(int fd, struct http_message *message, uint64_t silence_ms, uint64_t deadline_ms)
 {
     char buffer[16384];
+    uint64_t silent_until_ms = monotime_now_ms() + silence_ms;
     for (;;) {
         ssize_t count = recv(fd, buffer, sizeof(buffer), 0);
         enum http_parse_result result = HTTP_NEED_MORE;
-        if (count > 0)
+        if (count > 0) {
             result = http_message_feed(message, buffer, (size_t)count);
-        else if (count == 0)
+            silent_until_ms = monotime_now_ms() + silence_ms;
+        } else if (count == 0) {
             result = http_message_end(message);
-        else if (errno != EAGAIN && errno != EINTR)
+        } else if (errno != EAGAIN && errno != EINTR) {
             return -errno;
+        }
         if (result == HTTP_COMPLETE)
             return 0;
         if (result == HTTP_BAD || count == 0)
             return -EPROTO;
-        int rv = wait_for(fd, POLLIN, deadline_ms);
+        int rv =
+            wait_for(fd, POLLIN, silent_until_ms < deadline_ms ? silent_until_ms : deadline_ms);
         if (rv != 0)
             return rv;
     }
@@ -186,16 +213,18 @@ take_answer(struct http_message *message, struct response *response, struct erro
                      http_status_phrase(response->status));
 }
 
-static int
-exchange(const struct client *client, const struct text *request, struct http_message *message)
+static int exchange(const struct client *client,
+                    uint64_t silence_ms,
+                    const struct text *request,
+                    struct http_message *message)
 {
-    uint64_t deadline_ms = monotime_now_ms() + CLIENT_DEADLINE_MS;
-    int fd = open_socket(client, deadline_ms);
+    uint64_t now_ms = monotime_now_ms(), deadline_ms = now_ms + CLIENT_DEADLINE_MS;
+    int fd = open_socket(client, now_ms + silence_ms);
     if (fd < 0)
         return fd;
-    int rv = send_all(fd, request->data, request->length, deadline_ms);
+    int rv = send_all(fd, request->data, request->length, now_ms + silence_ms);
     if (rv == 0)
-        rv = receive_message(fd, message, deadline_ms);
+        rv = receive_message(fd, message, silence_ms, deadline_ms);
     close(fd);
     return rv;
 }
@@ -215,9 +244,13 @@ bool client_request(const struct client *client,
         return error_set(error, ERROR_INTERNAL, "out of memory");
     http_message_init(message, method, CLIENT_MAXIMUM_BODY);
     write_request(&request, client, method, target, body);
-    int rv = request.overflowed ? -ENOMEM : exchange(client, &request, message);
+    int rv = request.overflowed
+                 ? -ENOMEM
+                 : exchange(client, patience_ms(client, method), &request, message);
     if (rv == 0)
         good = take_answer(message, response, error);
+    else if (rv == -ETIMEDOUT)
+        silent(client, method, error);
     else
         unreachable(client, -rv, error);
     http_message_free(message);

@@ -1,5 +1,5 @@
 /* A blocking client of the daemon's API over its Unix socket: one request per connection, with
- * a deadline for the whole of it. */
+ * a deadline for the whole of it, and for reads a shorter one for the daemon's silence. */
 #ifndef LBNODE_CLI_CLIENT_H
 #define LBNODE_CLI_CLIENT_H
 
@@ -9,14 +9,16 @@
 
 enum {
     CLIENT_DEADLINE_MS = 30000,
+    CLIENT_READ_SILENCE_MS = 5000, /* a read that gets no byte for so long has failed */
     CLIENT_MAXIMUM_BODY = 64 << 20,
     CLIENT_NOTE_SIZE = 512
 };
 
 struct client {
     const char *socket_path;
-    bool require_replica; /* ask for a change to be on another node too */
-    const char *revision; /* ask for a change only if the object has it still; or NULL */
+    bool require_replica;  /* ask for a change to be on another node too */
+    const char *revision;  /* ask for a change only if the object has it still; or NULL */
+    unsigned long_poll_ms; /* the daemon may hold a read back for so long on purpose */
 };
 
 struct response {

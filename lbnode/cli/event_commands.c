@@ -6,7 +6,7 @@
 #include <string.h>
 
 enum {
-    WAIT_S = 20 /* below the client's deadline */
+    WAIT_S = 20 /* with the client's patience below the client's deadline */
 };
 
 /* ---- events ------------------------------------------------------------------------------ */
@@ -44,11 +44,14 @@ static bool print_events_after(const struct context *context,
                                struct error *error)
 {
     char target[80];
+    struct client client = context->client;
     struct response response;
     snprintf(target, sizeof(target), "/v1/events?after=%" PRId64, *after);
-    if (wait)
+    if (wait) {
         snprintf(target + strlen(target), sizeof(target) - strlen(target), "&wait=%d", WAIT_S);
-    bool good = client_request(&context->client, "GET", target, NULL, &response, error);
+        client.long_poll_ms = WAIT_S * 1000;
+    }
+    bool good = client_request(&client, "GET", target, NULL, &response, error);
     const struct json_value *events = json_value_get(response.json, "events");
     for (size_t i = 0; good && i < json_value_count(events); i++) {
         const struct json_value *event = json_value_at(events, i);

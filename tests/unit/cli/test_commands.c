@@ -1,7 +1,9 @@
 /* Whole commands against a scripted daemon: a thread that checks each request and plays the
  * answer that stands beside it. */
 #include "lbnode/base/bytes.h"
+#include "lbnode/base/monotime.h"
 #include "lbnode/cli/cli.h"
+#include "lbnode/cli/client.h"
 #include "lbnode/http/http_message.h"
 #include "tests/support/test.h"
 
@@ -84,6 +86,15 @@ static void daemon_start(struct daemon *daemon, const struct step *steps, size_t
     assert_int_equal(pthread_create(&daemon->thread, NULL, serve, daemon), 0);
 }
 
+static void daemon_stop(struct daemon *daemon)
+{
+    shutdown(daemon->listener, SHUT_RDWR);
+    pthread_join(daemon->thread, NULL);
+    close(daemon->listener);
+    unlink(daemon->path);
+    rmdir(daemon->directory);
+}
+
 /* What the last command printed to standard output. */
 static char printed[8192];
 
@@ -116,11 +127,7 @@ run(const char *const *command, size_t words, const struct step *steps, size_t s
     for (size_t i = 0; i < words; i++)
         argv[3 + i] = (char *)(uintptr_t)command[i];
     int exit_code = run_captured((int)words + 3, argv);
-    shutdown(daemon.listener, SHUT_RDWR);
-    pthread_join(daemon.thread, NULL);
-    close(daemon.listener);
-    unlink(daemon.path);
-    rmdir(daemon.directory);
+    daemon_stop(&daemon);
     assert_int_equal(daemon.mistakes, 0);
     return exit_code;
 }
@@ -272,6 +279,24 @@ static void nobody_there_is_exit_code_7(void **state)
 }
 
 /* A daemon that closes without an answer is not taken for success. */
+/* The kernel accepts for a stopped daemon, so connecting alone proves nothing. */
+static void a_read_gives_up_on_a_daemon_that_says_nothing(void **state)
+{
+    struct daemon daemon;
+    struct response response;
+    struct error error = {0};
+    daemon_start(&daemon, NULL, 0);
+    const struct client client = {.socket_path = daemon.path};
+    uint64_t started_ms = monotime_now_ms();
+    assert_false(client_request(&client, "GET", "/v1/status", NULL, &response, &error));
+    assert_in_range(monotime_now_ms() - started_ms, 4900, 9000);
+    assert_int_equal(error.kind, ERROR_UNREACHABLE);
+    assert_non_null(strstr(error.text, "accepts connections but did not answer for 5 s"));
+    assert_non_null(strstr(error.text, "journalctl -u lbnode"));
+    response_free(&response);
+    daemon_stop(&daemon);
+}
+
 static void a_cut_answer_is_exit_code_7(void **state)
 {
     const struct step steps[] = {{"GET /v1/export", "HTTP/1.1 200 OK\r\nContent-Le"}};
@@ -460,6 +485,7 @@ int main(void)
         cmocka_unit_test(several_members_are_one_change),
         cmocka_unit_test(the_daemons_kind_of_error_is_the_exit_code),
         cmocka_unit_test(nobody_there_is_exit_code_7),
+        cmocka_unit_test(a_read_gives_up_on_a_daemon_that_says_nothing),
         cmocka_unit_test(a_cut_answer_is_exit_code_7),
         cmocka_unit_test(usage_errors_ask_nobody),
         cmocka_unit_test(status_is_an_overview_on_one_page),
