@@ -1,6 +1,7 @@
 #include "lbnode/admin/admin_connection.h"
 
 #include "lbnode/admin/admin_dispatch.h"
+#include "lbnode/base/monotime.h"
 #include "lbnode/http/http_message.h"
 
 #include <errno.h>
@@ -36,7 +37,8 @@ struct admin_connection {
     struct loop_timer timer;
     int fd;
     enum stage stage;
-    enum part part; /* of the request that is being read */
+    enum part part;         /* of the request that is being read */
+    uint64_t idle_since_us; /* while reading or lingering */
     unsigned watched;
     struct http_message message;
     struct admin_request *request; /* while working */
@@ -90,6 +92,7 @@ static void watch(struct admin_connection *connection, unsigned readiness)
 static void linger(struct admin_connection *connection)
 {
     connection->stage = STAGE_LINGERING;
+    connection->idle_since_us = monotime_now_us();
     shutdown(connection->fd, SHUT_WR);
     set_timer(connection, ADMIN_LINGER_MS);
     watch(connection, LOOP_READABLE);
@@ -240,6 +243,8 @@ static void wait_for_input(struct admin_connection *connection)
     static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
     enum part part = part_of(&connection->message);
     bool is_new = connection->stage != STAGE_READING || part != connection->part;
+    if (connection->stage != STAGE_READING)
+        connection->idle_since_us = monotime_now_us();
     connection->stage = STAGE_READING;
     connection->part = part;
     watch(connection, LOOP_READABLE);
@@ -332,6 +337,7 @@ admin_connection_new(const struct admin_connection_owner *owner, int fd, const c
     connection->owner = *owner;
     connection->fd = fd;
     connection->watched = LOOP_READABLE;
+    connection->idle_since_us = monotime_now_us();
     snprintf(connection->author, sizeof(connection->author), "%s", author);
     http_message_init(&connection->message, NULL, ADMIN_BODY_LIMIT);
     set_timer(connection, ADMIN_IDLE_TIMEOUT_MS);
@@ -356,4 +362,10 @@ void admin_connection_event(struct admin_connection *connection)
 {
     if (connection->request && connection->request->on_event)
         connection->request->on_event(connection->request);
+}
+
+bool admin_connection_is_idle(const struct admin_connection *connection, uint64_t *out_since_us)
+{
+    *out_since_us = connection->idle_since_us;
+    return connection->stage == STAGE_READING || connection->stage == STAGE_LINGERING;
 }

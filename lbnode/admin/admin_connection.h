@@ -30,6 +30,10 @@ admin_connection_new(const struct admin_connection_owner *owner, int fd, const c
 void admin_connection_free(struct admin_connection *connection);
 /* A new event is in the ring: wakes a waiting request. */
 void admin_connection_event(struct admin_connection *connection);
+/* True when the client has no whole request here (it is silent, slow, or was refused), with
+ * OUT_SINCE_US when it last had one, or came: such a client may be closed for another. */
+bool admin_connection_is_idle(const struct admin_connection *connection,
+                              uint64_t *out_since_us);
 /* For admin_request.c: the answer is complete; REQUEST is freed by the caller. */
 void admin_connection_answered(struct admin_connection *connection,
                                struct admin_request *request);

@@ -12,9 +12,17 @@
 #include <unistd.h>
 
 enum {
-    MAXIMUM_CLIENTS = 64,
+    MAXIMUM_CLIENTS = 64, /* of each kind */
     BACKLOG = 64,
     SOCKET_MODE = 0660
+};
+
+/* Each kind has places of its own: whoever can reach the TCP port cannot keep the operators of
+ * this host from the socket. */
+enum client_kind {
+    CLIENT_UNIX,
+    CLIENT_TCP,
+    CLIENT_KINDS
 };
 
 struct admin_server {
@@ -23,13 +31,13 @@ struct admin_server {
     struct loop_io unix_io, tcp_io;
     int unix_fd, tcp_fd;
     char *socket_path; /* ours to remove; NULL before it is bound */
-    struct admin_connection *clients[MAXIMUM_CLIENTS];
+    struct admin_connection *clients[CLIENT_KINDS * MAXIMUM_CLIENTS]; /* by kind */
 };
 
 static void client_closed(void *context, struct admin_connection *connection)
 {
     struct admin_server *server = context;
-    for (size_t i = 0; i < MAXIMUM_CLIENTS; i++) {
+    for (size_t i = 0; i < ARRAY_LENGTH(server->clients); i++) {
         if (server->clients[i] == connection)
             server->clients[i] = NULL;
     }
@@ -38,7 +46,7 @@ static void client_closed(void *context, struct admin_connection *connection)
 static void event_added(void *context)
 {
     struct admin_server *server = context;
-    for (size_t i = 0; i < MAXIMUM_CLIENTS; i++) {
+    for (size_t i = 0; i < ARRAY_LENGTH(server->clients); i++) {
         if (server->clients[i])
             admin_connection_event(server->clients[i]);
     }
@@ -82,6 +90,24 @@ static void name_author(int fd, bool local, char out[ADMIN_AUTHOR_SIZE])
     snprintf(out, ADMIN_AUTHOR_SIZE, "%s:%s", local ? "local" : "tcp", address);
 }
 
+/* A free place, or that of the client that has been without a whole request for the longest
+ * time; NULL when all of them are being served. */
+static struct admin_connection **find_place(struct admin_server *server, enum client_kind kind)
+{
+    struct admin_connection **places = &server->clients[kind * MAXIMUM_CLIENTS];
+    struct admin_connection **idle = NULL;
+    uint64_t since_us, idle_since_us = UINT64_MAX;
+    for (size_t i = 0; i < MAXIMUM_CLIENTS; i++) {
+        if (!places[i])
+            return &places[i];
+        if (admin_connection_is_idle(places[i], &since_us) && since_us < idle_since_us) {
+            idle = &places[i];
+            idle_since_us = since_us;
+        }
+    }
+    return idle;
+}
+
 static void take_client(struct admin_server *server, int fd, bool local)
 {
     char author[ADMIN_AUTHOR_SIZE];
@@ -91,14 +117,14 @@ static void take_client(struct admin_server *server, int fd, bool local)
         .closed = client_closed,
         .context = server,
     };
-    for (size_t i = 0; i < MAXIMUM_CLIENTS; i++) {
-        if (server->clients[i])
-            continue;
-        name_author(fd, local, author);
-        server->clients[i] = admin_connection_new(&owner, fd, author);
+    struct admin_connection **place = find_place(server, local ? CLIENT_UNIX : CLIENT_TCP);
+    if (!place) {
+        refuse_client(fd);
         return;
     }
-    refuse_client(fd);
+    admin_connection_free(*place);
+    name_author(fd, local, author);
+    *place = admin_connection_new(&owner, fd, author);
 }
 
 static void accept_all(struct admin_server *server, int listen_fd, bool local)
@@ -218,7 +244,7 @@ void admin_server_free(struct admin_server *server)
     if (!server)
         return;
     event_ring_listen(server->state->events, NULL, NULL);
-    for (size_t i = 0; i < MAXIMUM_CLIENTS; i++)
+    for (size_t i = 0; i < ARRAY_LENGTH(server->clients); i++)
         admin_connection_free(server->clients[i]);
     loop_io_stop(&server->unix_io);
     loop_io_stop(&server->tcp_io);

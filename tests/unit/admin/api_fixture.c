@@ -46,7 +46,8 @@ void api_fixture_prepare(struct api_fixture *fixture)
 
 void api_fixture_serve(struct api_fixture *fixture)
 {
-    const struct admin_settings settings = {.socket_path = fixture->socket_path};
+    const struct admin_settings settings = {.socket_path = fixture->socket_path,
+                                            .tcp_listen = fixture->tcp_listen};
     struct error error = {0};
     fixture->server = admin_server_new(fixture->loop, &settings, &fixture->state, &error);
     if (!fixture->server)

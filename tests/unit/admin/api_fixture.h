@@ -17,6 +17,7 @@ struct api_fixture {
     struct configuration *configuration;
     struct admin_server *server;
     char directory[64], socket_path[96];
+    struct ip_endpoint tcp_listen; /* family 0: none */
 };
 
 struct api_answer {

@@ -69,12 +69,22 @@ static void pipelined_requests_are_answered_in_order(void **state)
     close(fd);
 }
 
+static void assert_healthy(void)
+{
+    struct api_answer answer = api_call(api_guide_node(), "GET", "/healthz", NULL);
+    assert_int_equal(answer.status, 200);
+    api_answer_free(&answer);
+}
+
 static void more_clients_than_there_is_room_for_are_told_so(void **state)
 {
+    static const char request[] = "GET /v1/events?wait=60 HTTP/1.1\r\nHost: a\r\n\r\n";
     int fds[64];
     for (size_t i = 0; i < ARRAY_LENGTH(fds); i++) {
         fds[i] = api_connect(api_guide_node());
-        loop_turn(api_guide_node()->loop, false);
+        api_send(api_guide_node(), fds[i], request, sizeof(request) - 1);
+        for (int turn = 0; turn < 3; turn++)
+            loop_turn(api_guide_node()->loop, false);
     }
     int late = api_connect(api_guide_node());
     struct api_answer answer = api_receive(api_guide_node(), late);
@@ -85,9 +95,67 @@ static void more_clients_than_there_is_room_for_are_told_so(void **state)
     for (size_t i = 0; i < ARRAY_LENGTH(fds); i++)
         close(fds[i]);
     loop_turn(api_guide_node()->loop, false);
-    answer = api_call(api_guide_node(), "GET", "/healthz", NULL);
+    assert_healthy();
+}
+
+static void the_client_that_is_idle_longest_gives_way(void **state)
+{
+    static const char half[] = "GET /healthz HTTP/1.1\r\nHost:";
+    int fds[64];
+    for (size_t i = 0; i < ARRAY_LENGTH(fds); i++) {
+        fds[i] = api_connect(api_guide_node());
+        api_send(api_guide_node(), fds[i], half, sizeof(half) - 1);
+        for (int turn = 0; turn < 3; turn++)
+            loop_turn(api_guide_node()->loop, false);
+    }
+    assert_healthy();
+    assert_true(api_is_closed(api_guide_node(), fds[0]));
+    api_send(api_guide_node(), fds[1], " a\r\n\r\n", 6);
+    struct api_answer answer = api_receive(api_guide_node(), fds[1]);
     assert_int_equal(answer.status, 200);
     api_answer_free(&answer);
+    for (size_t i = 0; i < ARRAY_LENGTH(fds); i++)
+        close(fds[i]);
+}
+
+static int connect_by_tcp(struct api_fixture *node)
+{
+    struct sockaddr_storage address;
+    socklen_t size = ip_endpoint_to_sockaddr(&node->tcp_listen, &address);
+    int fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, size), 0);
+    return fd;
+}
+
+static void serve_tcp_too(struct api_fixture *node)
+{
+    struct sockaddr_storage address;
+    assert_true(ip_endpoint_parse("127.0.0.1", 1, &node->tcp_listen));
+    node->tcp_listen.port = 0;
+    socklen_t size = ip_endpoint_to_sockaddr(&node->tcp_listen, &address);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, size), 0);
+    getsockname(fd, (struct sockaddr *)&address, &size);
+    assert_true(ip_endpoint_from_sockaddr((struct sockaddr *)&address, &node->tcp_listen));
+    close(fd);
+    admin_server_free(node->server);
+    api_fixture_serve(node);
+}
+
+static void clients_of_tcp_take_no_place_of_the_socket(void **state)
+{
+    static const char request[] = "GET /v1/events?wait=60 HTTP/1.1\r\nHost: a\r\n\r\n";
+    int fds[70];
+    serve_tcp_too(api_guide_node());
+    for (size_t i = 0; i < ARRAY_LENGTH(fds); i++) {
+        fds[i] = connect_by_tcp(api_guide_node());
+        api_send(api_guide_node(), fds[i], request, sizeof(request) - 1);
+        for (int turn = 0; turn < 3; turn++)
+            loop_turn(api_guide_node()->loop, false);
+    }
+    assert_healthy();
+    for (size_t i = 0; i < ARRAY_LENGTH(fds); i++)
+        close(fds[i]);
 }
 
 static void a_body_may_come_in_chunks_after_a_go_ahead(void **state)
@@ -132,6 +200,8 @@ int main(void)
         API_TEST(a_client_that_hangs_up_while_waiting_is_forgotten),
         API_TEST(pipelined_requests_are_answered_in_order),
         API_TEST(more_clients_than_there_is_room_for_are_told_so),
+        API_TEST(the_client_that_is_idle_longest_gives_way),
+        API_TEST(clients_of_tcp_take_no_place_of_the_socket),
         API_TEST(a_body_may_come_in_chunks_after_a_go_ahead),
         API_TEST(a_malformed_request_is_refused_and_the_connection_closed),
     };
