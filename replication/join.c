@@ -139,14 +139,35 @@ static void send_message(struct join_server *server, struct wire_writer *message
     wire_writer_free(message);
 }
 
+void join_refusals_tick(struct replication *replication)
+{
+    char text[160];
+    unsigned untold =
+        event_limit_close(&replication->join_refusals, replication_now(replication).mono_us);
+    if (untold == 0)
+        return;
+    snprintf(text, sizeof(text), "%u more attempts to join were refused within %d s", untold,
+             EVENT_LIMIT_WINDOW_S);
+    replication_event(replication, EVENT_JOIN_REFUSED, text);
+}
+
+static void tell_refusal(struct join_server *server, const char *answer)
+{
+    struct replication *replication = server->replication;
+    char text[256];
+    join_refusals_tick(replication);
+    if (!event_limit_take(&replication->join_refusals, replication_now(replication).mono_us))
+        return;
+    snprintf(text, sizeof(text), "node %.64s was refused: %.150s",
+             server->hello.name[0] ? server->hello.name : "?", answer);
+    replication_event(replication, EVENT_JOIN_REFUSED, text);
+}
+
 /* Tells the joiner why (ANSWER) and the operator of this node what happened, and ends it. */
 static void refuse(struct join_server *server, const char *answer)
 {
     struct wire_writer message = {0};
-    char text[256];
-    snprintf(text, sizeof(text), "node %.64s was refused: %.150s",
-             server->hello.name[0] ? server->hello.name : "?", answer);
-    replication_event(server->replication, EVENT_JOIN_REFUSED, text);
+    tell_refusal(server, answer);
     if (server->connection) {
         join_message_begin(&message, FRAME_JOIN_REFUSED);
         wire_put_text(&message, 1, answer);

@@ -13,6 +13,8 @@ void join_serve(struct replication *replication,
                 struct bytes hello);
 /* Ends this node's own attempt to join, if one runs. */
 void join_client_cancel(struct replication *replication);
+/* From time to time: tells how many refusals were not told one by one. */
+void join_refusals_tick(struct replication *replication);
 /* Ends the attempts of others that run here. */
 void join_servers_cancel(struct replication *replication);
 

@@ -94,6 +94,7 @@ static void on_tick(struct loop_timer *timer)
 {
     struct replication *replication = CONTAINER_OF(timer, struct replication, tick);
     replication_store_tick(replication);
+    join_refusals_tick(replication);
     replication_step(replication, &(struct core_event){.kind = CORE_TICK});
 }
 

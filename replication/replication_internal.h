@@ -5,6 +5,7 @@
 #define REPLICATION_REPLICATION_INTERNAL_H
 
 #include "replication/core.h"
+#include "replication/event_limit.h"
 #include "replication/replication.h"
 #include "replication/store_copy.h"
 #include "replication/writer.h"
@@ -47,7 +48,8 @@ struct replication {
     size_t waiter_count, waiter_capacity;
     struct join_client *join;
     struct join_server *join_servers; /* a list */
-    struct restore *restore;          /* under way, or NULL */
+    struct event_limit join_refusals;
+    struct restore *restore; /* under way, or NULL */
 };
 
 /* One event through the core, and everything that follows from it. */

@@ -252,6 +252,19 @@ static void a_token_works_once(void **state)
     assert_non_null(strstr(nodes[0].last_refusal, "lb3"));
 }
 
+static void a_flood_of_refusals_does_not_flood_the_events(void **state)
+{
+    char token[JOIN_TOKEN_SIZE];
+    init_first();
+    create_token(&nodes[0], token);
+    join(&nodes[1], token);
+    for (int i = 0; i < 15; i++) {
+        join(&nodes[2], token);
+        assert_int_equal(last.error.kind, ERROR_REFUSED);
+    }
+    assert_int_equal(nodes[0].events[EVENT_JOIN_REFUSED], 10);
+}
+
 static int joins_ended, joins_good;
 
 static void on_one_of_two(void *context, const struct error *error)
@@ -455,6 +468,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_change_on_either_node_is_on_both),
         TEST(a_token_works_once),
+        TEST(a_flood_of_refusals_does_not_flood_the_events),
         TEST(a_token_lets_one_of_two_in_that_come_at_once),
         TEST(a_damaged_token_is_refused_before_anything_is_sent),
         TEST(a_member_cannot_join_again),
