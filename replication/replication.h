@@ -283,7 +283,8 @@ enum evidence_kind {
     EVIDENCE_TRANSMIT_DEAD, /* E3: nobody that this node hears hears it: VRRP must give way */
     EVIDENCE_DUAL_ACTIVE,   /* E4: this node and OTHER_ID are active for GROUP_ID at once */
     EVIDENCE_NO_ACTIVE,     /* E5: all nodes answer, and nobody is active for GROUP_ID */
-    EVIDENCE_ISOLATED       /* E6: no other node answers */
+    EVIDENCE_ISOLATED,      /* E6: no other node answers */
+    EVIDENCE_CLONED         /* E7: OTHER_ID runs twice, with one key */
 };
 
 struct evidence {

@@ -3,6 +3,7 @@
 
 #include "lbnode/base/bytes.h"
 #include "replication/memory.h"
+#include "replication/transport.h"
 
 #include <stdlib.h>
 
@@ -175,4 +176,5 @@ void replication_visit_evidence(const struct replication *replication,
                                 void *context)
 {
     core_visit_evidence(replication->core, replication_now(replication), visit, context);
+    transport_visit_clones(replication->transport, visit, context);
 }

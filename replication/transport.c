@@ -2,6 +2,7 @@
  * and share datagrams; large ones take a TCP connection per peer, opened on demand. */
 #include "replication/transport.h"
 
+#include "replication/clone_watch.h"
 #include "replication/connection.h"
 #include "replication/join.h"
 #include "replication/memory.h"
@@ -28,9 +29,11 @@ enum {
 struct link { /* what is kept per other node */
     struct uuid id;
     struct replay_window seen[2]; /* by channel */
-    struct wire_writer frames;    /* waiting for a datagram */
-    struct wire_writer bulk;      /* waiting for the stream */
-    struct connection *stream;    /* ours, to it */
+    struct clone_watch clones;
+    uint64_t clone_reported_us;
+    struct wire_writer frames; /* waiting for a datagram */
+    struct wire_writer bulk;   /* waiting for the stream */
+    struct connection *stream; /* ours, to it */
     size_t best_endpoint;
     uint64_t heard_us;
 };
@@ -257,8 +260,63 @@ static void report_forged(struct transport *transport, const struct roster_node 
     replication_event(transport->replication, EVENT_GOSSIP_FORGED, text);
 }
 
-/* The sender when the packet is for us, genuine and new; else NULL. */
-static struct link *check_packet(struct transport *transport, const struct packet *packet)
+static bool
+find_clone(const struct transport *transport, const struct link *link, struct evidence *out)
+{
+    const struct replication *replication = transport->replication;
+    const struct roster_node *node = roster_find(core_roster(replication->core), &link->id);
+    uint64_t now_us = replication_now(replication).mono_us;
+    char places[CLONE_RANKS][IP_ADDRESS_TEXT_SIZE];
+    if (!node || !clone_watch_is_cloned(&link->clones, now_us))
+        return false;
+    *out = (struct evidence){
+        .kind = EVIDENCE_CLONED,
+        .other_id = link->id,
+        .since_ms_ago = (now_us - link->clones.first_turn_us) / 1000,
+    };
+    for (int i = 0; i < CLONE_RANKS; i++)
+        ip_address_format(&link->clones.places[i], places[i]);
+    snprintf(out->text, sizeof(out->text),
+             "node %.32s runs twice, at %s and %s: its disk was copied; stop one, empty its "
+             "state directory, join it anew",
+             node->name, places[CLONE_OLDER], places[CLONE_NEWER]);
+    return true;
+}
+
+static void watch_for_clone(struct transport *transport,
+                            struct link *link,
+                            const struct packet *packet,
+                            const struct sockaddr_storage *from)
+{
+    const uint64_t pause_us = 600000000;
+    uint64_t now_us = replication_now(transport->replication).mono_us;
+    struct ip_endpoint source;
+    struct evidence evidence;
+    if (!ip_endpoint_from_sockaddr((const struct sockaddr *)from, &source))
+        return;
+    clone_watch_hear(&link->clones, packet->incarnation, packet->counter, &source.address,
+                     now_us);
+    if ((link->clone_reported_us && now_us - link->clone_reported_us < pause_us) ||
+        !find_clone(transport, link, &evidence))
+        return;
+    link->clone_reported_us = now_us;
+    replication_event(transport->replication, EVENT_NODE_CLONED, evidence.text);
+}
+
+void transport_visit_clones(const struct transport *transport,
+                            void (*visit)(void *context, const struct evidence *evidence),
+                            void *context)
+{
+    struct evidence evidence;
+    for (size_t i = 0; transport && i < transport->link_count; i++)
+        if (find_clone(transport, transport->links[i], &evidence))
+            visit(context, &evidence);
+}
+
+/* The sender when the packet is for us, genuine and new; else NULL. FROM is NULL on streams. */
+static struct link *check_packet(struct transport *transport,
+                                 const struct packet *packet,
+                                 const struct sockaddr_storage *from)
 {
     struct replication *replication = transport->replication;
     if (!core_is_initialised(replication->core) ||
@@ -275,6 +333,8 @@ static struct link *check_packet(struct transport *transport, const struct packe
         return NULL;
     }
     struct link *link = link_of(transport, &node->id);
+    if (link && from)
+        watch_for_clone(transport, link, packet, from);
     if (!link ||
         !replay_accept(&link->seen[packet->channel], packet->incarnation, packet->counter))
         return NULL;
@@ -321,7 +381,7 @@ static bool take_datagram(struct transport *transport)
         !packet_parse((struct bytes){data, (size_t)size}, &packet) ||
         packet.channel != PACKET_DATAGRAM)
         return true;
-    struct link *link = check_packet(transport, &packet);
+    struct link *link = check_packet(transport, &packet, &from);
     if (!link)
         return true;
     note_endpoint(transport, link, &from);
@@ -365,7 +425,7 @@ static void inbound_message(struct connection *connection, void *context, struct
         return;
     }
     struct link *link = packet_parse(message, &packet) && packet.channel == PACKET_STREAM
-                            ? check_packet(transport, &packet)
+                            ? check_packet(transport, &packet, NULL)
                             : NULL;
     if (!link) {
         inbound_closed(connection, context, "");

@@ -14,6 +14,10 @@ void transport_send(struct transport *transport,
                     bool bulk);
 /* Sends what waits for a datagram; at the end of each step. NULL-safe. */
 void transport_flush(struct transport *transport);
+/* The nodes that run twice (clone_watch.h), as evidence. NULL-safe. */
+void transport_visit_clones(const struct transport *transport,
+                            void (*visit)(void *context, const struct evidence *evidence),
+                            void *context);
 void transport_free(struct transport *transport); /* NULL-safe */
 
 #endif

@@ -57,6 +57,7 @@ static void find_in_evidence(void *context, const struct evidence *evidence)
         [EVIDENCE_LINK_DOWN] = HEALTH_DEGRADED,  [EVIDENCE_ONE_WAY] = HEALTH_DEGRADED,
         [EVIDENCE_TRANSMIT_DEAD] = HEALTH_ERROR, [EVIDENCE_DUAL_ACTIVE] = HEALTH_ERROR,
         [EVIDENCE_NO_ACTIVE] = HEALTH_ERROR,     [EVIDENCE_ISOLATED] = HEALTH_DEGRADED,
+        [EVIDENCE_CLONED] = HEALTH_ERROR,
     };
     add(context, healths[evidence->kind], "%s", evidence->text);
 }

@@ -56,6 +56,8 @@ enum event_level {
     ROW(JOIN_REFUSED, WARNING, "somebody tried to join with a wrong, old or used token")       \
     ROW(GOSSIP_FORGED, WARNING, "a gossip message did not verify and was dropped")             \
     ROW(EQUIVOCATION, ERROR, "one node signed two different changes with the same number")     \
+    ROW(NODE_CLONED, ERROR,                                                                    \
+        "one node runs twice: its disk was copied; let one of them join anew")                 \
     ROW(STORAGE_DEGRADED, ERROR,                                                               \
         "the store refuses writes; free disk space or replace the disk")                       \
     ROW(STORAGE_RECOVERED, INFO, "the store accepts writes again")                             \

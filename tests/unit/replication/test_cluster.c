@@ -434,6 +434,34 @@ static void a_third_node_joins_through_the_second(void **state)
     assert_same_state(&nodes[0], &nodes[2]);
 }
 
+static bool clone_is_reported(void)
+{
+    return nodes[0].events[EVENT_NODE_CLONED] > 0;
+}
+
+static void find_clone(void *context, const struct evidence *evidence)
+{
+    if (evidence->kind == EVIDENCE_CLONED)
+        snprintf(context, sizeof(evidence->text), "%s", evidence->text);
+}
+
+static void a_node_on_a_copied_disk_is_noticed(void **state)
+{
+    char command[256], text[sizeof((struct evidence){0}.text)] = "";
+    form_pair();
+    stop_node(&nodes[1]);
+    stop_node(&nodes[2]);
+    snprintf(command, sizeof(command), "rm -r %s && cp -a %s %s", nodes[2].directory,
+             nodes[1].directory, nodes[2].directory);
+    assert_int_equal(system(command), 0);
+    start_node(&nodes[1]);
+    start_node(&nodes[2]);
+    wait_until(clone_is_reported, "lb1 hears lb2 twice");
+    replication_visit_evidence(nodes[0].replication, find_clone, text);
+    assert_non_null(strstr(text, "node lb2 runs twice, at 127.0.0.1 and 127.0.0.1"));
+    assert_int_equal(nodes[0].events[EVENT_NODE_CLONED], 1);
+}
+
 static int set_up(void **state)
 {
     loop = loop_new();
@@ -478,6 +506,7 @@ int main(void)
         TEST(a_large_change_travels_by_stream),
         TEST(the_survivor_removes_the_dead_and_invites_a_new_one),
         TEST(a_removed_node_that_comes_back_is_told),
+        TEST(a_node_on_a_copied_disk_is_noticed),
         TEST(a_third_node_joins_through_the_second),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
