@@ -66,6 +66,8 @@ class FullDisk(StorageTest):
         self.assertIn("No space left", said)
         self.assertIn("STORAGE_DEGRADED", self.cli("lb1", "events"))
         self.assertIn("No space left", self.lab.lbnode("lb1", "status").stdout)
+        self.eventually(lambda: self.lab.lbnode("lb2", "member", "show", "workers", "w1").returncode == 0, 5,
+                        "lb2 has what lb1 accepted before")
         self.cli("lb2", "member set --weight 7 workers w1")
         self.eventually(lambda: self.weight("lb1", "w1") == 7, 5, "lb1 follows lb2 in memory")
         os.unlink(self.state("lb1", "ballast"))
