@@ -119,7 +119,7 @@ static const struct {
     {SCMP_SYS(mprotect), {MASKED(2, PROT_EXEC, 0)}, 1},
     /* glibc's fstat */
     {SCMP_SYS(newfstatat), {MASKED(3, AT_EMPTY_PATH, AT_EMPTY_PATH)}, 1},
-    /* isatty, of the log */
+    /* isatty, of stdio */
     {SCMP_SYS(ioctl), {EQUALS(1, TCGETS)}, 1},
 };
 

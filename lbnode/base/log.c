@@ -3,16 +3,19 @@
 #include "lbnode/base/text.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <unistd.h>
 
 static const char *process_name = "lbnode";
 static enum log_level minimum_level = LOG_LEVEL_INFO;
+static bool on_terminal;
 
 void log_open(const char *process, enum log_level minimum)
 {
     process_name = process;
     minimum_level = minimum;
+    on_terminal = isatty(STDERR_FILENO);
 }
 
 void log_write(enum log_level level, const char *format, ...)
@@ -35,7 +38,7 @@ void log_write(enum log_level level, const char *format, ...)
     line[size] = '\0';
     text_disarm(line + used);
     line[size++] = '\n';
-    int skip = isatty(STDERR_FILENO) ? 3 : 0;
+    int skip = on_terminal ? 3 : 0;
     if (write(STDERR_FILENO, line + skip, (size_t)(size - skip)) < 0)
         return; /* nowhere left to report to */
 }

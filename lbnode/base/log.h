@@ -10,7 +10,8 @@ enum log_level {
     LOG_LEVEL_ERROR
 };
 
-/* PROCESS names the writer ("supervisor", "vrrp", ...). Call once per process. */
+/* PROCESS names the writer ("supervisor", "vrrp", ...). Call once per process, with stderr
+ * in place: a terminal gets no priorities. */
 void log_open(const char *process, enum log_level minimum);
 /* Text is escaped: a stranger's bytes never make a second line. */
 void log_write(enum log_level level, const char *format, ...)
