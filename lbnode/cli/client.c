@@ -53,20 +53,27 @@ static bool unreachable(const struct client *client, int number, struct error *e
                      number == EPROTO ? "it is cut short or malformed" : strerror(number));
 }
 
-/* 0, or -errno once DEADLINE_MS has passed. */
-static int wait_for(int fd, short events, uint64_t deadline_ms)
+/* 0, or -errno: -ETIMEDOUT once DEADLINE_MS has passed, -EPIPE when OUTPUT_FD (-1: none) has
+ * lost its reader. */
+static int wait_for(int fd, short events, int output_fd, uint64_t deadline_ms)
 {
-    struct pollfd poll_fd = {.fd = fd, .events = events};
+    struct pollfd poll_fds[] = {{.fd = fd, .events = events}, {.fd = output_fd}};
     for (;;) {
         uint64_t now_ms = monotime_now_ms();
         if (now_ms >= deadline_ms)
             return -ETIMEDOUT;
-        int count = poll(&poll_fd, 1, (int)(deadline_ms - now_ms));
+        int count = poll(poll_fds, ARRAY_LENGTH(poll_fds), (int)(deadline_ms - now_ms));
         if (count > 0)
-            return 0;
+            return poll_fds[0].revents ? 0 : -EPIPE;
         if (count < 0 && errno != EINTR)
             return -errno;
     }
+}
+
+bool client_output_is_gone(void)
+{
+    struct pollfd poll_fd = {.fd = STDOUT_FILENO};
+    return poll(&poll_fd, 1, 0) > 0; /* errors are told without asking for them */
 }
 
 /* The connected socket or -errno. A full backlog of the daemon reads as EAGAIN: try again. */
@@ -104,15 +111,18 @@ static int send_all(int fd, const char *data, size_t size, uint64_t deadline_ms)
             return 0;
         if (errno != EAGAIN && errno != EINTR)
             return -errno;
-        int rv = wait_for(fd, POLLOUT, deadline_ms);
+        int rv = wait_for(fd, POLLOUT, -1, deadline_ms);
         if (rv != 0)
             return rv;
     }
     return 0;
 }
 
-static int
-receive_message(int fd, struct http_message *message, uint64_t silence_ms, uint64_t deadline_ms)
+static int receive_message(int fd,
+                           struct http_message *message,
+                           int output_fd,
+                           uint64_t silence_ms,
+                           uint64_t deadline_ms)
 {
     char buffer[16384];
     uint64_t silent_until_ms = monotime_now_ms() + silence_ms;
@@ -131,8 +141,8 @@ receive_message(int fd, struct http_message *message, uint64_t silence_ms, uint6
             return 0;
         if (result == HTTP_BAD || count == 0)
             return -EPROTO;
-        int rv =
-            wait_for(fd, POLLIN, silent_until_ms < deadline_ms ? silent_until_ms : deadline_ms);
+        int rv = wait_for(fd, POLLIN, output_fd,
+                          silent_until_ms < deadline_ms ? silent_until_ms : deadline_ms);
         if (rv != 0)
             return rv;
     }
@@ -224,7 +234,8 @@ static int exchange(const struct client *client,
         return fd;
     int rv = send_all(fd, request->data, request->length, now_ms + silence_ms);
     if (rv == 0)
-        rv = receive_message(fd, message, silence_ms, deadline_ms);
+        rv = receive_message(fd, message, client->needs_reader ? STDOUT_FILENO : -1, silence_ms,
+                             deadline_ms);
     close(fd);
     return rv;
 }

@@ -18,6 +18,7 @@ struct client {
     const char *socket_path;
     bool require_replica;  /* ask for a change to be on another node too */
     const char *revision;  /* ask for a change only if the object has it still; or NULL */
+    bool needs_reader;     /* give up when nobody reads standard output any more */
     unsigned long_poll_ms; /* the daemon may hold a read back for so long on purpose */
 };
 
@@ -38,6 +39,8 @@ bool client_request(const struct client *client,
                     const struct json_value *body,
                     struct response *response,
                     struct error *error);
+/* Can nothing be written any more, since the reader of standard output is gone? */
+bool client_output_is_gone(void);
 void response_free(struct response *response);
 
 #endif

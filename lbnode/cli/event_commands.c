@@ -49,6 +49,7 @@ static bool print_events_after(const struct context *context,
     snprintf(target, sizeof(target), "/v1/events?after=%" PRId64, *after);
     if (wait) {
         snprintf(target + strlen(target), sizeof(target) - strlen(target), "&wait=%d", WAIT_S);
+        client.needs_reader = true;
         client.long_poll_ms = WAIT_S * 1000;
     }
     bool good = client_request(&client, "GET", target, NULL, &response, error);
@@ -75,7 +76,7 @@ bool run_events_show(struct context *context, struct error *error)
         return false;
     while (follow && !ferror(stdout)) {
         if (!print_events_after(context, &after, true, error))
-            return false;
+            return client_output_is_gone();
     }
     return true;
 }

@@ -7,6 +7,7 @@
 #include "lbnode/http/http_message.h"
 #include "tests/support/test.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -297,6 +298,31 @@ static void a_read_gives_up_on_a_daemon_that_says_nothing(void **state)
     daemon_stop(&daemon);
 }
 
+/* lbnode events -f | head -1 */
+static void following_events_ends_with_its_reader(void **state)
+{
+    const struct step steps[] = {
+        {"GET /v1/events?after=0", ANSWER("200 OK", "", "{\"events\": [], \"last\": 0}")}};
+    struct daemon daemon; /* says nothing to the second request, as when there is no news */
+    int ends[2], terminal = dup(STDOUT_FILENO);
+    daemon_start(&daemon, steps, ARRAY_LENGTH(steps));
+    char *argv[] = {(char[]){"lbnode"}, (char[]){"--socket"}, daemon.path, (char[]){"events"},
+                    (char[]){"-f"}};
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    close(ends[0]);
+    fflush(stdout);
+    dup2(ends[1], STDOUT_FILENO);
+    uint64_t started_ms = monotime_now_ms();
+    int exit_code = cli_main(ARRAY_LENGTH(argv), argv);
+    dup2(terminal, STDOUT_FILENO);
+    close(terminal);
+    close(ends[1]);
+    assert_in_range(monotime_now_ms() - started_ms, 0, 4000);
+    assert_int_equal(exit_code, 0);
+    daemon_stop(&daemon);
+    assert_int_equal(daemon.mistakes, 0);
+}
+
 static void a_cut_answer_is_exit_code_7(void **state)
 {
     const struct step steps[] = {{"GET /v1/export", "HTTP/1.1 200 OK\r\nContent-Le"}};
@@ -486,6 +512,7 @@ int main(void)
         cmocka_unit_test(the_daemons_kind_of_error_is_the_exit_code),
         cmocka_unit_test(nobody_there_is_exit_code_7),
         cmocka_unit_test(a_read_gives_up_on_a_daemon_that_says_nothing),
+        cmocka_unit_test(following_events_ends_with_its_reader),
         cmocka_unit_test(a_cut_answer_is_exit_code_7),
         cmocka_unit_test(usage_errors_ask_nobody),
         cmocka_unit_test(status_is_an_overview_on_one_page),
