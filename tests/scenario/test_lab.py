@@ -27,6 +27,14 @@ class LabItself(PairTest):
         self.lab.loss(100)
         self.assertFalse(self.reaches(), "everything is lost and still arrives")
 
+    def test_status_without_a_reader_ends_quietly(self):
+        read_end, write_end = os.pipe()
+        os.close(read_end)
+        command = [sys.executable, os.path.join(ROOT, "deploy", "lab"), "status", "--name", self.lab.name]
+        done = subprocess.run(command, stdout=write_end, stderr=subprocess.PIPE, text=True, timeout=30)
+        os.close(write_end)
+        self.assertEqual(done.stderr, "")
+
     def test_up_replaces_what_a_crash_left_and_down_leaves_nothing(self):
         namespaces.run("rm", os.path.join(self.lab.directory, "lab.json"))
         self.lab.up(1, 2)
