@@ -478,10 +478,10 @@ static void report_changes(const struct core *core, struct core_actions *actions
         return;
     }
     for (size_t i = 0; i < core->staged_count; i++)
-        core_act_event(actions, EVENT_CONFIG_CHANGED, "change by %s on %s (%zu operations)",
+        core_act_event(actions, EVENT_CONFIG_CHANGED, "change by %s on %s (%zu operation%s)",
                        core->staged[i].author[0] ? core->staged[i].author : "somebody",
-                       core_node_name(core, &core->staged[i].node_id),
-                       core->staged[i].op_count);
+                       core_node_name(core, &core->staged[i].node_id), core->staged[i].op_count,
+                       core->staged[i].op_count == 1 ? "" : "s");
 }
 
 /* Tell the nodes whose records are now safe here. */

@@ -94,9 +94,8 @@ void failover_start(struct admin_request *request)
     struct json_value *groups = groups_to_move(state, &wish);
     if (json_value_count(groups) == 0) {
         json_value_free(groups);
-        error_set(
-            &error, ERROR_CONFLICT,
-            "No address that is meant is active on this node: ask the node that is active.");
+        error_set(&error, ERROR_CONFLICT,
+                  "This node has no active address to give away: ask the node that is active.");
         admin_answer_error(request, &error);
         return;
     }

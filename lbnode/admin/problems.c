@@ -154,7 +154,8 @@ void problems_find(const struct node_state *state, struct problem_list *problems
     replication_visit_evidence(state->replication, find_in_evidence, problems);
     replication_visit_conflicts(state->replication, find_in_conflicts, &conflicts);
     if (conflicts > 0)
-        add(problems, HEALTH_DEGRADED, "%u open conflicts; see lbnode conflicts", conflicts);
+        add(problems, HEALTH_DEGRADED, "%u open conflict%s; see lbnode conflicts", conflicts,
+            conflicts == 1 ? "" : "s");
     find_in_vrrp(state, problems);
     find_in_bindings(state, problems);
     find_in_objects(state, problems);
