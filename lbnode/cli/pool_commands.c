@@ -117,12 +117,10 @@ bool run_member_add(struct context *context, struct error *error)
             cli_print_note(context, &response);
         response_free(&response);
         good = good && client_request(&context->client, "GET", path, NULL, &response, error);
-        if (good && context->format == OUTPUT_TABLE)
-            cli_print_list(context, json_value_get(response.json, "members"));
-        else if (good)
-            output_document(context->format, json_value_get(response.json, "members"));
-        if (good)
+        if (good) {
+            cli_print_objects(context, json_value_get(response.json, "members"));
             response_free(&response);
+        }
     }
     json_value_free(body);
     return good;

@@ -31,6 +31,18 @@ void cli_print_object(const struct context *context, const struct json_value *ob
         output_object(context->format, object);
 }
 
+void cli_print_objects(const struct context *context, const struct json_value *list)
+{
+    if (context->format == OUTPUT_TABLE) {
+        cli_print_list(context, list);
+    } else if (context->format == OUTPUT_NAME) {
+        for (size_t i = 0; i < json_value_count(list); i++)
+            print_name(json_value_at(list, i));
+    } else {
+        output_document(context->format, list);
+    }
+}
+
 /* The revision is no attribute: programs that read the object from stdout do not see it. */
 void cli_print_answer(const struct context *context, const struct response *response)
 {
@@ -186,14 +198,8 @@ bool run_resource_list(struct context *context, struct error *error)
         return false;
     bool good = client_request(&context->client, "GET", target, NULL, &response, error);
     const struct json_value *list = json_value_get(response.json, context->class->plural);
-    if (good && context->format == OUTPUT_NAME) {
-        for (size_t i = 0; i < json_value_count(list); i++)
-            print_name(json_value_at(list, i));
-    } else if (good && context->format != OUTPUT_TABLE) {
-        output_document(context->format, list);
-    } else if (good) {
-        cli_print_list(context, list);
-    }
+    if (good)
+        cli_print_objects(context, list);
     response_free(&response);
     return good;
 }

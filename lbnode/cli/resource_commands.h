@@ -10,6 +10,8 @@ void cli_print_answer(const struct context *context, const struct response *resp
 void cli_print_object(const struct context *context, const struct json_value *object);
 /* Of objects of context->class, with the columns of the class. */
 void cli_print_list(const struct context *context, const struct json_value *list);
+/* A list in whatever format was asked for. */
+void cli_print_objects(const struct context *context, const struct json_value *list);
 /* Sends {noun: BODY}, prints the object of the answer and the note. Takes BODY over. */
 bool cli_send_object(struct context *context,
                      const char *method,

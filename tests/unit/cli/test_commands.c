@@ -241,9 +241,12 @@ static void several_members_are_one_change(void **state)
          "\"10.0.0.1:80\", \"address\": \"10.0.0.1\", \"protocol_port\": 80}, {\"name\": "
          "\"[fd00::1]:81\", \"address\": \"fd00::1\", \"protocol_port\": 81}]}",
          ANSWER("202 Accepted", "", "")},
-        {"GET /v2.0/lbaas/pools/p1/members", ANSWER("200 OK", "", "{\"members\": []}")},
+        {"GET /v2.0/lbaas/pools/p1/members",
+         ANSWER("200 OK", "", "{\"members\": [{\"id\": \"m1\", \"name\": \"a\"}]}")},
     };
-    assert_int_equal(RUN(steps, "member", "add", "workers", "10.0.0.1:80", "[fd00::1]:81"), 0);
+    assert_int_equal(
+        RUN(steps, "member", "add", "workers", "10.0.0.1:80", "[fd00::1]:81", "-o", "name"), 0);
+    assert_string_equal(printed, "a\n");
 }
 
 static void the_daemons_kind_of_error_is_the_exit_code(void **state)
