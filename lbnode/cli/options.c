@@ -75,6 +75,7 @@ void option_table_add_fields(struct option_table *table,
                              const struct resource_class *class,
                              bool creating)
 {
+    table->changed = creating ? NULL : class;
     for (size_t i = 0; i < class->field_count; i++) {
         const struct field *field = &class->fields[i];
         bool fixed = !creating && (field->flags & FIELD_CREATE_ONLY);
@@ -91,12 +92,26 @@ void option_table_add_fields(struct option_table *table,
     }
 }
 
+/* An option of create that set has not, because the attribute stays what it is. */
+static bool is_fixed(const struct resource_class *class, const char *name)
+{
+    char option[OPTION_NAME_SIZE];
+    for (size_t i = 0; class && i < class->field_count; i++) {
+        option_name(&class->fields[i], "", option);
+        if ((class->fields[i].flags & FIELD_CREATE_ONLY) && strcmp(option, name) == 0)
+            return true;
+    }
+    return false;
+}
+
 static bool
 refuse_unknown(const struct option_table *table, const char *given, struct error *error)
 {
     struct suggestion suggestion;
     char name[OPTION_NAME_SIZE];
     snprintf(name, sizeof(name), "%.*s", (int)strcspn(given, "="), given);
+    if (is_fixed(table->changed, name))
+        return error_set(error, ERROR_USAGE, "--%s can be given to create only", name);
     suggestion_init(&suggestion, name);
     for (size_t i = 0; i < table->count; i++)
         suggestion_offer(&suggestion, table->rows[i].name);

@@ -25,6 +25,7 @@ struct option {
 struct option_table {
     struct option rows[OPTIONS_MAXIMUM];
     size_t count;
+    const struct resource_class *changed; /* whose objects it changes, or NULL */
 };
 
 /* Beyond the bound a row is dropped; the tests see to it that none is. */

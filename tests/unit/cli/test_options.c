@@ -104,6 +104,14 @@ static void mistakes_are_answered_with_the_remedy(void **state)
     REFUSED("option --follow takes no value", "--follow=yes");
 }
 
+static void what_stays_as_it_was_made_is_said_to_stay(void **state)
+{
+    struct option_table table = listener_options(false);
+    struct arguments arguments;
+    REFUSED("--protocol-port can be given to create only", "web", "--protocol-port", "81");
+    REFUSED("unknown option --colour; --help lists the options", "--colour=red");
+}
+
 static void the_number_of_words_is_bounded(void **state)
 {
     const char *many[2 * POSITIONAL_MAXIMUM];
@@ -144,6 +152,7 @@ int main(void)
         cmocka_unit_test(the_last_of_repeated_options_counts),
         cmocka_unit_test(a_switch_stands_for_its_value),
         cmocka_unit_test(mistakes_are_answered_with_the_remedy),
+        cmocka_unit_test(what_stays_as_it_was_made_is_said_to_stay),
         cmocka_unit_test(the_number_of_words_is_bounded),
         cmocka_unit_test(durations_have_units),
     };
