@@ -47,8 +47,8 @@ static const struct {
      {COLUMN("name"), COLUMN("vrid"), COLUMN("interface"), COLUMN("advert_interval_ms"),
       COLUMN("preempt"), COLUMN("preference"), COLUMN("id")}},
     {RESOURCE_NODE,
-     {COLUMN("name"), COLUMN("state"), COLUMN("in_sync"), COLUMN("address"), COLUMN("status"),
-      COLUMN("id")}},
+     {COLUMN("name"), COLUMN("state"), COLUMN("drain"), COLUMN("in_sync"), COLUMN("address"),
+      COLUMN("status"), COLUMN("id")}},
 };
 
 static const struct column *columns_of(enum resource_type type)
