@@ -174,6 +174,12 @@ void core_visit_evidence(const struct core *core,
                          void (*visit)(void *context, const struct evidence *evidence),
                          void *context);
 
+/* The living peer that says it is active for the group and family. */
+bool core_find_owner(const struct core *core,
+                     const struct uuid *group_id,
+                     uint8_t family,
+                     struct uuid *out);
+
 /* Answers a PULL from the store (antientropy.c): what UPTO has above the vector in PULL_BODY,
  * in an order that respects causality, at most PULL_BYTES and PULL_RECORDS. EMIT gets each
  * record; OUT_MORE tells whether some were left out. 0 or -errno. */

@@ -13,7 +13,8 @@ enum {
     SUSPECT_INTERVALS = 5,
     FRESH_INTERVALS = 2,
     ACTIVE_ADVERTS = 2, /* how long a claim must stand to count */
-    VACANT_ADVERTS = 3
+    VACANT_ADVERTS = 3,
+    FIRST_ELECTION_MS = 1500 /* a node listens for a second before it serves */
 };
 
 /* ---- the part of a heartbeat ------------------------------------------------------------ */
@@ -306,15 +307,21 @@ static void find_isolation(struct core *core, struct facts *found)
 
 /* ---- over time -------------------------------------------------------------------------- */
 
+/* What peers claim is as old as their last heartbeat: after a planned switch the old owner's
+ * says "active" a little longer, and before a group's first election nobody's does. */
 static uint64_t patience_us(const struct core *core, const struct evidence *fact)
 {
-    uint64_t advert_us = 0;
+    uint64_t heard_us = FRESH_INTERVALS * core_heartbeat_interval_us(core), vacant_us = 0;
+    if (fact->kind == EVIDENCE_DUAL_ACTIVE)
+        return heard_us;
     if (fact->kind != EVIDENCE_NO_ACTIVE)
         return 0;
     for (size_t i = 0; i < core->claims.count; i++)
         if (uuid_equal(&core->claims.items[i].group_id, &fact->group_id))
-            advert_us = core->claims.items[i].advert_ms * MS;
-    return VACANT_ADVERTS * advert_us + FRESH_INTERVALS * core_heartbeat_interval_us(core);
+            vacant_us = VACANT_ADVERTS * core->claims.items[i].advert_ms * MS;
+    if (vacant_us < FIRST_ELECTION_MS * MS)
+        vacant_us = FIRST_ELECTION_MS * MS;
+    return vacant_us + heard_us;
 }
 
 static void report(struct core *core, struct fact *fact, struct core_actions *actions)
@@ -364,4 +371,23 @@ void core_visit_evidence(const struct core *core,
         evidence.since_ms_ago = (now.mono_us - fact->since_us) / MS;
         visit(context, &evidence);
     }
+}
+
+bool core_find_owner(const struct core *core,
+                     const struct uuid *group_id,
+                     uint8_t family,
+                     struct uuid *out)
+{
+    const struct vrrp_claim wanted = {.group_id = *group_id, .family = family};
+    const struct vrrp_claim *newest = NULL;
+    for (size_t i = 0; i < core->peer_count; i++) {
+        const struct peer *peer = core->peers[i];
+        const struct vrrp_claim *theirs = claim_for(&peer->claims, &wanted);
+        if (!theirs || !is_fresh(core, peer) || theirs->state != VRRP_ACTIVE ||
+            (newest && newest->since_ms_ago <= theirs->since_ms_ago))
+            continue;
+        newest = theirs;
+        *out = peer->id;
+    }
+    return newest != NULL;
 }

@@ -301,6 +301,13 @@ void replication_visit_evidence(const struct replication *replication,
                                 void (*visit)(void *context, const struct evidence *evidence),
                                 void *context);
 
+/* The node, other than this one, that says it is active for the group and family (4, 6). As old
+ * as its last heartbeat. False: none says so. */
+bool replication_find_owner(const struct replication *replication,
+                            const struct uuid *group_id,
+                            uint8_t family,
+                            struct uuid *out);
+
 /* ---- health verdicts for peers --------------------------------------------------------------
  */
 

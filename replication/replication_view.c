@@ -178,3 +178,11 @@ void replication_visit_evidence(const struct replication *replication,
     core_visit_evidence(replication->core, replication_now(replication), visit, context);
     transport_visit_clones(replication->transport, visit, context);
 }
+
+bool replication_find_owner(const struct replication *replication,
+                            const struct uuid *group_id,
+                            uint8_t family,
+                            struct uuid *out)
+{
+    return core_find_owner(replication->core, group_id, family, out);
+}

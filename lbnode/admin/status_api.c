@@ -78,6 +78,7 @@ static const char *active_node(const struct node_state *state,
 {
     const struct effective *object;
     struct ip_endpoint endpoint;
+    struct uuid owner;
     if (status->state == VRRP_ACTIVE)
         return replication_node_name(state->replication);
     for (size_t i = 0; (object = configuration_at(state->configuration, RESOURCE_NODE, i));
@@ -91,6 +92,10 @@ static const char *active_node(const struct node_state *state,
                 return node->resource.name;
         }
     }
+    /* IPv6 adverts come from link-local addresses, which the roster does not know. */
+    if (status->family == 6 && status->active_address.family &&
+        replication_find_owner(state->replication, &status->group_id, 6, &owner))
+        return name_of(state, &owner);
     return NULL;
 }
 

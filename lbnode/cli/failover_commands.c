@@ -43,9 +43,10 @@ static bool names(const struct json_value *list, const char *name)
     return false;
 }
 
-/* How many of GROUPS are still active here. With SAY, a line for each of them all. */
+/* How many of GROUPS have no other owner yet, or one whose name is not known here so far. With
+ * SAY, a line for each of them all, and only those count that are active here. */
 static size_t
-count_here(const struct json_value *status, const struct json_value *groups, bool say)
+count_open(const struct json_value *status, const struct json_value *groups, bool say)
 {
     const struct json_value *all = json_value_get(status, "vrrp");
     size_t here = 0;
@@ -54,10 +55,13 @@ count_here(const struct json_value *status, const struct json_value *groups, boo
         const char *name = text_of(group, "group");
         if (!names(groups, name) || json_value_count(json_value_get(group, "addresses")) == 0)
             continue;
-        here += strcmp(text_of(group, "state"), "active") == 0;
+        here += strcmp(text_of(group, "state"), "active") == 0 ||
+                (!say && !json_value_get_text(group, "active_node"));
         if (say)
             printf("group %s (%s): active on %s\n", name, text_of(group, "family"),
-                   text_of(group, "active_node"));
+                   json_value_get_text(group, "active_node")
+                       ? text_of(group, "active_node")
+                       : text_of(group, "active_address"));
     }
     return here;
 }
@@ -75,9 +79,9 @@ wait_for_switch(struct context *context, const struct json_value *groups, struct
         good = client_request(&context->client, "GET", "/v1/status", NULL, &response, error);
         const struct json_value *status = json_value_get(response.json, "status");
         status = status ? status : response.json;
-        here = good ? count_here(status, groups, false) : 0;
+        here = good ? count_open(status, groups, false) : 0;
         if (good && (here == 0 || i == WAIT_STEPS - 1))
-            count_here(status, groups, true);
+            here = count_open(status, groups, true);
         response_free(&response);
     }
     if (good && here > 0)

@@ -297,6 +297,14 @@ void replication_visit_evidence(const struct replication *replication,
                                 void *context)
 {}
 
+bool replication_find_owner(const struct replication *replication,
+                            const struct uuid *group_id,
+                            uint8_t family,
+                            struct uuid *out)
+{
+    return false;
+}
+
 void replication_visit_conflicts(const struct replication *replication,
                                  void (*visit)(void *context,
                                                const struct conflict_view *conflict),

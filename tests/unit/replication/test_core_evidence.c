@@ -260,11 +260,51 @@ static void e5_a_group_without_active_node_is_noticed_when_all_answer(void **sta
     struct net *net = *state;
     for (unsigned node = 0; node < NODES; node++)
         claim(net, node, VRRP_BACKUP, 100);
-    run(net, 2000);
+    run(net, 2500);
     assert_int_equal(evidence_of(net, 0, EVIDENCE_NO_ACTIVE).count, 1);
     claim(net, 2, VRRP_ACTIVE, 100);
     run(net, 1000);
     assert_int_equal(evidence_of(net, 0, EVIDENCE_NO_ACTIVE).count, 0);
+}
+
+static void e5_a_first_election_is_no_missing_owner(void **state)
+{
+    struct net *net = *state;
+    for (unsigned node = 0; node < NODES; node++)
+        claim(net, node, VRRP_BACKUP, 100);
+    run(net, 1300);
+    claim(net, 2, VRRP_ACTIVE, 100);
+    run(net, 1000);
+    assert_int_equal(net->events[0][EVENT_NO_ACTIVE], 0);
+}
+
+static void e4_a_planned_switch_is_no_second_owner(void **state)
+{
+    struct net *net = *state;
+    claim(net, 0, VRRP_ACTIVE, 200);
+    run(net, 1000);
+    net->cut[0][1] = true; /* its next heartbeat is late */
+    claim(net, 1, VRRP_ACTIVE, 100);
+    claim(net, 0, VRRP_BACKUP, 100);
+    run(net, 100);
+    net->cut[0][1] = false;
+    run(net, 1000);
+    assert_int_equal(net->events[1][EVENT_DUAL_ACTIVE], 0);
+}
+
+static void the_owner_of_a_group_is_who_says_so(void **state)
+{
+    struct net *net = *state;
+    const struct uuid group = {{GROUP}};
+    struct uuid owner = {{0}};
+    claim(net, 1, VRRP_ACTIVE, 100);
+    run(net, 1000);
+    assert_true(core_find_owner(net->cores[0], &group, 4, &owner));
+    assert_int_equal(owner.bytes[0], id_of(1).bytes[0]);
+    assert_false(core_find_owner(net->cores[0], &group, 6, &owner));
+    claim(net, 1, VRRP_BACKUP, 100);
+    run(net, 1000);
+    assert_false(core_find_owner(net->cores[0], &group, 4, &owner));
 }
 
 static void e6_a_node_alone_cannot_tell_why(void **state)
@@ -304,7 +344,10 @@ int main(void)
         RULE(e2_who_is_heard_and_does_not_hear_is_behind_a_one_way_link),
         RULE(e3_whom_nobody_hears_cannot_send),
         RULE(e4_two_that_stay_active_know_of_each_other),
+        RULE(e4_a_planned_switch_is_no_second_owner),
         RULE(e5_a_group_without_active_node_is_noticed_when_all_answer),
+        RULE(e5_a_first_election_is_no_missing_owner),
+        RULE(the_owner_of_a_group_is_who_says_so),
         RULE(e6_a_node_alone_cannot_tell_why),
         RULE(a_record_reaches_a_peer_that_does_not_hear_its_author),
 #undef RULE
