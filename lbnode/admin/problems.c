@@ -87,8 +87,9 @@ static void find_in_vrrp(const struct node_state *state, struct problem_list *pr
         const struct effective *group =
             configuration_find(state->configuration, &status->group_id);
         if (status->state == VRRP_FAULT)
-            add(problems, HEALTH_DEGRADED, "this node cannot serve VRRP group %.64s: %s",
-                group ? group->resource->name : "?", status->reason);
+            add(problems, HEALTH_DEGRADED,
+                "this node cannot serve VRRP group %.64s (IPv%u): %s",
+                group ? group->resource->name : "?", status->family, status->reason);
     }
 }
 

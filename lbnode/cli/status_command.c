@@ -97,6 +97,14 @@ static void add_state_here(struct table *table, const struct json_value *group)
         table_addf(table, "here: %s%s%s", state, reason[0] ? ", " : "", reason);
 }
 
+/* A node in fault does not listen: what it heard last, itself perhaps, is old. */
+static const char *active_of(const struct json_value *group)
+{
+    if (strcmp(text_or(group, "state", "-"), "fault") == 0)
+        return "not known here";
+    return text_or(group, "active_node", text_or(group, "active_address", "nobody"));
+}
+
 static void print_vrrp(const struct json_value *groups)
 {
     struct table table;
@@ -109,8 +117,7 @@ static void print_vrrp(const struct json_value *groups)
         table_addf(&table, "%s %s", text_or(group, "group", "-"), text_or(group, "family", ""));
         table_addf(&table, "vrid %lld",
                    (long long)json_value_number(json_value_get(group, "vrid")));
-        table_addf(&table, "active: %s",
-                   text_or(group, "active_node", text_or(group, "active_address", "nobody")));
+        table_addf(&table, "active: %s", active_of(group));
         add_state_here(&table, group);
         table_add(&table, addresses);
         free(addresses);

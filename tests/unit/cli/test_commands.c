@@ -403,6 +403,20 @@ static void status_is_an_overview_on_one_page(void **state)
     assert_string_equal(printed, status_overview);
 }
 
+static void status_says_who_is_drained_and_claims_no_owner_in_fault(void **state)
+{
+    const struct step steps[] = {
+        {"GET /v1/status",
+         ANSWER("200 OK", "",
+                "{\"nodes\": [{\"name\": \"lb1\", \"state\": \"alive\", \"drain\": true}],"
+                " \"vrrp\": [{\"group\": \"default\", \"family\": \"IPv6\","
+                " \"state\": \"fault\", \"active_node\": \"lb1\","
+                " \"reason\": \"interface eth0 is down\", \"addresses\": [\"fd77::100\"]}]}")}};
+    assert_int_equal(RUN(steps, "status"), 0);
+    assert_non_null(strstr(printed, "lb1  alive, drained  "));
+    assert_non_null(strstr(printed, "active: not known here  here: fault, interface eth0"));
+}
+
 /* Programs read objects from standard output; a note there would break them. */
 static void json_is_the_object_alone(void **state)
 {
@@ -519,6 +533,7 @@ int main(void)
         cmocka_unit_test(a_cut_answer_is_exit_code_7),
         cmocka_unit_test(usage_errors_ask_nobody),
         cmocka_unit_test(status_is_an_overview_on_one_page),
+        cmocka_unit_test(status_says_who_is_drained_and_claims_no_owner_in_fault),
         cmocka_unit_test(json_is_the_object_alone),
         cmocka_unit_test(a_table_leaves_out_what_is_not_set),
         cmocka_unit_test(show_tells_the_revision),
