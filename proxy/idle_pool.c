@@ -20,10 +20,10 @@ static void drop(struct member_connection *connection)
 }
 
 /* Bytes nobody asked for, or the end: either way it is of no use any more. Room to write is
- * no news. */
+ * no news, nor is the late word of bytes that were read already. */
 static void on_idle_event(struct member_connection *connection)
 {
-    if (connection->stream.readable)
+    if (!stream_is_quiet(&connection->stream))
         drop(connection);
 }
 
@@ -35,7 +35,8 @@ static void on_idle_expiry(struct timed *timed)
 void idle_pool_put(struct worker *worker, struct member_connection *connection)
 {
     struct idle_list *list = &worker->idle.by_slot[connection->slot];
-    if (list->count >= IDLE_PER_MEMBER || connection->stream.closing || worker->draining) {
+    if (list->count >= IDLE_PER_MEMBER || worker->draining ||
+        !stream_is_quiet(&connection->stream)) {
         member_connection_close(connection);
         return;
     }

@@ -47,6 +47,23 @@ void stream_abort(struct stream *stream)
     stream_close(stream);
 }
 
+bool stream_is_quiet(struct stream *stream)
+{
+    char byte;
+    ssize_t size;
+    if (stream->closing || stream->ended)
+        return false;
+    if (!stream->readable)
+        return true;
+    do {
+        size = recv(stream->fd, &byte, 1, MSG_PEEK);
+    } while (size < 0 && errno == EINTR);
+    if (size >= 0 || errno != EAGAIN)
+        return false;
+    stream->readable = false;
+    return true;
+}
+
 size_t stream_read(struct stream *stream, struct buffer *buffer)
 {
     size_t room = buffer_room(buffer);

@@ -28,6 +28,9 @@ int stream_open(struct loop *loop,
 void stream_close(struct stream *stream); /* idempotent */
 /* Closes with RST: the peer must not take what it has for the whole. */
 void stream_abort(struct stream *stream);
+/* Nothing to read and no end in sight, as an idle connection has to be. Asks the kernel only
+ * when `readable` is set, which a read that filled its room leaves so. */
+bool stream_is_quiet(struct stream *stream);
 /* One read into the room of BUFFER: bytes, or 0 when there is nothing now or no more (ended).
  */
 size_t stream_read(struct stream *stream, struct buffer *buffer);
