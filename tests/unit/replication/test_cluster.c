@@ -316,7 +316,7 @@ static void two_nodes_cannot_have_one_name(void **state)
     char token[JOIN_TOKEN_SIZE];
     init_first();
     stop_node(&nodes[1]);
-    strcpy(nodes[1].name, "lb1");
+    snprintf(nodes[1].name, sizeof(nodes[1].name), "%s", "lb1");
     start_node(&nodes[1]);
     create_token(&nodes[0], token);
     join(&nodes[1], token);
@@ -468,7 +468,8 @@ static int set_up(void **state)
     memset(&last, 0, sizeof(last));
     memset(nodes, 0, sizeof(nodes));
     for (int i = 0; i < NODES; i++) {
-        strcpy(nodes[i].directory, "/tmp/lbnode-cluster-XXXXXX");
+        snprintf(nodes[i].directory, sizeof(nodes[i].directory), "%s",
+                 "/tmp/lbnode-cluster-XXXXXX");
         assert_non_null(mkdtemp(nodes[i].directory));
         snprintf(nodes[i].name, sizeof(nodes[i].name), "lb%d", i + 1);
         ip_address_parse("127.0.0.1", &nodes[i].endpoint.address);

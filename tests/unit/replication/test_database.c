@@ -36,7 +36,8 @@ static int set_up(void **state)
     struct replication_settings settings = {.node_name = "lb1"};
     struct replication_handler handler = {0};
     char code[RECOVERY_CODE_SIZE];
-    strcpy(fixture->directory, "/tmp/lbnode-database-XXXXXX");
+    snprintf(fixture->directory, sizeof(fixture->directory), "%s",
+             "/tmp/lbnode-database-XXXXXX");
     assert_non_null(mkdtemp(fixture->directory));
     snprintf(fixture->path, sizeof(fixture->path), "%s/config.mdb", fixture->directory);
     settings.state_dir = fixture->directory;

@@ -67,7 +67,8 @@ static void wait_done(struct fixture *fixture)
 static int set_up(void **state)
 {
     struct fixture *fixture = calloc(1, sizeof(*fixture));
-    strcpy(fixture->directory, "/tmp/lbnode-replication-XXXXXX");
+    snprintf(fixture->directory, sizeof(fixture->directory), "%s",
+             "/tmp/lbnode-replication-XXXXXX");
     assert_non_null(mkdtemp(fixture->directory));
     fixture->loop = loop_new();
     open_node(fixture);

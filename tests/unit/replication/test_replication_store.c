@@ -99,7 +99,7 @@ static int set_up(void **state)
 {
     struct fixture *fixture = calloc(1, sizeof(*fixture));
     char code[RECOVERY_CODE_SIZE];
-    strcpy(fixture->directory, "/tmp/lbnode-store-XXXXXX");
+    snprintf(fixture->directory, sizeof(fixture->directory), "%s", "/tmp/lbnode-store-XXXXXX");
     assert_non_null(mkdtemp(fixture->directory));
     fixture->loop = loop_new();
     reopen(fixture);

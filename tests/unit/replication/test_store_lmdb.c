@@ -32,7 +32,7 @@ static void open_store(struct fixture *fixture, size_t map_size)
 static int set_up(void **state)
 {
     struct fixture *fixture = calloc(1, sizeof(*fixture));
-    strcpy(fixture->directory, "/tmp/lbnode-store-XXXXXX");
+    snprintf(fixture->directory, sizeof(fixture->directory), "%s", "/tmp/lbnode-store-XXXXXX");
     assert_non_null(mkdtemp(fixture->directory));
     snprintf(fixture->path, sizeof(fixture->path), "%s/config.mdb", fixture->directory);
     open_store(fixture, MIB);
