@@ -163,6 +163,11 @@ class Keepalived:
         self.lab.spawn(node, "haproxy", "-db", "-f", self.lab.path(node, "haproxy.cfg"))
 
     def revive_election(self, node):
+        # A killed one leaves them, and its number may belong to somebody else by now: keepalived
+        # would take that for itself and not start.
+        for name in "keepalived.pid", "vrrp.pid":
+            if os.path.exists(self.lab.path(node, name)):
+                os.unlink(self.lab.path(node, name))
         self.lab.spawn(node, "keepalived", "--dont-fork", "--vrrp", "--log-console",
                        "--use-file=" + self.lab.path(node, "keepalived.conf"),
                        "--pid=" + self.lab.path(node, "keepalived.pid"),
