@@ -1,8 +1,8 @@
 /* What the core's files share. core.c: construction, dispatch, reading; core_load.c: the state
  * from the store; core_submit.c: local changes and their answers; core_receive.c: records of
  * others; core_stage.c: batches; core_peers.c: the other nodes; core_gossip.c: heartbeats,
- * vectors, resending; core_evidence.c: who hears whom; core_verdicts.c: what members' monitors
- * say. */
+ * vectors, pulls; core_acks.c: pushing, resending; core_evidence.c: who hears whom;
+ * core_verdicts.c: what members' monitors say. */
 #ifndef REPLICATION_CORE_INTERNAL_H
 #define REPLICATION_CORE_INTERNAL_H
 
@@ -253,9 +253,20 @@ void core_frame(struct core *core,
                 const struct core_event *event,
                 struct core_actions *actions);
 void core_tick(struct core *core, struct core_actions *actions);
-void core_acknowledge(struct core *core, const struct uuid *id, struct core_actions *actions);
 void core_request_pull(struct core *core, struct peer *peer, struct core_actions *actions);
+
+/* core_acks.c */
+void core_acknowledge(struct core *core, const struct uuid *id, struct core_actions *actions);
 void core_push(struct core *core, uint64_t seq, struct core_actions *actions);
+/* PEER has more than before: on to what was pushed meanwhile. */
+void core_follow_ack(struct core *core, struct peer *peer);
+void core_handle_ack(struct core *core,
+                     struct peer *peer,
+                     struct bytes body,
+                     struct core_actions *actions);
+void core_tick_acks(struct core *core, struct peer *peer, struct core_actions *actions);
+/* When something of PEER is due, at the latest NEXT_US. */
+uint64_t core_next_ack_us(const struct peer *peer, uint64_t next_us);
 
 /* core_evidence.c */
 void core_put_liveness(const struct core *core, struct wire_writer *body);
