@@ -172,6 +172,7 @@ static void on_report(struct loop_io *io, unsigned readiness)
     if (oldest != proxy->announced_generation && oldest == proxy->newest_generation) {
         struct message_running running = MESSAGE_OF(RUNNING, struct message_running);
         running.generation = proxy->announced_generation = oldest;
+        log_debug("all workers run snapshot %llu", (unsigned long long)oldest);
         channel_send(proxy->channel, &running.header, NULL, 0);
     }
     proxy->done = all_finished;
@@ -256,7 +257,6 @@ static void finish(struct proxy *proxy)
 int proxy_main(const struct process_context *context)
 {
     struct proxy proxy = {.shared.report_fd = -1};
-    log_open("proxy", LOG_LEVEL_INFO);
     signal(SIGPIPE, SIG_IGN);
     bool started = start(&proxy, context);
     if (!started)

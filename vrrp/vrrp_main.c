@@ -31,8 +31,9 @@ static void ask_for_real_time(void)
 {
     struct sched_param parameters = {.sched_priority = REAL_TIME_PRIORITY};
     struct rlimit limit;
-    if (sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &parameters) != 0)
-        log_debug("no real-time priority: timers may be late on a busy machine");
+    bool real_time = sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &parameters) == 0;
+    log_debug("%s", real_time ? "timers have real-time priority"
+                              : "no real-time priority: timers may be late on a busy machine");
 #ifndef __SANITIZE_ADDRESS__
     /* Future pages only where no limit can make an allocation fail because of it. */
     bool unlimited =
@@ -53,7 +54,6 @@ int vrrp_main(const struct process_context *context)
         .privileged = has_capability(CAP_NET_ADMIN) && has_capability(CAP_NET_RAW),
     };
     int error;
-    log_open("vrrp", LOG_LEVEL_INFO);
     if (!options.loop)
         return 1;
     ask_for_real_time();

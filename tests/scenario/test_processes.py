@@ -64,3 +64,25 @@ class Health(PairTest):
             time.sleep(0.5)
         self.assertNoFailure(prober.report)
         self.assertEqual(len(prober.report.answers), 2, prober.report.answers)
+
+
+class LogLevel(PairTest):
+    nodes, formed, serves = 1, False, False
+
+    def log_of(self, level):
+        """What one node wrote until its proxy ran and its vrrp process had the address."""
+        self.lab.start("lb1", options=["--log-level", level])
+        if level == "debug":
+            self.lab.lbnode("lb1", "init")
+            self.serve()
+        self.eventually(lambda: self.lab.holders(VIP) == ["lb1"] and self.answers(), 10, "the node serves")
+        self.lab.stop("lb1")
+        with open(self.lab.log("lb1")) as log:
+            return log.read()
+
+    def test_every_process_follows_it(self):
+        said = self.log_of("debug")
+        self.assertIn("<7>proxy: ", said)
+        self.assertIn("<7>vrrp: ", said)
+        errors = self.log_of("error")[len(said):]
+        self.assertNotRegex(errors, r"<[4-7]>\w+: ")

@@ -6,6 +6,7 @@
  * stops in an orderly way. A vrrp process that dies is started again with its last states, as
  * the supervisor does. */
 #include "lbnode/base/bytes.h"
+#include "lbnode/base/log.h"
 #include "lbnode/base/monotime.h"
 #include "lbnode/base/parse_number.h"
 #include "lbnode/loop/channel.h"
@@ -227,6 +228,7 @@ static int be_child(const char *text)
         return 2;
     context.channel_fd = (int)fd;
     fcntl(context.channel_fd, F_SETFD, FD_CLOEXEC);
+    log_open("vrrp", LOG_LEVEL_INFO);
     return vrrp_main(&context);
 }
 
