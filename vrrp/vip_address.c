@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <linux/if_addr.h>
+#include <netlink/attr.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
 #include <netlink/route/addr.h>
@@ -78,6 +79,8 @@ static struct nl_msg *build(const struct vip_change *change)
             set_lifetime(native, &change->address);
             rtnl_addr_build_add_request(native, NLM_F_CREATE | NLM_F_REPLACE | NLM_F_ACK,
                                         &message);
+            if (message) /* libnl has no name for it; without room the mark is missing */
+                nla_put_u8(message, IFA_PROTO, VIP_PROTOCOL);
         } else {
             rtnl_addr_build_delete_request(native, NLM_F_ACK, &message);
         }

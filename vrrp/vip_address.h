@@ -11,6 +11,8 @@
 enum {
     VIP_LIFETIME_S = 2,
     VIP_RENEWAL_US = 500000,
+    /* The address protocol (IFA_PROTO, kernel 5.18) by which lbnode's addresses are known. */
+    VIP_PROTOCOL = 0x4c,
 };
 
 /* One wish and what came of it. */

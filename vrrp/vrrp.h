@@ -12,6 +12,15 @@ int vrrp_main(const struct process_context *context);
  */
 int vip_address_remove(const struct message_vrrp_owned *owned);
 
+/* Told of each address that vip_release takes away: RESULT 0 or -errno. */
+typedef void vip_released(void *context,
+                          const struct ip_address *address,
+                          unsigned interface_index,
+                          int result);
+/* Removes every virtual address that lbnode put on an interface of this host, also when nobody
+ * remembers doing so. 0 or -errno: they could not be looked for. */
+int vip_release(vip_released *released, void *context);
+
 /* What the supervisor knows of a vrrp process that died. */
 struct vrrp_last_words {
     const struct message_vrrp_status *statuses; /* the last of each group and family */

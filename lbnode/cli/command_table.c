@@ -98,6 +98,11 @@ static const char db_details[] =
     "also\n"
     "sets a damaged store aside and saves what can be read of it.\n";
 
+static const char vip_details[] =
+    "For a node whose processes are gone: after an orderly end there is nothing to remove, and\n"
+    "after a crash the kernel drops the addresses within two seconds. It needs root and no\n"
+    "daemon. A node that runs puts its addresses back: stop it first.\n";
+
 static const struct option init_options[] = {
     {.name = "name", .value_name = "CLUSTER", .help = "name of the cluster (lbnode)"},
     {.name = ""},
@@ -280,6 +285,9 @@ static const struct command commands[] = {
     {.noun = "db", .verb = "rebuild", .options = db_options,
      .summary = "derive everything in the store from its log again", .details = db_details,
      .run = run_elsewhere},
+    {.noun = "vip", .verb = "release",
+     .summary = "remove the virtual addresses that lbnode left on this host",
+     .details = vip_details, .run = run_elsewhere},
     {.noun = "completion", .positional = "bash", .positional_minimum = 1, .positional_maximum = 1,
      .summary = "print a completion script: source <(lbnode completion bash)",
      .run = run_completion_show},

@@ -1,10 +1,12 @@
 /* lbnode run: the daemon; lbnode db: its store while it is not running; lbnode backup, restore:
- * its store in a file; everything else: the command line. */
+ * its store in a file; lbnode vip: addresses without the daemon; everything else: the command
+ * line. */
 #include "lbnode/base/bytes.h"
 #include "lbnode/cli/cli.h"
 #include "lbnode/node/backup_command.h"
 #include "lbnode/node/db_command.h"
 #include "lbnode/node/node_run.h"
+#include "lbnode/node/vip_command.h"
 
 #include <stdbool.h>
 #include <string.h>
@@ -25,6 +27,7 @@ static const struct {
     {"backup", backup_command},
     {"db", db_command},
     {"restore", restore_command},
+    {"vip", vip_command},
 };
 
 int main(int argc, char **argv)
