@@ -295,20 +295,18 @@ static void on_message(void *context,
 {
     struct vrrp_driver *driver = context;
     struct vrrp_packet packet;
-    char text[IP_ADDRESS_TEXT_SIZE];
     enum vrrp_verdict verdict = vrrp_packet_decode(message, envelope, &packet);
     struct vrrp_router *router =
         message.size > 1 ? find_router(driver, socket, message.data[1]) : NULL;
-    if (verdict == VRRP_VERDICT_OK && router) {
+    if (!router) /* other VRIDs than ours are other people's business */
+        return;
+    if (verdict == VRRP_VERDICT_OK) {
         take_advert(driver, router, envelope, &packet);
         arm(driver);
-    } else if (verdict != VRRP_VERDICT_OK) {
-        if (router)
-            router->adverts_dropped++;
-        ip_address_format(&envelope->source, text);
-        vrrp_report_event_limited(&driver->host.report, EVENT_VRRP_BAD_PACKET,
-                                  "a VRRP packet from %s was dropped: %s", text,
-                                  vrrp_verdict_text(verdict));
+    } else {
+        router->adverts_dropped++;
+        vrrp_report_stranger(&driver->host.report, router->interface, envelope, message,
+                             verdict);
     }
 }
 

@@ -99,7 +99,7 @@ enum vrrp_verdict vrrp_packet_decode(struct bytes message,
                                      const struct vrrp_envelope *envelope,
                                      struct vrrp_packet *out)
 {
-    if (envelope->hop_limit != VRRP_HOP_LIMIT)
+    if (envelope->hop_limit != VRRP_HOP_LIMIT && !envelope->any_hop_limit)
         return VRRP_VERDICT_HOP_LIMIT;
     if (message.size < VRRP_HEADER_SIZE)
         return VRRP_VERDICT_TRUNCATED;
@@ -154,6 +154,20 @@ size_t vrrp_packet_encode(const struct vrrp_packet *packet,
     return size;
 }
 
+/* RFC 2402: next header, length in words less two. False when PAYLOAD is not VRRP in there. */
+static bool skip_authentication(struct bytes *payload)
+{
+    enum {
+        MINIMUM = 12
+    };
+    size_t size = payload->size < MINIMUM ? 0 : ((size_t)payload->data[1] + 2) * 4;
+    if (size < MINIMUM || size >= payload->size || payload->data[0] != VRRP_PROTOCOL ||
+        payload->data[size] != VERSION_2_AND_TYPE)
+        return false;
+    *payload = (struct bytes){payload->data + size, payload->size - size};
+    return true;
+}
+
 bool vrrp_packet_open_ipv4(struct bytes datagram,
                            struct vrrp_envelope *out_envelope,
                            struct bytes *out_message)
@@ -169,13 +183,16 @@ bool vrrp_packet_open_ipv4(struct bytes datagram,
     size_t total_size = load_be16(header + 2);
     if (header_size < HEADER_MINIMUM || total_size < header_size || total_size > datagram.size)
         return false;
-    if (load_be16(header + 6) & MORE_FRAGMENTS_AND_OFFSET || header[9] != VRRP_PROTOCOL)
+    if (load_be16(header + 6) & MORE_FRAGMENTS_AND_OFFSET)
+        return false;
+    *out_message = (struct bytes){header + header_size, total_size - header_size};
+    if (header[9] != VRRP_PROTOCOL &&
+        (header[9] != VRRP_AUTHENTICATION_PROTOCOL || !skip_authentication(out_message)))
         return false;
     *out_envelope = (struct vrrp_envelope){
         .source = {.family = 4}, .destination = {.family = 4}, .hop_limit = header[8]};
     memcpy(out_envelope->source.bytes, header + 12, 4);
     memcpy(out_envelope->destination.bytes, header + 16, 4);
-    *out_message = (struct bytes){header + header_size, total_size - header_size};
     return true;
 }
 

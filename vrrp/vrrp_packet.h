@@ -9,6 +9,7 @@
 
 enum {
     VRRP_PROTOCOL = 112,
+    VRRP_AUTHENTICATION_PROTOCOL = 51, /* version 2 with an authentication header before it */
     VRRP_HOP_LIMIT = 255,
     VRRP_MAXIMUM_ADDRESSES = 255,
     VRRP_MAXIMUM_INTERVAL_CS = 4095,
@@ -43,6 +44,9 @@ enum vrrp_verdict {
 struct vrrp_envelope {
     struct ip_address source, destination;
     uint8_t hop_limit;
+    /* Unicast of a router that is configured by its address needs no proof that it is on the
+     * link; keepalived sends IPv6 ones with 64. */
+    bool any_hop_limit;
 };
 
 struct vrrp_packet {
@@ -68,7 +72,8 @@ size_t vrrp_packet_encode(const struct vrrp_packet *packet,
                           size_t capacity);
 
 /* Splits what a raw IPv4 socket delivers into header and message. False unless it is one whole
- * IPv4 datagram of protocol 112. */
+ * IPv4 datagram of protocol 112, with or without an authentication header. That is skipped, not
+ * verified: only version 2 has it, which is not acted upon. */
 bool vrrp_packet_open_ipv4(struct bytes datagram,
                            struct vrrp_envelope *out_envelope,
                            struct bytes *out_message);

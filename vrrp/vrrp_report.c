@@ -56,6 +56,23 @@ void vrrp_report_event_limited(struct vrrp_report *report,
     send_event(report, code, text);
 }
 
+void vrrp_report_stranger(struct vrrp_report *report,
+                          const char *interface,
+                          const struct vrrp_envelope *envelope,
+                          struct bytes message,
+                          enum vrrp_verdict verdict)
+{
+    char text[STRANGER_TEXT_SIZE];
+    bool other_protocol = verdict == VRRP_VERDICT_VERSION_2 || verdict == VRRP_VERDICT_CARP;
+    const struct stranger *stranger = stranger_table_note(
+        &report->strangers, &envelope->source, message.data[1], verdict, monotime_now_us());
+    if (!stranger)
+        return;
+    stranger_describe(stranger, message, text);
+    vrrp_report_event(report, other_protocol ? EVENT_VRRP_FOREIGN : EVENT_VRRP_BAD_PACKET,
+                      "on %s: %s", interface, text);
+}
+
 void vrrp_report_owned(struct vrrp_report *report,
                        const struct ip_address *address,
                        unsigned interface_index,

@@ -96,7 +96,7 @@ receive_ipv6(struct vrrp_socket *socket, struct msghdr *header, struct bytes mes
 }
 
 /* False when nothing is left. */
-static bool receive(struct vrrp_socket *socket)
+static bool receive(struct vrrp_socket *socket, int fd)
 {
     uint8_t buffer[VRRP_PACKET_MAXIMUM_SIZE + 128];
     union control_buffer control;
@@ -108,7 +108,7 @@ static bool receive(struct vrrp_socket *socket)
                             .msg_iovlen = 1,
                             .msg_control = control.bytes,
                             .msg_controllen = sizeof(control.bytes)};
-    ssize_t size = recvmsg(socket->io.fd, &header, 0);
+    ssize_t size = recvmsg(fd, &header, 0);
     if (size < 0)
         return errno == EINTR;
     struct bytes data = {buffer, (size_t)size};
@@ -122,15 +122,23 @@ static bool receive(struct vrrp_socket *socket)
 static void on_ready(struct loop_io *io, unsigned readiness)
 {
     struct vrrp_socket *socket = CONTAINER_OF(io, struct vrrp_socket, io);
-    for (int i = 0; i < RECEIVE_PER_TURN && receive(socket); i++)
+    for (int i = 0; i < RECEIVE_PER_TURN && receive(socket, io->fd); i++)
+        continue;
+}
+
+static void on_authenticated(struct loop_io *io, unsigned readiness)
+{
+    struct vrrp_socket *socket = CONTAINER_OF(io, struct vrrp_socket, authenticated);
+    for (int i = 0; i < RECEIVE_PER_TURN && receive(socket, io->fd); i++)
         continue;
 }
 
 /* The descriptor or -errno. */
-static int make_socket(const char *interface_name, unsigned interface_index, uint8_t family)
+static int
+make_socket(const char *interface_name, unsigned interface_index, uint8_t family, int protocol)
 {
     int fd = socket(family == 4 ? AF_INET : AF_INET6, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
-                    VRRP_PROTOCOL);
+                    protocol);
     if (fd < 0)
         return -errno;
     set_number(fd, SOL_SOCKET, SO_PRIORITY, PRIORITY_INTERACTIVE);
@@ -144,6 +152,22 @@ static int make_socket(const char *interface_name, unsigned interface_index, uin
     return rv;
 }
 
+/* Only to name whoever speaks so; without it everything else works. */
+static void
+listen_authenticated(struct loop *loop, const char *interface_name, struct vrrp_socket *socket)
+{
+    int fd = socket->family == 4 ? make_socket(interface_name, socket->interface_index, 4,
+                                               VRRP_AUTHENTICATION_PROTOCOL)
+                                 : -1;
+    if (fd < 0)
+        return;
+    socket->authenticated.fd = fd;
+    if (loop_io_start(loop, &socket->authenticated, fd, LOOP_READABLE, on_authenticated) != 0) {
+        close(fd);
+        socket->authenticated.fd = -1;
+    }
+}
+
 int vrrp_socket_open(struct loop *loop,
                      const char *interface_name,
                      unsigned interface_index,
@@ -151,13 +175,14 @@ int vrrp_socket_open(struct loop *loop,
                      const struct vrrp_socket_handler *handler,
                      struct vrrp_socket **out)
 {
-    int fd = make_socket(interface_name, interface_index, family);
+    int fd = make_socket(interface_name, interface_index, family, VRRP_PROTOCOL);
     if (fd < 0)
         return fd;
     struct vrrp_socket *socket = calloc(1, sizeof(*socket));
     int rv = -ENOMEM;
     if (socket) {
         socket->io.fd = fd;
+        socket->authenticated.fd = -1;
         socket->interface_index = interface_index;
         socket->family = family;
         rv = 0;
@@ -171,6 +196,8 @@ int vrrp_socket_open(struct loop *loop,
         close(fd);
         return rv;
     }
+    if (loop)
+        listen_authenticated(loop, interface_name, socket);
     *out = socket;
     return 0;
 }
@@ -181,6 +208,10 @@ void vrrp_socket_close(struct vrrp_socket *socket)
         return;
     loop_io_stop(&socket->io);
     close(socket->io.fd);
+    if (socket->authenticated.fd >= 0) {
+        loop_io_stop(&socket->authenticated);
+        close(socket->authenticated.fd);
+    }
     free(socket);
 }
 

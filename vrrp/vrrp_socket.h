@@ -19,6 +19,7 @@ struct vrrp_socket_handler {
 
 struct vrrp_socket {
     struct loop_io io;
+    struct loop_io authenticated; /* IPv4: hears version 2 behind an authentication header */
     struct vrrp_socket_handler handler;
     struct vrrp_socket *next; /* for the owner's list */
     unsigned interface_index;

@@ -36,7 +36,8 @@ enum event_level {
         "this node took over from a node that was alive; its dead time is doubled for a "      \
         "while")                                                                               \
     ROW(VRRP_NO_TAKER, WARNING, "a planned switch was given up: no node took over")            \
-    ROW(VRRP_FOREIGN, WARNING, "an advert came from an address that is not in the roster")     \
+    ROW(VRRP_FOREIGN, WARNING,                                                                 \
+        "somebody who is no node of the roster uses a VRID of ours, with any protocol")        \
     ROW(VRRP_BAD_PACKET, WARNING, "a malformed or unknown VRRP packet was dropped")            \
     ROW(MEMBER_ONLINE, INFO, "a member answers its health monitor")                            \
     ROW(MEMBER_ERROR, WARNING, "a member fails its health monitor")                            \

@@ -1,36 +1,12 @@
 /* Messages recorded from keepalived (versions 2.2.7 and 2.4.3), and the rules for bad ones. */
 #include "tests/support/test.h"
+#include "tests/unit/vrrp/golden_packets.h"
 #include "vrrp/vrrp_packet.h"
 
 #include <string.h>
 
-struct golden {
-    const char *hex, *source, *destination;
-    uint8_t priority, address_count;
-    uint16_t interval_cs;
-    enum vrrp_checksum checksum;
-};
-
-static const char node_a[] = "192.0.2.1", node_b[] = "192.0.2.2", group4[] = "224.0.0.18";
-static const char link_a[] = "fe80::ff:fe00:1", global_b[] = "2001:db8::2",
-                  group6[] = "ff02::12";
-
-static const struct golden goldens[] = {
-    {"3133960200641107c0000264c0000265", node_a, group4, 150, 2, 100, VRRP_CHECKSUM_PSEUDO},
-    {"313300020064a707c0000264c0000265", node_a, group4, 0, 2, 100, VRRP_CHECKSUM_PSEUDO},
-    {"3133960100647602c0000264", node_a, group4, 150, 1, 100, VRRP_CHECKSUM_MESSAGE},
-    {"3133000100640c03c0000264", node_a, group4, 0, 1, 100, VRRP_CHECKSUM_MESSAGE},
-    {"313396010064d371c0000264", node_a, group4, 150, 1, 100, VRRP_CHECKSUM_PSEUDO},
-    {"31339601000ad3cbc0000264", node_a, group4, 150, 1, 10, VRRP_CHECKSUM_PSEUDO},
-    {"313396010064f181c0000264", node_a, node_b, 150, 1, 100, VRRP_CHECKSUM_PSEUDO},
-    {"3133640100640571c0000264", node_b, group4, 100, 1, 100, VRRP_CHECKSUM_PSEUDO},
-    {"3133960200640cf8fe80000000000000000000000005010020010db8000000000000000000000100", link_a,
-     group6, 150, 2, 100, VRRP_CHECKSUM_PSEUDO},
-    {"313300020064a2f8fe80000000000000000000000005010020010db8000000000000000000000100", link_a,
-     group6, 0, 2, 100, VRRP_CHECKSUM_PSEUDO},
-    {"313396020064de51fe80000000000000000000000005010020010db8000000000000000000000100", link_a,
-     global_b, 150, 2, 100, VRRP_CHECKSUM_PSEUDO},
-};
+static const char node_a[] = "192.0.2.1", group4[] = "224.0.0.18";
+static const char link_a[] = "fe80::ff:fe00:1", group6[] = "ff02::12";
 
 static struct vrrp_envelope envelope_of(const char *source, const char *destination)
 {
@@ -55,37 +31,110 @@ static enum vrrp_verdict decode_hex(const char *hex, const char *source)
     return vrrp_packet_decode(from_hex(hex, buffer, sizeof(buffer)), &envelope, &packet);
 }
 
-static void recorded_adverts_are_understood(void **state)
+/* The message in a recorded IP packet; its bytes are in BUFFER. */
+static struct bytes open_golden(const struct golden_packet *golden,
+                                uint8_t *buffer,
+                                size_t capacity,
+                                struct vrrp_envelope *out)
 {
-    for (size_t i = 0; i < ARRAY_LENGTH(goldens); i++) {
-        const struct golden *golden = &goldens[i];
-        uint8_t buffer[256];
+    enum {
+        IPV6_HEADER = 40
+    };
+    struct bytes packet = from_hex(golden->hex, buffer, capacity), message;
+    if (golden->family == 4) {
+        assert_true(vrrp_packet_open_ipv4(packet, out, &message));
+        return message;
+    }
+    *out = (struct vrrp_envelope){{.family = 6}, {.family = 6}, .hop_limit = packet.data[7]};
+    memcpy(out->source.bytes, packet.data + 8, 16);
+    memcpy(out->destination.bytes, packet.data + 24, 16);
+    return (struct bytes){packet.data + IPV6_HEADER, packet.size - IPV6_HEADER};
+}
+
+static void recorded_packets_decode_and_encode_again_identically(void **state)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(golden_packets); i++) {
+        const struct golden_packet *golden = &golden_packets[i];
+        uint8_t buffer[256], out[256];
         struct vrrp_packet packet;
-        struct vrrp_envelope envelope = envelope_of(golden->source, golden->destination);
-        struct bytes message = from_hex(golden->hex, buffer, sizeof(buffer));
+        struct vrrp_envelope envelope;
+        struct bytes message = open_golden(golden, buffer, sizeof(buffer), &envelope);
+        assert_int_equal(vrrp_packet_decode(message, &envelope, &packet), golden->verdict);
+        envelope.any_hop_limit = true;
+        if (golden->verdict == VRRP_VERDICT_VERSION_2)
+            continue;
         assert_int_equal(vrrp_packet_decode(message, &envelope, &packet), VRRP_VERDICT_OK);
         assert_int_equal(packet.vrid, 51);
         assert_int_equal(packet.priority, golden->priority);
         assert_int_equal(packet.address_count, golden->address_count);
         assert_int_equal(packet.interval_cs, golden->interval_cs);
         assert_int_equal(packet.checksum, golden->checksum);
+        size_t size = vrrp_packet_encode(&packet, &envelope, out, sizeof(out));
+        bool trailer = strcmp(golden->capture, "v3-hmac") == 0;
+        assert_int_equal(size, message.size - (trailer ? 28 : 0));
+        assert_memory_equal(out, message.data, size);
+        assert_int_equal(vrrp_packet_encode(&packet, &envelope, out, size - 1), 0);
     }
 }
 
-static void encoding_gives_the_recorded_bytes(void **state)
+static void version_2_is_never_an_advert_whatever_protects_it(void **state)
 {
-    for (size_t i = 0; i < ARRAY_LENGTH(goldens); i++) {
-        const struct golden *golden = &goldens[i];
-        uint8_t buffer[256], out[256];
+    unsigned seen = 0;
+    for (size_t i = 0; i < ARRAY_LENGTH(golden_packets); i++) {
+        uint8_t buffer[256];
         struct vrrp_packet packet;
-        struct vrrp_envelope envelope = envelope_of(golden->source, golden->destination);
-        struct bytes message = from_hex(golden->hex, buffer, sizeof(buffer));
-        vrrp_packet_decode(message, &envelope, &packet);
-        assert_int_equal(vrrp_packet_encode(&packet, &envelope, out, sizeof(out)),
-                         message.size);
-        assert_memory_equal(out, message.data, message.size);
-        assert_int_equal(vrrp_packet_encode(&packet, &envelope, out, message.size - 1), 0);
+        struct vrrp_envelope envelope;
+        if (strncmp(golden_packets[i].capture, "v2", 2) != 0)
+            continue;
+        struct bytes message =
+            open_golden(&golden_packets[i], buffer, sizeof(buffer), &envelope);
+        assert_int_equal(message.data[1], 51);
+        envelope.any_hop_limit = true;
+        assert_int_equal(vrrp_packet_decode(message, &envelope, &packet),
+                         VRRP_VERDICT_VERSION_2);
+        seen++;
     }
+    assert_int_equal(seen, 7);
+}
+
+/* Protocol 51 is for version 2 alone: it must be no way around the checks of version 3. */
+static void a_damaged_authentication_header_is_refused(void **state)
+{
+    static const struct {
+        size_t offset;
+        uint8_t value;
+    } damages[] = {
+        {20, 17},   /* next header */
+        {21, 0},    /* shorter than its fixed part */
+        {21, 9},    /* as long as the datagram */
+        {21, 255},  /* longer */
+        {44, 0x31}, /* version 3 inside */
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(damages); i++) {
+        uint8_t buffer[256];
+        struct vrrp_envelope envelope;
+        struct bytes message;
+        struct bytes packet = from_hex(golden_packets[0].hex, buffer, sizeof(buffer));
+        assert_true(vrrp_packet_open_ipv4(packet, &envelope, &message));
+        buffer[damages[i].offset] = damages[i].value;
+        assert_false(vrrp_packet_open_ipv4(packet, &envelope, &message));
+    }
+}
+
+/* Debian's keepalived sends unicast IPv6 adverts so, against 5.1.2.3. */
+static void a_hop_limit_of_64_is_good_from_a_configured_router_only(void **state)
+{
+    uint8_t buffer[256];
+    struct vrrp_packet packet;
+    struct vrrp_envelope envelope;
+    size_t at = 0;
+    while (strcmp(golden_packets[at].capture, "v3-unicast6") != 0)
+        at++;
+    struct bytes message = open_golden(&golden_packets[at], buffer, sizeof(buffer), &envelope);
+    assert_int_equal(envelope.hop_limit, 64);
+    assert_int_equal(vrrp_packet_decode(message, &envelope, &packet), VRRP_VERDICT_HOP_LIMIT);
+    envelope.any_hop_limit = true;
+    assert_int_equal(vrrp_packet_decode(message, &envelope, &packet), VRRP_VERDICT_OK);
 }
 
 static void bytes_after_the_last_address_are_ignored(void **state)
@@ -112,7 +161,7 @@ static void any_ttl_but_255_is_dropped(void **state)
     uint8_t buffer[64];
     struct vrrp_packet packet;
     struct vrrp_envelope envelope = envelope_of(node_a, group4);
-    struct bytes message = from_hex(goldens[2].hex, buffer, sizeof(buffer));
+    struct bytes message = from_hex("3133960100647602c0000264", buffer, sizeof(buffer));
     envelope.hop_limit = 254;
     assert_int_equal(vrrp_packet_decode(message, &envelope, &packet), VRRP_VERDICT_HOP_LIMIT);
 }
@@ -213,8 +262,10 @@ static void every_verdict_has_a_text(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(recorded_adverts_are_understood),
-        cmocka_unit_test(encoding_gives_the_recorded_bytes),
+        cmocka_unit_test(recorded_packets_decode_and_encode_again_identically),
+        cmocka_unit_test(version_2_is_never_an_advert_whatever_protects_it),
+        cmocka_unit_test(a_damaged_authentication_header_is_refused),
+        cmocka_unit_test(a_hop_limit_of_64_is_good_from_a_configured_router_only),
         cmocka_unit_test(bytes_after_the_last_address_are_ignored),
         cmocka_unit_test(reserved_bits_before_the_interval_are_ignored),
         cmocka_unit_test(any_ttl_but_255_is_dropped),
