@@ -90,10 +90,23 @@ struct stream *core_stream_add(struct core *core, uint64_t id)
 
 void core_stream_note_hash(struct stream *stream, uint64_t seq, const uint8_t hash[HASH_SIZE])
 {
-    while (seq > stream->hash_capacity)
+    if (!stream->hash_starts)
+        stream->hash_first = seq - 1;
+    uint64_t at = seq - 1 - stream->hash_first;
+    size_t before = stream->hash_capacity;
+    while (at >= stream->hash_capacity)
         stream->hash_starts = memory_grow(stream->hash_starts, stream->hash_capacity,
                                           &stream->hash_capacity, sizeof(uint64_t));
-    stream->hash_starts[seq - 1] = load_be64(hash);
+    if (stream->hash_capacity > before)
+        memset(stream->hash_starts + before, 0,
+               (stream->hash_capacity - before) * sizeof(uint64_t));
+    stream->hash_starts[at] = load_be64(hash);
+}
+
+uint64_t core_stream_hash(const struct stream *stream, uint64_t seq)
+{
+    bool known = seq > stream->hash_first && seq - stream->hash_first <= stream->hash_capacity;
+    return known ? stream->hash_starts[seq - 1 - stream->hash_first] : 0;
 }
 
 void core_change_note(struct core *core, const struct uuid *id, struct dot dot)
@@ -203,6 +216,7 @@ void core_step(struct core *core,
     case CORE_RECORD: core_receive_record(core, event->body, &event->node, actions); break;
     case CORE_RUNNING: core_set_running(core, event->position, actions); break;
     case CORE_TICK: core_tick(core, actions); break;
+    case CORE_LOG_ROWS: break;
     case CORE_CLAIMS: core_set_claims(core, event->claims, event->claim_count); break;
     case CORE_VERDICTS: core_publish_verdicts(core, event, actions); break;
     }

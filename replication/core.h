@@ -19,11 +19,18 @@ struct core_now {
     uint64_t mono_us, wall_ms;
 };
 
+/* How long what was replaced or deleted is kept. Without limits (0) all of it is. */
+struct retention {
+    uint64_t keep_ms;    /* younger records and tombstones stay */
+    uint64_t keep_bytes; /* while the log has more, younger ones go, too */
+};
+
 struct core_settings {
     struct uuid node_id;
     const struct sign_key *key; /* borrowed for the core's life */
     uint64_t incarnation;
     uint64_t random_seed;
+    struct retention retention;
 };
 
 /* NULL with ERROR when the store cannot be read. A store without genesis gives a core that only
@@ -50,6 +57,7 @@ enum core_event_kind {
     CORE_TICK,
     CORE_VERDICTS, /* of this node, for the peers */
     CORE_CLAIMS,   /* of this node, about its VRRP groups */
+    CORE_LOG_ROWS, /* the answer to CORE_READ_LOG */
 };
 
 struct core_submit {
@@ -76,6 +84,8 @@ struct core_event {
     size_t verdict_count;
     const struct vrrp_claim *claims;
     size_t claim_count;
+    const struct bytes *records; /* LOG_ROWS: in key order; fewer than asked for: the end */
+    size_t record_count;
 };
 
 /* ---- actions ---------------------------------------------------------------------------- */
@@ -110,6 +120,9 @@ enum core_action_kind {
     CORE_VERDICT,
     CORE_RELOAD, /* a commit failed: what is in memory is not on disk; load anew */
     CORE_LEFT,   /* this node was removed: stop to gossip */
+    /* Read up to `row_count` rows of the log from `first_row` on, as far as they are committed,
+     * and give them back as CORE_LOG_ROWS. When that fails, give nothing back. */
+    CORE_READ_LOG,
 };
 
 struct core_action {
@@ -125,6 +138,8 @@ struct core_action {
     enum event_code code;
     char text[256];
     struct shared_verdict verdict;
+    struct dot first_row; /* READ_LOG */
+    size_t row_count;
 };
 
 struct core_actions {
@@ -157,6 +172,17 @@ const struct vv *core_durable(const struct core *core); /* on disk, clipped to c
 /* The first record of each stream that a removal voided: it proves whose the stream is. Records
  * that build on a void one wait for that, so a full answer to a PULL ends with these. */
 const struct vv *core_void_openings(const struct core *core);
+/* The highest record of STREAM that is no longer in the log; 0: all are. Up to it only those
+ * are there of which an operation still counts. */
+uint64_t core_truncated(const struct core *core, uint64_t stream);
+/* Is every record that HAVE lacks in the log? Else a node that has HAVE needs a snapshot. */
+bool core_can_answer(const struct core *core, const struct vv *have);
+/* The row about each stream, as it is stored under 's' and the stream's number, folded ones
+ * included: with the records of the log and which of their operations are dead, that is the
+ * whole state. */
+void core_visit_streams(const struct core *core,
+                        void (*visit)(void *context, uint64_t stream, struct bytes row),
+                        void *context);
 uint64_t core_position(const struct core *core);
 const struct uuid *core_last_change(const struct core *core);
 void core_state_hash(struct core *core, uint8_t out[HASH_SIZE]);

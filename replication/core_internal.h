@@ -1,8 +1,8 @@
 /* What the core's files share. core.c: construction, dispatch, reading; core_load.c: the state
  * from the store; core_submit.c: local changes and their answers; core_receive.c: records of
- * others; core_stage.c: batches; core_peers.c: the other nodes; core_gossip.c: heartbeats,
- * vectors, pulls; core_acks.c: pushing, resending; core_evidence.c: who hears whom;
- * core_verdicts.c: what members' monitors say. */
+ * others; core_stage.c: batches; core_retention.c: what is kept; core_peers.c: the other nodes;
+ * core_gossip.c: heartbeats, vectors, pulls; core_acks.c: pushing, resending; core_evidence.c:
+ * who hears whom; core_verdicts.c: what members' monitors say. */
 #ifndef REPLICATION_CORE_INTERNAL_H
 #define REPLICATION_CORE_INTERNAL_H
 
@@ -42,9 +42,14 @@ struct stream {
     uint8_t public_key[SIGN_PUBLIC_KEY_SIZE];
     uint64_t seq; /* applied in memory */
     uint8_t last_hash[HASH_SIZE];
-    struct vv context; /* dependencies of its last record, complete */
-    uint64_t *hash_starts;
+    struct vv context;     /* dependencies of its last record, complete */
+    uint64_t *hash_starts; /* of the records after hash_first; 0: not known */
     size_t hash_capacity;
+    uint64_t hash_first;
+    uint64_t incarnation; /* of the process that wrote it */
+    uint64_t truncated;   /* the highest record that is no longer in the log */
+    uint64_t kept;        /* records in the log */
+    bool folded;          /* over, and nothing of it is left */
     uint64_t touched; /* position when a record of it came last, in this process; 0: never */
     bool refused;     /* equivocation */
     bool dirty;       /* to be written although no record came */
@@ -144,6 +149,7 @@ struct core {
     uint8_t key_id[RECORD_KEY_ID_SIZE];
     uint64_t incarnation;
     struct random_sequence random;
+    struct retention retention;
     struct core_now now; /* of the event being handled */
 
     bool initialised, removed;
@@ -152,6 +158,7 @@ struct core {
     struct stream **streams; /* by id */
     size_t stream_count, stream_capacity;
     uint64_t own_stream; /* 0: none yet in this process */
+    uint64_t log_bytes;
     struct facet_table facets;
     struct roster roster;
     bool roster_dirty;
@@ -208,6 +215,8 @@ void core_act_send(struct core_actions *actions,
 struct stream *core_stream(const struct core *core, uint64_t id);
 struct stream *core_stream_add(struct core *core, uint64_t id);
 void core_stream_note_hash(struct stream *stream, uint64_t seq, const uint8_t hash[HASH_SIZE]);
+/* The start of that record's hash; 0: not known any more. */
+uint64_t core_stream_hash(const struct stream *stream, uint64_t seq);
 void core_change_note(struct core *core, const struct uuid *id, struct dot dot);
 /* Up to which seq records of STREAM count: the cut-off of a removed node, else no limit. */
 uint64_t core_cutoff(const struct core *core, const struct stream *stream);

@@ -1,8 +1,9 @@
 /* The core's state from a store.
  *
  * Meta rows: 'g' genesis bytes · 'h' hybrid clock u64 · 's' stream u64: {1 node id, 2 public
- * key, 3 seq, 4 hash of the last record, 5 refused, 6 context entries} · 'p' node id: its
- * durable vector. (The driver keeps its own: 'i' incarnation, 't' join tokens.) */
+ * key, 3 seq, 4 hash of the last record, 5 refused, 6 context entries, 7 incarnation, 8 highest
+ * record that is no longer in the log, 9 folded} · 'p' node id: its durable vector. (The driver
+ * keeps its own: 'i' incarnation, 't' join tokens.) */
 #include "replication/core_internal.h"
 
 #include "replication/memory.h"
@@ -16,17 +17,37 @@ struct loading {
     bool malformed;
 };
 
+static void put_stream(const struct stream *stream, struct wire_writer *out)
+{
+    wire_put_bytes(out, 1, (struct bytes){stream->node_id.bytes, 16});
+    wire_put_bytes(out, 2, (struct bytes){stream->public_key, SIGN_PUBLIC_KEY_SIZE});
+    wire_put_varint(out, 3, stream->seq);
+    wire_put_bytes(out, 4, (struct bytes){stream->last_hash, HASH_SIZE});
+    wire_put_varint(out, 5, stream->refused);
+    vv_put(out, 6, &stream->context);
+    wire_put_varint(out, 7, stream->incarnation);
+    wire_put_varint(out, 8, stream->truncated);
+    wire_put_varint(out, 9, stream->folded);
+}
+
+void core_visit_streams(const struct core *core,
+                        void (*visit)(void *context, uint64_t stream, struct bytes row),
+                        void *context)
+{
+    for (size_t i = 0; i < core->stream_count; i++) {
+        struct wire_writer row = {0};
+        put_stream(core->streams[i], &row);
+        visit(context, core->streams[i]->id, wire_written(&row));
+        wire_writer_free(&row);
+    }
+}
+
 void core_encode_stream(const struct stream *stream, struct store_batch *batch)
 {
     uint8_t key[9] = {(uint8_t)META_STREAM};
     struct wire_writer writer = {0};
     store_be64(key + 1, stream->id);
-    wire_put_bytes(&writer, 1, (struct bytes){stream->node_id.bytes, 16});
-    wire_put_bytes(&writer, 2, (struct bytes){stream->public_key, SIGN_PUBLIC_KEY_SIZE});
-    wire_put_varint(&writer, 3, stream->seq);
-    wire_put_bytes(&writer, 4, (struct bytes){stream->last_hash, HASH_SIZE});
-    wire_put_varint(&writer, 5, stream->refused);
-    vv_put(&writer, 6, &stream->context);
+    put_stream(stream, &writer);
     store_batch_put(batch, STORE_META, (struct bytes){key, sizeof(key)}, wire_written(&writer));
     wire_writer_free(&writer);
 }
@@ -52,6 +73,9 @@ static bool load_stream(struct core *core, uint64_t id, struct bytes value)
         case 3: stream->seq = field.integer; break;
         case 4: valid &= copy_exactly(field.bytes, stream->last_hash, HASH_SIZE); break;
         case 5: stream->refused = field.integer != 0; break;
+        case 7: stream->incarnation = field.integer; break;
+        case 8: stream->truncated = field.integer; break;
+        case 9: stream->folded = field.integer != 0; break;
         }
     }
     vv_raise(&core->durable, id, stream->seq);
@@ -114,6 +138,8 @@ static bool visit_log(void *context, struct bytes key, struct bytes value)
     uint8_t hash[HASH_SIZE];
     record_hash(value, hash);
     core_stream_note_hash(stream, seq, hash);
+    stream->kept++;
+    loading->core->log_bytes += value.size;
     return true;
 }
 
@@ -164,6 +190,7 @@ struct core *core_load(const struct core_settings *settings,
     record_key_id(sign_key_public(settings->key), core->key_id);
     core->incarnation = settings->incarnation;
     random_sequence_init(&core->random, settings->random_seed);
+    core->retention = settings->retention;
     core->now = now;
     int result = load_tables(core, store);
     if (result) {

@@ -50,8 +50,9 @@ static void compare_duplicate(struct core *core,
                               struct core_actions *actions)
 {
     uint8_t hash[HASH_SIZE];
+    uint64_t known = core_stream_hash(stream, record->seq);
     record_hash(record->whole, hash);
-    if (load_be64(hash) == stream->hash_starts[record->seq - 1] || stream->refused ||
+    if (!known || load_be64(hash) == known || stream->refused ||
         !record_verify(record, &core->genesis.cluster_id, stream->public_key))
         return;
     stream->refused = stream->dirty = core->streams_dirty = true;

@@ -119,7 +119,12 @@ static void apply_record(struct core *core,
     while (record_next_dep(&deps, &dep))
         vv_raise(&stream->context, dep.stream, dep.seq);
     apply_ops(core, record, stream, batch, actions);
+    if (record->seq == 1)
+        stream->incarnation = record->incarnation;
     stream->seq = record->seq;
+    stream->folded = false;
+    stream->kept++;
+    core->log_bytes += record->whole.size;
     memcpy(stream->last_hash, hash, HASH_SIZE);
     core_stream_note_hash(stream, record->seq, hash);
     vv_raise(&core->applied, record->stream, record->seq);

@@ -168,6 +168,46 @@ static bool is_covered(const struct facet_entry *entry, const struct facet_stamp
     return vv_get(stamp->context, entry->dot.stream) >= entry->dot.seq;
 }
 
+void facet_dead_key(struct dot dot, uint32_t op_index, uint8_t out[FACET_DEAD_KEY_SIZE])
+{
+    store_be64(out, dot.stream);
+    store_be64(out + 8, dot.seq);
+    store_be32(out + 16, op_index);
+}
+
+void facet_follow_losses(struct facet_table *table)
+{
+    table->losses.followed = true;
+    table->losses.count = 0;
+}
+
+static void note_loss(struct facet_losses *losses, struct dot dot)
+{
+    losses->followed &= losses->count < FACET_LOSSES;
+    if (!losses->followed)
+        return;
+    losses->dots =
+        memory_grow(losses->dots, losses->count, &losses->capacity, sizeof(*losses->dots));
+    losses->dots[losses->count++] = dot;
+}
+
+/* ENTRY no longer counts: its row goes, and its record's operation is dead. */
+static void end_entry(struct facet_table *table,
+                      const struct object *object,
+                      uint16_t facet,
+                      struct facet_entry *entry,
+                      struct store_batch *batch)
+{
+    uint8_t key[FACET_KEY_SIZE], dead[FACET_DEAD_KEY_SIZE];
+    encode_key(&object->id, facet, entry->dot, key);
+    facet_dead_key(entry->dot, entry->op_index, dead);
+    store_batch_remove(batch, STORE_FACET, (struct bytes){key, sizeof(key)});
+    store_batch_put(batch, STORE_DEAD, (struct bytes){dead, sizeof(dead)}, (struct bytes){0});
+    note_loss(&table->losses, entry->dot);
+    facet_sum_entry(table, object, entry, false);
+    entry_free(entry);
+}
+
 static void drop_covered(struct facet_table *table,
                          const struct object *object,
                          struct facet_state *state,
@@ -181,11 +221,7 @@ static void drop_covered(struct facet_table *table,
             state->entries[kept++] = *entry;
             continue;
         }
-        uint8_t key[FACET_KEY_SIZE];
-        encode_key(&object->id, state->facet, entry->dot, key);
-        store_batch_remove(batch, STORE_FACET, (struct bytes){key, sizeof(key)});
-        facet_sum_entry(table, object, entry, false);
-        entry_free(entry);
+        end_entry(table, object, state->facet, entry, batch);
     }
     state->count = kept;
 }
@@ -213,17 +249,14 @@ void facet_changes_taken(struct facet_table *table)
     changes->followed = true;
 }
 
-enum facet_effect facet_apply(struct facet_table *table,
-                              const struct record_op *op,
-                              uint32_t op_index,
-                              const struct facet_stamp *stamp,
-                              struct store_batch *batch)
+static void add_entry(struct facet_table *table,
+                      struct object *object,
+                      struct facet_state *state,
+                      const struct record_op *op,
+                      uint32_t op_index,
+                      const struct facet_stamp *stamp,
+                      struct store_batch *batch)
 {
-    struct object *object = make_object(table, &op->object_id);
-    struct facet_state *state = make_facet(object, op->facet);
-    size_t before = state->count;
-    note_changed(table, object);
-    drop_covered(table, object, state, stamp, batch);
     struct facet_entry *entry = append_entry(state);
     *entry = (struct facet_entry){
         .dot = stamp->dot,
@@ -242,6 +275,31 @@ enum facet_effect facet_apply(struct facet_table *table,
     facet_sum_entry(table, object, entry, true);
     if (op->facet == FACET_LIFE)
         facet_sum_life(table, object);
+}
+
+void facet_restore(struct facet_table *table,
+                   const struct record_op *op,
+                   uint32_t op_index,
+                   const struct facet_stamp *stamp,
+                   struct store_batch *batch)
+{
+    struct object *object = make_object(table, &op->object_id);
+    note_changed(table, object);
+    add_entry(table, object, make_facet(object, op->facet), op, op_index, stamp, batch);
+}
+
+enum facet_effect facet_apply(struct facet_table *table,
+                              const struct record_op *op,
+                              uint32_t op_index,
+                              const struct facet_stamp *stamp,
+                              struct store_batch *batch)
+{
+    struct object *object = make_object(table, &op->object_id);
+    struct facet_state *state = make_facet(object, op->facet);
+    size_t before = state->count;
+    note_changed(table, object);
+    drop_covered(table, object, state, stamp, batch);
+    add_entry(table, object, state, op, op_index, stamp, batch);
     if (state->count > 1 && before <= 1)
         return FACET_CONFLICT_OPENED;
     return state->count == 1 && before > 1 ? FACET_CONFLICT_CLOSED : FACET_WRITTEN;
@@ -371,19 +429,54 @@ bool facet_object_counts(const struct facet_table *table, const struct object *o
     return false;
 }
 
+static void object_free(struct object *object)
+{
+    for (size_t f = 0; f < object->count; f++) {
+        for (size_t e = 0; e < object->facets[f].count; e++)
+            entry_free(&object->facets[f].entries[e]);
+        free(object->facets[f].entries);
+    }
+    free(object->facets);
+    free(object);
+}
+
+bool facet_provides(const struct facet_table *table,
+                    const struct record_op *op,
+                    uint32_t op_index,
+                    struct dot dot)
+{
+    const struct object *object = facet_object(table, &op->object_id);
+    const struct facet_state *state = object ? facet_of(object, op->facet) : NULL;
+    for (size_t i = 0; state && i < state->count; i++) {
+        const struct facet_entry *entry = &state->entries[i];
+        if (entry->dot.stream == dot.stream && entry->dot.seq == dot.seq &&
+            entry->op_index == op_index)
+            return true;
+    }
+    return false;
+}
+
+void facet_purge(struct facet_table *table, const struct uuid *id, struct store_batch *batch)
+{
+    struct object *object = uuid_map_remove(&table->objects, id);
+    if (!object)
+        return;
+    for (size_t f = 0; f < object->count; f++) {
+        struct facet_state *state = &object->facets[f];
+        for (size_t e = 0; e < state->count; e++)
+            end_entry(table, object, state->facet, &state->entries[e], batch);
+        state->count = 0;
+    }
+    object_free(object);
+}
+
 void facet_table_free(struct facet_table *table)
 {
     struct object *object;
-    for (size_t i = 0; (object = uuid_map_next(&table->objects, &i));) {
-        for (size_t f = 0; f < object->count; f++) {
-            for (size_t e = 0; e < object->facets[f].count; e++)
-                entry_free(&object->facets[f].entries[e]);
-            free(object->facets[f].entries);
-        }
-        free(object->facets);
-        free(object);
-    }
+    for (size_t i = 0; (object = uuid_map_next(&table->objects, &i));)
+        object_free(object);
     uuid_map_free(&table->objects);
     free(table->changes.ids);
+    free(table->losses.dots);
     *table = (struct facet_table){0};
 }

@@ -12,7 +12,9 @@
 #include "replication/store.h"
 
 enum {
-    FACET_KEY_SIZE = 16 + 2 + 8 + 8
+    FACET_KEY_SIZE = 16 + 2 + 8 + 8,
+    FACET_DEAD_KEY_SIZE = 8 + 8 + 4,
+    FACET_LOSSES = 4096 /* more than that, and nobody follows them any more */
 };
 
 struct facet_entry {
@@ -48,6 +50,13 @@ struct facet_changes {
     size_t count, capacity;
 };
 
+/* Records that lost an entry since facet_follow_losses, not each once. */
+struct facet_losses {
+    bool followed;
+    struct dot *dots;
+    size_t count, capacity;
+};
+
 /* The state hash, kept up to date with each change where that is cheap. */
 struct facet_sum {
     bool known;   /* false: to be made from all objects */
@@ -58,6 +67,7 @@ struct facet_sum {
 struct facet_table {
     struct uuid_map objects;
     struct facet_changes changes;
+    struct facet_losses losses;
     struct facet_sum sum;
 };
 
@@ -82,6 +92,25 @@ enum facet_effect facet_apply(struct facet_table *table,
                               uint32_t op_index,
                               const struct facet_stamp *stamp,
                               struct store_batch *batch);
+/* The entry of an operation that is known to count, whatever else the facet has: from a record
+ * of a log that has been truncated. Of STAMP the context is not needed. */
+void facet_restore(struct facet_table *table,
+                   const struct record_op *op,
+                   uint32_t op_index,
+                   const struct facet_stamp *stamp,
+                   struct store_batch *batch);
+/* Does operation OP_INDEX of record DOT still provide a value? */
+bool facet_provides(const struct facet_table *table,
+                    const struct record_op *op,
+                    uint32_t op_index,
+                    struct dot dot);
+/* The key of an operation in the table `dead`. */
+void facet_dead_key(struct dot dot, uint32_t op_index, uint8_t out[FACET_DEAD_KEY_SIZE]);
+/* From now on records that lose an entry are listed; while there are no more than FACET_LOSSES.
+ */
+void facet_follow_losses(struct facet_table *table);
+/* Takes all entries of the object away, and the object. */
+void facet_purge(struct facet_table *table, const struct uuid *id, struct store_batch *batch);
 /* Puts a stored entry back (facet table row). False when malformed. */
 bool facet_load(struct facet_table *table, struct bytes key, struct bytes value);
 

@@ -165,6 +165,7 @@ static void perform(struct replication *replication, struct core_action *action)
                              &action->verdict);
         break;
     case CORE_RELOAD: replication->reload = true; break;
+    case CORE_READ_LOG: break;
     case CORE_LEFT: break; /* the core itself falls silent */
     }
 }

@@ -1,11 +1,14 @@
-/* Where the state lives: four ordered tables of bytes with atomic, durable batches. The pure
+/* Where the state lives: five ordered tables of bytes with atomic, durable batches. The pure
  * core only describes what to write (struct store_batch); store_lmdb.c and store_mem.c do it.
  *
  * Tables and keys (integers big-endian, so that order is numeric order):
  *   meta    one letter and a name or id; see core_load.c
  *   log     stream u64, seq u64                     -> record bytes
  *   facet   object 16, facet u16, stream u64, seq u64 -> entry, see facet.c
- *   change  change_id 16                            -> stream u64, seq u64, wall ms u64 */
+ *   change  change_id 16                            -> stream u64, seq u64, wall ms u64
+ *   dead    stream u64, seq u64, operation index u32 -> nothing: the operation of a record of the
+ *           log whose value was replaced or purged. Each operation of each record of the log
+ *           has either a row here or one in facet. */
 #ifndef REPLICATION_STORE_H
 #define REPLICATION_STORE_H
 
@@ -18,6 +21,7 @@ enum store_table {
     STORE_LOG,
     STORE_FACET,
     STORE_CHANGE,
+    STORE_DEAD,
     STORE_TABLE_COUNT
 };
 

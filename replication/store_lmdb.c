@@ -53,6 +53,7 @@ static const char *const table_names[STORE_TABLE_COUNT] = {
     [STORE_LOG] = "log",
     [STORE_FACET] = "facet",
     [STORE_CHANGE] = "change",
+    [STORE_DEAD] = "dead",
 };
 static const char check_name[] = "check", check_key[] = "totals";
 

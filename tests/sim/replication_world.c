@@ -224,6 +224,7 @@ static bool perform(struct world_node *node, struct core_action *action)
     case CORE_EVENT: node->events[action->code]++; break;
     case CORE_RELOAD: return true;
     case CORE_LEFT: node->left = true; break;
+    case CORE_READ_LOG:
     case CORE_APPLIED:
     case CORE_VERDICT: break;
     }
