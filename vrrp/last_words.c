@@ -90,6 +90,10 @@ static void speak(const struct vrrp_config *config,
         if (peer->family == status->family && !group->multicast)
             send_to(socket, &packet, &status->active_address, peer);
     }
+    for (size_t i = 0; group->compat && i < group->router_count; i++) {
+        if (group->routers[i].family == status->family)
+            send_to(socket, &packet, &status->active_address, &group->routers[i]);
+    }
     if (on_link)
         send_to(socket, &packet, &status->active_address, &multicast);
     vrrp_socket_close(socket);

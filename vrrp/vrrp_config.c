@@ -41,6 +41,7 @@ static bool group_is_sound(const struct message_vrrp_group *group)
 {
     return group->vrid != 0 && group->priority != 0 && group->priority != 255 &&
            group->advert_interval_ms >= 10 && group->advert_interval_ms <= 40950 &&
+           group->router_count <= VRRP_GROUP_ROUTERS_MAXIMUM &&
            memchr(group->name, 0, sizeof(group->name)) &&
            memchr(group->interface, 0, sizeof(group->interface));
 }
@@ -96,6 +97,16 @@ bool vrrp_config_has_peer(const struct vrrp_config *config, const struct ip_addr
 {
     for (size_t i = 0; i < config->peer_count; i++) {
         if (ip_address_equal(&config->peers[i].address, address))
+            return true;
+    }
+    return false;
+}
+
+bool vrrp_group_has_router(const struct message_vrrp_group *group,
+                           const struct ip_address *address)
+{
+    for (size_t i = 0; group->compat && i < group->router_count; i++) {
+        if (ip_address_equal(&group->routers[i], address))
             return true;
     }
     return false;

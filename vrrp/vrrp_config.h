@@ -35,6 +35,9 @@ const struct message_vrrp_group *vrrp_config_group(const struct vrrp_config *con
                                                    const struct uuid *group_id);
 /* Is ADDRESS a node of the roster? */
 bool vrrp_config_has_peer(const struct vrrp_config *config, const struct ip_address *address);
+/* Is ADDRESS a router that GROUP exchanges unicast adverts with, though it is no node? */
+bool vrrp_group_has_router(const struct message_vrrp_group *group,
+                           const struct ip_address *address);
 /* The first peer with an address of FAMILY, or NULL. */
 const struct ip_address *vrrp_config_first_peer(const struct vrrp_config *config,
                                                 uint8_t family);

@@ -295,11 +295,13 @@ static void on_message(void *context,
 {
     struct vrrp_driver *driver = context;
     struct vrrp_packet packet;
-    enum vrrp_verdict verdict = vrrp_packet_decode(message, envelope, &packet);
+    struct vrrp_envelope opened = *envelope;
     struct vrrp_router *router =
         message.size > 1 ? find_router(driver, socket, message.data[1]) : NULL;
     if (!router) /* other VRIDs than ours are other people's business */
         return;
+    opened.any_hop_limit = vrrp_group_has_router(&router->group, &envelope->source);
+    enum vrrp_verdict verdict = vrrp_packet_decode(message, &opened, &packet);
     if (verdict == VRRP_VERDICT_OK) {
         take_advert(driver, router, envelope, &packet);
         arm(driver);

@@ -79,6 +79,10 @@ void vrrp_router_send_advert(struct vrrp_router *router,
         else
             multicast = router->family == 6;
     }
+    for (size_t i = 0; router->group.compat && i < router->group.router_count && !one; i++) {
+        if (router->group.routers[i].family == router->family)
+            send_to(router, &packet, &router->group.routers[i]);
+    }
     if (multicast) {
         struct ip_address group = vrrp_multicast_address(router->family);
         send_to(router, &packet, &group);

@@ -47,9 +47,9 @@ static const char *value_name(const struct field *field)
     case FIELD_ENUM: return "CHOICE";
     case FIELD_TEXT_MAP: return "NAME=VALUE,...";
     case FIELD_TEXT_LIST:
-        return field->item == ITEM_PREFIX ? "CIDR"
-               : field->item == ITEM_VIP  ? "ADDRESS"
-                                          : "TEXT";
+        return field->item == ITEM_PREFIX                               ? "CIDR"
+               : field->item == ITEM_VIP || field->item == ITEM_ADDRESS ? "ADDRESS"
+                                                                        : "TEXT";
     default: return "TEXT";
     }
 }

@@ -41,6 +41,15 @@ static bool is_mapped(const struct ip_address *address)
     return address->family == 6 && memcmp(address->bytes, mapped, sizeof(mapped)) == 0;
 }
 
+/* Link-local ones too: a group has an interface. */
+bool check_router(const struct field *field, const char *value, struct error *error)
+{
+    struct ip_address address;
+    return (ip_address_parse(value, &address) && !is_multicast_or_broadcast(&address) &&
+            !is_mapped(&address) && !is_unspecified(&address)) ||
+           refuse(field, value, "Value should be the address of a VRRP router", error);
+}
+
 /* What both a VIP and a server may be. */
 static bool check_unicast(const struct field *field,
                           const char *value,

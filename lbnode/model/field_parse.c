@@ -142,7 +142,7 @@ static bool canonical_item(
     struct ip_address vip;
     struct ip_prefix prefix;
     struct ip_endpoint endpoint;
-    if (field->item == ITEM_VIP) {
+    if (field->item == ITEM_VIP || field->item == ITEM_ADDRESS) {
         if (!ip_address_parse(text, &vip))
             return refuse(field, text, "Value should be IPv4 or IPv6 format", error);
         ip_address_format(&vip, out);
@@ -181,6 +181,11 @@ bool field_check_list(const struct field *field,
                       struct error *error)
 {
     size_t size = 0;
+    if (field->most_items && list->count > field->most_items)
+        return error_set(error, ERROR_INVALID,
+                         "Invalid input for field/attribute %s. It has %zu items; there should "
+                         "be %zu at most",
+                         field->name, list->count, field->most_items);
     for (size_t i = 0; i < list->count; i++)
         size += strlen(list->items[i]) + 4; /* tag and length of each */
     return size <= FIELD_LIST_MAXIMUM_SIZE ||

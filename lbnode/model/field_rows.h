@@ -49,6 +49,7 @@ bool check_http_version(const struct field *field, const char *value, struct err
 bool check_url_path(const struct field *field, const char *value, struct error *error);
 bool check_domain_name(const struct field *field, const char *value, struct error *error);
 bool check_interface(const struct field *field, const char *value, struct error *error);
+bool check_router(const struct field *field, const char *value, struct error *error);
 bool check_preference(const struct field *field, const char *value, struct error *error);
 
 #endif

@@ -38,6 +38,7 @@ enum field_item {
     ITEM_TEXT,
     ITEM_DECIMAL,  /* TEXT: a number with a fraction in JSON */
     ITEM_VIP,      /* TEXT_LIST: {"subnet_id", "ip_address", "port_id"} or the address alone */
+    ITEM_ADDRESS,  /* TEXT_LIST: an address */
     ITEM_PREFIX,   /* TEXT_LIST: CIDR, kept with its host bits cleared */
     ITEM_ENDPOINT, /* TEXT_LIST: ADDRESS:PORT */
 };
@@ -57,6 +58,7 @@ struct field {
     unsigned flags;
     enum field_item item;
     int64_t minimum, maximum;     /* INTEGER: range; TEXT and each item: length in characters */
+    size_t most_items;            /* TEXT_LIST: so many at most; 0: as fit */
     const char *default_text;     /* as it would stand in JSON without quotes; NULL: not set */
     const char *const *choices;   /* ENUM: NULL-terminated */
     enum resource_type refers_to; /* ID */

@@ -101,6 +101,10 @@ struct message_vrrp_commit {
     uint64_t generation;
 };
 
+enum {
+    VRRP_GROUP_ROUTERS_MAXIMUM = 8
+};
+
 struct message_vrrp_group {
     struct message header;
     struct uuid group_id;
@@ -114,6 +118,9 @@ struct message_vrrp_group {
     uint8_t pseudo;    /* IPv4: checksum with a pseudo-header */
     uint32_t preempt_delay_ms;
     uint32_t advert_interval_ms;
+    /* VRRP routers that are no nodes; with COMPAT adverts go there by unicast. */
+    uint8_t router_count;
+    struct ip_address routers[VRRP_GROUP_ROUTERS_MAXIMUM];
 };
 
 /* Another active node of the roster; adverts go there by unicast. */

@@ -85,9 +85,10 @@ struct vrrp_group {
     int64_t advert_interval_ms;
     bool preempt;
     int64_t preempt_delay_s;
-    int64_t policy;   /* enum vrrp_policy */
-    int64_t mode;     /* enum vrrp_mode */
-    int64_t checksum; /* enum vrrp_checksum_choice */
+    int64_t policy;                 /* enum vrrp_policy */
+    int64_t mode;                   /* enum vrrp_mode */
+    int64_t checksum;               /* enum vrrp_checksum_choice */
+    struct text_list unicast_peers; /* addresses */
 };
 
 struct load_balancer {

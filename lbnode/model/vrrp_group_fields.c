@@ -1,4 +1,5 @@
 #include "lbnode/model/field_rows.h"
+#include "lbnode/model/message.h"
 
 /* In the order of the enums of resource.h. */
 static const char *const policies[] = {"STRICT", "COMPAT", NULL};
@@ -37,6 +38,10 @@ static const struct field fields[] = {
     {.name = "checksum", .type = FIELD_ENUM, FIELD_AT(vrrp_group, checksum),
      .facet = 13, .tag = 3, .default_text = "RFC9568", .choices = checksums,
      .help = "of IPv4 adverts; PSEUDO is what keepalived and FRR expect by default"},
+    {.name = "unicast_peers", .type = FIELD_TEXT_LIST, FIELD_AT(vrrp_group, unicast_peers),
+     .facet = 13, .tag = 4, .maximum = IP_ADDRESS_TEXT_SIZE, .item = ITEM_ADDRESS,
+     .most_items = VRRP_GROUP_ROUTERS_MAXIMUM, .check = check_router,
+     .help = "VRRP routers that are no nodes: with COMPAT adverts go to them too"},
 };
 /* clang-format on */
 

@@ -13,6 +13,16 @@ static uint8_t priority_of(const struct vrrp_group *group, const char *node_name
                                                           : VRRP_DEFAULT_PRIORITY;
 }
 
+static void add_routers(const struct vrrp_group *group, struct message_vrrp_group *message)
+{
+    for (size_t i = 0;
+         i < group->unicast_peers.count && message->router_count < VRRP_GROUP_ROUTERS_MAXIMUM;
+         i++) {
+        struct ip_address *place = &message->routers[message->router_count];
+        message->router_count += ip_address_parse(group->unicast_peers.items[i], place);
+    }
+}
+
 static bool add_group(const struct vrrp_group *group,
                       const struct vrrp_set_node *own,
                       struct message_list *out)
@@ -32,6 +42,7 @@ static bool add_group(const struct vrrp_group *group,
     message.pseudo = group->checksum == VRRP_SEND_PSEUDO;
     message.preempt_delay_ms = (uint32_t)(group->preempt_delay_s * 1000);
     message.advert_interval_ms = (uint32_t)group->advert_interval_ms;
+    add_routers(group, &message);
     return message_list_add(out, &message.header);
 }
 

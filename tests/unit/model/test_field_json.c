@@ -82,6 +82,15 @@ static void refusals_read_as_octavias(void **state)
     assert_refused(
         RESOURCE_LISTENER, LISTENER(", \"allowed_cidrs\": [\"10.0.0.0/33\"]"),
         INVALID("allowed_cidrs", "10.0.0.0/33", "Value should be IPv4 or IPv6 CIDR format"));
+    assert_refused(
+        RESOURCE_VRRP_GROUP, "{\"vrid\": 1, \"unicast_peers\": [\"ff02::12\"]}",
+        INVALID("unicast_peers", "ff02::12", "Value should be the address of a VRRP router"));
+    assert_refused(
+        RESOURCE_VRRP_GROUP,
+        "{\"vrid\": 1, \"unicast_peers\": [\"::1\", \"::2\", \"::3\", \"::4\", \"::5\", "
+        "\"::6\", \"::7\", \"::8\", \"::9\"]}",
+        "Invalid input for field/attribute unicast_peers. It has 9 items; there "
+        "should be 8 at most");
     assert_refused(RESOURCE_MEMBER, "{\"address\": \"10.0.0\", \"protocol_port\": 80}",
                    INVALID("address", "10.0.0", "Value should be IPv4 or IPv6 format"));
     assert_refused(RESOURCE_LISTENER, LISTENER(", \"name\": {\"a\": 1}"),

@@ -137,6 +137,23 @@ static void a_group_comes_with_its_addresses_and_own_priority(void **state)
     message_list_free(&set);
 }
 
+static void a_group_names_the_routers_that_are_no_nodes(void **state)
+{
+    static const struct object objects[] = {
+        WEB,
+        {{{10}},
+         RESOURCE_VRRP_GROUP,
+         "{\"name\": \"default\", \"vrid\": 51, \"policy\": \"COMPAT\", "
+         "\"unicast_peers\": [\"10.77.0.9\", \"fe80::9\"]}"}};
+    struct message_list set = set_of(objects, ARRAY_LENGTH(objects));
+    const struct message_vrrp_group *group =
+        &first_of(&set, MESSAGE_VRRP_GROUP)->member_VRRP_GROUP;
+    assert_int_equal(group->router_count, 2);
+    assert_int_equal(group->routers[0].family, 4);
+    assert_int_equal(group->routers[1].family, 6);
+    message_list_free(&set);
+}
+
 static void a_group_without_addresses_is_not_elected(void **state)
 {
     static const struct object objects[] = {
@@ -227,6 +244,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_group_comes_with_its_addresses_and_own_priority),
+        cmocka_unit_test(a_group_names_the_routers_that_are_no_nodes),
         cmocka_unit_test(a_group_without_addresses_is_not_elected),
         cmocka_unit_test(a_disabled_load_balancer_has_no_address),
         cmocka_unit_test(a_loopback_address_is_nobodys_to_elect),

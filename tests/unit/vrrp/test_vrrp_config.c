@@ -82,6 +82,20 @@ static void values_out_of_range_refuse_the_set(void **state)
     assert_refused(&group);
     group.advert_interval_ms = 40951;
     assert_refused(&group);
+    group = sound_group(9);
+    group.router_count = VRRP_GROUP_ROUTERS_MAXIMUM + 1;
+    assert_refused(&group);
+}
+
+static void a_router_that_is_no_node_counts_with_compat_only(void **state)
+{
+    struct message_vrrp_group group = sound_group(9);
+    struct ip_address router = {4, {192, 0, 2, 7}}, other = {4, {192, 0, 2, 8}};
+    group.routers[group.router_count++] = router;
+    assert_false(vrrp_group_has_router(&group, &router));
+    group.compat = true;
+    assert_true(vrrp_group_has_router(&group, &router));
+    assert_false(vrrp_group_has_router(&group, &other));
 }
 
 static void too_many_parts_refuse_the_set(void **state)
@@ -105,6 +119,7 @@ int main(void)
         cmocka_unit_test(beginning_forgets_the_set_before),
         cmocka_unit_test(a_commit_of_another_generation_is_refused),
         cmocka_unit_test(values_out_of_range_refuse_the_set),
+        cmocka_unit_test(a_router_that_is_no_node_counts_with_compat_only),
         cmocka_unit_test(too_many_parts_refuse_the_set),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
