@@ -3,25 +3,41 @@
 #include <errno.h>
 #include <string.h>
 
+static const struct snapshot_pool *pool_of(const struct dispatch *dispatch)
+{
+    return &snapshot_pools(dispatch->generation->generation->snapshot)[dispatch->pool];
+}
+
 static struct retry_budget *budget_of(const struct dispatch *dispatch)
 {
-    const struct snapshot *snapshot = dispatch->generation->generation->snapshot;
-    uint32_t slot = snapshot_pools(snapshot)[dispatch->pool].slot;
-    return &dispatch->worker->retry_budgets[slot];
+    return &dispatch->worker->retry_budgets[pool_of(dispatch)->slot];
+}
+
+static struct pool_counters *pool_counters(const struct dispatch *dispatch)
+{
+    return worker_pool_counters(dispatch->worker, pool_of(dispatch)->slot,
+                                pool_of(dispatch)->incarnation);
 }
 
 void dispatch_init(struct dispatch *dispatch,
                    struct worker *worker,
                    uint32_t pool,
-                   const struct ip_endpoint *client)
+                   const struct ip_endpoint *client,
+                   struct request_record *record)
 {
     memset(dispatch, 0, sizeof(*dispatch));
     dispatch->worker = worker;
     dispatch->generation = held_generation_hold(worker->generation);
     dispatch->pool = pool;
     dispatch->client = *client;
-    if (pool != SNAPSHOT_NONE)
-        retry_budget_count_request(budget_of(dispatch), worker_now_ms(worker));
+    dispatch->record = record;
+    if (pool == SNAPSHOT_NONE)
+        return;
+    record->has_pool = true;
+    record->pool_slot = pool_of(dispatch)->slot;
+    record->pool_incarnation = pool_of(dispatch)->incarnation;
+    counter_add(&pool_counters(dispatch)->total, 1);
+    retry_budget_count_request(budget_of(dispatch), worker_now_ms(worker));
 }
 
 struct member_counters *dispatch_counters(const struct dispatch *dispatch)
@@ -32,8 +48,7 @@ struct member_counters *dispatch_counters(const struct dispatch *dispatch)
 /* Only these pools pay for a counter that all workers share. */
 static bool counts_active(const struct dispatch *dispatch)
 {
-    const struct snapshot *snapshot = dispatch->generation->generation->snapshot;
-    return snapshot_pools(snapshot)[dispatch->pool].algorithm == SNAPSHOT_LEAST_CONNECTIONS;
+    return pool_of(dispatch)->algorithm == SNAPSHOT_LEAST_CONNECTIONS;
 }
 
 static void unassign(struct dispatch *dispatch)
@@ -54,6 +69,12 @@ static void assign(struct dispatch *dispatch, const struct snapshot_member *memb
     dispatch->incarnation = member->incarnation;
     dispatch->endpoint = member->endpoint;
     dispatch->assigned = true;
+    struct request_record *record = dispatch->record;
+    record->has_member = true;
+    record->member_slot = member->slot;
+    record->member_incarnation = member->incarnation;
+    if (record->queue_us == REQUEST_NOT_REACHED)
+        request_record_phase(record, &record->queue_us, worker_now_us(dispatch->worker));
     member_standing_chosen(&dispatch->worker->standings[member->slot], member->incarnation,
                            worker_now_ms(dispatch->worker));
     struct member_counters *counters = dispatch_counters(dispatch);
@@ -170,6 +191,7 @@ static bool may_try(struct dispatch *dispatch)
     if (!retry_budget_take(budget_of(dispatch), worker_now_ms(dispatch->worker)))
         return false;
     counter_add(&dispatch_counters(dispatch)->retries, 1);
+    counter_add(&pool_counters(dispatch)->retries, 1);
     return true;
 }
 
@@ -216,6 +238,12 @@ enum dispatch_result dispatch_elsewhere(struct dispatch *dispatch)
     if (!member || !may_try(dispatch))
         return DISPATCH_FAILED;
     return try_member(dispatch, member, true);
+}
+
+void dispatch_connected(struct dispatch *dispatch)
+{
+    struct request_record *record = dispatch->record;
+    request_record_phase(record, &record->connect_us, worker_now_us(dispatch->worker));
 }
 
 void dispatch_succeeded(struct dispatch *dispatch)

@@ -6,6 +6,7 @@
 #define PROXY_DISPATCH_H
 
 #include "proxy/member_connection.h"
+#include "proxy/request_record.h"
 
 enum {
     DISPATCH_ATTEMPTS = 3,
@@ -32,15 +33,17 @@ struct dispatch {
     bool assigned;
     bool any_failed; /* what follows is a repetition */
     struct member_connection *connection;
+    struct request_record *record; /* the owner's */
     void (*on_event)(struct member_connection *connection);
     void *owner;
 };
 
-/* Holds the worker's current generation. */
+/* Holds the worker's current generation. RECORD learns where it goes and what that takes. */
 void dispatch_init(struct dispatch *dispatch,
                    struct worker *worker,
                    uint32_t pool,
-                   const struct ip_endpoint *client);
+                   const struct ip_endpoint *client,
+                   struct request_record *record);
 /* The first attempt and each further one. MAY_REUSE: a kept connection will do. */
 enum dispatch_result dispatch_next(struct dispatch *dispatch, bool may_reuse);
 /* Opens a fresh connection to the same member: the kept one had been closed by it. */
@@ -48,6 +51,8 @@ enum dispatch_result dispatch_again(struct dispatch *dispatch);
 /* The member closed a fresh connection without a byte: goes to another one, if there is any and
  * the pool can bear it; else DISPATCH_FAILED. */
 enum dispatch_result dispatch_elsewhere(struct dispatch *dispatch);
+/* The connection is open. */
+void dispatch_connected(struct dispatch *dispatch);
 /* The member answers. */
 void dispatch_succeeded(struct dispatch *dispatch);
 /* Connecting failed or took too long: counts it and closes. */

@@ -8,10 +8,17 @@ enum {
     HEAD_GROWTH = 1024 /* what we may add to a head, at most */
 };
 
-void exchange_answer(struct exchange *exchange, int status)
+void exchange_abort(struct exchange *exchange, enum termination why)
+{
+    request_record_decide(&exchange->record, why);
+    client_abort(exchange->client);
+}
+
+void exchange_answer(struct exchange *exchange, int status, enum termination why)
 {
     char page[ERROR_PAGE_MAXIMUM];
     struct client *client = exchange->client;
+    request_record_decide(&exchange->record, why);
     dispatch_finish(&exchange->dispatch);
     if (exchange->any_sent || exchange->response_head_done) {
         client_abort(client);
@@ -24,6 +31,7 @@ void exchange_answer(struct exchange *exchange, int status)
         return;
     }
     buffer_append(exchange->down, page, error_page_build(status, exchange->is_head, page));
+    exchange->record.status = (uint16_t)status;
     exchange->stage = EXCHANGE_FLUSH;
     exchange->response_head_done = exchange->response_done = true;
     exchange->client_keep = false;
@@ -103,13 +111,16 @@ void exchange_begin(struct exchange *exchange)
 {
     struct client *client = exchange->client;
     const struct snapshot_listener *listener = client_listener(client);
+    struct request_record *record = &exchange->record;
+    request_record_phase(record, &record->client_wait_us, worker_now_us(exchange->worker));
+    record->bytes_in = exchange->request.size;
     exchange->is_head = method_is(exchange, "HEAD");
     if (!listener) {
-        exchange_answer(exchange, 503); /* the listener is gone */
+        exchange_answer(exchange, 503, TERMINATION_STOPPED); /* the listener is gone */
         return;
     }
     if (method_is(exchange, "CONNECT") || method_is(exchange, "TRACE")) {
-        exchange_answer(exchange, 405);
+        exchange_answer(exchange, 405, TERMINATION_BAD_REQUEST);
         return;
     }
     exchange->is_replayable = is_idempotent(exchange);
@@ -120,14 +131,15 @@ void exchange_begin(struct exchange *exchange)
     int status = build_head(exchange, listener);
     if (status != 0) {
         counter_add(&client_counters(client)->request_errors, 1);
-        exchange_answer(exchange, status);
+        exchange_answer(exchange, status, TERMINATION_BAD_REQUEST);
         return;
     }
     body_transfer_init(&exchange->request_body, exchange->request.framing,
                        exchange->request.content_length,
                        exchange->request.framing == HTTP_BODY_CHUNKED);
     buffer_consume(client->in, exchange->request.size);
-    dispatch_init(&exchange->dispatch, exchange->worker, listener->pool, &client->peer);
+    dispatch_init(&exchange->dispatch, exchange->worker, listener->pool, &client->peer,
+                  &exchange->record);
     exchange->dispatch.on_event = exchange_on_member_event;
     exchange->dispatch.owner = exchange;
     /* A request that cannot be repeated goes over a fresh connection while the client's
@@ -154,9 +166,9 @@ void exchange_dispatched(struct exchange *exchange, enum dispatch_result result)
         return;
     case DISPATCH_NONE:
         counter_add(&client_counters(exchange->client)->no_member, 1);
-        exchange_answer(exchange, 503);
+        exchange_answer(exchange, 503, TERMINATION_NO_MEMBER);
         return;
-    case DISPATCH_FAILED: exchange_answer(exchange, 503); return;
+    case DISPATCH_FAILED: exchange_answer(exchange, 503, TERMINATION_CONNECT_FAILED); return;
     }
     exchange_run(exchange);
 }
@@ -183,24 +195,25 @@ static bool read_body(struct exchange *exchange, bool *moved)
     if (!client->in)
         client->in = buffer_get(&exchange->worker->buffers, BUFFER_SMALL);
     if (!client->in) {
-        client_abort(client);
+        exchange_abort(exchange, TERMINATION_NO_RESOURCES);
         return false;
     }
     make_room(exchange);
     buffer_compact(client->in);
     size_t size = stream_read(&client->stream, client->in);
     counter_add(&client_counters(client)->bytes_in, size);
+    exchange->record.bytes_in += size;
     size_t before = buffer_size(client->in);
     enum body_result result =
         body_transfer_move(&exchange->request_body, client->in, exchange->up);
     *moved |= size > 0 || before != buffer_size(client->in) || result == BODY_DONE;
     if (result == BODY_BAD) {
         counter_add(&client_counters(client)->request_errors, 1);
-        exchange_answer(exchange, 400);
+        exchange_answer(exchange, 400, TERMINATION_BAD_REQUEST);
         return false;
     }
     if (result == BODY_MORE && client->stream.ended && buffer_size(client->in) == 0) {
-        client_abort(client); /* it went away in the middle */
+        exchange_abort(exchange, TERMINATION_CLIENT_CLOSED); /* in the middle */
         return false;
     }
     if (result == BODY_DONE)

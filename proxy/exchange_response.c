@@ -12,7 +12,7 @@ enum {
 static void fail(struct exchange *exchange, int status)
 {
     counter_add(&dispatch_counters(&exchange->dispatch)->failures, 1);
-    exchange_answer(exchange, status);
+    exchange_answer(exchange, status, TERMINATION_MEMBER_FAILED);
 }
 
 /* The response is complete here: the member's connection is free before a slow client has
@@ -94,6 +94,7 @@ static bool take_upgrade(struct exchange *exchange, struct buffer *in)
     if (!put_head(exchange, &response))
         return false;
     buffer_consume(in, exchange->response.size);
+    exchange->record.status = 101;
     relay_from_exchange(client);
     return false;
 }
@@ -120,6 +121,7 @@ static bool take_head(struct exchange *exchange, struct buffer *in)
     buffer_consume(in, head->size);
     body_transfer_init(&exchange->response_body, head->framing, head->content_length, chunked);
     exchange->response_head_done = true;
+    exchange->record.status = (uint16_t)head->status;
     exchange->response_is_bulk = true;
     return true;
 }
@@ -156,7 +158,7 @@ static bool move_body(struct exchange *exchange)
     if (!exchange->down)
         exchange->down = buffer_get(buffers, BUFFER_SMALL);
     if (!exchange->down) {
-        client_abort(exchange->client);
+        exchange_abort(exchange, TERMINATION_NO_RESOURCES);
         return true;
     }
     if (buffer_room(exchange->down) < BODY_LEAST_ROOM)
@@ -216,6 +218,7 @@ static bool splice_body(struct exchange *exchange, bool *out_moved)
     }
     size_t written = stream_drain_pipe(&client->stream, exchange->pipe);
     exchange->any_sent |= written > 0;
+    exchange->record.bytes_out += written;
     counter_add(&client_counters(client)->bytes_out, written);
     if (exchange->pipe->size == 0 || client->stream.write_failed)
         pipe_put(pipes, &exchange->pipe);
@@ -242,7 +245,7 @@ static void replay(struct exchange *exchange, bool was_kept)
     enum dispatch_result result = was_kept ? dispatch_again(&exchange->dispatch)
                                            : dispatch_elsewhere(&exchange->dispatch);
     if (result == DISPATCH_FAILED && !was_kept)
-        exchange_answer(exchange, 502);
+        exchange_answer(exchange, 502, TERMINATION_MEMBER_FAILED);
     else
         exchange_dispatched(exchange, result);
 }
@@ -301,8 +304,12 @@ bool exchange_move_response(struct exchange *exchange)
     size_t size = only_drain ? 0 : stream_read(&connection->stream, connection->in);
     if (size > 0) {
         exchange->response_is_bulk |= buffer_room(connection->in) == 0;
-        if (!exchange->response_begun)
+        if (!exchange->response_begun) {
+            struct request_record *record = &exchange->record;
+            request_record_phase(record, &record->first_byte_us,
+                                 worker_now_us(exchange->worker));
             dispatch_succeeded(&exchange->dispatch);
+        }
         exchange->response_begun = true;
         counter_add(&dispatch_counters(&exchange->dispatch)->bytes_in, size);
     }

@@ -25,12 +25,12 @@ static bool waits_for_client(const struct exchange *exchange)
 /* The response is not complete: whoever we wait for is late. */
 static void expire_running(struct exchange *exchange)
 {
-    struct client *client = exchange->client;
-    if (buffer_size(exchange->down) > 0 || exchange->response_head_done) {
-        client_abort(client);
-        return;
-    }
-    exchange_answer(exchange, waits_for_client(exchange) ? 408 : 504);
+    bool by_client = waits_for_client(exchange);
+    enum termination why = by_client ? TERMINATION_CLIENT_TIMEOUT : TERMINATION_MEMBER_TIMEOUT;
+    if (buffer_size(exchange->down) > 0 || exchange->response_head_done)
+        exchange_abort(exchange, why);
+    else
+        exchange_answer(exchange, by_client ? 408 : 504, why);
 }
 
 static void on_expiry(struct timed *timed)
@@ -44,7 +44,7 @@ static void on_expiry(struct timed *timed)
     if (exchange->stage != EXCHANGE_PAUSE && exchange->stage != EXCHANGE_CONNECT)
         counter_add(&client_counters(client)->timeouts, 1);
     switch (exchange->stage) {
-    case EXCHANGE_HEAD: exchange_answer(exchange, 408); break;
+    case EXCHANGE_HEAD: exchange_answer(exchange, 408, TERMINATION_CLIENT_TIMEOUT); break;
     case EXCHANGE_PAUSE:
         exchange_dispatched(exchange, dispatch_next(&exchange->dispatch, false));
         break;
@@ -53,7 +53,7 @@ static void on_expiry(struct timed *timed)
         exchange_dispatched(exchange, dispatch_next(&exchange->dispatch, true));
         break;
     case EXCHANGE_RUN: expire_running(exchange); break;
-    case EXCHANGE_FLUSH: client_abort(client); break;
+    case EXCHANGE_FLUSH: exchange_abort(exchange, TERMINATION_CLIENT_TIMEOUT); break;
     }
 }
 
@@ -77,6 +77,7 @@ static void flush_down(struct exchange *exchange, bool *moved)
     if (sent > 0) {
         *moved = true;
         exchange->any_sent = true;
+        exchange->record.bytes_out += sent;
         counter_add(&client_counters(client)->bytes_out, sent);
     }
 }
@@ -89,6 +90,7 @@ static void finish(struct exchange *exchange)
     bool unread = !exchange->request_body.done || exchange->stage == EXCHANGE_FLUSH ||
                   buffer_size(client->in) > 0;
     client->exchange = NULL;
+    request_record_decide(&exchange->record, TERMINATION_COMPLETE);
     exchange_free(exchange);
     if (keep) {
         worker_set_deadline(client->worker, &client->timed, CLIENT_KEEP_ALIVE_MS);
@@ -115,7 +117,7 @@ static bool step(struct exchange *exchange)
         return false;
     flush_down(exchange, &moved);
     if (client->stream.write_failed) {
-        client_abort(client);
+        exchange_abort(exchange, TERMINATION_CLIENT_CLOSED);
         return false;
     }
     if (exchange->response_done && buffer_size(exchange->down) == 0) {
@@ -157,6 +159,7 @@ void exchange_on_member_event(struct member_connection *connection)
             return;
         }
         exchange->stage = EXCHANGE_RUN;
+        dispatch_connected(&exchange->dispatch);
         renew_deadline(exchange);
     }
     exchange_run(exchange);
@@ -180,6 +183,9 @@ static struct exchange *exchange_new(struct client *client)
     exchange->client = client;
     exchange->worker = worker;
     exchange->request_body.done = true; /* until there is one */
+    request_record_begin(&exchange->record, worker_now_us(worker));
+    exchange->record.listener_slot = client->listener_slot;
+    exchange->record.listener_incarnation = client->listener_incarnation;
     client->exchange = exchange;
     /* The head as a whole has this long, however slowly it drips. */
     worker_set_deadline(worker, &client->timed, CLIENT_HEAD_TIMEOUT_MS);
@@ -191,6 +197,7 @@ void exchange_free(struct exchange *exchange)
     if (!exchange)
         return;
     struct worker *worker = exchange->worker;
+    request_record_end(&exchange->record, worker);
     dispatch_finish(&exchange->dispatch);
     buffer_put(&worker->buffers, &exchange->up);
     buffer_put(&worker->buffers, &exchange->down);
@@ -228,7 +235,7 @@ static bool parse_head(struct client *client)
     }
     if (result == HTTP_BAD) {
         counter_add(&client_counters(client)->request_errors, 1);
-        exchange_answer(exchange, exchange->request.error_status);
+        exchange_answer(exchange, exchange->request.error_status, TERMINATION_BAD_REQUEST);
         return false;
     }
     return true;

@@ -39,6 +39,7 @@ struct exchange {
     bool response_is_bulk;   /* its body comes in large pieces */
     bool any_sent;           /* to the client: too late for an error page */
     uint8_t interim_count;
+    struct request_record record;
     uint64_t client_data_ms, member_connect_ms, member_data_ms;
     void *reserved; /* link of buried objects */
 };
@@ -50,9 +51,12 @@ void exchange_run(struct exchange *exchange);
 /* Gives everything back; NULL-safe. The client's connection stays. */
 void exchange_free(struct exchange *exchange);
 
-/* Answers with an error page and closes the client's connection after it. When bytes of a
- * response are on their way already, aborts instead. (exchange_request.c) */
-void exchange_answer(struct exchange *exchange, int status);
+/* Answers with an error page and closes the client's connection after it: that is how the
+ * request ends, because of WHY. When bytes of a response are on their way already, aborts
+ * instead. (exchange_request.c) */
+void exchange_answer(struct exchange *exchange, int status, enum termination why);
+/* Ends it without an answer, by a reset. (exchange_request.c) */
+void exchange_abort(struct exchange *exchange, enum termination why);
 /* The request's head is complete at the start of client->in: builds what goes to the member and
  * dispatches it. (exchange_request.c) */
 void exchange_begin(struct exchange *exchange);

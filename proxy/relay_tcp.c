@@ -31,6 +31,7 @@ struct relay {
     struct dispatch dispatch;
     struct relay_direction up, down; /* to the member, to the client */
     uint64_t connect_ms, idle_ms;
+    struct request_record record;
     void *reserved; /* link of buried objects */
 };
 
@@ -41,6 +42,7 @@ void relay_free(struct relay *relay)
     if (!relay)
         return;
     struct buffer_pool *buffers = &relay->worker->buffers;
+    request_record_end(&relay->record, relay->worker);
     dispatch_finish(&relay->dispatch);
     buffer_put(buffers, &relay->up.early);
     buffer_put(buffers, &relay->up.buffer);
@@ -54,6 +56,12 @@ void relay_free(struct relay *relay)
 size_t relay_object_size(void)
 {
     return sizeof(struct relay);
+}
+
+static void give_up(struct relay *relay, enum termination why)
+{
+    request_record_decide(&relay->record, why);
+    client_abort(relay->client);
 }
 
 static void renew_deadline(struct relay *relay)
@@ -139,10 +147,15 @@ static bool step(struct relay *relay)
     size_t read, written;
     bool moved = move(relay, &relay->up, &client->stream, member, &read, &written);
     counter_add(&client_counters(client)->bytes_in, read);
+    relay->record.bytes_in += read;
     counter_add(&dispatch_counters(&relay->dispatch)->bytes_out, written);
     moved |= move(relay, &relay->down, member, &client->stream, &read, &written);
     counter_add(&dispatch_counters(&relay->dispatch)->bytes_in, read);
     counter_add(&client_counters(client)->bytes_out, written);
+    relay->record.bytes_out += written;
+    if (read > 0 && relay->record.first_byte_us == REQUEST_NOT_REACHED)
+        request_record_phase(&relay->record, &relay->record.first_byte_us,
+                             worker_now_us(relay->worker));
     moved |= pass_end(&relay->up, &client->stream, member);
     moved |= pass_end(&relay->down, member, &client->stream);
     return moved;
@@ -154,12 +167,14 @@ static bool is_over(struct relay *relay)
     struct client *client = relay->client;
     const struct stream *member = &relay->dispatch.connection->stream;
     if (client->stream.write_failed || (member->write_failed && relay->down.shut)) {
-        client_abort(client);
+        give_up(relay, client->stream.write_failed ? TERMINATION_CLIENT_CLOSED
+                                                   : TERMINATION_MEMBER_FAILED);
         return true;
     }
     if (!relay->up.shut || !relay->down.shut)
         return false;
     dispatch_release(&relay->dispatch, false);
+    request_record_decide(&relay->record, TERMINATION_COMPLETE);
     client_close(client);
     return true;
 }
@@ -204,9 +219,9 @@ static void dispatched(struct relay *relay, enum dispatch_result result)
         break;
     case DISPATCH_NONE:
         counter_add(&client_counters(client)->no_member, 1);
-        client_abort(client);
+        give_up(relay, TERMINATION_NO_MEMBER);
         break;
-    case DISPATCH_FAILED: client_abort(client); break;
+    case DISPATCH_FAILED: give_up(relay, TERMINATION_CONNECT_FAILED); break;
     }
 }
 
@@ -222,6 +237,7 @@ static void on_member_event(struct member_connection *connection)
             return;
         }
         relay->stage = RELAY_RUN;
+        dispatch_connected(&relay->dispatch);
         dispatch_succeeded(&relay->dispatch);
         renew_deadline(relay);
     }
@@ -234,7 +250,7 @@ static void on_expiry(struct timed *timed)
     struct relay *relay = client->relay;
     if (relay->stage == RELAY_RUN) {
         counter_add(&client_counters(client)->timeouts, 1);
-        client_abort(client);
+        give_up(relay, TERMINATION_CLIENT_TIMEOUT);
         return;
     }
     if (relay->stage == RELAY_CONNECT)
@@ -250,6 +266,9 @@ static struct relay *relay_new(struct client *client)
     memset(relay, 0, sizeof(*relay));
     relay->client = client;
     relay->worker = client->worker;
+    request_record_begin(&relay->record, worker_now_us(client->worker));
+    relay->record.listener_slot = client->listener_slot;
+    relay->record.listener_incarnation = client->listener_incarnation;
     client->relay = relay;
     client->run = run_client;
     client->timed.on_expiry = on_expiry;
@@ -274,7 +293,8 @@ void relay_tcp_start(struct client *client, const struct snapshot_listener *list
     relay->connect_ms = smaller_timeout(listener->timeout_member_connect_ms, 0);
     relay->idle_ms =
         smaller_timeout(listener->timeout_client_data_ms, listener->timeout_member_data_ms);
-    dispatch_init(&relay->dispatch, client->worker, listener->pool, &client->peer);
+    dispatch_init(&relay->dispatch, client->worker, listener->pool, &client->peer,
+                  &relay->record);
     relay->dispatch.on_event = on_member_event;
     relay->dispatch.owner = relay;
     dispatched(relay, dispatch_next(&relay->dispatch, false));
@@ -290,6 +310,9 @@ void relay_from_exchange(struct client *client)
     }
     struct member_connection *connection = exchange->dispatch.connection;
     relay->dispatch = exchange->dispatch;
+    relay->record = exchange->record;
+    exchange->record.is_ended = true; /* goes on as the relay's */
+    relay->dispatch.record = &relay->record;
     relay->dispatch.on_event = connection->on_event = on_member_event;
     relay->dispatch.owner = connection->owner = relay;
     exchange->dispatch = (struct dispatch){0};

@@ -24,6 +24,11 @@ uint64_t worker_now_ms(struct worker *worker)
     return loop_now_ms(worker->loop);
 }
 
+uint64_t worker_now_us(struct worker *worker)
+{
+    return loop_now_us(worker->loop);
+}
+
 static void arm_wheel(struct worker *worker);
 
 static void on_deadline(void *context, struct deadline *deadline)
@@ -84,52 +89,6 @@ const char *worker_date(struct worker *worker)
     return worker->date;
 }
 
-/* ---- counters -------------------------------------------------------------------------------
- */
-
-struct listener_counters *
-worker_listener_counters(struct worker *worker, uint32_t slot, uint32_t incarnation)
-{
-    struct listener_counters *cells = &worker->counters->listeners[slot];
-    return atomic_load_explicit(&cells->incarnation, memory_order_relaxed) == incarnation
-               ? cells
-               : &worker->no_listener;
-}
-
-struct member_counters *
-worker_member_counters(struct worker *worker, uint32_t slot, uint32_t incarnation)
-{
-    struct member_counters *cells = &worker->counters->members[slot];
-    return atomic_load_explicit(&cells->incarnation, memory_order_relaxed) == incarnation
-               ? cells
-               : &worker->no_member;
-}
-
-/* Cells of slots that mean something new begin at zero; gauges do so in a new process too. */
-static void prepare_counters(struct worker *worker, const struct snapshot *snapshot, bool first)
-{
-    for (uint32_t i = 0; i < snapshot->listeners.count; i++) {
-        const struct snapshot_listener *listener = &snapshot_listeners(snapshot)[i];
-        struct listener_counters *cells = &worker->counters->listeners[listener->slot];
-        if (cells->incarnation != listener->incarnation) {
-            memset(cells, 0, sizeof(*cells));
-            cells->incarnation = listener->incarnation;
-        }
-        if (first)
-            cells->active_connections = 0;
-    }
-    for (uint32_t i = 0; i < snapshot->members.count; i++) {
-        const struct snapshot_member *member = &snapshot_members(snapshot)[i];
-        struct member_counters *cells = &worker->counters->members[member->slot];
-        if (cells->incarnation != member->incarnation) {
-            memset(cells, 0, sizeof(*cells));
-            cells->incarnation = member->incarnation;
-        }
-        if (first)
-            cells->active = 0;
-    }
-}
-
 /* ---- orders ---------------------------------------------------------------------------------
  */
 
@@ -159,7 +118,7 @@ static void adopt(struct worker *worker, struct generation *generation)
     }
     struct held_generation *old = worker->generation;
     const struct snapshot *snapshot = generation->snapshot;
-    prepare_counters(worker, snapshot, old == NULL);
+    worker_prepare_counters(worker, snapshot, old == NULL);
     worker->generation = held;
     held_generation_drop(old);
     listener_adopt(worker);

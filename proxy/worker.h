@@ -48,6 +48,7 @@ struct worker {
     struct held_generation *generation; /* NULL before the first */
     struct worker_counters *counters;
     struct listener_counters no_listener; /* counted into when a slot means something else */
+    struct pool_counters no_pool;
     struct member_counters no_member;
 
     struct listener_socket *sockets;
@@ -78,6 +79,7 @@ int worker_start(struct worker *worker, struct proxy_shared *shared, uint32_t in
 void worker_join(struct worker *worker);
 
 uint64_t worker_now_ms(struct worker *worker);
+uint64_t worker_now_us(struct worker *worker);
 /* (Re)sets TIMED to DELAY_MS from now. */
 void worker_set_deadline(struct worker *worker, struct timed *timed, uint64_t delay_ms);
 void worker_clear_deadline(struct worker *worker, struct timed *timed);
@@ -86,9 +88,16 @@ void worker_run_later(struct worker *worker, struct client *client);
 /* The current time as an HTTP date. */
 const char *worker_date(struct worker *worker);
 
+/* Cells of slots that mean something new in SNAPSHOT begin at zero; with FIRST, in a new
+ * process, gauges do too. (worker_counters.c) */
+void worker_prepare_counters(struct worker *worker,
+                             const struct snapshot *snapshot,
+                             bool first);
 /* The cells of a slot; a dummy when the slot has another incarnation by now. */
 struct listener_counters *
 worker_listener_counters(struct worker *worker, uint32_t slot, uint32_t incarnation);
+struct pool_counters *
+worker_pool_counters(struct worker *worker, uint32_t slot, uint32_t incarnation);
 struct member_counters *
 worker_member_counters(struct worker *worker, uint32_t slot, uint32_t incarnation);
 

@@ -75,6 +75,9 @@ static const struct admin_route routes[] = {
 
     {"GET", "/v1/status", status_show, RESOURCE_NONE, "everything at a glance"},
     {"POST", "/v1/failover", failover_start, RESOURCE_NONE, "move the addresses that are active here to another node"},
+    {"GET", "/v1/listeners/%/stats", traffic_stats, RESOURCE_LISTENER, "counters, latencies and ends of a listener's requests on this node"},
+    {"GET", "/v1/pools/%/stats", traffic_stats, RESOURCE_POOL, "counters and latencies of a pool on this node"},
+    {"GET", "/v1/pools/%/members/%/stats", traffic_stats, RESOURCE_MEMBER, "counters and latencies of a member on this node"},
     {"GET", "/v1/events", events_list, RESOURCE_NONE, "events ?after=N; &wait=SECONDS waits for the next"},
     {"GET", "/v1/cluster", cluster_show, RESOURCE_NONE, "the cluster's name and id"},
     {"POST", "/v1/cluster", cluster_create, RESOURCE_NONE, "start a cluster of one node"},

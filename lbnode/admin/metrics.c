@@ -4,6 +4,7 @@
 
 #include "lbnode/admin/admin_handlers.h"
 #include "lbnode/admin/node_view.h"
+#include "lbnode/admin/traffic.h"
 
 #include <string.h>
 
@@ -45,7 +46,8 @@ static void append_identity(struct text *out,
     text_append_string(out, "}");
 }
 
-/* ---- counters of the proxy -----------------------------------------------------------------
+/* ---- members
+ * ---------------------------------------------------------------------------------
  */
 
 static const struct resource *owner_of(const struct node_state *state,
@@ -55,114 +57,19 @@ static const struct resource *owner_of(const struct node_state *state,
     return owner ? owner->resource : NULL;
 }
 
-static bool find_slot(const struct node_state *state,
-                      const struct uuid *id,
-                      uint32_t limit,
-                      uint32_t *out_slot,
-                      uint32_t *out_incarnation)
-{
-    return state->slots && state->counters &&
-           slot_map_find(state->slots, id, out_slot, out_incarnation) && *out_slot < limit;
-}
-
-static uint32_t worker_limit(const struct node_state *state)
-{
-    return state->worker_count < WORKERS_MAXIMUM ? state->worker_count : WORKERS_MAXIMUM;
-}
-
-static uint64_t
-sum_listener(const struct node_state *state, uint32_t slot, uint32_t incarnation, size_t offset)
-{
-    uint64_t sum = 0;
-    for (uint32_t worker = 0; worker < worker_limit(state); worker++) {
-        const struct listener_counters *cells =
-            &state->counters->workers[worker].listeners[slot];
-        if (atomic_load_explicit(&cells->incarnation, memory_order_relaxed) == incarnation)
-            sum += atomic_load_explicit(
-                (const _Atomic uint64_t *)(const void *)((const char *)cells + offset),
-                memory_order_relaxed);
-    }
-    return sum;
-}
-
-static uint64_t
-sum_member(const struct node_state *state, uint32_t slot, uint32_t incarnation, size_t offset)
-{
-    uint64_t sum = 0;
-    for (uint32_t worker = 0; worker < worker_limit(state); worker++) {
-        const struct member_counters *cells = &state->counters->workers[worker].members[slot];
-        if (atomic_load_explicit(&cells->incarnation, memory_order_relaxed) == incarnation)
-            sum += atomic_load_explicit(
-                (const _Atomic uint64_t *)(const void *)((const char *)cells + offset),
-                memory_order_relaxed);
-    }
-    return sum;
-}
-
-struct metric {
-    const char *name, *kind, *help;
-    size_t offset;
-};
-
-#define LISTENER_METRIC(name, kind, help)                                                      \
-    {"lbnode_listener_" #name, kind, help, offsetof(struct listener_counters, name)},
-#define MEMBER_METRIC(name, kind, help)                                                        \
-    {"lbnode_member_" #name, kind, help, offsetof(struct member_counters, name)},
-
-static const struct metric listener_metrics[] = {LISTENER_COUNTERS(LISTENER_METRIC)};
-static const struct metric member_metrics[] = {MEMBER_COUNTERS(MEMBER_METRIC)};
-
-static void append_listener_metric(const struct node_state *state,
-                                   const struct metric *metric,
-                                   struct text *out)
-{
-    const struct effective *object;
-    uint32_t slot, incarnation;
-    heading(out, metric->name, metric->kind, metric->help);
-    for (size_t i = 0; (object = configuration_at(state->configuration, RESOURCE_LISTENER, i));
-         i++) {
-        if (!find_slot(state, &object->resource->id, LISTENER_SLOTS, &slot, &incarnation))
-            continue;
-        text_append_string(out, metric->name);
-        append_identity(out, "listener", object->resource, "loadbalancer",
-                        owner_of(state, object->resource));
-        text_appendf(
-            out, " %llu\n",
-            (unsigned long long)sum_listener(state, slot, incarnation, metric->offset));
-    }
-}
-
-static void append_member_metric(const struct node_state *state,
-                                 const struct metric *metric,
-                                 struct text *out)
-{
-    const struct effective *object;
-    uint32_t slot, incarnation;
-    heading(out, metric->name, metric->kind, metric->help);
-    for (size_t i = 0; (object = configuration_at(state->configuration, RESOURCE_MEMBER, i));
-         i++) {
-        if (!find_slot(state, &object->resource->id, MEMBER_SLOTS, &slot, &incarnation))
-            continue;
-        text_append_string(out, metric->name);
-        append_identity(out, "member", object->resource, "pool",
-                        owner_of(state, object->resource));
-        text_appendf(out, " %llu\n",
-                     (unsigned long long)sum_member(state, slot, incarnation, metric->offset));
-    }
-}
-
 static void append_member_state(const struct node_state *state, struct text *out)
 {
     const struct effective *object;
-    uint32_t slot, incarnation;
+    struct traffic_place place;
+    const struct traffic_kind *kind = traffic_kind_of(RESOURCE_MEMBER);
     heading(out, "lbnode_member_up", "gauge",
             "1: the monitor says ONLINE, 0: ERROR; absent while there is no verdict");
     for (size_t i = 0; (object = configuration_at(state->configuration, RESOURCE_MEMBER, i));
          i++) {
-        if (!state->verdicts ||
-            !find_slot(state, &object->resource->id, MEMBER_SLOTS, &slot, &incarnation))
+        if (!state->verdicts || !traffic_find(state, kind, &object->resource->id, &place))
             continue;
-        enum verdict_state verdict = verdict_board_state(state->verdicts, slot, incarnation);
+        enum verdict_state verdict =
+            verdict_board_state(state->verdicts, place.slot, place.incarnation);
         if (verdict == VERDICT_UNKNOWN)
             continue;
         text_append_string(out, "lbnode_member_up");
@@ -241,6 +148,10 @@ static void append_vrrp_labels(const struct node_state *state,
     text_appendf(out, ",family=\"%u\"}", (unsigned)status->family);
 }
 
+struct metric {
+    const char *name, *kind, *help;
+};
+
 static uint64_t vrrp_value(const struct message_vrrp_status *status, size_t metric)
 {
     const uint64_t values[] = {status->state == VRRP_ACTIVE, status->adverts_sent,
@@ -252,11 +163,11 @@ static uint64_t vrrp_value(const struct message_vrrp_status *status, size_t metr
 static void append_vrrp(const struct node_state *state, struct text *out)
 {
     static const struct metric metrics[] = {
-        {"lbnode_vrrp_active", "gauge", "1: this node serves the group's addresses", 0},
-        {"lbnode_vrrp_adverts_sent_total", "counter", "Adverts sent", 0},
-        {"lbnode_vrrp_adverts_received_total", "counter", "Adverts received", 0},
-        {"lbnode_vrrp_adverts_dropped_total", "counter", "Adverts that were refused", 0},
-        {"lbnode_vrrp_became_active_total", "counter", "Takeovers by this node", 0},
+        {"lbnode_vrrp_active", "gauge", "1: this node serves the group's addresses"},
+        {"lbnode_vrrp_adverts_sent_total", "counter", "Adverts sent"},
+        {"lbnode_vrrp_adverts_received_total", "counter", "Adverts received"},
+        {"lbnode_vrrp_adverts_dropped_total", "counter", "Adverts that were refused"},
+        {"lbnode_vrrp_became_active_total", "counter", "Takeovers by this node"},
     };
     for (size_t m = 0; m < ARRAY_LENGTH(metrics); m++) {
         heading(out, metrics[m].name, metrics[m].kind, metrics[m].help);
@@ -279,16 +190,18 @@ static void append_events(const struct node_state *state, struct text *out)
 
 void metrics_append(const struct node_state *state, struct text *out)
 {
+    static const enum resource_type types[] = {RESOURCE_LISTENER, RESOURCE_POOL,
+                                               RESOURCE_MEMBER};
     append_node(state, out);
     append_peers(state, out);
     append_storage(state, out);
     append_vrrp(state, out);
-    for (size_t i = 0; i < ARRAY_LENGTH(listener_metrics); i++)
-        append_listener_metric(state, &listener_metrics[i], out);
     append_member_state(state, out);
-    for (size_t i = 0; i < ARRAY_LENGTH(member_metrics); i++)
-        append_member_metric(state, &member_metrics[i], out);
     append_events(state, out);
+    for (size_t i = 0; i < ARRAY_LENGTH(types); i++)
+        metrics_append_counters(state, types[i], out);
+    for (size_t i = 0; i < ARRAY_LENGTH(types); i++)
+        metrics_append_latencies(state, types[i], out);
 }
 
 /* ---- handlers ------------------------------------------------------------------------------

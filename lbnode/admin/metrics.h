@@ -6,6 +6,14 @@
 #include "lbnode/base/text.h"
 
 void metrics_append(const struct node_state *state, struct text *out);
+/* What the proxy counts about all objects of TYPE: listener, pool or member.
+ * (traffic_metrics.c) */
+void metrics_append_counters(const struct node_state *state,
+                             enum resource_type type,
+                             struct text *out);
+void metrics_append_latencies(const struct node_state *state,
+                              enum resource_type type,
+                              struct text *out);
 /* NAME="VALUE" with quotes, backslashes and newlines escaped. */
 void metrics_append_label(struct text *out, const char *name, const char *value);
 

@@ -57,6 +57,7 @@ void global_options(struct option_table *out);
 bool run_resource_create(struct context *context, struct error *error);
 bool run_resource_list(struct context *context, struct error *error);
 bool run_resource_show(struct context *context, struct error *error);
+bool run_resource_stats(struct context *context, struct error *error);
 bool run_resource_set(struct context *context, struct error *error);
 bool run_resource_delete(struct context *context, struct error *error);
 bool run_pool_create(struct context *context, struct error *error);

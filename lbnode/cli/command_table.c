@@ -202,6 +202,15 @@ static const struct option help_options[] = {
         .run = run_resource_delete                                                             \
     }
 
+#define STATS_ROW(noun_, type_, target_args, target_count)                                     \
+    {                                                                                          \
+        .noun = noun_, .verb = "stats", .positional = target_args,                             \
+        .positional_minimum = target_count, .positional_maximum = target_count,                \
+        .summary = "what the proxy of this node counted, with times in milliseconds",          \
+        .details = "Percentiles are the upper bounds of coarse ranges; - is above 30 s.\n",    \
+        .type = type_, .run = run_resource_stats                                               \
+    }
+
 /* clang-format off */
 static const struct command commands[] = {
     {.noun = "status", .summary = "overview: nodes, addresses, load balancers, problems",
@@ -220,6 +229,9 @@ static const struct command commands[] = {
      .positional_minimum = 2, .positional_maximum = POSITIONAL_MAXIMUM,
      .summary = "add several members at once, named after address and port",
      .type = RESOURCE_MEMBER, .options = add_options, .changes = true, .run = run_member_add},
+    STATS_ROW("listener", RESOURCE_LISTENER, "NAME", 1),
+    STATS_ROW("pool", RESOURCE_POOL, "NAME", 1),
+    STATS_ROW("member", RESOURCE_MEMBER, "POOL NAME", 2),
     RESOURCE_ROWS("healthmonitor", RESOURCE_HEALTH_MONITOR, "health monitor",
                   "POOL", 1, run_monitor_create, NULL, "", 0, NULL, "NAME|POOL", 1, delete_options),
     RESOURCE_ROWS("vrrpgroup", RESOURCE_VRRP_GROUP, "VRRP group",

@@ -219,6 +219,42 @@ bool run_resource_show(struct context *context, struct error *error)
     return good;
 }
 
+/* A table has one line per latency, and not one for all of them. */
+static void print_stats(const struct context *context, const struct json_value *stats)
+{
+    const struct json_value *latencies = json_value_get(stats, "latency_ms");
+    if (context->format != OUTPUT_TABLE) {
+        output_document(context->format == OUTPUT_YAML ? OUTPUT_YAML : OUTPUT_JSON, stats);
+        return;
+    }
+    struct json_value *shown = json_value_copy(stats);
+    json_value_remove(shown, "latency_ms");
+    for (void *at = json_value_first(latencies); at; at = json_value_next(latencies, at)) {
+        char key[64];
+        snprintf(key, sizeof(key), "%.50s_ms", json_value_key(at));
+        json_value_set(shown, key, json_value_copy(json_value_of(at)));
+    }
+    output_object(OUTPUT_TABLE, shown);
+    json_value_free(shown);
+}
+
+bool run_resource_stats(struct context *context, struct error *error)
+{
+    char target[2 * TARGET_SIZE], path[2 * TARGET_SIZE + 16];
+    struct response response;
+    struct json_value *object = resolve_target(context, target, error);
+    if (!object)
+        return false;
+    json_value_free(object);
+    const char *below = strstr(target, "/lbaas/");
+    snprintf(path, sizeof(path), "/v1/%s/stats", below ? below + strlen("/lbaas/") : target);
+    bool good = client_request(&context->client, "GET", path, NULL, &response, error);
+    if (good)
+        print_stats(context, json_value_get(response.json, "stats"));
+    response_free(&response);
+    return good;
+}
+
 bool run_resource_set(struct context *context, struct error *error)
 {
     char target[2 * TARGET_SIZE];

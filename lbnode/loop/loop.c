@@ -10,7 +10,7 @@
 
 struct loop {
     struct event_base *base;
-    uint64_t now_ms; /* 0 between turns: read again on demand */
+    uint64_t now_ms, now_us; /* 0 between turns: read again on demand */
 };
 
 _Static_assert(sizeof(struct event) <= sizeof(struct loop_event), "loop_event is too small");
@@ -75,11 +75,24 @@ void loop_stop(struct loop *loop)
     event_base_loopbreak(loop->base);
 }
 
+static void read_clock(struct loop *loop)
+{
+    loop->now_us = monotime_now_us();
+    loop->now_ms = loop->now_us / 1000;
+}
+
 uint64_t loop_now_ms(struct loop *loop)
 {
     if (loop->now_ms == 0)
-        loop->now_ms = monotime_now_ms();
+        read_clock(loop);
     return loop->now_ms;
+}
+
+uint64_t loop_now_us(struct loop *loop)
+{
+    if (loop->now_ms == 0)
+        read_clock(loop);
+    return loop->now_us;
 }
 
 static void io_ready(evutil_socket_t fd, short what, void *context)

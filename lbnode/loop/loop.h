@@ -50,8 +50,9 @@ void loop_run(struct loop *loop);
 /* One turn: waits for something to happen when WAIT, handles what is ready, returns. */
 void loop_turn(struct loop *loop, bool wait);
 void loop_stop(struct loop *loop);
-/* Monotonic milliseconds, read once per turn. */
+/* Monotonic time, read once per turn. */
 uint64_t loop_now_ms(struct loop *loop);
+uint64_t loop_now_us(struct loop *loop);
 
 /* Watch FD persistently for READINESS (a set of loop_readiness). 0 or -errno. */
 int loop_io_start(struct loop *loop,

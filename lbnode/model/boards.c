@@ -29,6 +29,39 @@ struct counter_board *counter_board_create(void)
     return board;
 }
 
+const char *termination_text(enum termination termination)
+{
+#define TEXT(name, text, help) text,
+    static const char *const texts[] = {TERMINATIONS(TEXT)};
+#undef TEXT
+    return (size_t)termination < ARRAY_LENGTH(texts) ? texts[termination] : "unknown";
+}
+
+#define BOUND(bound_us, text) bound_us,
+static const uint32_t latency_bounds[LATENCY_BUCKETS] = {LATENCY_BOUNDS(BOUND) UINT32_MAX};
+#undef BOUND
+
+unsigned latency_bucket(uint32_t duration_us)
+{
+    unsigned bucket = 0;
+    for (unsigned step = LATENCY_BUCKETS / 2; step > 0; step /= 2)
+        bucket += duration_us > latency_bounds[bucket + step - 1] ? step : 0;
+    return bucket;
+}
+
+uint32_t latency_bound_us(unsigned bucket)
+{
+    return bucket < LATENCY_BUCKETS ? latency_bounds[bucket] : UINT32_MAX;
+}
+
+const char *latency_bound_text(unsigned bucket)
+{
+#define TEXT(bound_us, text) text,
+    static const char *const texts[] = {LATENCY_BOUNDS(TEXT)};
+#undef TEXT
+    return bucket < ARRAY_LENGTH(texts) ? texts[bucket] : "+Inf";
+}
+
 const char *verdict_reason_text(enum verdict_reason reason)
 {
     static const char *const texts[] = {

@@ -19,7 +19,6 @@
 
 enum {
     SNAPSHOT_MAXIMUM_SIZE = 64 << 20,
-    POOL_SLOTS = 4096,
     POOL_MAXIMUM_MEMBERS = 16384
 };
 

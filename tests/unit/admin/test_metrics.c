@@ -1,4 +1,7 @@
 #include "lbnode/admin/metrics.h"
+
+#include "lbnode/admin/traffic.h"
+#include "lbnode/base/bytes.h"
 #include "lbnode/model/field_table.h"
 #include "tests/support/test.h"
 #include "tests/unit/admin/api_fixture.h"
@@ -100,6 +103,51 @@ static void workers_are_added_up(void **state)
     slot_map_free(slots);
 }
 
+static void latencies_are_cumulative_and_in_seconds(void **state)
+{
+    struct uuid id;
+    uint32_t slot, incarnation;
+    struct text out = {0};
+    struct slot_map *slots = one_listener(&id);
+    fixture.state.slots = slots;
+    assert_true(slot_map_find(slots, &id, &slot, &incarnation));
+    struct counter_board *board = (struct counter_board *)(uintptr_t)fixture.state.counters;
+    metrics_append(&fixture.state, &out);
+    assert_null(strstr(text_string(&out), "lbnode_listener_total_seconds_bucket"));
+    for (unsigned worker = 0; worker < 2; worker++) {
+        struct worker_counters *cells = &board->workers[worker];
+        cells->listeners[slot].incarnation = incarnation;
+        counter_add(&cells->listeners[slot].terminations[TERMINATION_NO_MEMBER], 2);
+        latency_add(&cells->listener_latencies[slot].total, latency_bucket(200), 200);
+        latency_add(&cells->listener_latencies[slot].total, latency_bucket(4000000), 4000000);
+    }
+    text_clear(&out);
+    metrics_append(&fixture.state, &out);
+    static const char *const lines[] = {
+        "\"web\",le=\"0.0001\"} 0\n",    "\"web\",le=\"0.00025\"} 2\n",
+        "\"web\",le=\"1\"} 2\n",         "\"web\",le=\"5\"} 4\n",
+        "\"web\",le=\"+Inf\"} 4\n",      "\"web\"} 8.000400\n",
+        "reason=\"no_member\"} 4\n",     "# TYPE lbnode_listener_total_seconds histogram\n",
+        "reason=\"member_failed\"} 0\n", "# TYPE lbnode_member_total_seconds summary\n",
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(lines); i++)
+        assert_non_null(strstr(text_string(&out), lines[i]));
+    text_free(&out);
+    slot_map_free(slots);
+}
+
+static void percentiles_are_bounds_of_buckets(void **state)
+{
+    struct latency_sum sum = {0};
+    assert_int_equal(latency_percentile_us(&sum, 50), 0);
+    sum.buckets[2] = 98;
+    sum.buckets[LATENCY_BUCKETS - 1] = 2;
+    sum.count = 100;
+    assert_int_equal(latency_percentile_us(&sum, 50), 500);
+    assert_int_equal(latency_percentile_us(&sum, 98), 500);
+    assert_int_equal(latency_percentile_us(&sum, 99), UINT32_MAX);
+}
+
 static void peers_events_and_the_node_are_there(void **state)
 {
     struct text out = {0};
@@ -135,6 +183,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(labels_are_escaped),
         cmocka_unit_test_setup_teardown(workers_are_added_up, setup, teardown),
+        cmocka_unit_test_setup_teardown(latencies_are_cumulative_and_in_seconds, setup,
+                                        teardown),
+        cmocka_unit_test(percentiles_are_bounds_of_buckets),
         cmocka_unit_test_setup_teardown(peers_events_and_the_node_are_there, setup, teardown),
         cmocka_unit_test_setup_teardown(every_line_is_a_comment_or_a_sample, setup, teardown),
     };

@@ -39,7 +39,10 @@ void world_wait(struct world *world, const uint64_t *flag, uint64_t wanted);
 int world_exit_status(struct world *world);
 /* Closes the channel and checks that the proxy ends in order. */
 void world_stop(struct world *world);
-/* Sum over the workers. */
+/* The sum over the workers of a cell of the counter board. */
+#define WORLD_SUM(world, cell)                                                                 \
+    ((uint64_t)((world)->context.counters->workers[0].cell) +                                  \
+     (uint64_t)((world)->context.counters->workers[1].cell))
 uint64_t world_listener_requests(const struct world *world);
 
 #endif

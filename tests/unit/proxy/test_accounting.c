@@ -1,0 +1,208 @@
+/* What the board says about requests: how each ended, and how long its phases took. */
+#include "lbnode/base/monotime.h"
+#include "tests/support/test.h"
+#include "tests/unit/proxy/origin.h"
+#include "tests/unit/proxy/visitor.h"
+#include "tests/unit/proxy/world.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define GET(path) "GET " path " HTTP/1.1\r\nHost: test\r\n\r\n"
+
+static struct world world;
+static struct origin a, b, tcp;
+
+static int setup(void **state)
+{
+    world_start(&world); /* forks: before there are threads */
+    origin_start(&a, 'a', false);
+    origin_start(&b, 'b', false);
+    origin_start(&tcp, 't', true);
+    world.image.members[0].endpoint = image_loopback(a.port);
+    world.image.members[1].endpoint = image_loopback(b.port);
+    world_apply(&world);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    world_stop(&world);
+    origin_stop(&a);
+    origin_stop(&b);
+    origin_stop(&tcp);
+    return 0;
+}
+
+/* All have ended once, each for one reason. */
+static void assert_ended(uint32_t listener, enum termination why, uint64_t count)
+{
+    uint64_t deadline_ms = monotime_now_ms() + WORLD_PATIENCE_MS;
+    while (WORLD_SUM(&world, listeners[listener].terminations[why]) < count &&
+           monotime_now_ms() < deadline_ms)
+        usleep(1000);
+    for (unsigned i = 0; i < TERMINATION_COUNT; i++) {
+        uint64_t sum = WORLD_SUM(&world, listeners[listener].terminations[i]);
+        if (sum != (i == why ? count : 0))
+            fail_msg("%s: %llu", termination_text((enum termination)i),
+                     (unsigned long long)sum);
+    }
+}
+
+static uint64_t count_of(size_t offset)
+{
+    uint64_t sum = 0;
+    for (int i = 0; i < WORLD_WORKERS; i++) {
+        const char *board = (const char *)&world.context.counters->workers[i];
+        const struct latency_histogram *histogram = (const void *)(board + offset);
+        for (unsigned bucket = 0; bucket < LATENCY_BUCKETS; bucket++)
+            sum += histogram->buckets[bucket];
+    }
+    return sum;
+}
+
+#define COUNT(histogram) count_of(offsetof(struct worker_counters, histogram))
+
+static void each_phase_of_a_request_is_observed_once(void **state)
+{
+    struct visitor visitor;
+    visitor_connect(&visitor, &world.http);
+    for (int i = 0; i < 10; i++) {
+        visitor_say(&visitor, GET("/who"));
+        assert_int_equal(visitor_read(&visitor, "GET"), 200);
+    }
+    assert_ended(0, TERMINATION_COMPLETE, 10);
+    assert_int_equal(COUNT(listener_latencies[0].client_wait), 10);
+    assert_int_equal(COUNT(listener_latencies[0].total), 10);
+    assert_int_equal(COUNT(pool_latencies[0].queue), 10);
+    assert_int_equal(COUNT(pool_latencies[0].connect), 2); /* the rest was reused */
+    assert_int_equal(COUNT(pool_latencies[0].first_byte), 10);
+    assert_int_equal(COUNT(pool_latencies[0].total), 10);
+    assert_int_equal(COUNT(member_latencies[0].total), 5);
+    assert_int_equal(COUNT(member_latencies[1].first_byte), 5);
+    assert_int_equal(WORLD_SUM(&world, pools[0].total), 10);
+    visitor_leave(&visitor);
+}
+
+/* Bytes of the head 30 ms apart: the client's wait, not the member's. */
+static void a_slow_head_is_the_clients_time(void **state)
+{
+    struct visitor visitor;
+    visitor_connect(&visitor, &world.http);
+    visitor_say(&visitor, "GET /who HTTP/1.1\r\n");
+    usleep(60000);
+    visitor_say(&visitor, "Host: t\r\n\r\n");
+    assert_int_equal(visitor_read(&visitor, "GET"), 200);
+    assert_ended(0, TERMINATION_COMPLETE, 1);
+    assert_true(WORLD_SUM(&world, listener_latencies[0].client_wait.sum_us) >= 50000);
+    assert_true(WORLD_SUM(&world, listener_latencies[0].total.sum_us) >= 50000);
+    assert_true(WORLD_SUM(&world, pool_latencies[0].queue.sum_us) < 50000);
+    visitor_leave(&visitor);
+}
+
+static void say_and_leave(const char *request)
+{
+    struct visitor visitor;
+    visitor_connect(&visitor, &world.http);
+    visitor_say(&visitor, request);
+    visitor_leave(&visitor);
+}
+
+static void ask(const char *request, int status)
+{
+    struct visitor visitor;
+    visitor_connect(&visitor, &world.http);
+    visitor_say(&visitor, request);
+    assert_int_equal(visitor_read(&visitor, "GET"), status);
+    visitor_leave(&visitor);
+}
+
+static void a_client_that_leaves_within_a_head_is_told_as_such(void **state)
+{
+    say_and_leave("GET /who HT");
+    assert_ended(0, TERMINATION_CLIENT_CLOSED, 1);
+}
+
+static void a_bad_request_is_told_as_such(void **state)
+{
+    ask("GET /who HTTP/1.1\r\n\r\n", 400);
+    ask("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n", 405);
+    assert_ended(0, TERMINATION_BAD_REQUEST, 2);
+}
+
+static void a_pool_without_members_is_told_as_such(void **state)
+{
+    world.image.members[0].enabled = world.image.members[1].enabled = 0;
+    world_apply(&world);
+    ask(GET("/who"), 503);
+    assert_ended(0, TERMINATION_NO_MEMBER, 1);
+}
+
+static void members_that_refuse_are_told_as_such(void **state)
+{
+    world.image.members[0].endpoint = image_loopback(origin_closed_port());
+    world.image.members[1].endpoint = image_loopback(origin_closed_port());
+    world_apply(&world);
+    ask(GET("/who"), 503);
+    assert_ended(0, TERMINATION_CONNECT_FAILED, 1);
+}
+
+static void nonsense_of_a_member_is_told_as_such(void **state)
+{
+    ask(GET("/junk"), 502);
+    ask(GET("/cut"), -1);
+    assert_ended(0, TERMINATION_MEMBER_FAILED, 2);
+}
+
+static void a_silent_member_is_told_as_such(void **state)
+{
+    world.image.listeners[0].timeout_member_data_ms = 50;
+    world_apply(&world);
+    ask(GET("/never"), 504);
+    assert_ended(0, TERMINATION_MEMBER_TIMEOUT, 1);
+}
+
+static void a_silent_client_is_told_as_such(void **state)
+{
+    world.image.listeners[0].timeout_client_data_ms = 50;
+    world_apply(&world);
+    ask("POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\n\r\nhel", 408);
+    assert_ended(0, TERMINATION_CLIENT_TIMEOUT, 1);
+}
+
+static void tcp_connections_are_accounted_for_too(void **state)
+{
+    struct visitor visitor;
+    char answer[16];
+    world.image.members[0].endpoint = world.image.members[1].endpoint =
+        image_loopback(tcp.port);
+    world_apply(&world);
+    visitor_connect(&visitor, &world.tcp);
+    visitor_say(&visitor, "hello");
+    assert_int_equal(shutdown(visitor.fd, SHUT_WR), 0);
+    assert_int_equal(recv(visitor.fd, answer, 7, MSG_WAITALL), 7);
+    visitor_leave(&visitor);
+    assert_ended(1, TERMINATION_COMPLETE, 1);
+    assert_int_equal(COUNT(pool_latencies[0].connect), 1);
+    assert_int_equal(COUNT(pool_latencies[0].first_byte), 1);
+    assert_int_equal(COUNT(listener_latencies[1].total), 1);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(each_phase_of_a_request_is_observed_once),
+        TEST(a_slow_head_is_the_clients_time),
+        TEST(a_client_that_leaves_within_a_head_is_told_as_such),
+        TEST(a_bad_request_is_told_as_such),
+        TEST(a_pool_without_members_is_told_as_such),
+        TEST(members_that_refuse_are_told_as_such),
+        TEST(nonsense_of_a_member_is_told_as_such),
+        TEST(a_silent_member_is_told_as_such),
+        TEST(a_silent_client_is_told_as_such),
+        TEST(tcp_connections_are_accounted_for_too),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
