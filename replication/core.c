@@ -218,6 +218,7 @@ void core_step(struct core *core,
     case CORE_TICK: core_tick(core, actions); break;
     case CORE_LOG_ROWS: break;
     case CORE_CLAIMS: core_set_claims(core, event->claims, event->claim_count); break;
+    case CORE_ASK_SWITCH: core_ask_switch(event, actions); break;
     case CORE_VERDICTS: core_publish_verdicts(core, event, actions); break;
     }
 }

@@ -58,6 +58,7 @@ enum core_event_kind {
     CORE_VERDICTS, /* of this node, for the peers */
     CORE_CLAIMS,   /* of this node, about its VRRP groups */
     CORE_LOG_ROWS, /* the answer to CORE_READ_LOG */
+    CORE_ASK_SWITCH,
 };
 
 struct core_submit {
@@ -75,7 +76,7 @@ struct core_submit {
 struct core_event {
     enum core_event_kind kind;
     struct core_submit submit; /* SUBMIT, REMOVE_NODE (without changes) */
-    struct uuid node;          /* FRAME: sender; REMOVE_NODE: whom */
+    struct uuid node;          /* FRAME: sender; REMOVE_NODE, ASK_SWITCH: whom */
     uint32_t frame_type;       /* FRAME */
     struct bytes body;         /* FRAME, RECORD */
     int result;                /* PERSISTED: 0 or -errno */
@@ -86,6 +87,7 @@ struct core_event {
     size_t claim_count;
     const struct bytes *records; /* LOG_ROWS: in key order; fewer than asked for: the end */
     size_t record_count;
+    struct uuid switch_group, switch_to; /* ASK_SWITCH; zero: all, whoever is best */
 };
 
 /* ---- actions ---------------------------------------------------------------------------- */
@@ -100,6 +102,7 @@ enum frame_type {
     FRAME_ROSTER_NOTICE = 11,
     FRAME_LEAVE = 12,
     FRAME_PULL_END = 15,
+    FRAME_SWITCH = 16,
     /* Inside a join connection only. */
     FRAME_JOIN_HELLO = 32,
     FRAME_JOIN_CHALLENGE = 33,
@@ -118,6 +121,7 @@ enum core_action_kind {
     CORE_ANSWER,
     CORE_EVENT,
     CORE_VERDICT,
+    CORE_SWITCH_ASKED,
     CORE_RELOAD, /* a commit failed: what is in memory is not on disk; load anew */
     CORE_LEFT,   /* this node was removed: stop to gossip */
     /* Read up to `row_count` rows of the log from `first_row` on, as far as they are committed,
@@ -128,7 +132,7 @@ enum core_action_kind {
 struct core_action {
     enum core_action_kind kind;
     struct store_batch batch; /* PERSIST: ops move to the driver, which frees them */
-    struct uuid peer;         /* SEND, SEND_RECORDS, VERDICT (author) */
+    struct uuid peer;         /* SEND, SEND_RECORDS, VERDICT (author), SWITCH_ASKED */
     bool bulk;                /* SEND: too large for a datagram */
     uint32_t frame_type;
     uint8_t *body; /* SEND; SEND_RECORDS: the PULL body */
@@ -140,6 +144,7 @@ struct core_action {
     struct shared_verdict verdict;
     struct dot first_row; /* READ_LOG */
     size_t row_count;
+    struct uuid switch_group, switch_to; /* SWITCH_ASKED */
 };
 
 struct core_actions {
@@ -205,6 +210,12 @@ bool core_find_owner(const struct core *core,
                      const struct uuid *group_id,
                      uint8_t family,
                      struct uuid *out);
+
+/* What a living peer says of the group and family of WANTED. */
+bool core_find_claim(const struct core *core,
+                     const struct uuid *node_id,
+                     const struct vrrp_claim *wanted,
+                     struct vrrp_claim *out);
 
 /* Answers a PULL from the store (antientropy.c): what UPTO has above the vector in PULL_BODY,
  * in an order that respects causality, at most PULL_BYTES and PULL_RECORDS. EMIT gets each

@@ -61,6 +61,8 @@ put_claim(const struct core *core, struct wire_writer *body, const struct vrrp_c
     wire_put_varint(body, 6,
                     claim->since_ms_ago + (core->now.mono_us - core->claims.at_us) / MS);
     wire_put_varint(body, 7, claim->advert_ms);
+    if (claim->hindrance)
+        wire_put_varint(body, 8, claim->hindrance);
     wire_end(body, mark);
 }
 
@@ -98,6 +100,7 @@ static bool parse_claim(struct bytes in, struct vrrp_claim *out)
         case 5: out->priority = (uint8_t)field.integer; break;
         case 6: out->since_ms_ago = field.integer; break;
         case 7: out->advert_ms = (uint32_t)field.integer; break;
+        case 8: out->hindrance = (uint8_t)field.integer; break;
         }
     }
     return wire_ended(&reader) && has_group;
@@ -390,4 +393,20 @@ bool core_find_owner(const struct core *core,
         *out = peer->id;
     }
     return newest != NULL;
+}
+
+bool core_find_claim(const struct core *core,
+                     const struct uuid *node_id,
+                     const struct vrrp_claim *wanted,
+                     struct vrrp_claim *out)
+{
+    for (size_t i = 0; i < core->peer_count; i++) {
+        const struct peer *peer = core->peers[i];
+        const struct vrrp_claim *theirs = claim_for(&peer->claims, wanted);
+        if (!uuid_equal(&peer->id, node_id) || !theirs || !core_peer_is_alive(peer))
+            continue;
+        *out = *theirs;
+        return true;
+    }
+    return false;
 }

@@ -2,7 +2,8 @@
  * from the store; core_submit.c: local changes and their answers; core_receive.c: records of
  * others; core_stage.c: batches; core_retention.c: what is kept; core_peers.c: the other nodes;
  * core_gossip.c: heartbeats, vectors, pulls; core_acks.c: pushing, resending; core_evidence.c:
- * who hears whom; core_verdicts.c: what members' monitors say. */
+ * who hears whom; core_switch.c: asking for a planned switch; core_verdicts.c: what members'
+ * monitors say. */
 #ifndef REPLICATION_CORE_INTERNAL_H
 #define REPLICATION_CORE_INTERNAL_H
 
@@ -136,6 +137,7 @@ struct peer {
     uint64_t misses_us_since_us; /* it is heard and does not hear this node; 0: it does */
     uint64_t full_exchange_us;   /* next comparison whatever the digests say */
     struct claims claims;
+    uint64_t switch_asked_us; /* when it last asked for a planned switch; 0: never */
 };
 
 struct running_mark {
@@ -280,6 +282,11 @@ uint64_t core_next_ack_us(const struct peer *peer, uint64_t next_us);
 /* core_evidence.c */
 void core_put_liveness(const struct core *core, struct wire_writer *body);
 void core_take_liveness(struct core *core, struct peer *peer, struct bytes body);
+void core_ask_switch(const struct core_event *event, struct core_actions *actions);
+void core_handle_switch(struct core *core,
+                        struct peer *peer,
+                        struct bytes body,
+                        struct core_actions *actions);
 void core_set_claims(struct core *core, const struct vrrp_claim *claims, size_t count);
 bool core_peer_hears(const struct core *core, const struct peer *peer, const struct uuid *whom);
 void core_review_evidence(struct core *core, struct core_actions *actions);

@@ -164,6 +164,11 @@ static void perform(struct replication *replication, struct core_action *action)
             handler->verdict(handler->context, &action->peer, action->verdict.member_id.bytes,
                              &action->verdict);
         break;
+    case CORE_SWITCH_ASKED:
+        if (handler->switch_asked)
+            handler->switch_asked(handler->context, &action->peer, &action->switch_group,
+                                  &action->switch_to);
+        break;
     case CORE_RELOAD: replication->reload = true; break;
     case CORE_READ_LOG: break;
     case CORE_LEFT: break; /* the core itself falls silent */
@@ -335,6 +340,17 @@ void replication_set_vrrp_claims(struct replication *replication,
     replication_step(
         replication,
         &(struct core_event){.kind = CORE_CLAIMS, .claims = claims, .claim_count = count});
+}
+
+void replication_ask_switch(struct replication *replication,
+                            const struct uuid *node_id,
+                            const struct uuid *group_id,
+                            const struct uuid *to)
+{
+    replication_step(replication, &(struct core_event){.kind = CORE_ASK_SWITCH,
+                                                       .node = *node_id,
+                                                       .switch_group = *group_id,
+                                                       .switch_to = *to});
 }
 
 void replication_publish_verdicts(struct replication *replication,

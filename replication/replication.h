@@ -45,6 +45,12 @@ struct replication_handler {
                     const struct uuid *author,
                     const uint8_t member_key[8],
                     const struct shared_verdict *verdict);
+    /* The node ASKER wants a planned switch of what is active here: GROUP_ID (zero: all) to the
+     * node TO (zero: whoever is best). At most once a second of each node. May be NULL. */
+    void (*switch_asked)(void *context,
+                         const struct uuid *asker,
+                         const struct uuid *group_id,
+                         const struct uuid *to);
     void *context;
 };
 
@@ -267,6 +273,7 @@ struct vrrp_claim {
     uint8_t family, vrid;
     uint8_t state; /* enum vrrp_state */
     uint8_t priority;
+    uint8_t hindrance; /* enum hindrance: why the node should not be active */
     uint32_t advert_ms;
     uint64_t since_ms_ago; /* age of the state */
 };
@@ -307,6 +314,21 @@ bool replication_find_owner(const struct replication *replication,
                             const struct uuid *group_id,
                             uint8_t family,
                             struct uuid *out);
+
+/* What the node says of the group and family, as old as its last heartbeat. False: the node does
+ * not answer, or says nothing of it. */
+bool replication_find_claim(const struct replication *replication,
+                            const struct uuid *node_id,
+                            const struct uuid *group_id,
+                            uint8_t family,
+                            struct vrrp_claim *out);
+
+/* Asks the node to give the group away, as `switch_asked` of its handler. One datagram: whoever
+ * asks sees by the claims whether it was heard. */
+void replication_ask_switch(struct replication *replication,
+                            const struct uuid *node_id,
+                            const struct uuid *group_id,
+                            const struct uuid *to);
 
 /* ---- health verdicts for peers --------------------------------------------------------------
  */

@@ -186,3 +186,13 @@ bool replication_find_owner(const struct replication *replication,
 {
     return core_find_owner(replication->core, group_id, family, out);
 }
+
+bool replication_find_claim(const struct replication *replication,
+                            const struct uuid *node_id,
+                            const struct uuid *group_id,
+                            uint8_t family,
+                            struct vrrp_claim *out)
+{
+    const struct vrrp_claim wanted = {.group_id = *group_id, .family = family};
+    return core_find_claim(replication->core, node_id, &wanted, out);
+}

@@ -430,6 +430,14 @@ static void take_eligible(struct vrrp_driver *driver, const struct message_eligi
     evaluate_all(driver);
 }
 
+static void take_hindrance(struct vrrp_driver *driver, const struct message_hindrance *word)
+{
+    if (!hindrance_list_set(&driver->host.hindrances, word))
+        return;
+    evaluate_all(driver);
+    driver->status_due_us = 0;
+}
+
 static void keep_resumed(struct vrrp_driver *driver, const struct message_vrrp_status *status)
 {
     if (!driver->resumed)
@@ -462,6 +470,7 @@ static void on_channel_message(void *context,
                               "the last one stays");
         break;
     case MESSAGE_ELIGIBLE: take_eligible(driver, body); break;
+    case MESSAGE_HINDRANCE: take_hindrance(driver, body); break;
     case MESSAGE_VRRP_HAND_OVER: hand_over(driver, body); break;
     case MESSAGE_STOP: begin_stop(driver); break;
     default: break; /* not for us */
@@ -563,6 +572,7 @@ void vrrp_driver_free(struct vrrp_driver *driver)
         close(driver->host.frame_fd);
     vrrp_config_free(&driver->host.config);
     vrrp_config_free(&driver->pending);
+    hindrance_list_free(&driver->host.hindrances);
     channel_free(driver->host.report.channel);
     free(driver->resumed);
     free(driver);

@@ -61,9 +61,11 @@ static void choose_source(struct vrrp_place *place,
                                                 vrrp_config_first_peer(config, family));
 }
 
-static struct vrrp_place fault(struct vrrp_place place, enum event_code code)
+static struct vrrp_place
+fault(struct vrrp_place place, enum event_code code, enum hindrance hindrance)
 {
     place.fault = code;
+    place.hindrance = hindrance;
     return place;
 }
 
@@ -78,24 +80,24 @@ struct vrrp_place vrrp_place_router(const struct vrrp_config *config,
     if (!carrier && group->interface[0]) {
         snprintf(place.reason, sizeof(place.reason), "there is no interface %s",
                  group->interface);
-        return fault(place, EVENT_VIP_NO_INTERFACE);
+        return fault(place, EVENT_VIP_NO_INTERFACE, HINDRANCE_IS_INTERFACE);
     }
     if (!carrier) {
         ip_address_format(address, text);
         snprintf(place.reason, sizeof(place.reason),
                  "no interface has a subnet with %s or with a peer", text);
-        return fault(place, EVENT_VIP_NO_INTERFACE);
+        return fault(place, EVENT_VIP_NO_INTERFACE, HINDRANCE_IS_INTERFACE);
     }
     choose_source(&place, config, table, carrier, address->family);
     if (!place.interface->up || !carrier->up) {
         snprintf(place.reason, sizeof(place.reason), "interface %s is down",
                  carrier->up ? place.interface->name : carrier->name);
-        return fault(place, EVENT_VRRP_FAULT);
+        return fault(place, EVENT_VRRP_FAULT, HINDRANCE_IS_INTERFACE);
     }
     if (place.own_address.family == 0) {
         snprintf(place.reason, sizeof(place.reason), "interface %s has no %s address",
                  place.interface->name, address->family == 4 ? "IPv4" : "link-local IPv6");
-        return fault(place, EVENT_VRRP_FAULT);
+        return fault(place, EVENT_VRRP_FAULT, HINDRANCE_IS_ADDRESS);
     }
     return place;
 }

@@ -3,6 +3,7 @@
 #ifndef VRRP_VRRP_PLACE_H
 #define VRRP_VRRP_PLACE_H
 
+#include "lbnode/model/hindrance.h"
 #include "vrrp/interface_table.h"
 #include "vrrp/vrrp_config.h"
 
@@ -14,6 +15,7 @@ struct vrrp_place {
     const struct interface *interface; /* for adverts; NULL: none, see reason */
     struct ip_address own_address;     /* source of adverts */
     enum event_code fault;             /* which event tells about REASON */
+    enum hindrance hindrance;          /* its kind */
     char reason[VRRP_REASON_SIZE];     /* why this node cannot serve, or "" */
 };
 

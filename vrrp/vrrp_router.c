@@ -1,6 +1,7 @@
 #include "vrrp/vrrp_router.h"
 
 #include "lbnode/base/monotime.h"
+#include "vrrp/router_hindrance.h"
 #include "vrrp/vrrp_router_io.h"
 
 #include <errno.h>
@@ -157,6 +158,7 @@ static struct vrrp_place find_place(struct vrrp_router *router, struct vrrp_host
         snprintf(router->interface, sizeof(router->interface), "%s", carrier->name);
     if (!host->privileged) {
         place.fault = EVENT_VRRP_FAULT;
+        place.hindrance = HINDRANCE_IS_RIGHTS;
         snprintf(place.reason, sizeof(place.reason),
                  "the vrrp process lacks the capabilities NET_ADMIN and NET_RAW");
     }
@@ -165,6 +167,7 @@ static struct vrrp_place find_place(struct vrrp_router *router, struct vrrp_host
     router->socket = vrrp_host_socket(host, place.interface, router->family, &error);
     if (!router->socket) {
         place.fault = EVENT_VRRP_FAULT;
+        place.hindrance = HINDRANCE_IS_RIGHTS;
         snprintf(place.reason, sizeof(place.reason), "no raw socket on %s: %s",
                  place.interface->name, strerror(-error));
     }
@@ -176,8 +179,6 @@ static void set_settings(struct vrrp_router *router,
                          const struct ip_address *own_address)
 {
     struct vrrp_machine_settings *settings = &router->machine.settings;
-    settings->priority = host->config.drained ? 1 : router->group.priority;
-    settings->preempt = router->group.preempt && !host->config.drained;
     settings->preempt_delay_us = router->group.preempt_delay_ms * UINT64_C(1000);
     settings->advert_interval_us = router->group.advert_interval_ms * 1000;
     settings->tie_delay_us =
@@ -190,13 +191,34 @@ static void become_passive(struct vrrp_router *router, struct vrrp_host *host, u
     struct vrrp_event stop = {.kind = VRRP_EVENT_STOP};
     vrrp_router_step(router, host, &stop, now_us);
     router->passive = true;
+    router->hindrance = HINDRANCE_IS_NONE;
     router->interface[0] = 0;
     snprintf(router->reason, sizeof(router->reason), "this host has the address already");
+}
+
+/* Those that take it out of the election, and those that pass, are told elsewhere or not. */
+static void report_hindrance(const struct vrrp_router *router,
+                             struct vrrp_host *host,
+                             enum hindrance before)
+{
+    bool hindered = router->hindrance > HINDRANCE_IS_DRAINED &&
+                    hindrance_effect(router->hindrance) == HINDRANCE_YIELDS;
+    bool was_hindered =
+        before > HINDRANCE_IS_DRAINED && hindrance_effect(before) == HINDRANCE_YIELDS;
+    if (hindered && before != router->hindrance)
+        vrrp_report_event(&host->report, EVENT_VIP_HINDERED,
+                          "group %s (IPv%u): %s; a node without such trouble takes over",
+                          router->group.name, router->family, router->reason);
+    else if (was_hindered && !hindered)
+        vrrp_report_event(&host->report, EVENT_VIP_UNHINDERED,
+                          "group %s (IPv%u): nothing speaks against this node any more",
+                          router->group.name, router->family);
 }
 
 void vrrp_router_evaluate(struct vrrp_router *router, struct vrrp_host *host, uint64_t now_us)
 {
     struct vrrp_event event = {.kind = VRRP_EVENT_ELIGIBLE};
+    enum hindrance hindered_before = router->hindrance;
     char before[VRRP_REASON_SIZE];
     place_vips(router, host);
     if (!leading_vip(router)) {
@@ -206,15 +228,15 @@ void vrrp_router_evaluate(struct vrrp_router *router, struct vrrp_host *host, ui
     router->passive = false;
     struct vrrp_place place = find_place(router, host);
     memcpy(before, router->reason, sizeof(before));
-    memcpy(router->reason, place.reason, sizeof(router->reason));
+    router_hindrance_find(router, host, &place);
+    router_hindrance_rank(router, host);
+    report_hindrance(router, host, hindered_before);
     if (place.reason[0] && strcmp(before, place.reason) != 0)
         vrrp_report_event(&host->report, place.fault, "group %s (IPv%u): %s",
                           router->group.name, router->family, place.reason);
     if (place.own_address.family)
         set_settings(router, host, &place.own_address);
-    if (!place.reason[0] && host->eligibility_known && !host->eligible)
-        memcpy(router->reason, host->ineligible_reason, sizeof(router->reason));
-    if (place.reason[0] || (host->eligibility_known && !host->eligible))
+    if (router_hindrance_is_out(router))
         event.kind = VRRP_EVENT_INELIGIBLE;
     if (event.kind == VRRP_EVENT_INELIGIBLE || host->eligibility_known)
         vrrp_router_step(router, host, &event, now_us);
@@ -236,10 +258,12 @@ static void report_state(struct vrrp_router *router, struct vrrp_host *host)
     char text[IP_ADDRESS_TEXT_SIZE];
     ip_address_format(&router->machine.active_address, text);
     router->since_wall_ms = walltime_now_ms();
+    router_hindrance_rank(router, host);
     if (router->machine.state == VRRP_ACTIVE) {
         vrrp_report_event(&host->report, EVENT_VIP_ACTIVE,
-                          "this node is active for group %s (IPv%u) on %s", name,
-                          router->family, router->interface);
+                          "this node is active for group %s (IPv%u) on %s%s%s%s", name,
+                          router->family, router->interface, router->reason[0] ? " (" : "",
+                          router->reason, router->reason[0] ? ")" : "");
     } else {
         announce_schedule_stop(&router->announcements);
         vrrp_router_end_guard(router);
@@ -395,6 +419,7 @@ void vrrp_router_send_status(struct vrrp_router *router, struct vrrp_host *host)
     status.adverts_dropped = router->adverts_dropped;
     status.became_active_count = machine->became_active_count;
     memcpy(status.interface, router->interface, sizeof(status.interface));
+    status.hindrance = (uint8_t)router->hindrance;
     memcpy(status.reason, router->reason, sizeof(status.reason));
     if (host->report.channel)
         channel_send(host->report.channel, &status.header, NULL, 0);

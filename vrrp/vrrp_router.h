@@ -4,6 +4,7 @@
 #define VRRP_VRRP_ROUTER_H
 
 #include "vrrp/announce_schedule.h"
+#include "vrrp/hindrance_list.h"
 #include "vrrp/switch_guard.h"
 #include "vrrp/vip_address.h"
 #include "vrrp/vrrp_config.h"
@@ -24,6 +25,7 @@ struct vrrp_host {
     bool privileged;
     bool eligibility_known, eligible; /* as the supervisor says */
     char ineligible_reason[VRRP_REASON_SIZE];
+    struct hindrance_list hindrances; /* what else speaks against being active */
 };
 
 struct vrrp_vip {
@@ -49,6 +51,7 @@ struct vrrp_router {
     uint64_t claim_answered_us;
     struct vrrp_socket *socket; /* one of the host's; NULL while there is none */
     char interface[IFNAMSIZ];
+    enum hindrance hindrance; /* why it should not be active here */
     char reason[VRRP_REASON_SIZE];
     uint64_t since_wall_ms;
     uint64_t adverts_sent, adverts_received, adverts_dropped;

@@ -32,9 +32,13 @@ enum event_level {
     ROW(VIP_FAILED, ERROR, "an address could not be added; the text says why")                 \
     ROW(VRRP_FAULT, ERROR,                                                                     \
         "this node cannot serve its addresses and stays out of the election")                  \
+    ROW(VIP_HINDERED, WARNING,                                                                 \
+        "something speaks against this node being active; it serves while no other can")       \
+    ROW(VIP_UNHINDERED, INFO, "nothing speaks against this node being active any more")        \
     ROW(VRRP_FALSE_TAKEOVER, WARNING,                                                          \
         "this node took over from a node that was alive; its dead time is doubled for a "      \
         "while")                                                                               \
+    ROW(SWITCH_ASKED, INFO, "another node asked this one to give addresses away")             \
     ROW(VRRP_NO_TAKER, WARNING, "a planned switch was given up: no node took over")            \
     ROW(VRRP_FOREIGN, WARNING,                                                                 \
         "somebody who is no node of the roster uses a VRID of ours, with any protocol")        \

@@ -171,7 +171,8 @@ struct message_vrrp_status {
     uint64_t adverts_sent, adverts_received, adverts_dropped;
     uint32_t became_active_count;
     char interface[IFNAMSIZ];
-    char reason[96];           /* why FAULT, or "" */
+    uint8_t hindrance;         /* enum hindrance: why it should not be active here */
+    char reason[96];           /* the same for people, or "" */
     char dead_time_reason[96]; /* why the dead time is what it is */
 };
 
@@ -190,6 +191,16 @@ struct message_eligible {
     struct message header;
     uint8_t eligible;
     char reason[96]; /* when not */
+};
+
+/* supervisor and control -> vrrp: something speaks against this node being active for a group,
+ * or no longer does. The supervisor keeps what holds. */
+struct message_hindrance {
+    struct message header;
+    struct uuid group_id; /* zero: all groups */
+    uint8_t kind;         /* enum hindrance */
+    uint8_t holds;
+    char text[96]; /* for people; "" = the kind's own words */
 };
 
 /* control -> supervisor -> health: what a peer measured, used while there is no own verdict. */
@@ -234,6 +245,7 @@ struct message_stop {
     ROW(VRRP_STATUS, struct message_vrrp_status)                                               \
     ROW(VRRP_OWNED, struct message_vrrp_owned)                                                 \
     ROW(ELIGIBLE, struct message_eligible)                                                     \
+    ROW(HINDRANCE, struct message_hindrance)                                                   \
     ROW(IMPORTED_VERDICT, struct message_imported_verdict)                                     \
     ROW(EVENT, struct message_event)                                                           \
     ROW(STOP, struct message_stop)

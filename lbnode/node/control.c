@@ -82,16 +82,31 @@ static void on_verdict(void *context,
     verdicts_import(context, member_key, verdict);
 }
 
+static void on_switch_asked(void *context,
+                            const struct uuid *asker,
+                            const struct uuid *group_id,
+                            const struct uuid *to)
+{
+    eligibility_switch_asked(context, asker, group_id, to);
+}
+
 /* ---- from the API ---------------------------------------------------------------------------
  */
 
-static void hand_over(void *context, const struct uuid *group_id, const struct uuid *node_id)
+void control_hand_over(struct control *control,
+                       const struct uuid *group_id,
+                       const struct uuid *node_id)
 {
     struct message_vrrp_hand_over message =
         MESSAGE_OF(VRRP_HAND_OVER, struct message_vrrp_hand_over);
     message.group_id = *group_id;
     message.node_id = *node_id;
-    control_send(context, &message.header, NULL, 0);
+    control_send(control, &message.header, NULL, 0);
+}
+
+static void hand_over(void *context, const struct uuid *group_id, const struct uuid *node_id)
+{
+    control_hand_over(context, group_id, node_id);
 }
 
 /* ---- start ----------------------------------------------------------------------------------
@@ -138,7 +153,8 @@ static bool open_replication(struct control *control, struct error *error)
         .listen = settings->gossip_listen,
         .incarnation = control->context->incarnation,
     };
-    struct replication_handler handler = {on_applied, on_event, on_verdict, control};
+    struct replication_handler handler = {on_applied, on_event, on_verdict, on_switch_asked,
+                                          control};
     if (!add_addresses(settings, &own.addresses))
         return error_set(error, ERROR_INTERNAL, "Out of memory.");
     control->replication = replication_open(control->loop, &own, &handler, error);
@@ -166,6 +182,8 @@ static bool open_all(struct control *control, struct error *error)
     snprintf(socket_path, sizeof(socket_path), "%s/lbnode.sock", control->settings->run_dir);
     admin = (struct admin_settings){socket_path, control->settings->api_listen};
     control->admin = admin_server_new(control->loop, &admin, control->state, error);
+    if (control->admin)
+        eligibility_start(control);
     return control->admin;
 }
 
@@ -181,6 +199,7 @@ static void announce(struct control *control)
 
 static void close_all(struct control *control)
 {
+    eligibility_stop(control);
     admin_server_free(control->admin);
     if (control->replication)
         replication_close(control->replication);

@@ -2,12 +2,14 @@
  *   control.c             start, end, messages of the supervisor
  *   control_state.c       what the other processes reported, for the API
  *   control_projection.c  replicated state -> configuration -> snapshot, election's set
+ *   control_eligibility.c  what only control knows of this node's fitness; giving way
  *   control_verdicts.c    verdict board -> events and peers; peers' verdicts -> health */
 #ifndef LBNODE_NODE_CONTROL_INTERNAL_H
 #define LBNODE_NODE_CONTROL_INTERNAL_H
 
 #include "lbnode/admin/admin_server.h"
 #include "lbnode/loop/channel.h"
+#include "lbnode/model/hindrance.h"
 #include "lbnode/model/projection.h"
 #include "lbnode/node/batch_guard.h"
 #include "lbnode/node/control.h"
@@ -47,6 +49,11 @@ struct control {
     uint64_t *seen_verdicts; /* MEMBER_SLOTS words as last reported */
     uint64_t published_at_ms;
     struct loop_timer verdict_timer;
+
+    uint64_t started_ms;
+    bool is_synced, is_warm; /* once true they stay so */
+    struct loop_timer eligible_timer;
+    uint64_t offered_ms[NODE_STATE_MAXIMUM_VRRP]; /* of state->vrrp: 0 or the last offer */
 };
 
 /* ---- control.c ---- */
@@ -55,6 +62,24 @@ void control_send(struct control *control,
                   const struct message *message,
                   const int *fds,
                   size_t fd_count);
+
+/* A planned switch of what is active here; ids as in struct message_vrrp_hand_over. */
+void control_hand_over(struct control *control,
+                       const struct uuid *group_id,
+                       const struct uuid *node_id);
+
+/* ---- control_eligibility.c ---- */
+
+void eligibility_start(struct control *control);
+void eligibility_stop(struct control *control);
+/* Gives the group of STATUS away if this node should not have it and another one can. */
+void eligibility_review(struct control *control,
+                        const struct message_vrrp_status *status,
+                        uint64_t *offered_ms);
+void eligibility_switch_asked(struct control *control,
+                              const struct uuid *asker,
+                              const struct uuid *group_id,
+                              const struct uuid *to);
 
 /* ---- control_state.c ---- */
 

@@ -57,9 +57,12 @@ void control_take_vrrp_status(struct control *control, const struct message_vrrp
     if (i == NODE_STATE_MAXIMUM_VRRP)
         return;
     state->vrrp[i] = *status;
-    if (i == state->vrrp_count)
+    if (i == state->vrrp_count) {
+        control->offered_ms[i] = 0;
         state->vrrp_count++;
+    }
     control_publish_claims(control);
+    eligibility_review(control, status, &control->offered_ms[i]);
 }
 
 /* What the peers shall know: who is active for which group (replication.h). */
@@ -88,6 +91,7 @@ void control_publish_claims(struct control *control)
             .vrid = status->vrid,
             .state = status->state,
             .priority = status->priority,
+            .hindrance = status->hindrance,
             .advert_ms = (uint32_t)group->advert_interval_ms,
             .since_ms_ago = now_ms > status->since_wall_ms ? now_ms - status->since_wall_ms : 0,
         };
@@ -110,7 +114,7 @@ void control_forget_groups(struct control *control, const struct message_list *s
     size_t kept = 0;
     for (size_t i = 0; i < state->vrrp_count; i++)
         if (names_group(set, &state->vrrp[i].group_id))
-            state->vrrp[kept++] = state->vrrp[i];
+            state->vrrp[kept++] = state->vrrp[i]; /* and its offer may come early once */
     state->vrrp_count = kept;
 }
 

@@ -128,6 +128,7 @@ static void retry(struct loop_timer *timer)
     }
     if (missing)
         loop_timer_start(supervisor->loop, timer, BIND_RETRY_MS, retry);
+    hindrances_look_at_ports(supervisor);
 }
 
 static struct binding *find(struct supervisor *supervisor, const struct ip_endpoint *endpoint)
@@ -183,6 +184,7 @@ void bindings_open(struct supervisor *supervisor, const struct endpoint_list *li
     }
     if (missing && !supervisor->bind_timer.active)
         loop_timer_start(supervisor->loop, &supervisor->bind_timer, BIND_RETRY_MS, retry);
+    hindrances_look_at_ports(supervisor);
 }
 
 static void drop(struct supervisor *supervisor, struct binding *binding)
@@ -208,6 +210,7 @@ void bindings_close_unwanted(struct supervisor *supervisor)
             drop(supervisor, binding);
         }
     }
+    hindrances_look_at_ports(supervisor);
 }
 
 void bindings_replay(struct supervisor *supervisor, enum process_role role)

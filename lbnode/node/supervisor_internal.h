@@ -3,11 +3,13 @@
  *   supervisor_children.c   fork, channels, deaths, eligibility
  *   supervisor_relay.c      messages from and to the children, what is kept for restarts
  *   supervisor_snapshots.c  the running snapshot, the proven one, the fall-back
- *   supervisor_bindings.c   listening sockets */
+ *   supervisor_bindings.c   listening sockets
+ *   supervisor_hindrances.c what speaks against serving, besides the proxy */
 #ifndef LBNODE_NODE_SUPERVISOR_INTERNAL_H
 #define LBNODE_NODE_SUPERVISOR_INTERNAL_H
 
 #include "lbnode/loop/channel.h"
+#include "lbnode/model/hindrance.h"
 #include "lbnode/node/message_list.h"
 #include "lbnode/node/restart_policy.h"
 #include "lbnode/node/supervisor.h"
@@ -16,6 +18,7 @@ enum {
     ENDPOINTS_MAXIMUM = 4096,
     VRRP_STATUS_MAXIMUM = 512,
     VRRP_OWNED_MAXIMUM = 4096,
+    HINDRANCES_MAXIMUM = 1024,
     EVENTS_KEPT = 256, /* while control is away */
     ELIGIBLE_AWAY_MS = 500,
     ELIGIBLE_STABLE_MS = 5000,
@@ -98,6 +101,9 @@ struct supervisor {
     bool proxy_ran; /* it ran a snapshot since it was started */
     struct loop_timer eligible_timer;
 
+    struct message_hindrance hindrances[HINDRANCES_MAXIMUM]; /* that hold */
+    size_t hindrance_count;
+
     struct message_list vrrp_set, vrrp_pending; /* the last whole one; the one that arrives */
     bool vrrp_receiving;
     struct message_vrrp_status statuses[VRRP_STATUS_MAXIMUM];
@@ -175,5 +181,16 @@ void bindings_close_unwanted(struct supervisor *supervisor);
 /* Hands every bound socket to a starting proxy, or every result to a starting control. */
 void bindings_replay(struct supervisor *supervisor, enum process_role role);
 void bindings_free(struct supervisor *supervisor);
+
+/* ---- supervisor_hindrances.c ---- */
+
+/* Keeps what holds, and tells vrrp of each change. */
+void hindrances_set(struct supervisor *supervisor, const struct message_hindrance *word);
+/* A word of control. */
+void hindrances_take(struct supervisor *supervisor, const struct message_hindrance *word);
+/* The ports, or the addresses of the groups, changed. */
+void hindrances_look_at_ports(struct supervisor *supervisor);
+/* All that holds, for a vrrp process that starts. */
+void hindrances_replay(struct supervisor *supervisor);
 
 #endif

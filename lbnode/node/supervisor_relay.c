@@ -61,6 +61,7 @@ static void take_vrrp_set(struct supervisor *supervisor, const struct message *m
     supervisor->vrrp_pending = supervisor->vrrp_set;
     supervisor->vrrp_set = whole;
     send_list(supervisor, &supervisor->vrrp_set);
+    hindrances_look_at_ports(supervisor);
 }
 
 /* ---- what vrrp says -------------------------------------------------------------------------
@@ -223,6 +224,7 @@ static void from_control(struct supervisor *supervisor, const struct message *me
     case MESSAGE_VRRP_HAND_OVER:
         supervisor_send(supervisor, PROCESS_VRRP, message, NULL, 0);
         break;
+    case MESSAGE_HINDRANCE: hindrances_take(supervisor, (const void *)message); break;
     case MESSAGE_IMPORTED_VERDICT:
         supervisor_send(supervisor, PROCESS_HEALTH, message, NULL, 0);
         break;
@@ -316,6 +318,7 @@ void supervisor_replay(struct supervisor *supervisor, enum process_role role)
     case PROCESS_VRRP:
         if (supervisor->eligible.header.type != MESSAGE_NONE)
             supervisor_send(supervisor, role, &supervisor->eligible.header, NULL, 0);
+        hindrances_replay(supervisor);
         send_statuses(supervisor, PROCESS_VRRP);
         send_running(supervisor, PROCESS_VRRP);
         send_list(supervisor, &supervisor->vrrp_set);

@@ -226,7 +226,8 @@ static bool perform(struct world_node *node, struct core_action *action)
     case CORE_LEFT: node->left = true; break;
     case CORE_READ_LOG:
     case CORE_APPLIED:
-    case CORE_VERDICT: break;
+    case CORE_VERDICT:
+    case CORE_SWITCH_ASKED: break;
     }
     return false;
 }

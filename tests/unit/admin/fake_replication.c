@@ -305,6 +305,21 @@ bool replication_find_owner(const struct replication *replication,
     return false;
 }
 
+bool replication_find_claim(const struct replication *replication,
+                            const struct uuid *node_id,
+                            const struct uuid *group_id,
+                            uint8_t family,
+                            struct vrrp_claim *out)
+{
+    return false;
+}
+
+void replication_ask_switch(struct replication *replication,
+                            const struct uuid *node_id,
+                            const struct uuid *group_id,
+                            const struct uuid *to)
+{}
+
 void replication_visit_conflicts(const struct replication *replication,
                                  void (*visit)(void *context,
                                                const struct conflict_view *conflict),

@@ -30,6 +30,8 @@ struct net {
     uint8_t *record; /* the one that founded the cluster */
     size_t record_size;
     unsigned events[NODES][EVENT_CODE_COUNT];
+    unsigned asked[NODES]; /* to give a group away */
+    struct core_action last_asked;
 };
 
 static struct uuid id_of(unsigned node)
@@ -59,7 +61,10 @@ static void step(struct net *net, unsigned node, const struct core_event *event)
             transmit(net, node, action);
         else if (action->kind == CORE_EVENT)
             net->events[node][action->code]++;
-        else if (action->kind == CORE_PERSIST)
+        else if (action->kind == CORE_SWITCH_ASKED) {
+            net->asked[node]++;
+            net->last_asked = *action;
+        } else if (action->kind == CORE_PERSIST)
             committed = store_commit(net->stores[node], &action->batch) == 0;
         for (size_t k = 0; action->kind == CORE_PERSIST && k < action->batch.count; k++)
             if (action->batch.ops[k].table == STORE_LOG && !net->record) {
@@ -334,6 +339,70 @@ static void a_record_reaches_a_peer_that_does_not_hear_its_author(void **state)
     assert_true(vv_equal(core_vector(net->cores[0]), core_vector(net->cores[1])));
 }
 
+static void a_claim_says_why_a_node_should_not_be_active(void **state)
+{
+    struct net *net = *state;
+    const struct vrrp_claim said = {.group_id = {{GROUP}},
+                                    .family = 4,
+                                    .state = VRRP_BACKUP,
+                                    .hindrance = 6,
+                                    .advert_ms = 20};
+    struct vrrp_claim heard;
+    const struct uuid node = id_of(1);
+    assert_false(core_find_claim(net->cores[0], &node, &said, &heard));
+    step(net, 1, &(struct core_event){.kind = CORE_CLAIMS, .claims = &said, .claim_count = 1});
+    run(net, 1000);
+    assert_true(core_find_claim(net->cores[0], &node, &said, &heard));
+    assert_int_equal(heard.hindrance, 6);
+    net->cut[1][0] = true;
+    run(net, 6000);
+    assert_false(core_find_claim(net->cores[0], &node, &said, &heard));
+}
+
+static void ask(struct net *net, const struct uuid *group)
+{
+    step(net, 0,
+         &(struct core_event){.kind = CORE_ASK_SWITCH,
+                              .node = id_of(1),
+                              .switch_group = *group,
+                              .switch_to = id_of(2)});
+    run(net, 20);
+}
+
+static void a_member_may_ask_another_for_a_switch_once_a_second(void **state)
+{
+    struct net *net = *state;
+    const struct uuid group = {{GROUP}}, all = {{0}}, to = id_of(2), from = id_of(0);
+    run(net, 1000);
+    ask(net, &group);
+    assert_int_equal(net->asked[1], 1);
+    assert_true(uuid_equal(&net->last_asked.peer, &from));
+    assert_true(uuid_equal(&net->last_asked.switch_group, &group));
+    assert_true(uuid_equal(&net->last_asked.switch_to, &to));
+    ask(net, &group);
+    assert_int_equal(net->asked[1], 1);
+    run(net, 1000);
+    ask(net, &all);
+    assert_int_equal(net->asked[1], 2);
+    assert_true(uuid_is_zero(&net->last_asked.switch_group));
+}
+
+static void a_malformed_wish_for_a_switch_is_dropped(void **state)
+{
+    struct net *net = *state;
+    static const uint8_t short_id[] = {0x0a, 3, 1, 2, 3}, number[] = {0x08, 1}, cut[] = {0x0a};
+    const struct bytes bodies[] = {
+        {short_id, sizeof(short_id)}, {number, sizeof(number)}, {cut, sizeof(cut)}};
+    run(net, 1000);
+    for (size_t i = 0; i < ARRAY_LENGTH(bodies); i++)
+        step(net, 1,
+             &(struct core_event){.kind = CORE_FRAME,
+                                  .node = id_of(0),
+                                  .frame_type = FRAME_SWITCH,
+                                  .body = bodies[i]});
+    assert_int_equal(net->asked[1], 0);
+}
+
 int main(void)
 {
     crypto_start();
@@ -348,6 +417,9 @@ int main(void)
         RULE(e5_a_group_without_active_node_is_noticed_when_all_answer),
         RULE(e5_a_first_election_is_no_missing_owner),
         RULE(the_owner_of_a_group_is_who_says_so),
+        RULE(a_claim_says_why_a_node_should_not_be_active),
+        RULE(a_member_may_ask_another_for_a_switch_once_a_second),
+        RULE(a_malformed_wish_for_a_switch_is_dropped),
         RULE(e6_a_node_alone_cannot_tell_why),
         RULE(a_record_reaches_a_peer_that_does_not_hear_its_author),
 #undef RULE

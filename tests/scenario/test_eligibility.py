@@ -1,0 +1,41 @@
+"""Who may be active: what speaks against a node, what follows from it, and how people are told."""
+from pair import VIP, PairTest, Prober
+
+
+class Eligibility(PairTest):
+    def group(self, node, family="IPv4"):
+        return next(g for g in self.json(node, "status")["vrrp"] if g["family"] == family)
+
+    def test_a_node_that_cannot_bind_a_port_gives_way_to_one_that_can(self):
+        active = self.active()
+        other = self.other(active)
+        thief = self.lab.popen(active, "python3", "-m", "http.server", "8080", "--bind", "0.0.0.0")
+        self.addCleanup(thief.wait)
+        self.addCleanup(thief.kill)
+        self.eventually(lambda: ":1F90 " in self.lab.execute(active, "cat", "/proc/net/tcp").stdout, 5, "8080 is taken")
+        with Prober(self.lab, VIP) as prober:
+            self.cli(active, "listener create --name second --protocol HTTP --protocol-port 8080 web")
+            self.eventually(lambda: self.lab.holders(VIP) == [other], 6, "the node that can bind 8080 has the address")
+        self.assertLessEqual(prober.report.failed, 1, prober.report.line())
+        self.assertIn("cannot listen on 10.77.0.100:8080", self.group(active)["reason"])
+        self.assertIn("VIP_HINDERED", self.cli(active, "events"))
+        self.lab.kill(other)
+        self.eventually(self.answers, 3, "it serves when nobody else can")
+        self.lab.start(other)
+        self.eventually(lambda: self.lab.holders(VIP) == [other], 12, "and gives way again")
+        thief.kill()
+        self.eventually(lambda: self.group(active)["reason"] == "", 5, "nothing speaks against it any more")
+        self.assertEqual(self.lab.holders(VIP), [other], "no preemption")
+
+    def test_an_unsynced_node_takes_over_only_where_nobody_else_lives(self):
+        active = self.active()
+        other = self.other(active)
+        self.cli(active, "vrrpgroup set --enable-preempt --preference %s=200 default" % other)
+        self.eventually(lambda: self.lab.holders(VIP) == [other], 6, "the preferred node preempts")
+        self.lab.kill(active)
+        self.lab.stop(other)
+        self.lab.start(active)
+        self.eventually(lambda: self.lab.holds(active, VIP), 5, "a lone node takes over at once")
+        self.assertIn("unsynced", self.group(active)["reason"])
+        self.lab.start(other)
+        self.eventually(lambda: self.group(active)["reason"] == "", 10, "in sync once the other one answers")
