@@ -74,10 +74,10 @@ static const struct admin_route routes[] = {
     {"DELETE", "/v1/nodes/%", node_remove, RESOURCE_NODE, "remove a node; ?dead=true if it will not come back"},
 
     {"GET", "/v1/status", status_show, RESOURCE_NONE, "everything at a glance"},
-    {"POST", "/v1/failover", failover_start, RESOURCE_NONE, "move the addresses that are active here to another node"},
     {"GET", "/v1/listeners/%/stats", traffic_stats, RESOURCE_LISTENER, "counters, latencies and ends of a listener's requests on this node"},
     {"GET", "/v1/pools/%/stats", traffic_stats, RESOURCE_POOL, "counters and latencies of a pool on this node"},
     {"GET", "/v1/pools/%/members/%/stats", traffic_stats, RESOURCE_MEMBER, "counters and latencies of a member on this node"},
+    {"POST", "/v1/failover", failover_start, RESOURCE_NONE, "planned switch of addresses to another node"},
     {"GET", "/v1/events", events_list, RESOURCE_NONE, "events ?after=N; &wait=SECONDS waits for the next"},
     {"GET", "/v1/cluster", cluster_show, RESOURCE_NONE, "the cluster's name and id"},
     {"POST", "/v1/cluster", cluster_create, RESOURCE_NONE, "start a cluster of one node"},

@@ -1,6 +1,7 @@
 #include "lbnode/admin/problems.h"
 
 #include "lbnode/admin/status_view.h"
+#include "lbnode/model/hindrance.h"
 #include "lbnode/model/status.h"
 
 #include <stdarg.h>
@@ -86,9 +87,16 @@ static void find_in_vrrp(const struct node_state *state, struct problem_list *pr
         const struct message_vrrp_status *status = &state->vrrp[i];
         const struct effective *group =
             configuration_find(state->configuration, &status->group_id);
+        bool yields = status->hindrance != HINDRANCE_IS_NONE &&
+                      status->hindrance != HINDRANCE_IS_DRAINED &&
+                      hindrance_effect(status->hindrance) == HINDRANCE_YIELDS;
         if (status->state == VRRP_FAULT)
             add(problems, HEALTH_DEGRADED,
                 "this node cannot serve VRRP group %.64s (IPv%u): %s",
+                group ? group->resource->name : "?", status->family, status->reason);
+        else if (yields)
+            add(problems, HEALTH_DEGRADED,
+                "this node serves VRRP group %.64s (IPv%u) only while no other can: %s",
                 group ? group->resource->name : "?", status->family, status->reason);
     }
 }

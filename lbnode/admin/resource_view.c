@@ -1,5 +1,6 @@
 #include "lbnode/admin/resource_view.h"
 
+#include "lbnode/admin/eligibility_view.h"
 #include "lbnode/admin/status_view.h"
 #include "lbnode/base/monotime.h"
 
@@ -38,6 +39,9 @@ static const char *const health_monitor_keys[] = {
     "url_path", "expected_codes", "admin_state_up", "project_id", "pools",
     "provisioning_status", "operating_status", "created_at", "updated_at", "tags",
     "http_version", "domain_name", "tenant_id", NULL};
+static const char *const vrrp_group_keys[] = {
+    "id", "name", "description", "provisioning_status", "created_at", "updated_at", "nodes",
+    NULL};
 static const char *const own_keys[] = {
     "id", "name", "description", "provisioning_status", "created_at", "updated_at", NULL};
 /* clang-format on */
@@ -50,6 +54,7 @@ static const char *const *keys_of(enum resource_type type)
     case RESOURCE_POOL: return pool_keys;
     case RESOURCE_MEMBER: return member_keys;
     case RESOURCE_HEALTH_MONITOR: return health_monitor_keys;
+    case RESOURCE_VRRP_GROUP: return vrrp_group_keys;
     default: return own_keys;
     }
 }
@@ -263,6 +268,11 @@ static struct json_value *view_additional_vips(const struct view *view)
     return list;
 }
 
+static struct json_value *view_nodes(const struct view *view)
+{
+    return eligibility_sentences(view->state, &view->resource->id);
+}
+
 typedef struct json_value *view_maker(const struct view *view);
 
 static view_maker *maker_of(const char *name)
@@ -286,6 +296,7 @@ static view_maker *maker_of(const char *name)
         {"vip_subnet_id", view_vip_subnet},
         {"vip_network_id", view_vip_network},
         {"additional_vips", view_additional_vips},
+        {"nodes", view_nodes},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(makers); i++) {
         if (strcmp(makers[i].name, name) == 0)

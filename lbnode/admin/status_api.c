@@ -1,9 +1,11 @@
 /* GET /v1/status: everything an operator wants at a glance, and one word about it. */
 #include "lbnode/admin/admin_handlers.h"
+#include "lbnode/admin/eligibility_view.h"
 #include "lbnode/admin/node_view.h"
 #include "lbnode/admin/problems.h"
 #include "lbnode/admin/status_view.h"
 #include "lbnode/base/monotime.h"
+#include "lbnode/model/hindrance.h"
 
 static void set_id(struct json_value *object, const char *key, const struct uuid *id)
 {
@@ -151,6 +153,9 @@ static struct json_value *vrrp_entry(const struct node_state *state,
     json_value_set(entry, "addresses", group_addresses(state, status));
     json_value_set_text(entry, "interface", status->interface);
     json_value_set_text(entry, "reason", status->reason);
+    json_value_set_text(entry, "hindrance",
+                        status->hindrance ? hindrance_name(status->hindrance) : NULL);
+    json_value_set(entry, "nodes", eligibility_view(state, status));
     return entry;
 }
 

@@ -99,7 +99,8 @@ static const char db_details[] =
     "sets a damaged store aside and saves what can be read of it.\n";
 
 static const char vip_details[] =
-    "For a node whose processes are gone: after an orderly end there is nothing to remove, and\n"
+    "For a node whose processes are gone: after an orderly end there is nothing to remove, "
+    "and\n"
     "after a crash the kernel drops the addresses within two seconds. It needs root and no\n"
     "daemon. A node that runs puts its addresses back: stop it first.\n";
 
@@ -253,8 +254,9 @@ static const struct command commands[] = {
      .positional_maximum = 1, .summary = "take a node out of the cluster for good",
      .type = RESOURCE_NODE, .options = remove_options, .changes = true, .run = run_node_remove},
 
-    {.noun = "failover", .summary = "move the addresses that are active here to another node",
-     .details = "Requests that have begun are answered; no connection attempt fails.\n",
+    {.noun = "failover", .summary = "move addresses to another node",
+     .details = "Without options what is active here, else what is active elsewhere. Requests that have\n"
+                "begun are answered; no connection attempt fails. It may be asked of any node.\n",
      .options = failover_options, .run = run_failover_start},
 
     {.noun = "init", .summary = "start a cluster with this node as its first",

@@ -1,5 +1,6 @@
 /* Planned switches: failover, node drain, node undrain. */
-#include "lbnode/cli/command.h"
+#include "lbnode/cli/failover_commands.h"
+
 #include "lbnode/cli/lookup.h"
 #include "lbnode/cli/resource_commands.h"
 #include "lbnode/http/http_url.h"
@@ -9,7 +10,8 @@
 
 enum {
     WAIT_STEP_MS = 25,
-    WAIT_STEPS = 80,
+    WAIT_STEPS = 140,
+    ASK_AGAIN_STEPS = 48, /* longer than a node takes no notice of the same peer */
 };
 
 static bool send_body(struct context *context,
@@ -33,79 +35,113 @@ static const char *text_of(const struct json_value *object, const char *key)
     return text ? text : "-";
 }
 
-static bool names(const struct json_value *list, const char *name)
+/* Who had GROUP before, or NULL when it was not to move. */
+static const char *moved_from(const struct json_value *moves, const char *group)
 {
-    for (size_t i = 0; i < json_value_count(list); i++) {
-        const char *text = json_value_text(json_value_at(list, i));
-        if (text && strcmp(text, name) == 0)
-            return true;
+    for (size_t i = 0; i < json_value_count(moves); i++) {
+        const struct json_value *move = json_value_at(moves, i);
+        if (strcmp(text_of(move, "group"), group) == 0)
+            return text_of(move, "from");
     }
-    return false;
+    return NULL;
 }
 
-/* How many of GROUPS have no other owner yet, or one whose name is not known here so far. With
- * SAY, a line for each of them all, and only those count that are active here. */
+/* How many of MOVES (pairs of group and old owner) are not over yet. With SAY, a line for each
+ * group and family. */
 static size_t
-count_open(const struct json_value *status, const struct json_value *groups, bool say)
+count_open(const struct json_value *status, const struct json_value *moves, bool say)
 {
     const struct json_value *all = json_value_get(status, "vrrp");
-    size_t here = 0;
+    size_t open = 0;
     for (size_t i = 0; i < json_value_count(all); i++) {
         const struct json_value *group = json_value_at(all, i);
-        const char *name = text_of(group, "group");
-        if (!names(groups, name) || json_value_count(json_value_get(group, "addresses")) == 0)
+        const char *name = text_of(group, "group"), *owner = text_of(group, "active_node");
+        const char *from = moved_from(moves, name);
+        if (!from || json_value_count(json_value_get(group, "addresses")) == 0)
             continue;
-        here += strcmp(text_of(group, "state"), "active") == 0 ||
-                (!say && !json_value_get_text(group, "active_node"));
+        /* Who took over may be no node: another VRRP router, of a group that allows it. */
+        bool stranger = strcmp(owner, "-") == 0 &&
+                        strcmp(text_of(group, "active_address"), "-") != 0 &&
+                        strcmp(text_of(group, "family"), "IPv4") == 0;
+        bool left = strcmp(owner, from) == 0 || (strcmp(owner, "-") == 0 && !stranger);
+        open += left;
         if (say)
             printf("group %s (%s): active on %s\n", name, text_of(group, "family"),
-                   json_value_get_text(group, "active_node")
-                       ? text_of(group, "active_node")
-                       : text_of(group, "active_address"));
+                   stranger ? text_of(group, "active_address") : owner);
     }
-    return here;
+    return open;
 }
 
-/* Until another node is active or nobody took over. */
-static bool
-wait_for_switch(struct context *context, const struct json_value *groups, struct error *error)
+/* What another node was asked may have been lost on the way. FROM keeps a second wish from
+ * undoing the first. */
+static void ask_again(struct context *context, const struct json_value *moves, const char *to)
+{
+    for (size_t i = 0; i < json_value_count(moves); i++) {
+        const struct json_value *move = json_value_at(moves, i);
+        struct json_value *body = json_value_object();
+        struct response response;
+        struct error ignored = {0};
+        json_value_set_text(body, "group", text_of(move, "group"));
+        json_value_set_text(body, "from", text_of(move, "from"));
+        if (to)
+            json_value_set_text(body, "to", to);
+        send_body(context, "POST", "/v1/failover", "failover", body, &response, &ignored);
+        response_free(&response);
+    }
+}
+
+bool failover_wait(struct context *context,
+                   const struct json_value *answer,
+                   bool say,
+                   struct error *error)
 {
     static const struct timespec step = {.tv_nsec = WAIT_STEP_MS * 1000000L};
-    size_t here = 1;
+    const struct json_value *moves = json_value_get(answer, "moves");
+    size_t open = 1;
     bool good = true;
-    for (int i = 0; good && here > 0 && i < WAIT_STEPS; i++) {
+    for (int i = 0; good && open > 0 && i < WAIT_STEPS; i++) {
         struct response response;
         nanosleep(&step, NULL);
+        if (i > 0 && i % ASK_AGAIN_STEPS == 0)
+            ask_again(context, moves, json_value_get_text(answer, "to"));
         good = client_request(&context->client, "GET", "/v1/status", NULL, &response, error);
         const struct json_value *status = json_value_get(response.json, "status");
         status = status ? status : response.json;
-        here = good ? count_open(status, groups, false) : 0;
-        if (good && (here == 0 || i == WAIT_STEPS - 1))
-            here = count_open(status, groups, true);
+        open = good ? count_open(status, moves, false) : 0;
+        if (good && say && (open == 0 || i == WAIT_STEPS - 1))
+            count_open(status, moves, true);
         response_free(&response);
     }
-    if (good && here > 0)
+    if (good && open > 0)
         return error_set(error, ERROR_CONFLICT,
                          "no other node took over; lbnode events tells more");
     return good;
 }
 
-bool run_failover_start(struct context *context, struct error *error)
+bool failover_ask(struct context *context,
+                  const char *group,
+                  const char *to,
+                  struct response *response,
+                  struct error *error)
 {
-    struct response response;
     struct json_value *body = json_value_object();
-    const char *to = arguments_value(&context->arguments, "to");
-    const char *group = arguments_value(&context->arguments, "group");
     if (to)
         json_value_set_text(body, "to", to);
     if (group)
         json_value_set_text(body, "group", group);
-    bool good = send_body(context, "POST", "/v1/failover", "failover", body, &response, error);
+    return send_body(context, "POST", "/v1/failover", "failover", body, response, error);
+}
+
+bool run_failover_start(struct context *context, struct error *error)
+{
+    struct response response;
+    bool good = failover_ask(context, arguments_value(&context->arguments, "group"),
+                             arguments_value(&context->arguments, "to"), &response, error);
     const struct json_value *answer = json_value_get(response.json, "failover");
     if (good && (context->format == OUTPUT_JSON || context->format == OUTPUT_YAML))
         output_document(context->format, answer);
     else if (good)
-        good = wait_for_switch(context, json_value_get(answer, "groups"), error);
+        good = failover_wait(context, answer, true, error);
     response_free(&response);
     return good;
 }

@@ -126,6 +126,37 @@ static void print_vrrp(const struct json_value *groups)
         print_table("addresses", &table);
 }
 
+/* Nodes that could not take a group over, or should not have it, and what to do. */
+static void add_ineligible(struct table *table, const struct json_value *group)
+{
+    const struct json_value *nodes = json_value_get(group, "nodes");
+    for (size_t i = 0; i < json_value_count(nodes); i++) {
+        const struct json_value *node = json_value_at(nodes, i);
+        const char *remedy = text_or(node, "remedy", "");
+        if (is_true(node, "eligible"))
+            continue;
+        table_add(table, text_or(node, "name", "-"));
+        table_addf(table, "%s %s", text_or(group, "group", "-"), text_or(group, "family", ""));
+        table_add(table, text_or(node, "reason", "-"));
+        table_addf(table, "%s%s", remedy[0] ? "there: " : "", remedy);
+    }
+}
+
+static void print_ineligible(const struct json_value *groups)
+{
+    struct table table;
+    table_init(&table, 4);
+    for (size_t i = 0; i < json_value_count(groups); i++) {
+        const struct json_value *group = json_value_at(groups, i);
+        if (json_value_count(json_value_get(group, "addresses")) > 0)
+            add_ineligible(&table, group);
+    }
+    if (table.cell_count > 0)
+        print_table("not eligible to be active", &table);
+    else
+        table_free(&table);
+}
+
 /* ---- load balancers as a tree ------------------------------------------------------------ */
 
 static void add_line(struct table *table,
@@ -243,6 +274,7 @@ bool run_status_show(struct context *context, struct error *error)
         print_problems(json_value_get(status, "problems"));
         print_nodes(json_value_get(status, "nodes"));
         print_vrrp(json_value_get(status, "vrrp"));
+        print_ineligible(json_value_get(status, "vrrp"));
         print_load_balancers(json_value_get(status, "loadbalancers"));
     }
     if (good && arguments_has(&context->arguments, "check"))

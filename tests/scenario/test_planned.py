@@ -27,13 +27,25 @@ class Planned(PairTest):
         self.assertIn("active on " + self.other(active), said[0])
         self.assertHardlyNoticed(report)
 
+    def test_failover_may_be_asked_of_the_node_that_is_not_active(self):
+        active = self.active()
+        other = self.other(active)
+        said = []
+        report = self.switch_under_load(lambda node: said.append(self.cli(other, "failover --to " + other)))
+        self.assertIn("active on " + other, said[0])
+        self.assertHardlyNoticed(report)
+        self.assertIn("node %s asked this node to give group default away to %s" % (other, other),
+                      self.cli(active, "events"))
+        self.cli(other, "failover --group default")
+        self.eventually(lambda: self.lab.holders(VIP) == [active], 4, "and back")
+
     def test_failover_to_a_node_is_refused_where_it_makes_no_sense(self):
         active = self.active()
-        self.assertIn("is this node", self.cli(active, "failover --to " + active, code=4))
-        self.assertIn("active", self.cli(self.other(active), "failover", code=4))
+        self.assertIn("is active already", self.cli(active, "failover --to " + active, code=4))
         self.lab.kill(self.other(active))
         self.eventually(lambda: "does not answer" in self.lab.lbnode(
             active, "failover", "--to", self.other(active)).stderr, 10, "a dead node is refused")
+        self.assertIn("No other node can take group default", self.cli(active, "failover", code=4))
         self.assertTrue(self.lab.holds(active, VIP), "the address stayed")
 
     def test_a_drained_node_gives_its_address_away_and_serves_when_nobody_else_can(self):

@@ -220,6 +220,7 @@ static void a_listener_is_bound_and_its_address_elected(void **state)
     begin(node);
     create(node, "/v2.0/lbaas/loadbalancers",
            "{\"loadbalancer\": {\"name\": \"web\", \"vip_address\": \"192.0.2.100\"}}", id);
+    assert_true(wait_for(node, MESSAGE_VRRP_ADDRESS, 1)); /* may be behind the answer */
     assert_int_equal(count_of(node, MESSAGE_VRRP_GROUP), 1);
     assert_int_equal(count_of(node, MESSAGE_VRRP_ADDRESS), 1);
     snprintf(body, sizeof(body),
