@@ -66,6 +66,13 @@ static int emit_in_order(struct store *store,
     return result;
 }
 
+void pull_end(bool more, uint64_t number, struct wire_writer *out)
+{
+    wire_put_varint(out, 1, more);
+    if (number)
+        wire_put_fixed64(out, 2, number);
+}
+
 int pull_answer(struct store *store,
                 struct bytes pull_body,
                 const struct vv *upto,

@@ -13,7 +13,7 @@
 
 enum {
     LENGTH_SIZE = 4,
-    READ_SIZE = 64 << 10
+    READ_SIZE = 16 << 10 /* what is in it is handled in one turn of the loop: not too much */
 };
 
 struct connection {
@@ -139,6 +139,9 @@ static bool flush(struct connection *connection)
         connection_free(connection);
         return false;
     }
+    if (connection->handler->on_room && !connection->connecting && !connection->finishing &&
+        connection->out.length < CONNECTION_OUT_LOW)
+        connection->handler->on_room(connection, connection->context);
     bool wait = connection->connecting || connection->out.length > 0;
     loop_io_change(connection->loop, &connection->io,
                    wait ? LOOP_READABLE | LOOP_WRITABLE : LOOP_READABLE);
@@ -157,6 +160,11 @@ bool connection_send(struct connection *connection, struct bytes message)
     if (idle) /* written when the loop says so: no callback from inside a send */
         loop_io_change(connection->loop, &connection->io, LOOP_READABLE | LOOP_WRITABLE);
     return true;
+}
+
+size_t connection_queued(const struct connection *connection)
+{
+    return connection->out.length;
 }
 
 /* False when the connection is gone. */

@@ -9,6 +9,7 @@
 
 enum {
     CONNECTION_OUT_MAXIMUM = 64 << 20,
+    CONNECTION_OUT_LOW = 64 << 10, /* on_room when less waits */
     CONNECTION_STRANGER_MAXIMUM = 2048 /* bytes of a message of an unknown sender */
 };
 
@@ -19,6 +20,9 @@ struct connection_handler {
     void (*on_message)(struct connection *connection, void *context, struct bytes message);
     /* The other end is gone, broke the framing, or was silent too long; WHY is a phrase. */
     void (*on_closed)(struct connection *connection, void *context, const char *why);
+    /* Optional: something was written and little is left, so more can be sent. Must not free
+     * the connection. */
+    void (*on_room)(struct connection *connection, void *context);
 };
 
 /* Takes FD over. NULL when out of descriptors. */
@@ -40,6 +44,7 @@ void connection_set_limits(struct connection *connection,
                            uint64_t silence_ms);
 /* False when too much is queued already; nothing is queued then. */
 bool connection_send(struct connection *connection, struct bytes message);
+size_t connection_queued(const struct connection *connection); /* bytes not yet written */
 /* Frees it when everything queued is written (or its time is up); no callbacks any more. */
 void connection_finish(struct connection *connection);
 void connection_free(struct connection *connection); /* NULL-safe */

@@ -217,6 +217,8 @@ void core_step(struct core *core,
     case CORE_RUNNING: core_set_running(core, event->position, actions); break;
     case CORE_TICK: core_tick(core, actions); break;
     case CORE_LOG_ROWS: break;
+    case CORE_KEPT: core_take_kept(core, event->body); break;
+    case CORE_KEPT_END: core_switch(core, event->result, actions); break;
     case CORE_CLAIMS: core_set_claims(core, event->claims, event->claim_count); break;
     case CORE_ASK_SWITCH: core_ask_switch(event, actions); break;
     case CORE_VERDICTS: core_publish_verdicts(core, event, actions); break;
@@ -225,8 +227,8 @@ void core_step(struct core *core,
 
 bool core_wants_stage(const struct core *core)
 {
-    return !core->committing &&
-           (core->submission_count > 0 || core->pending_dirty || core->streams_dirty);
+    return !core->committing && (core_snapshot_is_ready(core) || core->submission_count > 0 ||
+                                 core->pending_dirty || core->streams_dirty);
 }
 
 /* ---- reading ---------------------------------------------------------------------------- */
@@ -342,6 +344,7 @@ void core_free(struct core *core)
     free(core->peers);
     for (size_t i = 0; i < RECENT_RECORDS; i++)
         free((void *)(uintptr_t)core->recent[i].bytes.data);
+    core_intake_free(core);
     free(core->awaited);
     free(core->staged);
     store_batch_free(&core->unwritten);

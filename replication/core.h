@@ -31,6 +31,7 @@ struct core_settings {
     uint64_t incarnation;
     uint64_t random_seed;
     struct retention retention;
+    uint64_t snapshot_after; /* who lacks more records gets a snapshot; 0: 5,000 */
 };
 
 /* NULL with ERROR when the store cannot be read. A store without genesis gives a core that only
@@ -59,6 +60,8 @@ enum core_event_kind {
     CORE_CLAIMS,   /* of this node, about its VRRP groups */
     CORE_LOG_ROWS, /* the answer to CORE_READ_LOG */
     CORE_ASK_SWITCH,
+    CORE_KEPT,     /* the answer to CORE_COLLECT: a record, in causal order */
+    CORE_KEPT_END, /* there are no more */
 };
 
 struct core_submit {
@@ -78,8 +81,8 @@ struct core_event {
     struct core_submit submit; /* SUBMIT, REMOVE_NODE (without changes) */
     struct uuid node;          /* FRAME: sender; REMOVE_NODE, ASK_SWITCH: whom */
     uint32_t frame_type;       /* FRAME */
-    struct bytes body;         /* FRAME, RECORD */
-    int result;                /* PERSISTED: 0 or -errno */
+    struct bytes body;         /* FRAME, RECORD, KEPT */
+    int result;                /* PERSISTED, KEPT_END: 0 or -errno */
     uint64_t position;         /* RUNNING */
     const struct shared_verdict *verdicts;
     size_t verdict_count;
@@ -103,6 +106,8 @@ enum frame_type {
     FRAME_LEAVE = 12,
     FRAME_PULL_END = 15,
     FRAME_SWITCH = 16,
+    /* 20 to 23: enum snapshot_kind */
+    FRAME_SNAPSHOT_STOP = 24,
     /* Inside a join connection only. */
     FRAME_JOIN_HELLO = 32,
     FRAME_JOIN_CHALLENGE = 33,
@@ -116,7 +121,7 @@ enum frame_type {
 enum core_action_kind {
     CORE_PERSIST,
     CORE_SEND,
-    CORE_SEND_RECORDS,
+    CORE_SEND_RECORDS, /* answer the PULL in `body`, numbered `token` (pull_answer, pull_end) */
     CORE_APPLIED,
     CORE_ANSWER,
     CORE_EVENT,
@@ -127,6 +132,13 @@ enum core_action_kind {
     /* Read up to `row_count` rows of the log from `first_row` on, as far as they are committed,
      * and give them back as CORE_LOG_ROWS. When that fails, give nothing back. */
     CORE_READ_LOG,
+    /* Send a snapshot (snapshot_read.h) to `peer`, by stream; one at a time. Who cannot (one is
+     * under way to somebody else) sends PULL_END with body. */
+    CORE_SEND_SNAPSHOT,
+    CORE_STOP_SNAPSHOT, /* `peer` does not want the one with number `token` */
+    /* Give back what is in the log above the vector in `body`, as CORE_KEPT and CORE_KEPT_END.
+     * No other event before that. */
+    CORE_COLLECT,
 };
 
 struct core_action {
@@ -191,6 +203,24 @@ void core_visit_streams(const struct core *core,
 uint64_t core_position(const struct core *core);
 const struct uuid *core_last_change(const struct core *core);
 void core_state_hash(struct core *core, uint8_t out[HASH_SIZE]);
+/* Records in the log. */
+uint64_t core_log_count(const struct core *core);
+uint64_t core_clock(const struct core *core);
+/* The state hash when memory is what the store has; else false. */
+bool core_snapshot_hash(struct core *core, uint8_t out[HASH_SIZE]);
+/* While a snapshot is read from the store nothing is removed from the log. As often ended as
+ * begun. */
+void core_hold_log(struct core *core, bool hold);
+
+/* A snapshot that this node is taking. */
+struct bootstrap_view {
+    struct uuid from;
+    const char *name;
+    uint64_t taken, announced; /* records */
+};
+
+/* False: there is none under way. */
+bool core_bootstrap(const struct core *core, struct bootstrap_view *out);
 const char *core_storage_problem(const struct core *core);
 /* After CORE_RELOAD: the new core goes on refusing writes for the same reason. */
 void core_set_storage_problem(struct core *core, const char *problem, struct core_now now);
@@ -224,6 +254,8 @@ enum {
     PULL_BYTES = 1 << 20,
     PULL_RECORDS = 512
 };
+/* The body of PULL_END. */
+void pull_end(bool more, uint64_t number, struct wire_writer *out);
 int pull_answer(struct store *store,
                 struct bytes pull_body,
                 const struct vv *upto,

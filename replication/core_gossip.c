@@ -36,26 +36,83 @@ static void send_heartbeat(struct core *core, struct peer *peer, struct core_act
     peer->next_heartbeat_us = core->now.mono_us + interval * 9 / 10 + jitter;
 }
 
+/* How long a datagram and its answer are waited for: 25 ms or three round trips, each time
+ * twice as long, a quarter of a second at most. */
+static uint64_t resend_delay_us(const struct peer *peer, unsigned tries)
+{
+    const uint64_t least = 25 * MS, most = 250 * MS;
+    uint64_t first = 3 * peer->rtt_us > least ? 3 * peer->rtt_us : least;
+    uint64_t delay = first << (tries < 4 ? tries : 4);
+    return delay < most ? delay : most;
+}
+
 static void send_vector(struct core *core,
-                        const struct uuid *peer,
+                        struct peer *peer,
                         bool wants_reply,
                         struct core_actions *actions)
 {
     struct wire_writer body = {0};
     vv_put(&body, 1, &core->shown);
     wire_put_varint(&body, 2, wants_reply);
-    core_act_send(actions, peer, FRAME_VV, &body);
+    core_act_send(actions, &peer->id, FRAME_VV, &body);
+}
+
+/* Asked again until it answers: a lost datagram must not cost a second. */
+static void ask_vector(struct core *core, struct peer *peer, struct core_actions *actions)
+{
+    peer->vector_tries = 0;
+    peer->vector_resend_us = core->now.mono_us + resend_delay_us(peer, 0);
+    send_vector(core, peer, true, actions);
+}
+
+static void ask_vector_again(struct core *core, struct peer *peer, struct core_actions *actions)
+{
+    const unsigned most = 6;
+    if (++peer->vector_tries > most || !core_peer_is_alive(peer)) {
+        peer->vector_resend_us = 0;
+        return;
+    }
+    peer->vector_resend_us = core->now.mono_us + resend_delay_us(peer, peer->vector_tries);
+    send_vector(core, peer, true, actions);
+}
+
+static void send_pull(struct core *core, struct peer *peer, struct core_actions *actions)
+{
+    struct wire_writer body = {0};
+    struct vv have = {0};
+    vv_copy(&have, &core->applied);
+    for (size_t i = 0; i < core->stream_count; i++)
+        if (core->streams[i]->folded)
+            vv_raise(&have, core->streams[i]->id, core->streams[i]->seq);
+    vv_put(&body, 1, &have);
+    wire_put_fixed64(&body, 2, peer->pull_number);
+    vv_free(&have);
+    peer->pulled_us = core->now.mono_us;
+    peer->pull_resend_us = core->now.mono_us + resend_delay_us(peer, peer->pull_tries);
+    core_act_send(actions, &peer->id, FRAME_PULL, &body);
 }
 
 void core_request_pull(struct core *core, struct peer *peer, struct core_actions *actions)
 {
-    struct wire_writer body = {0};
-    if (core->now.mono_us < peer->pull_until_us || core->unwritten.bytes >= UNWRITTEN_BYTES)
+    if (core->now.mono_us < peer->pull_until_us || core->unwritten.bytes >= UNWRITTEN_BYTES ||
+        core->intake || core->now.mono_us < peer->unwanted_until_us)
         return;
-    vv_put(&body, 1, &core->applied);
     peer->pull_until_us = core->now.mono_us + pull_limit_us;
     peer->pull_again = false;
-    core_act_send(actions, &peer->id, FRAME_PULL, &body);
+    peer->pull_number = random_sequence_next(&core->random) | 1;
+    peer->pull_tries = 0;
+    send_pull(core, peer, actions);
+}
+
+/* The same question: who has it already does not answer twice. */
+static void pull_again(struct core *core, struct peer *peer, struct core_actions *actions)
+{
+    if (core->now.mono_us >= peer->pull_until_us || core->intake) {
+        peer->pull_resend_us = 0;
+        return;
+    }
+    peer->pull_tries++;
+    send_pull(core, peer, actions);
 }
 
 /* ---- heartbeats ------------------------------------------------------------------------- */
@@ -155,7 +212,7 @@ static void compare_digest(struct core *core, struct peer *peer, struct core_act
     peer->exchange_delay_us = delay < 15 * SECOND ? delay : 15 * SECOND;
     peer->next_exchange_us = core->now.mono_us + peer->exchange_delay_us / 2 +
                              random_sequence_below(&core->random, peer->exchange_delay_us);
-    send_vector(core, &peer->id, true, actions);
+    ask_vector(core, peer, actions);
 }
 
 static void handle_heartbeat(struct core *core,
@@ -169,6 +226,10 @@ static void handle_heartbeat(struct core *core,
     measure(core, peer, &heartbeat, actions);
     core_take_liveness(core, peer, body);
     peer->digest = heartbeat.digest;
+    if (heartbeat.has_hash) {
+        peer->hash = heartbeat.hash;
+        peer->hash_digest = heartbeat.digest;
+    }
     compare_digest(core, peer, actions);
     check_divergence(core, peer, &heartbeat, actions);
     core_check_answers(core, actions);
@@ -209,18 +270,41 @@ static void handle_vector(struct core *core,
     if (lacks_some_of(core, &theirs))
         core_request_pull(core, peer, actions);
     vv_free(&theirs);
+    peer->vector_resend_us = 0;
     if (wants_reply)
-        send_vector(core, &peer->id, false, actions);
+        send_vector(core, peer, false, actions);
     core_check_answers(core, actions);
 }
 
-static void
-handle_pull(const struct peer *peer, struct bytes body, struct core_actions *actions)
+static uint64_t number_of(struct bytes body)
 {
-    struct core_action *action = core_act(actions, CORE_SEND_RECORDS);
+    struct wire_reader reader = wire_reader_of(body);
+    struct wire_field field;
+    uint64_t number = 0;
+    while (wire_next(&reader, &field))
+        if (field.number == 2 && field.type == WIRE_FIXED64)
+            number = field.integer;
+    return number;
+}
+
+/* With records, or with a snapshot if that is too much, or no longer possible. */
+static void handle_pull(struct core *core,
+                        struct peer *peer,
+                        struct bytes body,
+                        struct core_actions *actions)
+{
+    struct vv have;
+    uint64_t number = number_of(body);
+    if ((number && number == peer->answered_pull) || !vv_parse(body, 1, &have))
+        return;
+    peer->answered_pull = number;
+    struct core_action *action = core_act(
+        actions, core_needs_snapshot(core, &have) ? CORE_SEND_SNAPSHOT : CORE_SEND_RECORDS);
     action->peer = peer->id;
+    action->token = number;
     action->body = memory_copy(body.data, body.size);
     action->body_size = body.size;
+    vv_free(&have);
 }
 
 static void handle_pull_end(struct core *core,
@@ -230,7 +314,10 @@ static void handle_pull_end(struct core *core,
 {
     struct wire_reader reader = wire_reader_of(body);
     struct wire_field field;
-    peer->pull_until_us = 0;
+    uint64_t number = number_of(body);
+    if (number && number != peer->pull_number)
+        return;
+    peer->pull_until_us = peer->pull_resend_us = 0;
     while (wire_next(&reader, &field))
         if (field.number == 1)
             peer->pull_again = field.integer == 1;
@@ -282,7 +369,7 @@ static void note_heard(struct core *core, struct peer *peer, struct core_actions
     peer->next_exchange_us = 0;
     peer->pull_until_us = 0;
     peer->next_heartbeat_us = core->now.mono_us;
-    send_vector(core, &peer->id, true, actions);
+    ask_vector(core, peer, actions);
 }
 
 void core_frame(struct core *core, const struct core_event *event, struct core_actions *actions)
@@ -305,11 +392,18 @@ void core_frame(struct core *core, const struct core_event *event, struct core_a
     case FRAME_VV: handle_vector(core, peer, event->body, actions); break;
     case FRAME_RECORD: core_receive_record(core, event->body, &peer->id, actions); break;
     case FRAME_ACK: core_handle_ack(core, peer, event->body, actions); break;
-    case FRAME_PULL: handle_pull(peer, event->body, actions); break;
+    case FRAME_PULL: handle_pull(core, peer, event->body, actions); break;
     case FRAME_PULL_END: handle_pull_end(core, peer, event->body, actions); break;
     case FRAME_HEALTH: core_handle_health(peer, event->body, actions); break;
     case FRAME_SWITCH: core_handle_switch(core, peer, event->body, actions); break;
     case FRAME_ROSTER_NOTICE: handle_notice(core, peer, event->body, actions); break;
+    case SNAPSHOT_BEGIN:
+    case SNAPSHOT_STREAM:
+    case SNAPSHOT_RECORD:
+    case SNAPSHOT_END:
+        core_snapshot_part(core, peer, event->frame_type, event->body, actions);
+        break;
+    case FRAME_SNAPSHOT_STOP: core_snapshot_stop(peer, event->body, actions); break;
     }
 }
 
@@ -335,7 +429,7 @@ static void compare_fully(struct core *core, struct peer *peer, struct core_acti
     if (core->now.mono_us < peer->full_exchange_us)
         return;
     if (peer->full_exchange_us && core_peer_is_alive(peer))
-        send_vector(core, &peer->id, true, actions);
+        ask_vector(core, peer, actions);
     peer->full_exchange_us = core->now.mono_us + interval_us * 9 / 10 +
                              random_sequence_below(&core->random, interval_us / 5);
 }
@@ -350,11 +444,21 @@ void core_tick(struct core *core, struct core_actions *actions)
         if (core->now.mono_us >= peer->next_heartbeat_us)
             send_heartbeat(core, peer, actions);
         compare_fully(core, peer, actions);
+        if (peer->vector_resend_us && core->now.mono_us >= peer->vector_resend_us)
+            ask_vector_again(core, peer, actions);
+        if (peer->pull_resend_us && core->now.mono_us >= peer->pull_resend_us)
+            pull_again(core, peer, actions);
         core_tick_acks(core, peer, actions);
     }
     core_expire_pending(core);
+    core_snapshot_tick(core, actions);
     core_review_evidence(core, actions);
     core_check_answers(core, actions);
+}
+
+static uint64_t earlier(uint64_t due_us, uint64_t next)
+{
+    return due_us && due_us < next ? due_us : next;
 }
 
 uint64_t core_next_tick_us(const struct core *core)
@@ -364,6 +468,8 @@ uint64_t core_next_tick_us(const struct core *core)
         const struct peer *peer = core->peers[i];
         if (peer->next_heartbeat_us < next)
             next = peer->next_heartbeat_us;
+        next = earlier(peer->vector_resend_us, next);
+        next = earlier(peer->pull_resend_us, next);
         next = core_next_ack_us(peer, next);
     }
     if (core->awaited_count > 0 && core->now.mono_us + 20 * MS < next)

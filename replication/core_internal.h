@@ -10,6 +10,7 @@
 #include "lbnode/base/random.h"
 #include "replication/core.h"
 #include "replication/hlc.h"
+#include "replication/snapshot_build.h"
 
 enum {
     DATAGRAM_RECORD_MAXIMUM = 1100, /* larger records travel by stream */
@@ -25,7 +26,8 @@ enum {
     RUNNING_RING = 4096,
     RESEND_TRIES = 24,
     RESEND_WINDOW = 64,
-    ACK_STREAMS = 16, /* the latest of a peer; vectors tell about older ones */
+    ACK_STREAMS = 16,      /* the latest of a peer; vectors tell about older ones */
+    SNAPSHOT_AFTER = 5000, /* records that a node lacks */
     CHANGE_IDS = 100000,
     CLAIMS_MAXIMUM = 16, /* VRRP groups in a heartbeat */
     FACTS_MAXIMUM = 128,
@@ -112,6 +114,20 @@ struct facts {
     size_t count;
 };
 
+/* A snapshot on its way here (core_snapshot.c). */
+struct intake {
+    struct snapshot_build *build;
+    struct uuid from;
+    uint64_t part_us; /* when the last part came */
+    enum {
+        INTAKE_PARTS,
+        INTAKE_READY,      /* all is here: waits until no commit is under way */
+        INTAKE_COLLECTING, /* what this node has above it is put on top */
+        INTAKE_COMMITTING
+    } state;
+    size_t left_out; /* own records that did not fit on top */
+};
+
 struct peer {
     struct uuid id;
     enum peer_state state;
@@ -122,7 +138,14 @@ struct peer {
     uint64_t their_sent_us, their_sent_at_us; /* to echo */
     uint64_t digest;                          /* of its vector, last heard */
     uint64_t differs_since_us, divergent_since_us, next_exchange_us, exchange_delay_us;
-    uint64_t pull_until_us; /* a pull is under way until then */
+    uint64_t pull_until_us;                          /* a pull is under way until then */
+    uint64_t pull_number, pulled_us, pull_resend_us; /* its number; last sent; 0: not again */
+    unsigned pull_tries;
+    uint64_t answered_pull;    /* number of the peer's that was answered */
+    uint64_t vector_resend_us; /* 0: no VV is expected */
+    unsigned vector_tries;
+    uint64_t hash, hash_digest;          /* of its state at that digest */
+    uint64_t unwanted_until_us, stop_us; /* its snapshots; when STOP was sent last */
     bool pull_again;
     uint64_t resend_us; /* 0: no answer is expected */
     uint64_t resend_upto, resend_armed_us;
@@ -161,6 +184,9 @@ struct core {
     size_t stream_count, stream_capacity;
     uint64_t own_stream; /* 0: none yet in this process */
     uint64_t log_bytes;
+    unsigned log_holds; /* above 0: nothing is removed from the log */
+    uint64_t snapshot_after;
+    struct intake *intake; /* NULL: none */
     struct facet_table facets;
     struct roster roster;
     bool roster_dirty;
@@ -251,6 +277,39 @@ void core_stage(struct core *core, struct core_actions *actions);
 void core_persisted(struct core *core, int result, struct core_actions *actions);
 void core_set_running(struct core *core, uint64_t position, struct core_actions *actions);
 void core_encode_stream(const struct stream *stream, struct store_batch *batch);
+/* Adds the stream that a row is about; false when malformed. */
+bool core_decode_stream(struct core *core, uint64_t id, struct bytes row);
+
+void core_put_record(struct store_batch *batch, const struct record *record);
+void core_put_change(const struct core *core,
+                     struct store_batch *batch,
+                     const struct record *record);
+void core_put_peers(struct core *core, struct store_batch *batch);
+void core_put_clock(const struct core *core, struct store_batch *batch);
+/* Applies a record that was verified before; false when it cannot be applied now. */
+bool core_apply_known(struct core *core,
+                      const struct record *record,
+                      struct store_batch *batch,
+                      struct core_actions *actions);
+
+/* core_snapshot.c */
+void core_snapshot_part(struct core *core,
+                        struct peer *peer,
+                        uint32_t frame_type,
+                        struct bytes body,
+                        struct core_actions *actions);
+void core_snapshot_stop(const struct peer *peer,
+                        struct bytes body,
+                        struct core_actions *actions);
+bool core_snapshot_is_ready(const struct core *core);
+void core_collect(struct core *core, struct core_actions *actions);
+void core_take_kept(struct core *core, struct bytes record);
+void core_switch(struct core *core, int result, struct core_actions *actions);
+void core_snapshot_persisted(struct core *core, int result, struct core_actions *actions);
+void core_snapshot_tick(struct core *core, struct core_actions *actions);
+/* Does a node that has HAVE lack so much, or something that the log no longer has? */
+bool core_needs_snapshot(const struct core *core, const struct vv *have);
+void core_intake_free(struct core *core);
 
 /* core_peers.c */
 struct peer *core_peer(const struct core *core, const struct uuid *id);

@@ -60,7 +60,7 @@ static bool copy_exactly(struct bytes in, void *out, size_t size)
     return true;
 }
 
-static bool load_stream(struct core *core, uint64_t id, struct bytes value)
+bool core_decode_stream(struct core *core, uint64_t id, struct bytes value)
 {
     struct stream *stream = core_stream_add(core, id);
     struct wire_reader reader = wire_reader_of(value);
@@ -96,7 +96,7 @@ static bool visit_meta(void *context, struct bytes key, struct bytes value)
         valid = value.size == 8;
         core->hlc = valid ? load_be64(value.data) : 0;
     } else if (letter == META_STREAM) {
-        valid = key.size == 9 && load_stream(core, load_be64(key.data + 1), value);
+        valid = key.size == 9 && core_decode_stream(core, load_be64(key.data + 1), value);
     }
     loading->malformed |= !valid;
     return true;
@@ -191,6 +191,7 @@ struct core *core_load(const struct core_settings *settings,
     core->incarnation = settings->incarnation;
     random_sequence_init(&core->random, settings->random_seed);
     core->retention = settings->retention;
+    core->snapshot_after = settings->snapshot_after ? settings->snapshot_after : SNAPSHOT_AFTER;
     core->now = now;
     int result = load_tables(core, store);
     if (result) {

@@ -12,7 +12,7 @@
 
 /* ---- applying one record ---------------------------------------------------------------- */
 
-static void put_record(struct store_batch *batch, const struct record *record)
+void core_put_record(struct store_batch *batch, const struct record *record)
 {
     uint8_t key[16];
     store_be64(key, record->stream);
@@ -20,8 +20,9 @@ static void put_record(struct store_batch *batch, const struct record *record)
     store_batch_put(batch, STORE_LOG, (struct bytes){key, sizeof(key)}, record->whole);
 }
 
-static void
-put_change(const struct core *core, struct store_batch *batch, const struct record *record)
+void core_put_change(const struct core *core,
+                     struct store_batch *batch,
+                     const struct record *record)
 {
     uint8_t value[24];
     store_be64(value, record->stream);
@@ -132,8 +133,8 @@ static void apply_record(struct core *core,
     stream->touched = ++core->position;
     core->last_change = record->change_id;
     mark_running(core, (struct dot){record->stream, record->seq});
-    put_record(batch, record);
-    put_change(core, batch, record);
+    core_put_record(batch, record);
+    core_put_change(core, batch, record);
     core_change_note(core, &record->change_id, (struct dot){record->stream, record->seq});
     core_encode_stream(stream, batch);
     note_staged(core, record, stream);
@@ -182,6 +183,19 @@ static enum readiness readiness_of(const struct core *core, const struct record 
         if (dep.stream != record->stream && !dep_is_met(core, dep))
             return NOT_YET;
     return READY;
+}
+
+bool core_apply_known(struct core *core,
+                      const struct record *record,
+                      struct store_batch *batch,
+                      struct core_actions *actions)
+{
+    uint8_t hash[HASH_SIZE];
+    if (readiness_of(core, record) != READY)
+        return false;
+    record_hash(record->whole, hash);
+    apply_record(core, record, hash, batch, actions);
+    return true;
 }
 
 static void
@@ -398,7 +412,7 @@ stage_submissions(struct core *core, struct store_batch *batch, struct core_acti
 
 /* ---- the batch -------------------------------------------------------------------------- */
 
-static void put_peers(struct core *core, struct store_batch *batch)
+void core_put_peers(struct core *core, struct store_batch *batch)
 {
     for (size_t i = 0; i < core->peer_count; i++) {
         struct peer *peer = core->peers[i];
@@ -426,7 +440,7 @@ static void put_dirty_streams(struct core *core, struct store_batch *batch)
     core->streams_dirty = false;
 }
 
-static void put_clock(const struct core *core, struct store_batch *batch)
+void core_put_clock(const struct core *core, struct store_batch *batch)
 {
     uint8_t value[8];
     const uint8_t key = (uint8_t)META_HLC;
@@ -451,6 +465,10 @@ void core_stage(struct core *core, struct core_actions *actions)
     const uint64_t save_peers_us = 5 * SECOND;
     if (core->committing || !core->initialised)
         return;
+    if (core_snapshot_is_ready(core)) {
+        core_collect(core, actions);
+        return;
+    }
     bool probe = core->storage_problem[0] && core->now.mono_us >= core->storage_probe_us;
     if (core->storage_problem[0] && !probe) {
         stage_in_memory(core, actions);
@@ -465,10 +483,10 @@ void core_stage(struct core *core, struct core_actions *actions)
         core_check_answers(core, actions);
     }
     if (batch.count > 0 || probe || core->now.mono_us >= core->peers_saved_us + save_peers_us)
-        put_peers(core, &batch);
+        core_put_peers(core, &batch);
     if (batch.count == 0 && !probe)
         return;
-    put_clock(core, &batch);
+    core_put_clock(core, &batch);
     core->committing = true;
     core_act(actions, CORE_PERSIST)->batch = batch;
 }
@@ -521,6 +539,8 @@ static void commit_failed(struct core *core, int result, struct core_actions *ac
 void core_persisted(struct core *core, int result, struct core_actions *actions)
 {
     core->committing = false;
+    if (core->intake)
+        core_snapshot_persisted(core, result, actions);
     if (result) {
         commit_failed(core, result, actions);
         return;

@@ -129,7 +129,7 @@ static void send_records(struct replication *replication, const struct core_acti
             pull_answer(replication->store, (struct bytes){action->body, action->body_size},
                         core_void_openings(replication->core), send_pulled, &bulk, &more);
     replication->damaged |= result == -EBADMSG || result == -ENOENT;
-    wire_put_varint(&end, 1, more);
+    pull_end(more, action->token, &end);
     transport_send(replication->transport, &action->peer, FRAME_PULL_END, wire_written(&end),
                    true);
     wire_writer_free(&end);
@@ -151,6 +151,16 @@ static void perform(struct replication *replication, struct core_action *action)
     case CORE_SEND_RECORDS:
         if (replication->transport)
             send_records(replication, action);
+        break;
+    case CORE_SEND_SNAPSHOT:
+        if (replication->transport)
+            snapshot_send_start(replication, &action->peer, action->token);
+        break;
+    case CORE_STOP_SNAPSHOT:
+        snapshot_send_stop(replication, &action->peer, action->token);
+        break;
+    case CORE_COLLECT:
+        snapshot_collect(replication, (struct bytes){action->body, action->body_size});
         break;
     case CORE_APPLIED:
         transport_flush(replication->transport); /* projecting may take long: peers first */
@@ -192,6 +202,7 @@ static void settle(struct replication *replication, bool stage)
     if (stage || core_wants_stage(replication->core))
         replication_step_once(replication, &(struct core_event){.kind = CORE_STAGE});
     replication_restore_continue(replication);
+    snapshot_send_continue(replication, NULL);
     replication->depth--;
     transport_flush(replication->transport);
     schedule_tick(replication);
@@ -270,6 +281,7 @@ void replication_close(struct replication *replication)
     join_client_cancel(replication);
     join_servers_cancel(replication);
     replication_restore_cancel(replication);
+    snapshot_send_cancel(replication);
     transport_free(replication->transport);
     replication_store_close(replication);
     sign_key_free(replication->key);

@@ -14,6 +14,7 @@ struct transport;
 struct join_client;
 struct join_server;
 struct restore;
+struct snapshot_sending;
 
 struct waiter {
     uint64_t token;
@@ -50,6 +51,7 @@ struct replication {
     struct join_server *join_servers; /* a list */
     struct event_limit join_refusals;
     struct restore *restore; /* under way, or NULL */
+    struct snapshot_sending *sending;
 };
 
 /* One event through the core, and everything that follows from it. */
@@ -89,6 +91,21 @@ void replication_store_tell(struct replication *replication);
 /* backup.c. After a step: offers the next records of a restore while nothing is committed. */
 void replication_restore_continue(struct replication *replication);
 void replication_restore_cancel(struct replication *replication);
+
+/* snapshot_send.c. A snapshot on its way to PEER, who asked with the PULL of NUMBER; one at a
+ * time. */
+void snapshot_send_start(struct replication *replication,
+                         const struct uuid *peer,
+                         uint64_t number);
+/* The stream to PEER has room again (or something else changed). */
+void snapshot_send_continue(struct replication *replication, const struct uuid *peer);
+/* PEER does not want TRANSFER; or (0) the stream to it is gone. */
+void snapshot_send_stop(struct replication *replication,
+                        const struct uuid *peer,
+                        uint64_t transfer);
+void snapshot_send_cancel(struct replication *replication);
+/* Gives the core what is in the log above its new state. */
+void snapshot_collect(struct replication *replication, struct bytes vector);
 
 /* membership.c: the ops that make this or another node part of the cluster. */
 struct node_facts {

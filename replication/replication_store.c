@@ -111,6 +111,7 @@ bool replication_store_open(struct replication *replication, struct error *error
 
 void replication_store_close(struct replication *replication)
 {
+    snapshot_send_cancel(replication);
     store_copy_end(&replication->copy);
     writer_free(replication->writer);
     core_free(replication->core);
@@ -157,6 +158,7 @@ static void reload(struct replication *replication)
     }
     core_set_storage_problem(core, core_storage_problem(replication->core),
                              replication_now(replication));
+    snapshot_send_cancel(replication);
     core_free(replication->core);
     replication->core = core;
     if (replication->handler.applied)

@@ -41,7 +41,8 @@ static struct store_op *add(struct store_batch *batch, enum store_table table, s
     batch->ops = memory_grow(batch->ops, batch->count, &batch->capacity, sizeof(*batch->ops));
     struct store_op *op = &batch->ops[batch->count++];
     *op = (struct store_op){.table = table, .key_size = key.size};
-    memcpy(op->key, key.data, key.size);
+    if (key.size > 0)
+        memcpy(op->key, key.data, key.size);
     return op;
 }
 
@@ -61,6 +62,11 @@ void store_batch_put(struct store_batch *batch,
 void store_batch_remove(struct store_batch *batch, enum store_table table, struct bytes key)
 {
     add(batch, table, key)->remove = true;
+}
+
+void store_batch_clear(struct store_batch *batch, enum store_table table)
+{
+    add(batch, table, (struct bytes){0})->remove = true;
 }
 
 void store_batch_append(struct store_batch *batch, const struct store_batch *from)

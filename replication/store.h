@@ -31,7 +31,7 @@ enum {
 
 struct store_op {
     enum store_table table;
-    bool remove;
+    bool remove; /* with an empty key: every row of the table */
     uint8_t key[STORE_KEY_MAXIMUM];
     size_t key_size;
     uint8_t *value; /* owned by the batch */
@@ -55,6 +55,8 @@ void store_batch_put(struct store_batch *batch,
                      struct bytes value);
 /* Removing what is not there is no error. */
 void store_batch_remove(struct store_batch *batch, enum store_table table, struct bytes key);
+/* Removes all that is in TABLE before this. */
+void store_batch_clear(struct store_batch *batch, enum store_table table);
 /* Appends copies of FROM's operations. */
 void store_batch_append(struct store_batch *batch, const struct store_batch *from);
 void store_batch_free(struct store_batch *batch);

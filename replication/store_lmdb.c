@@ -155,6 +155,13 @@ put(struct store_lmdb *lmdb, MDB_txn *txn, const struct store_op *op, struct tot
     return 0;
 }
 
+static int
+clear(struct store_lmdb *lmdb, MDB_txn *txn, enum store_table table, struct totals *totals)
+{
+    totals->tables[table].count = totals->tables[table].sum = 0;
+    return mdb_drop(txn, lmdb->tables[table], 0);
+}
+
 static int write_ops(struct store_lmdb *lmdb,
                      MDB_txn *txn,
                      const struct store_batch *batch,
@@ -163,7 +170,11 @@ static int write_ops(struct store_lmdb *lmdb,
     for (size_t i = 0; i < batch->count; i++) {
         const struct store_op *op = &batch->ops[i];
         MDB_val key = {op->key_size, (void *)(uintptr_t)op->key};
-        int result = discount(lmdb, txn, op, totals);
+        bool all = op->remove && op->key_size == 0;
+        int result = all ? clear(lmdb, txn, op->table, totals)
+                         : discount(lmdb, txn, op, totals);
+        if (all && !result)
+            continue;
         if (!result && op->remove)
             result = mdb_del(txn, lmdb->tables[op->table], &key, NULL);
         else if (!result)

@@ -46,8 +46,19 @@ static size_t position_of(const struct table *table, struct bytes key)
     return low;
 }
 
+static void clear(struct table *table)
+{
+    for (size_t i = 0; i < table->count; i++)
+        free(table->rows[i].value);
+    table->count = 0;
+}
+
 static void apply(struct table *table, const struct store_op *op)
 {
+    if (op->remove && op->key_size == 0) {
+        clear(table);
+        return;
+    }
     struct bytes key = {op->key, op->key_size};
     size_t at = position_of(table, key);
     bool present = at < table->count && compare(&table->rows[at], key) == 0;
@@ -116,8 +127,7 @@ static void close_mem(struct store *store)
 {
     struct store_mem *mem = CONTAINER_OF(store, struct store_mem, store);
     for (size_t t = 0; t < STORE_TABLE_COUNT; t++) {
-        for (size_t i = 0; i < mem->tables[t].count; i++)
-            free(mem->tables[t].rows[i].value);
+        clear(&mem->tables[t]);
         free(mem->tables[t].rows);
     }
     free(mem);

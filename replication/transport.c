@@ -11,8 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* ---- sending
- * ---------------------------------------------------------------------------------- */
+/* ---- sending ----------------------------------------------------------------------------- */
 
 struct link *transport_link(struct transport *transport, const struct uuid *id)
 {
@@ -22,6 +21,7 @@ struct link *transport_link(struct transport *transport, const struct uuid *id)
     if (transport->link_count == ROSTER_MAXIMUM)
         return NULL;
     struct link *link = memory_new(sizeof(*link));
+    link->transport = transport;
     link->id = *id;
     transport->links[transport->link_count++] = link;
     return link;
@@ -107,8 +107,7 @@ static void send_small(struct transport *transport,
         send_everywhere(transport, link, node);
 }
 
-/* ---- streams to peers
- * ------------------------------------------------------------------------- */
+/* ---- streams to peers -------------------------------------------------------------------- */
 
 static void stream_message(struct connection *connection, void *context, struct bytes message)
 {
@@ -120,6 +119,13 @@ static void stream_closed(struct connection *connection, void *context, const ch
     struct link *link = context;
     connection_free(connection);
     link->stream = NULL;
+    snapshot_send_stop(link->transport->replication, &link->id, 0);
+}
+
+static void stream_room(struct connection *connection, void *context)
+{
+    struct link *link = context;
+    snapshot_send_continue(link->transport->replication, &link->id);
 }
 
 static void send_packet(struct transport *transport, struct link *link, struct bytes frames)
@@ -132,7 +138,8 @@ static void send_packet(struct transport *transport, struct link *link, struct b
 
 static void open_stream(struct transport *transport, struct link *link)
 {
-    static const struct connection_handler handler = {stream_message, stream_closed};
+    static const struct connection_handler handler = {stream_message, stream_closed,
+                                                      stream_room};
     const struct roster_node *node =
         roster_find(core_roster(transport->replication->core), &link->id);
     if (!node || node->endpoint_count == 0)
@@ -167,6 +174,14 @@ static void send_bulk(struct transport *transport,
     frame_append(&link->bulk, frame_type, body);
 }
 
+size_t transport_queued(struct transport *transport, const struct uuid *peer)
+{
+    const struct link *link = transport_link(transport, peer);
+    if (!link)
+        return 0;
+    return link->bulk.size + (link->stream ? connection_queued(link->stream) : 0);
+}
+
 void transport_flush(struct transport *transport)
 {
     for (size_t i = 0; transport && i < transport->link_count; i++) {
@@ -190,8 +205,7 @@ void transport_send(struct transport *transport,
         send_small(transport, link, frame_type, body);
 }
 
-/* ---- start and end
- * ---------------------------------------------------------------------------- */
+/* ---- start and end ----------------------------------------------------------------------- */
 
 static int open_socket(const struct ip_endpoint *endpoint, int type)
 {

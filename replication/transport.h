@@ -12,6 +12,8 @@ void transport_send(struct transport *transport,
                     uint32_t frame_type,
                     struct bytes body,
                     bool bulk);
+/* Bytes that wait for the stream to PEER. */
+size_t transport_queued(struct transport *transport, const struct uuid *peer);
 /* Sends what waits for a datagram; at the end of each step. NULL-safe. */
 void transport_flush(struct transport *transport);
 /* The nodes that run twice (clone_watch.h), as evidence. NULL-safe. */

@@ -17,11 +17,12 @@ enum {
     ACCEPTS_PER_TURN = 64,
     STREAM_MESSAGE_MAXIMUM = RECORD_MAXIMUM_SIZE + PACKET_OVERHEAD + 64,
     VERIFICATIONS_PER_SECOND = 4000,
-    STREAM_PACKET_BYTES = 64 << 10, /* several frames share a signature up to here */
+    STREAM_PACKET_BYTES = 16 << 10, /* several frames share a signature up to here */
     IDLE_MS = 60000
 };
 
 struct link { /* what is kept per other node */
+    struct transport *transport;
     struct uuid id;
     struct replay_window seen[2]; /* by channel */
     struct clone_watch clones;

@@ -68,6 +68,11 @@ enum event_level {
     ROW(STORAGE_RECOVERED, INFO, "the store accepts writes again")                             \
     ROW(STORAGE_QUARANTINED, ERROR,                                                            \
         "the store was damaged and set aside; the text says what came back; check the disk")   \
+    ROW(BOOTSTRAP_STARTED, INFO,                                                               \
+        "this node lacks so much that it takes the whole state from a peer")                   \
+    ROW(BOOTSTRAP_DONE, INFO, "this node has the whole state of a peer")                       \
+    ROW(BOOTSTRAP_FAILED, WARNING,                                                             \
+        "the state from a peer was incomplete or wrong; another attempt follows")              \
     ROW(DIVERGENCE, ERROR, "two nodes with the same changes have different state")             \
     ROW(CLOCK_SKEW, WARNING, "this node's clock differs from a peer's by more than 5 seconds")
 

@@ -17,6 +17,7 @@ struct core *world_load(struct world_node *node)
         .key = node->key,
         .incarnation = node->incarnation,
         .random_seed = random_sequence_next(&node->world->random),
+        .snapshot_after = node->world->snapshot_after,
     };
     struct core *core = core_load(&settings, node->store, world_now_of(node), &error);
     if (!core && !node->has_rot)
@@ -48,6 +49,7 @@ void world_crash(struct world *world, struct world_node *node)
         store_commit(node->store, &node->committing);
     store_batch_free(&node->committing);
     node->is_committing = false;
+    world_end_sending(node);
     core_free(node->core);
     node->core = NULL;
 }
@@ -273,7 +275,7 @@ struct world_node *world_join(struct world *world, struct world_node *inviter)
         core_durable(inviter->core)->count > 0 &&
         vv_equal(core_durable(inviter->core), core_vector(inviter->core))) {
         world_adopt_genesis(node, inviter);
-        world_copy_log(inviter, node);
+        world_copy_state(inviter, node);
         return node;
     }
     world_crash(world, node); /* the join broke off; the roster may name it for ever */

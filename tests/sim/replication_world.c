@@ -129,17 +129,21 @@ static void send_once(
         .body = memory_copy(body.data, body.size),
         .size = body.size,
     };
+    if (bulk) {
+        uint64_t *last = &world->bulk_at_us[from->number][to->number];
+        *last = message.at_us = *last > message.at_us ? *last : message.at_us;
+    }
     if (!bulk && world_below(world, 100) < world->damage_percent && !damage(world, &message))
         free(message.body);
     else
         queue_push(world, message);
 }
 
-static void send_frame(struct world_node *from,
-                       const struct uuid *peer,
-                       uint32_t type,
-                       struct bytes body,
-                       bool bulk)
+void world_send(struct world_node *from,
+                const struct uuid *peer,
+                uint32_t type,
+                struct bytes body,
+                bool bulk)
 {
     struct world *world = from->world;
     struct world_node *to = node_of(world, peer);
@@ -160,7 +164,7 @@ struct pulled {
 static void send_pulled(void *context, struct bytes record)
 {
     const struct pulled *pulled = context;
-    send_frame(pulled->node, pulled->peer, FRAME_RECORD, record, true);
+    world_send(pulled->node, pulled->peer, FRAME_RECORD, record, true);
 }
 
 static void send_records(struct world_node *node, const struct core_action *action)
@@ -173,8 +177,8 @@ static void send_records(struct world_node *node, const struct core_action *acti
     if (!more)
         pull_answer(node->store, (struct bytes){action->body, action->body_size},
                     core_void_openings(node->core), send_pulled, &pulled, &more);
-    wire_put_varint(&end, 1, more);
-    send_frame(node, &action->peer, FRAME_PULL_END, wire_written(&end), true);
+    pull_end(more, action->token, &end);
+    world_send(node, &action->peer, FRAME_PULL_END, wire_written(&end), true);
     wire_writer_free(&end);
 }
 
@@ -192,6 +196,16 @@ static void begin_commit(struct world_node *node, struct store_batch *batch)
                                              .is_commit = true});
 }
 
+void world_pump_later(struct world_node *node)
+{
+    struct world *world = node->world;
+    queue_push(world,
+               (struct world_message){.at_us = world->now_us + 500 + world_below(world, 20000),
+                                      .to = node->number,
+                                      .epoch = node->epoch,
+                                      .is_pump = true});
+}
+
 static void note_answer(struct world *world, uint64_t token, const struct submit_result *result)
 {
     if (token > 0 && token <= world->change_count && result->error.kind == ERROR_NONE)
@@ -206,6 +220,7 @@ static void reload(struct world_node *node)
         return;
     }
     core_set_storage_problem(core, core_storage_problem(node->core), world_now_of(node));
+    world_end_sending(node);
     core_free(node->core);
     node->core = core;
 }
@@ -216,10 +231,13 @@ static bool perform(struct world_node *node, struct core_action *action)
     switch (action->kind) {
     case CORE_PERSIST: begin_commit(node, &action->batch); break;
     case CORE_SEND:
-        send_frame(node, &action->peer, action->frame_type,
+        world_send(node, &action->peer, action->frame_type,
                    (struct bytes){action->body, action->body_size}, action->bulk);
         break;
     case CORE_SEND_RECORDS: send_records(node, action); break;
+    case CORE_SEND_SNAPSHOT: world_send_snapshot(node, action); break;
+    case CORE_STOP_SNAPSHOT: world_stop_snapshot(node, action); break;
+    case CORE_COLLECT: world_collect(node, action); break;
     case CORE_ANSWER: note_answer(node->world, action->token, &action->answer); break;
     case CORE_EVENT: node->events[action->code]++; break;
     case CORE_RELOAD: return true;
@@ -232,7 +250,7 @@ static bool perform(struct world_node *node, struct core_action *action)
     return false;
 }
 
-static void step_once(struct world_node *node, const struct core_event *event)
+void world_step_once(struct world_node *node, const struct core_event *event)
 {
     struct core_actions actions = {0};
     bool wants_reload = false;
@@ -248,9 +266,9 @@ void world_step(struct world *world, struct world_node *node, const struct core_
 {
     uint8_t what[2] = {(uint8_t)node->number, (uint8_t)event->kind};
     world_trace(world, what, sizeof(what));
-    step_once(node, event);
+    world_step_once(node, event);
     if (node->core && (core_wants_stage(node->core) || event->kind == CORE_TICK))
-        step_once(node, &(struct core_event){.kind = CORE_STAGE});
+        world_step_once(node, &(struct core_event){.kind = CORE_STAGE});
     world_check_queues(world, node);
     world_schedule(node);
 }
@@ -304,7 +322,8 @@ static void deliver(struct world *world, struct world_message *message)
     const size_t enough = 64; /* the end of a record is its signature */
     size_t size = message->size < enough ? message->size : enough;
     world_trace(world, message->body + message->size - size, size);
-    if (!node->core || (message->is_commit && message->epoch != node->epoch))
+    if (!node->core ||
+        ((message->is_commit || message->is_pump) && message->epoch != node->epoch))
         return;
     if (node->paused_until_us > world->now_us) {
         message->at_us = node->paused_until_us;
@@ -314,6 +333,10 @@ static void deliver(struct world *world, struct world_message *message)
     }
     if (message->is_commit) {
         end_commit(world, node);
+        return;
+    }
+    if (message->is_pump) {
+        world_pump(node);
         return;
     }
     if (is_outdated(node, message))
@@ -394,11 +417,13 @@ void world_init(struct world *world, uint64_t seed)
     world->now_us = 1000000;
     /* Small clusters are the common ones, and large ones take long. */
     uint64_t most = world_below(world, 16) == 0 ? WORLD_NODES : 5;
+    world->snapshot_after = world_below(world, 3) == 0 ? 1000000 : 3 + world_below(world, 30);
     world_form_cluster(world, 2 + (unsigned)world_below(world, most - 1));
 }
 
 static void free_node(struct world_node *node)
 {
+    world_end_sending(node);
     core_free(node->core);
     store_batch_free(&node->committing);
     store_close(node->store);

@@ -2,6 +2,7 @@
  * that fail in every way, and one seed that decides everything. Time is virtual.
  *   replication_world.c  time, network, commits, stepping the cores
  *   replication_nodes.c  nodes and the cluster: founding, joining, restarts
+ *   replication_snapshot.c  streams that carry snapshots
  *   replication_disk.c   old images, copied disks, rot, crashes in a commit
  *   replication_check.c  the invariants
  *   sim_replication.c    a life: what happens when */
@@ -27,6 +28,15 @@ enum commit_crash {
     CRASH_AFTER   /* all is on disk, and nobody heard of it */
 };
 
+struct snapshot_reader;
+
+/* A snapshot on its way; transfer 0: none. */
+struct world_sending {
+    struct uuid peer;
+    uint64_t transfer, epoch; /* epoch: of the peer */
+    struct snapshot_reader *reader;
+};
+
 struct world_node {
     struct world *world;
     unsigned number;
@@ -46,6 +56,7 @@ struct world_node {
     uint64_t heard[WORLD_PLACES]; /* highest incarnation of each */
     unsigned events[EVENT_CODE_COUNT];
     bool left, has_rot;
+    struct world_sending sending;
 };
 
 struct world_message {
@@ -53,7 +64,7 @@ struct world_message {
     unsigned to, from;
     uint64_t incarnation; /* of the sender */
     uint64_t epoch;       /* of the receiver for commits, else 0 */
-    bool is_commit;
+    bool is_commit, is_pump;
     uint32_t type;
     uint8_t *body;
     size_t size;
@@ -73,7 +84,9 @@ struct world_record {
 
 struct world {
     struct random_sequence random;
-    uint64_t now_us, order, last_incarnation;
+    uint64_t now_us, order, last_incarnation, transfers;
+    uint64_t snapshot_after;                         /* records that a node lacks */
+    uint64_t bulk_at_us[WORLD_PLACES][WORLD_PLACES]; /* a stream keeps its order */
     unsigned node_count; /* places in use, members or not, without the copy's */
     struct world_node nodes[WORLD_PLACES];
     struct world_message *queue; /* a heap by (at_us, order) */
@@ -101,6 +114,13 @@ struct core_now world_now_of(const struct world_node *node);
 /* Notes when NODE's next tick is due. */
 void world_schedule(struct world_node *node);
 void world_step(struct world *world, struct world_node *node, const struct core_event *event);
+/* Without what follows. */
+void world_step_once(struct world_node *node, const struct core_event *event);
+void world_send(struct world_node *from,
+                const struct uuid *peer,
+                uint32_t type,
+                struct bytes body,
+                bool bulk);
 /* Lets time pass; handles what happens meanwhile. */
 void world_run(struct world *world, uint64_t duration_us);
 /* Submits CHANGES (consumed) at NODE under change number INDEX. */
@@ -125,6 +145,17 @@ void world_adopt_genesis(struct world_node *node, const struct world_node *other
 struct core *world_load(struct world_node *node);
 /* A core that has seen the log of NODE in random order. */
 struct core *world_replay(struct world *world, struct world_node *node);
+
+/* ---- snapshots ---- */
+
+void world_send_snapshot(struct world_node *node, const struct core_action *action);
+void world_stop_snapshot(struct world_node *node, const struct core_action *action);
+void world_end_sending(struct world_node *node);
+void world_pump_later(struct world_node *node);
+void world_pump(struct world_node *node);
+void world_collect(struct world_node *node, const struct core_action *action);
+/* The whole state at once into the empty node TO, which knows the cluster; starts it anew. */
+void world_copy_state(struct world_node *from, struct world_node *to);
 
 /* ---- disks ---- */
 

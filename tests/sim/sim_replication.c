@@ -296,8 +296,17 @@ static void live(struct world *world)
 struct outcome {
     bool good;
     uint64_t trace;
-    char text[320];
+    unsigned taken, refused; /* snapshots */
+    char text[400];
 };
+
+static void count_snapshots(const struct world *world, struct outcome *outcome)
+{
+    for (unsigned i = 0; i < WORLD_PLACES; i++) {
+        outcome->taken += world->nodes[i].events[EVENT_BOOTSTRAP_DONE];
+        outcome->refused += world->nodes[i].events[EVENT_BOOTSTRAP_FAILED];
+    }
+}
 
 static struct outcome run_seed(uint64_t seed)
 {
@@ -309,8 +318,11 @@ static struct outcome run_seed(uint64_t seed)
     live(world);
     outcome.good = world->failure[0] == 0;
     outcome.trace = world->trace;
-    snprintf(outcome.text, sizeof(outcome.text), "%u nodes, %zu changes: %s", world->node_count,
-             world->change_count, outcome.good ? "good" : world->failure);
+    count_snapshots(world, &outcome);
+    snprintf(outcome.text, sizeof(outcome.text),
+             "%u nodes, %zu changes, %u snapshots taken and %u given up: %s", world->node_count,
+             world->change_count, outcome.taken, outcome.refused,
+             outcome.good ? "good" : world->failure);
     world_free(world);
     free(world);
     return outcome;
