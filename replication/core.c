@@ -213,7 +213,10 @@ void core_step(struct core *core,
     case CORE_STAGE: core_stage(core, actions); break;
     case CORE_PERSISTED: core_persisted(core, event->result, actions); break;
     case CORE_FRAME: core_frame(core, event, actions); break;
-    case CORE_RECORD: core_receive_record(core, event->body, &event->node, actions); break;
+    case CORE_RECORD:
+        core_receive_record(core, event->body, &event->node, actions);
+        core->pending_dirty = core->pending_count > 0;
+        break;
     case CORE_RUNNING: core_set_running(core, event->position, actions); break;
     case CORE_TICK: core_tick(core, actions); break;
     case CORE_LOG_ROWS: break;
@@ -227,8 +230,10 @@ void core_step(struct core *core,
 
 bool core_wants_stage(const struct core *core)
 {
-    return !core->committing && (core_snapshot_is_ready(core) || core->submission_count > 0 ||
-                                 core->pending_dirty || core->streams_dirty);
+    return !core->committing && (core_snapshot_is_ready(core) || core->pending_dirty ||
+                                 core->streams_dirty ||
+                                 pace_is_due(&core->own_pace, core->now.mono_us) ||
+                                 pace_is_due(&core->received_pace, core->now.mono_us));
 }
 
 /* ---- reading ---------------------------------------------------------------------------- */

@@ -200,7 +200,7 @@ static void compare_digest(struct core *core, struct peer *peer, struct core_act
         peer->exchange_delay_us = 0;
         peer->next_exchange_us = 0;
         peer->durable_dirty |= vv_merge(&peer->durable, &core->shown);
-        core_follow_ack(core, peer);
+        core_follow_ack(core, peer, actions);
         return;
     }
     if (!peer->differs_since_us)
@@ -266,7 +266,7 @@ static void handle_vector(struct core *core,
         if (field.number == 2)
             wants_reply = field.integer == 1;
     peer->durable_dirty |= vv_merge(&peer->durable, &theirs);
-    core_follow_ack(core, peer);
+    core_follow_ack(core, peer, actions);
     if (lacks_some_of(core, &theirs))
         core_request_pull(core, peer, actions);
     vv_free(&theirs);
@@ -472,6 +472,8 @@ uint64_t core_next_tick_us(const struct core *core)
         next = earlier(peer->pull_resend_us, next);
         next = core_next_ack_us(peer, next);
     }
+    if (!core->committing)
+        next = pace_next_us(&core->own_pace, pace_next_us(&core->received_pace, next));
     if (core->awaited_count > 0 && core->now.mono_us + 20 * MS < next)
         next = core->now.mono_us + 20 * MS;
     return next;

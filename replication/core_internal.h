@@ -1,9 +1,9 @@
 /* What the core's files share. core.c: construction, dispatch, reading; core_load.c: the state
  * from the store; core_submit.c: local changes and their answers; core_receive.c: records of
- * others; core_stage.c: batches; core_retention.c: what is kept; core_peers.c: the other nodes;
- * core_gossip.c: heartbeats, vectors, pulls; core_acks.c: pushing, resending; core_evidence.c:
- * who hears whom; core_switch.c: asking for a planned switch; core_verdicts.c: what members'
- * monitors say. */
+ * others; core_stage.c: batches; core_pace.c: when they are made; core_retention.c: what is
+ * kept; core_peers.c: the other nodes; core_gossip.c: heartbeats, vectors, pulls; core_acks.c:
+ * pushing, resending; core_evidence.c: who hears whom; core_switch.c: asking for a planned
+ * switch; core_verdicts.c: what members' monitors say. */
 #ifndef REPLICATION_CORE_INTERNAL_H
 #define REPLICATION_CORE_INTERNAL_H
 
@@ -20,6 +20,9 @@ enum {
     UNWRITTEN_BYTES = 64 << 20, /* applied in memory alone, while the store fails */
     STAGE_RECORDS = 512,
     STAGE_SUBMITS = 64,
+    COLLECT_CHANGES = 64,
+    COLLECT_OWN_US = 5000,
+    COLLECT_RECEIVED_US = 2000,
     SUBMIT_QUEUE = 1024,
     ANSWER_QUEUE = 1024,
     RECENT_RECORDS = 256, /* own records kept for resending */
@@ -53,7 +56,7 @@ struct stream {
     uint64_t truncated;   /* the highest record that is no longer in the log */
     uint64_t kept;        /* records in the log */
     bool folded;          /* over, and nothing of it is left */
-    uint64_t touched; /* position when a record of it came last, in this process; 0: never */
+    uint64_t touched; /* the higher, the later a record of it came; 0: not in this process */
     bool refused;     /* equivocation */
     bool dirty;       /* to be written although no record came */
 };
@@ -147,10 +150,15 @@ struct peer {
     uint64_t hash, hash_digest;          /* of its state at that digest */
     uint64_t unwanted_until_us, stop_us; /* its snapshots; when STOP was sent last */
     bool pull_again;
+    /* Of the own stream: pushed up to here; received there without a gap, and beyond one (bit 0
+     * is the number two above received). */
+    uint64_t pushed, received, received_map;
     uint64_t resend_us; /* 0: no answer is expected */
     uint64_t resend_upto, resend_armed_us;
     unsigned resend_tries;
+    bool resend_asks;          /* all is there, its commit is not known */
     uint64_t acked_us, ack_us; /* when the last ACK left; when the next one has to, or 0 */
+    uint64_t last_ack;         /* hash of it: the same again is no news */
     struct vv durable, running;
     bool durable_dirty;
     uint64_t notice_us;
@@ -161,6 +169,15 @@ struct peer {
     uint64_t full_exchange_us;   /* next comparison whatever the digests say */
     struct claims claims;
     uint64_t switch_asked_us; /* when it last asked for a planned switch; 0: never */
+};
+
+/* Changes that are collected for a commit. */
+struct pace {
+    size_t count;        /* queued */
+    uint64_t since_us;   /* when the first of them came */
+    size_t company;      /* the most that lately were under way at once */
+    uint64_t arrived_us; /* when the last one came */
+    uint64_t limit_us;   /* how long one may wait */
 };
 
 struct running_mark {
@@ -198,7 +215,7 @@ struct core {
     uint64_t hash_digest; /* the digest when state_hash was made */
     uint8_t state_hash[HASH_SIZE];
     bool hash_known;
-    uint64_t position, durable_position;
+    uint64_t position, durable_position, touches;
     struct uuid last_change; /* applied; zero: none yet */
     struct vv running;
     struct running_mark marks[RUNNING_RING];
@@ -206,6 +223,7 @@ struct core {
 
     struct submission *submissions;
     size_t submission_count, submission_capacity;
+    struct pace own_pace, received_pace;
     struct awaited *awaited;
     size_t awaited_count, awaited_capacity;
     struct pending *pending;
@@ -325,11 +343,34 @@ void core_frame(struct core *core,
 void core_tick(struct core *core, struct core_actions *actions);
 void core_request_pull(struct core *core, struct peer *peer, struct core_actions *actions);
 
+/* core_pace.c */
+/* A change has been queued; UNDER_WAY, with it, are not answered or committed yet. */
+void pace_arrival(struct pace *pace, uint64_t now_us, size_t under_way);
+bool pace_is_due(const struct pace *pace, uint64_t now_us);
+/* What is queued is committed now. */
+void pace_commit(struct pace *pace, uint64_t now_us);
+/* When the commit is due, at the latest NEXT_US. */
+uint64_t pace_next_us(const struct pace *pace, uint64_t next_us);
+
 /* core_acks.c */
-void core_acknowledge(struct core *core, const struct uuid *id, struct core_actions *actions);
-void core_push(struct core *core, uint64_t seq, struct core_actions *actions);
-/* PEER has more than before: on to what was pushed meanwhile. */
-void core_follow_ack(struct core *core, struct peer *peer);
+enum ack_occasion {
+    ACK_RECEIVED, /* the commit is most likely near: together with that */
+    ACK_DURABLE,  /* what it changed runs shortly: together with that */
+    ACK_RUNNING,
+    ACK_ASKED /* also without news: the last one may have been lost */
+};
+/* Tells node ID what of its own streams is received, durable and running here, when it is time
+ * for OCCASION. */
+void core_acknowledge(struct core *core,
+                      const struct uuid *id,
+                      enum ack_occasion occasion,
+                      struct core_actions *actions);
+/* Own records are durable: to everybody who can hear. */
+void core_push(struct core *core, struct core_actions *actions);
+/* PEER has more than before: on to what was pushed meanwhile, and to what had no room. */
+void core_follow_ack(struct core *core, struct peer *peer, struct core_actions *actions);
+/* A new own stream: nobody has anything of it. */
+void core_forget_pushes(struct core *core);
 void core_handle_ack(struct core *core,
                      struct peer *peer,
                      struct bytes body,

@@ -193,6 +193,8 @@ struct core *core_load(const struct core_settings *settings,
     core->retention = settings->retention;
     core->snapshot_after = settings->snapshot_after ? settings->snapshot_after : SNAPSHOT_AFTER;
     core->now = now;
+    core->own_pace.limit_us = COLLECT_OWN_US;
+    core->received_pace.limit_us = COLLECT_RECEIVED_US;
     int result = load_tables(core, store);
     if (result) {
         error_set(error, ERROR_REFUSED,

@@ -116,7 +116,8 @@ keep_pending(struct core *core, const struct record *record, const struct uuid *
     record_parse(copy, &pending->record); /* the same bytes: cannot fail */
     record_hash(copy, pending->hash);
     core->pending_bytes += copy.size;
-    core->pending_dirty = true;
+    pace_arrival(&core->received_pace, core->now.mono_us,
+                 core->received_pace.count + 1 + core->staged_count);
 }
 
 /* A peer that says that it does not hear the author gets the record from here, at once. What
@@ -168,16 +169,19 @@ void core_receive_record(struct core *core,
     struct stream *stream = core_stream(core, record.stream);
     if (stream && record.seq <= stream->seq) {
         compare_duplicate(core, stream, &record, actions);
-        stream->touched = core->position;
-        core_acknowledge(core, from, actions); /* ours may have been lost */
+        stream->touched = ++core->touches;
+        core_acknowledge(core, from, ACK_ASKED, actions);
         return;
     }
     uint64_t limit = cutoff_of(core, &record, stream);
     if (!stream && limit == 0)
         note_void_stream(core, &record);
-    if ((stream && stream->refused) || record.seq > limit ||
-        is_pending(core, (struct dot){record.stream, record.seq}))
+    if ((stream && stream->refused) || record.seq > limit)
         return;
+    if (is_pending(core, (struct dot){record.stream, record.seq})) {
+        core_acknowledge(core, from, ACK_ASKED, actions);
+        return;
+    }
     const uint8_t *key = signer_key(core, &record, stream);
     if (!key) {
         want_more(core, from, actions);
@@ -188,6 +192,10 @@ void core_receive_record(struct core *core,
         return;
     bool gap = leaves_gap(core, &record, stream);
     keep_pending(core, &record, from);
+    if (stream) {
+        stream->touched = ++core->touches;
+        core_acknowledge(core, &stream->node_id, ACK_RECEIVED, actions);
+    }
     relay(core, &record, stream ? &stream->node_id : &record.node_id, from, actions);
     if (gap)
         want_more(core, from, actions);

@@ -130,13 +130,14 @@ static void apply_record(struct core *core,
     core_stream_note_hash(stream, record->seq, hash);
     vv_raise(&core->applied, record->stream, record->seq);
     hlc_observe(&core->hlc, record->hlc, core->now.wall_ms);
-    stream->touched = ++core->position;
+    stream->touched = ++core->touches;
+    stream->dirty = core->streams_dirty = true;
+    core->position++;
     core->last_change = record->change_id;
     mark_running(core, (struct dot){record->stream, record->seq});
     core_put_record(batch, record);
     core_put_change(core, batch, record);
     core_change_note(core, &record->change_id, (struct dot){record->stream, record->seq});
-    core_encode_stream(stream, batch);
     note_staged(core, record, stream);
     if (core->roster_dirty)
         core_refresh_roster(core, actions);
@@ -204,6 +205,7 @@ stage_received(struct core *core, struct store_batch *batch, struct core_actions
     const size_t limit = core->staged_count + STAGE_RECORDS;
     bool progress = true;
     core->pending_dirty = false;
+    pace_commit(&core->received_pace, core->now.mono_us);
     while (progress) {
         progress = false;
         for (size_t i = 0; i < core->pending_count;) {
@@ -246,8 +248,7 @@ static void open_stream(struct core *core)
         core->recent[i].bytes = (struct bytes){0};
         core->recent[i].seq = 0;
     }
-    for (size_t i = 0; i < core->peer_count; i++)
-        core->peers[i]->resend_us = 0;
+    core_forget_pushes(core);
 }
 
 /* What this node has applied since its previous record. */
@@ -301,6 +302,7 @@ static bool stage_submission(struct core *core,
     record_hash(whole, hash);
     apply_record(core, &record, hash, batch, actions);
     remember_own(core, record.seq, whole);
+    core->pending_dirty |= core->pending_count > 0; /* one of them may have waited for it */
     *out = (struct dot){record.stream, record.seq};
     return true;
 }
@@ -399,6 +401,7 @@ static void
 stage_submissions(struct core *core, struct store_batch *batch, struct core_actions *actions)
 {
     size_t taken = 0;
+    pace_commit(&core->own_pace, core->now.mono_us);
     while (taken < core->submission_count && taken < STAGE_SUBMITS) {
         stage_one(core, &core->submissions[taken], batch, actions);
         core_submission_free(&core->submissions[taken++]);
@@ -406,6 +409,8 @@ stage_submissions(struct core *core, struct store_batch *batch, struct core_acti
     core->submission_count -= taken;
     if (core->submission_count == 0)
         return;
+    core->own_pace.count = core->submission_count;
+    core->own_pace.since_us = core->submissions[taken].submitted_us;
     memmove(core->submissions, core->submissions + taken,
             core->submission_count * sizeof(*core->submissions));
 }
@@ -455,6 +460,7 @@ static void stage_in_memory(struct core *core, struct core_actions *actions)
 {
     size_t before = core->staged_count;
     stage_received(core, &core->unwritten, actions);
+    put_dirty_streams(core, &core->unwritten);
     if (core->staged_count > before)
         core_act(actions, CORE_APPLIED)->position = core->position;
 }
@@ -462,7 +468,7 @@ static void stage_in_memory(struct core *core, struct core_actions *actions)
 void core_stage(struct core *core, struct core_actions *actions)
 {
     struct store_batch batch = {0};
-    const uint64_t save_peers_us = 5 * SECOND;
+    const uint64_t save_peers_us = 30 * SECOND;
     if (core->committing || !core->initialised)
         return;
     if (core_snapshot_is_ready(core)) {
@@ -477,12 +483,14 @@ void core_stage(struct core *core, struct core_actions *actions)
     if (probe) {
         store_batch_append(&batch, &core->unwritten);
     } else {
-        stage_received(core, &batch, actions);
-        stage_submissions(core, &batch, actions);
+        if (core_wants_stage(core)) { /* what is not due yet goes along */
+            stage_received(core, &batch, actions);
+            stage_submissions(core, &batch, actions);
+        }
         put_dirty_streams(core, &batch);
         core_check_answers(core, actions);
     }
-    if (batch.count > 0 || probe || core->now.mono_us >= core->peers_saved_us + save_peers_us)
+    if (core->now.mono_us >= core->peers_saved_us + save_peers_us)
         core_put_peers(core, &batch);
     if (batch.count == 0 && !probe)
         return;
@@ -513,7 +521,7 @@ static void acknowledge(struct core *core, struct core_actions *actions)
     for (size_t p = 0; p < core->peer_count; p++)
         for (size_t i = 0; i < core->staged_count; i++)
             if (uuid_equal(&core->staged[i].node_id, &core->peers[p]->id)) {
-                core_acknowledge(core, &core->peers[p]->id, actions);
+                core_acknowledge(core, &core->peers[p]->id, ACK_DURABLE, actions);
                 break;
             }
 }
@@ -558,9 +566,7 @@ void core_persisted(struct core *core, int result, struct core_actions *actions)
     core->durable_position = core->position;
     if (core->staged_count > 0) {
         report_changes(core, actions);
-        for (size_t i = 0; i < core->staged_count; i++)
-            if (core->staged[i].own && core->staged[i].dot.stream == core->own_stream)
-                core_push(core, core->staged[i].dot.seq, actions);
+        core_push(core, actions);
         acknowledge(core, actions);
         core_act(actions, CORE_APPLIED)->position = core->durable_position;
     }
@@ -586,5 +592,5 @@ void core_set_running(struct core *core, uint64_t position, struct core_actions 
         core->mark_count--;
     }
     for (size_t i = 0; rose && i < core->peer_count; i++)
-        core_acknowledge(core, &core->peers[i]->id, actions);
+        core_acknowledge(core, &core->peers[i]->id, ACK_RUNNING, actions);
 }

@@ -206,7 +206,7 @@ void core_refuse_submissions(struct core *core, struct core_actions *actions)
                core->storage_problem);
         core_submission_free(submission);
     }
-    core->submission_count = 0;
+    core->submission_count = core->own_pace.count = 0;
 }
 
 /* ---- taking a change -------------------------------------------------------------------- */
@@ -293,4 +293,6 @@ void core_submit(struct core *core,
     core->submissions = memory_grow(core->submissions, core->submission_count,
                                     &core->submission_capacity, sizeof(*core->submissions));
     core->submissions[core->submission_count++] = submission;
+    pace_arrival(&core->own_pace, core->now.mono_us,
+                 core->awaited_count + core->submission_count);
 }

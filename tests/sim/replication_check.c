@@ -403,7 +403,7 @@ void world_forge(struct world *world)
     struct vv before = {0};
     uint8_t hash[HASH_SIZE], after[HASH_SIZE];
     if (!world_is_up(victim) || victim == from || !known || victim->core->committing ||
-        core_wants_stage(victim->core))
+        victim->core->submission_count > 0 || core_wants_stage(victim->core))
         return;
     if (world_below(world, 3) == 0) {
         forged = strangers_record(world, victim);
