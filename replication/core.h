@@ -139,6 +139,7 @@ enum core_action_kind {
     /* Give back what is in the log above the vector in `body`, as CORE_KEPT and CORE_KEPT_END.
      * No other event before that. */
     CORE_COLLECT,
+    CORE_OUTLOOK, /* core_take_outlook has news */
 };
 
 struct core_action {
@@ -234,6 +235,9 @@ void core_visit_evidence(const struct core *core,
                          struct core_now now,
                          void (*visit)(void *context, const struct evidence *evidence),
                          void *context);
+
+/* As replication_take_outlook. */
+void core_take_outlook(struct core *core, const struct outlook_visitor *visitor);
 
 /* The living peer that says it is active for the group and family. */
 bool core_find_owner(const struct core *core,

@@ -49,9 +49,20 @@ static bool is_heard(const struct core *core, const struct peer *peer)
     return peer->heard && core->now.mono_us - peer->last_heard_us <= limit;
 }
 
+/* From 1; 0: not in the list. */
+static size_t source_number(const struct advert_sources *sources,
+                            const struct ip_address *address)
+{
+    size_t i = 0;
+    while (i < sources->count && !ip_address_equal(&sources->items[i], address))
+        i++;
+    return i < sources->count ? i + 1 : 0;
+}
+
 static void
 put_claim(const struct core *core, struct wire_writer *body, const struct vrrp_claim *claim)
 {
+    size_t source = source_number(&core->claims.sources, &claim->source);
     size_t mark = wire_begin(body, 10);
     wire_put_bytes(body, 1, (struct bytes){claim->group_id.bytes, 16});
     wire_put_varint(body, 2, claim->family);
@@ -63,6 +74,8 @@ put_claim(const struct core *core, struct wire_writer *body, const struct vrrp_c
     wire_put_varint(body, 7, claim->advert_ms);
     if (claim->hindrance)
         wire_put_varint(body, 8, claim->hindrance);
+    if (source > 0)
+        wire_put_varint(body, 9, source);
     wire_end(body, mark);
 }
 
@@ -78,8 +91,13 @@ void core_put_liveness(const struct core *core, struct wire_writer *body)
     wire_put_varint(body, 9, roster_digest(core));
     for (size_t i = 0; i < core->claims.count; i++)
         put_claim(core, body, &core->claims.items[i]);
+    for (size_t i = 0; i < core->claims.sources.count; i++) {
+        const struct ip_address *source = &core->claims.sources.items[i];
+        wire_put_bytes(body, 11, (struct bytes){source->bytes, ip_address_size(source)});
+    }
 }
 
+/* The number of the source is kept in the address until all sources are known. */
 static bool parse_claim(struct bytes in, struct vrrp_claim *out)
 {
     struct wire_reader reader = wire_reader_of(in);
@@ -101,9 +119,52 @@ static bool parse_claim(struct bytes in, struct vrrp_claim *out)
         case 6: out->since_ms_ago = field.integer; break;
         case 7: out->advert_ms = (uint32_t)field.integer; break;
         case 8: out->hindrance = (uint8_t)field.integer; break;
+        case 9: out->source.bytes[0] = (uint8_t)field.integer; break;
         }
     }
     return wire_ended(&reader) && has_group;
+}
+
+/* Nobody can send from other kinds of addresses. */
+static bool is_source(const struct ip_address *address)
+{
+    return address->family == 4 ? address->bytes[0] != 0 && address->bytes[0] < 224 &&
+                                      !ip_address_is_loopback(address)
+                                : ip_address_is_link_local(address);
+}
+
+static void take_source(struct advert_sources *sources, struct bytes bytes)
+{
+    struct ip_address address = {.family = bytes.size == 4 ? 4 : 6};
+    if ((bytes.size != 4 && bytes.size != 16) || sources->count == VRRP_SOURCES_MAXIMUM)
+        return;
+    memcpy(address.bytes, bytes.data, bytes.size);
+    if (is_source(&address))
+        sources->items[sources->count++] = address;
+}
+
+static void resolve_sources(struct claims *claims, const struct advert_sources *listed)
+{
+    for (size_t i = 0; i < claims->count; i++) {
+        struct ip_address *source = &claims->items[i].source;
+        size_t number = source->bytes[0];
+        *source = number > 0 && number <= listed->count ? listed->items[number - 1]
+                                                        : (struct ip_address){0};
+    }
+}
+
+/* A node that says nothing of its sources has not found out yet: what it said before stays. */
+static void take_claims(struct core *core, struct peer *peer, struct claims *claims)
+{
+    const struct advert_sources *before = &peer->claims.sources;
+    resolve_sources(claims, &claims->sources);
+    if (claims->sources.count == 0)
+        claims->sources = *before;
+    core->has_news |= claims->sources.count != before->count ||
+                      memcmp(claims->sources.items, before->items,
+                             before->count * sizeof(before->items[0])) != 0;
+    core_compare_claims(core, &peer->claims, claims);
+    peer->claims = *claims;
 }
 
 void core_take_liveness(struct core *core, struct peer *peer, struct bytes body)
@@ -121,8 +182,10 @@ void core_take_liveness(struct core *core, struct peer *peer, struct bytes body)
                  claims.count < CLAIMS_MAXIMUM &&
                  parse_claim(field.bytes, &claims.items[claims.count]))
             claims.count++;
+        else if (field.number == 11 && field.type == WIRE_BYTES)
+            take_source(&claims.sources, field.bytes);
     }
-    peer->claims = claims;
+    take_claims(core, peer, &claims);
     peer->hears_known = digest == roster_digest(core);
     peer->hears = hears;
     unsigned rank = rank_of(core, &core->node_id);
@@ -139,11 +202,18 @@ void core_set_claims(struct core *core, const struct vrrp_claim *claims, size_t 
     core->claims.count = count < CLAIMS_MAXIMUM ? count : CLAIMS_MAXIMUM;
     for (size_t i = 0; i < core->claims.count; i++)
         core->claims.items[i] = claims[i];
+    core->claims.sources.count = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct advert_sources *sources = &core->claims.sources;
+        if (claims[i].source.family && !source_number(sources, &claims[i].source) &&
+            sources->count < VRRP_SOURCES_MAXIMUM)
+            sources->items[sources->count++] = claims[i].source;
+    }
 }
 
 /* ---- facts ------------------------------------------------------------------------------ */
 
-static bool is_fresh(const struct core *core, const struct peer *peer)
+bool core_claims_are_fresh(const struct core *core, const struct peer *peer)
 {
     uint64_t limit = FRESH_INTERVALS * core_heartbeat_interval_us(core);
     return core_peer_is_alive(peer) && core->now.mono_us - peer->claims.at_us <= limit;
@@ -182,7 +252,7 @@ static void find_cut_links(struct core *core, struct facts *found)
         const struct peer *lost = core->peers[i];
         for (size_t k = 0; k < core->peer_count && !core_peer_is_alive(lost); k++) {
             const struct peer *witness = core->peers[k];
-            if (witness == lost || !is_fresh(core, witness) ||
+            if (witness == lost || !core_claims_are_fresh(core, witness) ||
                 !core_peer_hears(core, witness, &lost->id))
                 continue;
             struct evidence fact = {
@@ -203,7 +273,7 @@ static void find_deaf_peers(struct core *core, struct facts *found)
     size_t fresh = 0, deaf = 0;
     for (size_t i = 0; i < core->peer_count; i++) {
         const struct peer *peer = core->peers[i];
-        if (!is_fresh(core, peer) || !peer->hears_known)
+        if (!core_claims_are_fresh(core, peer) || !peer->hears_known)
             continue;
         fresh++;
         if (!peer->misses_us_since_us ||
@@ -225,9 +295,8 @@ static void find_deaf_peers(struct core *core, struct facts *found)
     conclude(core, found, &fact);
 }
 
-/* The claim of CLAIMS for the same group as WANTED; NULL: none. */
-static const struct vrrp_claim *claim_for(const struct claims *claims,
-                                          const struct vrrp_claim *wanted)
+const struct vrrp_claim *core_claim_for(const struct claims *claims,
+                                        const struct vrrp_claim *wanted)
 {
     for (size_t i = 0; i < claims->count; i++)
         if (claims->items[i].family == wanted->family &&
@@ -236,8 +305,9 @@ static const struct vrrp_claim *claim_for(const struct claims *claims,
     return NULL;
 }
 
-static bool
-is_active(const struct core *core, const struct claims *claims, const struct vrrp_claim *claim)
+bool core_claim_is_active(const struct core *core,
+                          const struct claims *claims,
+                          const struct vrrp_claim *claim)
 {
     uint64_t age_ms = claim->since_ms_ago + (core->now.mono_us - claims->at_us) / MS;
     return claim->state == VRRP_ACTIVE && age_ms > ACTIVE_ADVERTS * (uint64_t)claim->advert_ms;
@@ -248,9 +318,10 @@ static void find_rivals(struct core *core, struct facts *found, const struct vrr
 {
     for (size_t i = 0; i < core->peer_count; i++) {
         const struct peer *peer = core->peers[i];
-        const struct vrrp_claim *theirs = claim_for(&peer->claims, own);
-        if (!theirs || !is_fresh(core, peer) || !is_active(core, &core->claims, own) ||
-            !is_active(core, &peer->claims, theirs))
+        const struct vrrp_claim *theirs = core_claim_for(&peer->claims, own);
+        if (!theirs || !core_claims_are_fresh(core, peer) ||
+            !core_claim_is_active(core, &core->claims, own) ||
+            !core_claim_is_active(core, &peer->claims, theirs))
             continue;
         struct evidence fact = {
             .kind = EVIDENCE_DUAL_ACTIVE,
@@ -274,8 +345,8 @@ static bool is_vacant(const struct core *core, const struct vrrp_claim *own)
         return false;
     for (size_t i = 0; i < core->peer_count; i++) {
         const struct peer *peer = core->peers[i];
-        const struct vrrp_claim *theirs = claim_for(&peer->claims, own);
-        if (!is_fresh(core, peer) || (theirs && theirs->state == VRRP_ACTIVE))
+        const struct vrrp_claim *theirs = core_claim_for(&peer->claims, own);
+        if (!core_claims_are_fresh(core, peer) || (theirs && theirs->state == VRRP_ACTIVE))
             return false;
     }
     return true;
@@ -359,6 +430,8 @@ void core_review_evidence(struct core *core, struct core_actions *actions)
     for (size_t i = 0; i < found.count; i++)
         report(core, &found.items[i], actions);
     core->facts = found;
+    core_review_advice(core);
+    core_tell_outlook(core, actions);
 }
 
 void core_visit_evidence(const struct core *core,
@@ -385,8 +458,8 @@ bool core_find_owner(const struct core *core,
     const struct vrrp_claim *newest = NULL;
     for (size_t i = 0; i < core->peer_count; i++) {
         const struct peer *peer = core->peers[i];
-        const struct vrrp_claim *theirs = claim_for(&peer->claims, &wanted);
-        if (!theirs || !is_fresh(core, peer) || theirs->state != VRRP_ACTIVE ||
+        const struct vrrp_claim *theirs = core_claim_for(&peer->claims, &wanted);
+        if (!theirs || !core_claims_are_fresh(core, peer) || theirs->state != VRRP_ACTIVE ||
             (newest && newest->since_ms_ago <= theirs->since_ms_ago))
             continue;
         newest = theirs;
@@ -402,7 +475,7 @@ bool core_find_claim(const struct core *core,
 {
     for (size_t i = 0; i < core->peer_count; i++) {
         const struct peer *peer = core->peers[i];
-        const struct vrrp_claim *theirs = claim_for(&peer->claims, wanted);
+        const struct vrrp_claim *theirs = core_claim_for(&peer->claims, wanted);
         if (!uuid_equal(&peer->id, node_id) || !theirs || !core_peer_is_alive(peer))
             continue;
         *out = *theirs;

@@ -157,6 +157,8 @@ static void measure(struct core *core,
     if (!heartbeat->echo_us || heartbeat->echo_us > core->now.mono_us ||
         heartbeat->echo_delay_us > since || since > 60 * SECOND)
         return;
+    if (heartbeat->echo_us >= core->started_us && !peer->in_session)
+        peer->in_session = core->has_news = true;
     uint64_t rtt = since - heartbeat->echo_delay_us;
     peer->rtt_us = peer->rtt_us ? (7 * peer->rtt_us + rtt) / 8 : rtt;
     peer->offset_ms =
@@ -225,6 +227,7 @@ static void handle_heartbeat(struct core *core,
         return;
     measure(core, peer, &heartbeat, actions);
     core_take_liveness(core, peer, body);
+    core_tell_outlook(core, actions);
     peer->digest = heartbeat.digest;
     if (heartbeat.has_hash) {
         peer->hash = heartbeat.hash;

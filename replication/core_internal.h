@@ -2,12 +2,14 @@
  * from the store; core_submit.c: local changes and their answers; core_receive.c: records of
  * others; core_stage.c: batches; core_pace.c: when they are made; core_retention.c: what is
  * kept; core_peers.c: the other nodes; core_gossip.c: heartbeats, vectors, pulls; core_acks.c:
- * pushing, resending; core_evidence.c: who hears whom; core_switch.c: asking for a planned
- * switch; core_verdicts.c: what members' monitors say. */
+ * pushing, resending; core_evidence.c: who hears whom; core_advice.c: what that means for the
+ * election; core_switch.c: asking for a planned switch; core_verdicts.c: what members' monitors
+ * say. */
 #ifndef REPLICATION_CORE_INTERNAL_H
 #define REPLICATION_CORE_INTERNAL_H
 
 #include "lbnode/base/random.h"
+#include "lbnode/model/message.h"
 #include "replication/core.h"
 #include "replication/hlc.h"
 #include "replication/snapshot_build.h"
@@ -99,11 +101,27 @@ struct staged {
     bool own;
 };
 
+struct advert_sources {
+    struct ip_address items[VRRP_SOURCES_MAXIMUM];
+    size_t count;
+};
+
 /* What a node says about its VRRP groups. */
 struct claims {
     struct vrrp_claim items[CLAIMS_MAXIMUM];
     size_t count;
-    uint64_t at_us;
+    struct advert_sources sources;
+    uint64_t at_us; /* 0: it said nothing yet */
+};
+
+/* What follows for one claim of this node. */
+struct advice {
+    struct uuid group_id;
+    uint8_t family;
+    enum advice_kind kind;
+    struct uuid rival; /* YIELD */
+    bool winning;      /* a DUAL_ACTIVE that this node wins is going on */
+    bool announce;
 };
 
 struct fact {
@@ -135,6 +153,7 @@ struct peer {
     struct uuid id;
     enum peer_state state;
     bool heard;
+    bool in_session; /* it answered a heartbeat of this process */
     uint64_t last_heard_us, rtt_us, next_heartbeat_us;
     int64_t offset_ms;
     bool skew_reported, divergence_reported;
@@ -246,6 +265,10 @@ struct core {
     uint64_t peers_saved_us;
     struct claims claims; /* of this node */
     struct facts facts;
+    struct advice advice[CLAIMS_MAXIMUM]; /* as the claims of this node were last reviewed */
+    size_t advice_count;
+    bool has_news;       /* of what core_take_outlook tells */
+    uint64_t started_us; /* of this process, or a little later */
     uint64_t health_seq;
 };
 
@@ -390,6 +413,22 @@ void core_handle_switch(struct core *core,
 void core_set_claims(struct core *core, const struct vrrp_claim *claims, size_t count);
 bool core_peer_hears(const struct core *core, const struct peer *peer, const struct uuid *whom);
 void core_review_evidence(struct core *core, struct core_actions *actions);
+
+bool core_claims_are_fresh(const struct core *core, const struct peer *peer);
+/* The claim of CLAIMS for the same group as WANTED; NULL: none. */
+const struct vrrp_claim *core_claim_for(const struct claims *claims,
+                                        const struct vrrp_claim *wanted);
+/* Active, and for longer than adverts need to settle it. */
+bool core_claim_is_active(const struct core *core,
+                          const struct claims *claims,
+                          const struct vrrp_claim *claim);
+
+/* core_advice.c */
+/* A peer's claims as they were and as they are now. */
+void core_compare_claims(struct core *core, const struct claims *old, const struct claims *now);
+/* After the facts were reviewed. */
+void core_review_advice(struct core *core);
+void core_tell_outlook(struct core *core, struct core_actions *actions);
 
 /* core_verdicts.c */
 void core_publish_verdicts(struct core *core,

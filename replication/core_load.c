@@ -195,6 +195,7 @@ struct core *core_load(const struct core_settings *settings,
     core->now = now;
     core->own_pace.limit_us = COLLECT_OWN_US;
     core->received_pace.limit_us = COLLECT_RECEIVED_US;
+    core->started_us = now.mono_us;
     int result = load_tables(core, store);
     if (result) {
         error_set(error, ERROR_REFUSED,

@@ -182,6 +182,10 @@ static void perform(struct replication *replication, struct core_action *action)
     case CORE_RELOAD: replication->reload = true; break;
     case CORE_READ_LOG: break;
     case CORE_LEFT: break; /* the core itself falls silent */
+    case CORE_OUTLOOK:
+        if (handler->outlook)
+            handler->outlook(handler->context);
+        break;
     }
 }
 

@@ -52,6 +52,8 @@ struct replication_handler {
                          const struct uuid *group_id,
                          const struct uuid *to);
     void *context;
+    /* replication_take_outlook has news. May be NULL. */
+    void (*outlook)(void *context);
 };
 
 /* Opens or creates the store; does not touch the network before replication_start. NULL with
@@ -275,11 +277,12 @@ struct vrrp_claim {
     uint8_t priority;
     uint8_t hindrance; /* enum hindrance: why the node should not be active */
     uint32_t advert_ms;
-    uint64_t since_ms_ago; /* age of the state */
+    uint64_t since_ms_ago;    /* age of the state */
+    struct ip_address source; /* of its adverts; family 0: not known */
 };
 
-/* Replaces what heartbeats say of this node, 16 groups at most; call again whenever a state
- * changes, and at least each second. */
+/* Replaces what heartbeats say of this node: the first 16 claims, and the first 16 different
+ * sources of all of them; call again whenever a state changes, and at least each second. */
 void replication_set_vrrp_claims(struct replication *replication,
                                  const struct vrrp_claim *claims,
                                  size_t count);
@@ -308,6 +311,39 @@ void replication_visit_evidence(const struct replication *replication,
                                 void (*visit)(void *context, const struct evidence *evidence),
                                 void *context);
 
+/* What follows from all that for the election of this node. */
+enum advice_kind {
+    ADVICE_NONE,
+    ADVICE_UNHEARD, /* TRANSMIT_DEAD, and a node that is heard can serve: give way */
+    ADVICE_YIELD    /* DUAL_ACTIVE, and RIVAL comes first by VRRP's order: give way */
+};
+
+struct vrrp_advice {
+    struct uuid group_id;
+    uint8_t family;
+    enum advice_kind kind;
+    bool announce;     /* somebody else may have had the addresses: tell the neighbours again */
+    const char *rival; /* YIELD: its name; else "" */
+};
+
+/* The addresses that adverts of a node come from, as it said in a live session: one in which it
+ * answered a heartbeat of this process. */
+struct vouched_node {
+    struct uuid node_id;
+    const struct ip_address *sources;
+    size_t source_count;
+};
+
+struct outlook_visitor {
+    void (*vouched)(void *context, const struct vouched_node *node);
+    void (*advice)(void *context, const struct vrrp_advice *advice); /* each claimed group */
+    void *context;
+};
+
+/* All of it as it is now; `announce` is said once. */
+void replication_take_outlook(struct replication *replication,
+                              const struct outlook_visitor *visitor);
+
 /* The node, other than this one, that says it is active for the group and family (4, 6). As old
  * as its last heartbeat. False: none says so. */
 bool replication_find_owner(const struct replication *replication,
@@ -315,8 +351,8 @@ bool replication_find_owner(const struct replication *replication,
                             uint8_t family,
                             struct uuid *out);
 
-/* What the node says of the group and family, as old as its last heartbeat. False: the node does
- * not answer, or says nothing of it. */
+/* What the node says of the group and family, as old as its last heartbeat. False: the node
+ * does not answer, or says nothing of it. */
 bool replication_find_claim(const struct replication *replication,
                             const struct uuid *node_id,
                             const struct uuid *group_id,

@@ -179,6 +179,12 @@ void replication_visit_evidence(const struct replication *replication,
     transport_visit_clones(replication->transport, visit, context);
 }
 
+void replication_take_outlook(struct replication *replication,
+                              const struct outlook_visitor *visitor)
+{
+    core_take_outlook(replication->core, visitor);
+}
+
 bool replication_find_owner(const struct replication *replication,
                             const struct uuid *group_id,
                             uint8_t family,

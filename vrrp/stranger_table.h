@@ -35,8 +35,8 @@ struct stranger_table {
     bool started;
 };
 
-/* A packet of VERDICT (not VRRP_VERDICT_OK) came. The entry of its sender when people should be
- * told now, NULL when they know. */
+/* A packet of VERDICT came (VRRP_VERDICT_OK: good, but not from whom we follow). The entry of
+ * its sender when people should be told now, NULL when they know. */
 const struct stranger *stranger_table_note(struct stranger_table *table,
                                            const struct ip_address *source,
                                            uint8_t vrid,

@@ -3,6 +3,7 @@
 #include "lbnode/base/bytes.h"
 #include "lbnode/base/monotime.h"
 #include "vrrp/address_watch.h"
+#include "vrrp/advert_policy.h"
 #include "vrrp/claim_answer.h"
 #include "vrrp/hand_over.h"
 #include "vrrp/reset_filter.h"
@@ -17,8 +18,6 @@
 enum {
     STATUS_US = 1000000,
     REFRESH_DELAY_US = 10000, /* a burst of notifications is one look at the interfaces */
-    /* Nodes have 1 to 254. */
-    PRIORITY_OF_STRANGERS = 255,
     DRAIN_RETRY_US = 5000000, /* a drained node that serves offers it so often */
     /* Asking, the grace, and a little for each turn of the loop. */
     STOP_MAXIMUM_US = VRRP_GRACE_US + 500000,
@@ -237,14 +236,6 @@ find_router(struct vrrp_driver *driver, const struct vrrp_socket *socket, uint8_
     return NULL;
 }
 
-/* The roster names IPv4 or global addresses, while IPv6 adverts come from link-local ones: on
- * the link, which the hop limit proves, those are taken as they come. */
-static bool is_roster_peer(const struct vrrp_driver *driver, const struct ip_address *source)
-{
-    return vrrp_config_has_peer(&driver->host.config, source) ||
-           (source->family == 6 && ip_address_is_link_local(source));
-}
-
 /* Both families of a group should be on one node. IPv4 leads: where it loses against another
  * owner, IPv6 is handed over too (its own tie is decided by link-local addresses, which may
  * order the nodes the other way). */
@@ -263,24 +254,14 @@ static void take_advert(struct vrrp_driver *driver,
                         const struct vrrp_envelope *envelope,
                         const struct vrrp_packet *packet)
 {
-    char text[IP_ADDRESS_TEXT_SIZE];
     struct vrrp_event event = {.kind = VRRP_EVENT_ADVERT,
                                .source = envelope->source,
                                .priority = packet->priority,
                                .interval_us = packet->interval_cs * 10000u};
     if (ip_address_equal(&envelope->source, &router->machine.settings.own_address))
         return;
-    bool known = is_roster_peer(driver, &envelope->source);
-    if (!router->group.compat && (!known || packet->priority == PRIORITY_OF_STRANGERS)) {
-        ip_address_format(&envelope->source, text);
-        router->adverts_dropped++;
-        vrrp_report_event_limited(
-            &driver->host.report, EVENT_VRRP_FOREIGN,
-            known ? "%s advertises VRID %u on %s with priority 255, which no node has"
-                  : "%s, which is not in the roster, advertises VRID %u on %s",
-            text, packet->vrid, router->interface);
+    if (!advert_policy_accepts(router, &driver->host, &envelope->source, packet->priority))
         return;
-    }
     router->adverts_received++;
     bool was_active = router->machine.state == VRRP_ACTIVE;
     vrrp_router_step(router, &driver->host, &event, monotime_now_us());
@@ -468,6 +449,9 @@ static void on_channel_message(void *context,
             vrrp_report_event(&driver->host.report, EVENT_VRRP_FAULT,
                               "a configuration was refused (too large or out of range); "
                               "the last one stays");
+        break;
+    case MESSAGE_VRRP_VOUCHED:
+        vouch_table_take(&driver->host.vouched, &driver->host.config, body);
         break;
     case MESSAGE_ELIGIBLE: take_eligible(driver, body); break;
     case MESSAGE_HINDRANCE: take_hindrance(driver, body); break;

@@ -406,6 +406,8 @@ void vrrp_router_send_status(struct vrrp_router *router, struct vrrp_host *host)
     status.vrid = router->group.vrid;
     status.state = (uint8_t)(router->passive ? VRRP_ACTIVE : machine->state);
     status.priority = machine->settings.priority;
+    if (!router->passive)
+        status.own_address = machine->settings.own_address;
     status.active_address =
         machine->state == VRRP_ACTIVE ? machine->settings.own_address : machine->active_address;
     status.since_wall_ms = router->since_wall_ms;
@@ -417,6 +419,7 @@ void vrrp_router_send_status(struct vrrp_router *router, struct vrrp_host *host)
     status.adverts_sent = router->adverts_sent;
     status.adverts_received = router->adverts_received;
     status.adverts_dropped = router->adverts_dropped;
+    status.adverts_foreign = router->adverts_foreign;
     status.became_active_count = machine->became_active_count;
     memcpy(status.interface, router->interface, sizeof(status.interface));
     status.hindrance = (uint8_t)router->hindrance;

@@ -7,6 +7,7 @@
 #include "vrrp/hindrance_list.h"
 #include "vrrp/switch_guard.h"
 #include "vrrp/vip_address.h"
+#include "vrrp/vouch_table.h"
 #include "vrrp/vrrp_config.h"
 #include "vrrp/vrrp_machine.h"
 #include "vrrp/vrrp_place.h"
@@ -17,6 +18,8 @@ struct vrrp_host {
     struct loop *loop;
     struct vrrp_report report;
     struct vrrp_config config;
+    struct vouch_table vouched;
+    struct stranger_table foreign; /* well-formed, but nobody vouches for them */
     struct interface_table table;
     struct vip_netlink *netlink;
     int frame_fd; /* or -1 */
@@ -54,7 +57,7 @@ struct vrrp_router {
     enum hindrance hindrance; /* why it should not be active here */
     char reason[VRRP_REASON_SIZE];
     uint64_t since_wall_ms;
-    uint64_t adverts_sent, adverts_received, adverts_dropped;
+    uint64_t adverts_sent, adverts_received, adverts_dropped, adverts_foreign;
 };
 
 /* NULL when out of memory. RESUME may be NULL. Follow with vrrp_router_configure. */

@@ -155,8 +155,9 @@ struct metric {
 static uint64_t vrrp_value(const struct message_vrrp_status *status, size_t metric)
 {
     const uint64_t values[] = {status->state == VRRP_ACTIVE, status->adverts_sent,
-                               status->adverts_received, status->adverts_dropped,
-                               status->became_active_count};
+                               status->adverts_received,     status->adverts_dropped,
+                               status->adverts_foreign,      status->became_active_count,
+                               status->demoted_count};
     return values[metric];
 }
 
@@ -167,7 +168,11 @@ static void append_vrrp(const struct node_state *state, struct text *out)
         {"lbnode_vrrp_adverts_sent_total", "counter", "Adverts sent"},
         {"lbnode_vrrp_adverts_received_total", "counter", "Adverts received"},
         {"lbnode_vrrp_adverts_dropped_total", "counter", "Adverts that were refused"},
+        {"lbnode_vrrp_adverts_foreign_total", "counter",
+         "Adverts that nobody vouches for; they are among the dropped ones"},
         {"lbnode_vrrp_became_active_total", "counter", "Takeovers by this node"},
+        {"lbnode_vrrp_demoted_total", "counter",
+         "Times that gossip proved another node to be the better active one"},
     };
     for (size_t m = 0; m < ARRAY_LENGTH(metrics); m++) {
         heading(out, metrics[m].name, metrics[m].kind, metrics[m].help);

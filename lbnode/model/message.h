@@ -145,6 +145,41 @@ struct message_vrrp_hand_over {
     struct uuid node_id;  /* who is to take over; zero: whoever is best */
 };
 
+enum {
+    VRRP_SOURCES_MAXIMUM = 16, /* addresses that adverts of one node come from */
+    VRRP_EVIDENCE_MAXIMUM_MS = 5000
+};
+
+/* control -> supervisor -> vrrp: a live gossip session with a node vouches, or once vouched,
+ * for what comes from these addresses. Replaces what was said of the node before; the addresses
+ * of its PEER messages are meant too. The supervisor keeps the last one of each node. */
+struct message_vrrp_vouched {
+    struct message header;
+    struct uuid node_id;
+    uint32_t count;
+    struct ip_address addresses[VRRP_SOURCES_MAXIMUM];
+};
+
+enum vrrp_evidence_kind {
+    VRRP_EVIDENCE_NONE,    /* nothing any more */
+    VRRP_EVIDENCE_UNHEARD, /* nobody hears this node: out of the election */
+    VRRP_EVIDENCE_YIELD,   /* RIVAL is active too, and the better one: give way */
+    VRRP_EVIDENCE_KIND_COUNT
+};
+
+/* control -> supervisor -> vrrp: what gossip proves about one group and family. It can take a
+ * node out of the election for VALID_MS and make an active one announce its addresses again,
+ * nothing else. */
+struct message_vrrp_evidence {
+    struct message header;
+    struct uuid group_id;
+    uint8_t family;
+    uint8_t kind;      /* enum vrrp_evidence_kind */
+    uint8_t announce;  /* somebody else had the addresses meanwhile */
+    uint32_t valid_ms; /* unless it is said again; VRRP_EVIDENCE_MAXIMUM_MS at most */
+    char rival[64];    /* for people */
+};
+
 enum vrrp_state {
     VRRP_INITIALIZE,
     VRRP_BACKUP,
@@ -169,7 +204,10 @@ struct message_vrrp_status {
     uint32_t dead_time_us;  /* backup: silence after which we take over */
     uint32_t address_count;
     uint64_t adverts_sent, adverts_received, adverts_dropped;
+    uint64_t adverts_foreign; /* of adverts_dropped: well-formed, but nobody vouches for them */
     uint32_t became_active_count;
+    uint32_t demoted_count;        /* by what gossip proved */
+    struct ip_address own_address; /* source of our adverts; family 0: none */
     char interface[IFNAMSIZ];
     uint8_t hindrance;         /* enum hindrance: why it should not be active here */
     char reason[96];           /* the same for people, or "" */
@@ -242,6 +280,8 @@ struct message_stop {
     ROW(VRRP_PEER, struct message_vrrp_peer)                                                   \
     ROW(VRRP_ADDRESS, struct message_vrrp_address)                                             \
     ROW(VRRP_HAND_OVER, struct message_vrrp_hand_over)                                         \
+    ROW(VRRP_VOUCHED, struct message_vrrp_vouched)                                             \
+    ROW(VRRP_EVIDENCE, struct message_vrrp_evidence)                                           \
     ROW(VRRP_STATUS, struct message_vrrp_status)                                               \
     ROW(VRRP_OWNED, struct message_vrrp_owned)                                                 \
     ROW(ELIGIBLE, struct message_eligible)                                                     \

@@ -90,6 +90,11 @@ static void on_switch_asked(void *context,
     eligibility_switch_asked(context, asker, group_id, to);
 }
 
+static void on_outlook(void *context)
+{
+    outlook_take(context);
+}
+
 /* ---- from the API ---------------------------------------------------------------------------
  */
 
@@ -153,8 +158,8 @@ static bool open_replication(struct control *control, struct error *error)
         .listen = settings->gossip_listen,
         .incarnation = control->context->incarnation,
     };
-    struct replication_handler handler = {on_applied, on_event, on_verdict, on_switch_asked,
-                                          control};
+    struct replication_handler handler = {on_applied,      on_event, on_verdict,
+                                          on_switch_asked, control,  on_outlook};
     if (!add_addresses(settings, &own.addresses))
         return error_set(error, ERROR_INTERNAL, "Out of memory.");
     control->replication = replication_open(control->loop, &own, &handler, error);
@@ -175,6 +180,7 @@ static bool open_all(struct control *control, struct error *error)
     /* The board is read before health hears of the snapshot: what comes after is news. */
     if (!verdicts_start(control) || !control_projection_open(control))
         return error_set(error, ERROR_INTERNAL, "Out of memory.");
+    outlook_start(control);
     control_projection_update(control, replication_position(control->replication));
     control_publish_claims(control);
     if (replication_start(control->replication, error) != 0)
@@ -203,6 +209,7 @@ static void close_all(struct control *control)
     admin_server_free(control->admin);
     if (control->replication)
         replication_close(control->replication);
+    outlook_stop(control);
     verdicts_free(control);
     control_projection_free(control);
     channel_free(control->channel);

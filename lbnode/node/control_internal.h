@@ -3,6 +3,7 @@
  *   control_state.c       what the other processes reported, for the API
  *   control_projection.c  replicated state -> configuration -> snapshot, election's set
  *   control_eligibility.c  what only control knows of this node's fitness; giving way
+ *   control_outlook.c     what gossip knows -> election
  *   control_verdicts.c    verdict board -> events and peers; peers' verdicts -> health */
 #ifndef LBNODE_NODE_CONTROL_INTERNAL_H
 #define LBNODE_NODE_CONTROL_INTERNAL_H
@@ -14,12 +15,26 @@
 #include "lbnode/node/batch_guard.h"
 #include "lbnode/node/control.h"
 #include "lbnode/node/message_list.h"
+#include "lbnode/node/vouch_file.h"
 
 enum {
     SNAPSHOT_PAUSE_MS = 5, /* at least, between two builds of a snapshot */
     SNAPSHOT_REST = 20,    /* and this many times what the last one took */
     VERDICT_POLL_MS = 100,
     VERDICT_PUBLISH_ALL_MS = 30000,
+    OUTLOOK_MAXIMUM = 16,
+    OUTLOOK_REPEAT_MS = 250,
+    OUTLOOK_VALID_MS = 1000,
+};
+
+/* What vrrp was told of what gossip knows. */
+struct outlook {
+    struct vouch_list vouched;
+    bool changed; /* since `vouched` was written to disk */
+    struct message_vrrp_evidence told[OUTLOOK_MAXIMUM], next[OUTLOOK_MAXIMUM];
+    size_t told_count, next_count;
+    bool again; /* it is time to say everything again */
+    struct loop_timer timer;
 };
 
 struct control {
@@ -41,6 +56,7 @@ struct control {
     uint64_t built_at_ms, build_pause_ms;
     struct loop_timer build_timer;
     struct message_list election; /* the last set that the supervisor got */
+    struct outlook outlook;
 
     struct uuid *member_ids; /* sorted; of the configuration */
     size_t member_count;
@@ -110,6 +126,14 @@ void control_projection_update(struct control *control, uint64_t position);
 void control_projection_take_running(struct control *control,
                                      const struct message_running *running);
 void control_projection_free(struct control *control);
+
+/* ---- control_outlook.c ---- */
+
+/* Tells vrrp what the last process knew. */
+void outlook_start(struct control *control);
+/* Replication has news for the election. */
+void outlook_take(struct control *control);
+void outlook_stop(struct control *control);
 
 /* ---- control_verdicts.c ---- */
 

@@ -29,9 +29,25 @@ void control_event(struct control *control, enum event_code code, const char *fo
     event_ring_add(control->state->events, code, PROCESS_CONTROL, walltime_now_ms(), text);
 }
 
+/* The supervisor took the addresses from a vrrp process that cannot say so itself. */
+static void give_up_claims(struct control *control)
+{
+    struct node_state *state = control->state;
+    for (size_t i = 0; i < state->vrrp_count; i++) {
+        state->vrrp[i].state = VRRP_FAULT;
+        state->vrrp[i].since_wall_ms = walltime_now_ms();
+        snprintf(state->vrrp[i].reason, sizeof(state->vrrp[i].reason),
+                 "the vrrp process died twice in a minute");
+    }
+    control_publish_claims(control);
+}
+
 /* The supervisor logs its own events, since control may be the one that died. */
 void control_take_event(struct control *control, const struct message_event *event)
 {
+    if (event->role == PROCESS_SUPERVISOR && event->code == EVENT_VRRP_RESIGNED &&
+        control->state->processes[PROCESS_VRRP].pid == 0)
+        give_up_claims(control);
     if (event->role != PROCESS_SUPERVISOR)
         log_event(event->code, event->role, event->text);
     event_ring_add(control->state->events, event->code, event->role, event->wall_ms,
@@ -47,54 +63,66 @@ void control_take_process(struct control *control, const struct message_process 
         control->state->manages_addresses = process->pid > 0;
 }
 
+/* By group and family: all nodes tell their peers of the same groups first. */
 void control_take_vrrp_status(struct control *control, const struct message_vrrp_status *status)
 {
     struct node_state *state = control->state;
     size_t i = 0;
-    while (i < state->vrrp_count && (state->vrrp[i].family != status->family ||
-                                     !uuid_equal(&state->vrrp[i].group_id, &status->group_id)))
-        i++;
-    if (i == NODE_STATE_MAXIMUM_VRRP)
+    int order = 1;
+    for (; i < state->vrrp_count; i++) {
+        order = uuid_compare(&state->vrrp[i].group_id, &status->group_id);
+        if (order == 0)
+            order = state->vrrp[i].family - status->family;
+        if (order >= 0)
+            break;
+    }
+    bool known = i < state->vrrp_count && order == 0;
+    if (!known && state->vrrp_count == NODE_STATE_MAXIMUM_VRRP)
         return;
-    state->vrrp[i] = *status;
-    if (i == state->vrrp_count) {
+    if (!known) {
+        size_t after = state->vrrp_count - i;
+        memmove(&state->vrrp[i + 1], &state->vrrp[i], after * sizeof(state->vrrp[0]));
+        memmove(&control->offered_ms[i + 1], &control->offered_ms[i],
+                after * sizeof(control->offered_ms[0]));
         control->offered_ms[i] = 0;
         state->vrrp_count++;
     }
+    state->vrrp[i] = *status;
     control_publish_claims(control);
     eligibility_review(control, status, &control->offered_ms[i]);
+}
+
+static struct vrrp_claim claim_of(const struct message_vrrp_status *status,
+                                  const struct vrrp_group *group)
+{
+    uint64_t now_ms = walltime_now_ms();
+    return (struct vrrp_claim){
+        .group_id = status->group_id,
+        .family = status->family,
+        .vrid = status->vrid,
+        .state = status->state,
+        .priority = status->priority,
+        .hindrance = status->hindrance,
+        .advert_ms = (uint32_t)group->advert_interval_ms,
+        .since_ms_ago = now_ms > status->since_wall_ms ? now_ms - status->since_wall_ms : 0,
+        .source = status->own_address,
+    };
 }
 
 /* What the peers shall know: who is active for which group (replication.h). */
 void control_publish_claims(struct control *control)
 {
-    enum {
-        MOST = 16
-    };
     struct node_state *state = control->state;
+    struct vrrp_claim claims[NODE_STATE_MAXIMUM_VRRP];
+    size_t count = 0;
     if (!control->configuration || !control->replication)
         return; /* what a starting process is told; it publishes once it knows the groups */
-    struct vrrp_claim claims[MOST];
-    size_t count = 0;
-    uint64_t now_ms = walltime_now_ms();
-    for (size_t i = 0; i < state->vrrp_count && count < MOST; i++) {
-        const struct message_vrrp_status *status = &state->vrrp[i];
+    for (size_t i = 0; i < state->vrrp_count; i++) {
         const struct effective *found =
-            configuration_find(control->configuration, &status->group_id);
-        if (!found || found->resource->type != RESOURCE_VRRP_GROUP)
-            continue;
-        const struct vrrp_group *group =
-            CONTAINER_OF(found->resource, struct vrrp_group, resource);
-        claims[count++] = (struct vrrp_claim){
-            .group_id = status->group_id,
-            .family = status->family,
-            .vrid = status->vrid,
-            .state = status->state,
-            .priority = status->priority,
-            .hindrance = status->hindrance,
-            .advert_ms = (uint32_t)group->advert_interval_ms,
-            .since_ms_ago = now_ms > status->since_wall_ms ? now_ms - status->since_wall_ms : 0,
-        };
+            configuration_find(control->configuration, &state->vrrp[i].group_id);
+        if (found && found->resource->type == RESOURCE_VRRP_GROUP)
+            claims[count++] = claim_of(
+                &state->vrrp[i], CONTAINER_OF(found->resource, struct vrrp_group, resource));
     }
     replication_set_vrrp_claims(control->replication, claims, count);
 }

@@ -19,6 +19,7 @@ enum {
     VRRP_STATUS_MAXIMUM = 512,
     VRRP_OWNED_MAXIMUM = 4096,
     HINDRANCES_MAXIMUM = 1024,
+    VRRP_VOUCHED_MAXIMUM = 64,
     EVENTS_KEPT = 256, /* while control is away */
     ELIGIBLE_AWAY_MS = 500,
     ELIGIBLE_STABLE_MS = 5000,
@@ -108,6 +109,8 @@ struct supervisor {
     bool vrrp_receiving;
     struct message_vrrp_status statuses[VRRP_STATUS_MAXIMUM];
     size_t status_count;
+    struct message_vrrp_vouched vouched[VRRP_VOUCHED_MAXIMUM];
+    size_t vouched_count;
     struct message_vrrp_owned owned[VRRP_OWNED_MAXIMUM];
     size_t owned_count;
     struct message_event events[EVENTS_KEPT];

@@ -64,6 +64,30 @@ static void take_vrrp_set(struct supervisor *supervisor, const struct message *m
     hindrances_look_at_ports(supervisor);
 }
 
+/* The last word about each node; more than a cluster can have are of removed ones. */
+static void keep_vouched(struct supervisor *supervisor,
+                         const struct message_vrrp_vouched *vouched)
+{
+    size_t i = 0;
+    while (i < supervisor->vouched_count &&
+           !uuid_equal(&supervisor->vouched[i].node_id, &vouched->node_id))
+        i++;
+    if (i == VRRP_VOUCHED_MAXIMUM) {
+        i--;
+        memmove(&supervisor->vouched[0], &supervisor->vouched[1],
+                i * sizeof(supervisor->vouched[0]));
+    }
+    supervisor->vouched[i] = *vouched;
+    if (i == supervisor->vouched_count)
+        supervisor->vouched_count++;
+}
+
+static void send_vouched(struct supervisor *supervisor)
+{
+    for (size_t i = 0; i < supervisor->vouched_count; i++)
+        supervisor_send(supervisor, PROCESS_VRRP, &supervisor->vouched[i].header, NULL, 0);
+}
+
 /* ---- what vrrp says -------------------------------------------------------------------------
  */
 
@@ -221,7 +245,12 @@ static void from_control(struct supervisor *supervisor, const struct message *me
     case MESSAGE_VRRP_PEER:
     case MESSAGE_VRRP_ADDRESS:
     case MESSAGE_VRRP_COMMIT: take_vrrp_set(supervisor, message); break;
+    case MESSAGE_VRRP_VOUCHED:
+        keep_vouched(supervisor, (const void *)message);
+        supervisor_send(supervisor, PROCESS_VRRP, message, NULL, 0);
+        break;
     case MESSAGE_VRRP_HAND_OVER:
+    case MESSAGE_VRRP_EVIDENCE:
         supervisor_send(supervisor, PROCESS_VRRP, message, NULL, 0);
         break;
     case MESSAGE_HINDRANCE: hindrances_take(supervisor, (const void *)message); break;
@@ -321,6 +350,7 @@ void supervisor_replay(struct supervisor *supervisor, enum process_role role)
         hindrances_replay(supervisor);
         send_statuses(supervisor, PROCESS_VRRP);
         send_running(supervisor, PROCESS_VRRP);
+        send_vouched(supervisor);
         send_list(supervisor, &supervisor->vrrp_set);
         break;
     default: break;

@@ -13,6 +13,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 sys.path.insert(0, os.path.join(ROOT, "deploy", "lib"))
 import namespaces  # noqa: E402
 from namespaces import Switch, wait_until  # noqa: E402
+import vrrp_wire  # noqa: E402
 
 NET, NET6 = "10.78.0.%d", "fd78::%x"
 VIP, VIP6, LATER = NET % 100, NET6 % 0x100, NET % 101
@@ -62,7 +63,11 @@ class VrrpProcess(unittest.TestCase):
         with open(os.path.join(self.directory.name, str(node)), "w") as log:
             self.children.append(subprocess.Popen(
                 namespaces.enter(self.namespace(node), harness(), "--peer", NET % (3 - node), "--vip", VIP,
-                                 "--vip", VIP6, "--later", LATER, *more), stdout=log, stderr=log))
+                                 "--vip", VIP6, "--later", LATER, "--source", self.link_local(3 - node), *more),
+                stdout=log, stderr=log))
+
+    def link_local(self, node):
+        return re.search(r"inet6 (fe80::\S+)/64", self.ip(node, "addr", "show", "dev", "eth0"))[1]
 
     def holds(self, node, address=VIP):
         return re.search(r"inet6? %s/" % address, self.ip(node, "addr", "show"))
@@ -133,6 +138,35 @@ class VrrpProcess(unittest.TestCase):
         os.kill(parent, signal.SIGUSR1)
         time.sleep(2)
         self.assertEqual(self.owner(), 3 - owner, "the addresses moved back")
+
+    def test_adverts_that_nobody_vouches_for_are_named_and_ignored(self):
+        owner = self.owner()
+        attacker = self.name + "-evil"
+        self.switch.attach("evil", attacker, [NET % 66 + "/24"])
+        self.addCleanup(namespaces.destroy, attacker)
+        forged = [vrrp_wire.advert(NET % 66, VIP, 51, priority) for priority in (254, 255, 0)]
+        forged += [vrrp_wire.advert("fe80::bad:1", LINK_LOCAL_VIP, 51, priority) for priority in (254, 255, 0)]
+        forged += [vrrp_wire.advert(NET % (3 - owner), VIP, 51, 255),  # even in the name of a node
+                   vrrp_wire.advert(self.link_local(3 - owner), LINK_LOCAL_VIP, 51, 255)]
+        before = [self.log(node).count(" STATUS ") for node in (1, 2)]
+        vrrp_wire.send(attacker, forged, repeat=50, pause=0.01)
+        self.assertEqual(self.owner(), owner, "the addresses moved\n" + self.log(owner))
+        self.assertEqual([self.log(node).count(" STATUS ") for node in (1, 2)], before, self.log(owner))
+        self.assertRegex(self.log(owner), r"VRRP_FOREIGN %s advertises group default \(IPv4, VRID 51\) on eth0 "
+                         r"with priority 254; ignored, it is an address that no node vouches for" % (NET % 66))
+        self.assertRegex(self.log(owner), r"VRRP_FOREIGN fe80::bad:1 advertises group default \(IPv6")
+        self.assertRegex(self.log(owner), r"VRRP_FOREIGN %s .* priority 255" % (NET % (3 - owner)))
+
+    def test_a_node_of_the_roster_counts_only_after_a_live_session(self):
+        node = 3 - self.owner()
+        children, self.children = self.children, []
+        children[node - 1].terminate()
+        self.assertTrue(wait_until(lambda: not namespaces.pids(self.namespace(node)), 3), "it lives on")
+        self.start(node, "--unproven")
+        self.children += children
+        self.assertTrue(wait_until(lambda: self.holds(node), 3), "adverts of the other node were believed")
+        self.assertTrue(wait_until(lambda: "the address of a node that never answered by gossip" in self.log(node), 4),
+                        self.log(node))
 
     def test_after_a_healed_cut_one_node_has_everything(self):
         self.switch.filter([("port1", "port2")], 0)

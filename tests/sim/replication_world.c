@@ -243,6 +243,7 @@ static bool perform(struct world_node *node, struct core_action *action)
     case CORE_RELOAD: return true;
     case CORE_LEFT: node->left = true; break;
     case CORE_READ_LOG:
+    case CORE_OUTLOOK:
     case CORE_APPLIED:
     case CORE_VERDICT:
     case CORE_SWITCH_ASKED: break;

@@ -2,6 +2,9 @@
  * from the command line, and prints what the process reports.
  *   vrrp_harness [--vrid N] [--priority N] [--interval MS] [--interface NAME] [--preempt]
  *                [--peer ADDRESS]... [--vip ADDRESS]... [--later ADDRESS]...
+ *                [--source ADDRESS]... [--unproven]
+ * --source: where adverts of the first peer may come from besides its address; --unproven: no
+ * session with any peer was ever live, so nobody vouches for them.
  * SIGUSR1 toggles eligibility, SIGUSR2 whether the later addresses are configured, SIGTERM
  * stops in an orderly way. A vrrp process that dies is started again with its last states, as
  * the supervisor does. */
@@ -33,6 +36,8 @@ struct harness {
     struct message_vrrp_group group;
     struct ip_address peers[LIST_MAXIMUM], vips[LIST_MAXIMUM], laters[LIST_MAXIMUM];
     size_t peer_count, vip_count, later_count;
+    struct message_vrrp_vouched vouched; /* sources of the first peer */
+    bool unproven;                       /* no session with any peer was ever live */
     struct message_vrrp_status statuses[STATUS_MAXIMUM];
     size_t status_count;
     bool eligible, stopping, with_later;
@@ -108,6 +113,19 @@ static void send_addresses(struct harness *harness, const struct ip_address *lis
     }
 }
 
+/* As gossip would. */
+static void send_vouched(struct harness *harness)
+{
+    for (size_t i = 0; i < harness->peer_count && !harness->unproven; i++) {
+        struct message_vrrp_vouched vouched =
+            MESSAGE_OF(VRRP_VOUCHED, struct message_vrrp_vouched);
+        if (i == 0)
+            vouched = harness->vouched;
+        vouched.node_id.bytes[0] = (uint8_t)(i + 1);
+        channel_send(harness->channel, &vouched.header, NULL, 0);
+    }
+}
+
 static void send_configuration(struct harness *harness)
 {
     struct message_vrrp_begin begin = MESSAGE_OF(VRRP_BEGIN, struct message_vrrp_begin);
@@ -116,6 +134,7 @@ static void send_configuration(struct harness *harness)
     channel_send(harness->channel, &harness->group.header, NULL, 0);
     for (size_t i = 0; i < harness->peer_count; i++) {
         struct message_vrrp_peer peer = MESSAGE_OF(VRRP_PEER, struct message_vrrp_peer);
+        peer.node_id.bytes[0] = (uint8_t)(i + 1);
         peer.address = harness->peers[i];
         channel_send(harness->channel, &peer.header, NULL, 0);
     }
@@ -144,6 +163,7 @@ static void start_child(struct harness *harness)
     harness->channel = channel_new(harness->loop, fds[0], &handler);
     for (size_t i = 0; i < harness->status_count; i++)
         channel_send(harness->channel, &harness->statuses[i].header, NULL, 0);
+    send_vouched(harness);
     send_configuration(harness);
     send_eligible(harness);
     snprintf(number, sizeof(number), "%d", harness->pid);
@@ -215,6 +235,10 @@ static bool take_option(struct harness *harness, int option, const char *value)
     case 'P': harness->group.preempt = 1; return true;
     case 'e': return add_address(harness->peers, &harness->peer_count, value);
     case 'l': return add_address(harness->laters, &harness->later_count, value);
+    case 'o':
+        return harness->vouched.count < VRRP_SOURCES_MAXIMUM &&
+               ip_address_parse(value, &harness->vouched.addresses[harness->vouched.count++]);
+    case 'u': harness->unproven = true; return true;
     case 'a': return add_address(harness->vips, &harness->vip_count, value);
     default: return false;
     }
@@ -232,14 +256,42 @@ static int be_child(const char *text)
     return vrrp_main(&context);
 }
 
+static int run(struct harness *harness)
+{
+    harness->loop = loop_new();
+    if (!harness->loop)
+        return 1;
+    loop_signal_start(harness->loop, &harness->toggle, SIGUSR1, on_toggle);
+    loop_signal_start(harness->loop, &harness->later, SIGUSR2, on_later);
+    loop_signal_start(harness->loop, &harness->stop, SIGTERM, on_stop);
+    loop_signal_start(harness->loop, &harness->child, SIGCHLD, on_child);
+    start_child(harness);
+    loop_run(harness->loop);
+    channel_free(harness->channel);
+    loop_signal_stop(&harness->toggle);
+    loop_signal_stop(&harness->later);
+    loop_signal_stop(&harness->stop);
+    loop_signal_stop(&harness->child);
+    loop_free(harness->loop);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"vrid", 1, 0, 'v'},      {"priority", 1, 0, 'p'}, {"interval", 1, 0, 'i'},
-        {"interface", 1, 0, 'n'}, {"preempt", 0, 0, 'P'},  {"peer", 1, 0, 'e'},
-        {"vip", 1, 0, 'a'},       {"later", 1, 0, 'l'},    {0}};
+    static const struct option options[] = {{"vrid", 1, 0, 'v'},
+                                            {"priority", 1, 0, 'p'},
+                                            {"interval", 1, 0, 'i'},
+                                            {"interface", 1, 0, 'n'},
+                                            {"preempt", 0, 0, 'P'},
+                                            {"peer", 1, 0, 'e'},
+                                            {"vip", 1, 0, 'a'},
+                                            {"later", 1, 0, 'l'},
+                                            {"source", 1, 0, 'o'},
+                                            {"unproven", 0, 0, 'u'},
+                                            {0}};
     struct harness harness = {.eligible = true, .program = argv[0]};
     harness.group = MESSAGE_OF(VRRP_GROUP, struct message_vrrp_group);
+    harness.vouched = MESSAGE_OF(VRRP_VOUCHED, struct message_vrrp_vouched);
     harness.group.vrid = 51;
     harness.group.priority = 100;
     harness.group.advert_interval_ms = 100;
@@ -252,20 +304,5 @@ int main(int argc, char **argv)
             return 2;
         }
     }
-    harness.loop = loop_new();
-    if (!harness.loop)
-        return 1;
-    loop_signal_start(harness.loop, &harness.toggle, SIGUSR1, on_toggle);
-    loop_signal_start(harness.loop, &harness.later, SIGUSR2, on_later);
-    loop_signal_start(harness.loop, &harness.stop, SIGTERM, on_stop);
-    loop_signal_start(harness.loop, &harness.child, SIGCHLD, on_child);
-    start_child(&harness);
-    loop_run(harness.loop);
-    channel_free(harness.channel);
-    loop_signal_stop(&harness.toggle);
-    loop_signal_stop(&harness.later);
-    loop_signal_stop(&harness.stop);
-    loop_signal_stop(&harness.child);
-    loop_free(harness.loop);
-    return 0;
+    return run(&harness);
 }

@@ -1,0 +1,198 @@
+/* What gossip tells the election, and that it never does more than hold a node back. */
+#include "tests/unit/replication/evidence_net.h"
+
+struct outlook {
+    bool vouched[NODES];
+    struct ip_address sources[NODES]; /* the first one */
+    struct vrrp_advice advice;        /* for GROUP */
+};
+
+static void see_vouched(void *context, const struct vouched_node *node)
+{
+    struct outlook *outlook = context;
+    unsigned index = node->node_id.bytes[0] - 1u;
+    outlook->vouched[index] = true;
+    if (node->source_count > 0)
+        outlook->sources[index] = node->sources[0];
+}
+
+static void see_advice(void *context, const struct vrrp_advice *advice)
+{
+    struct outlook *outlook = context;
+    outlook->advice = *advice;
+}
+
+static struct outlook outlook_of(const struct net *net, unsigned node)
+{
+    struct outlook outlook = {0};
+    const struct outlook_visitor visitor = {see_vouched, see_advice, &outlook};
+    core_take_outlook(net->cores[node], &visitor);
+    return outlook;
+}
+
+static enum advice_kind advice_of(const struct net *net, unsigned node)
+{
+    return outlook_of(net, node).advice.kind;
+}
+
+static void cut(struct net *net, unsigned a, unsigned b, bool cut)
+{
+    net->cut[a][b] = net->cut[b][a] = cut;
+}
+
+static void a_session_vouches_for_the_sources_that_its_node_names(void **state)
+{
+    struct net *net = *state;
+    const struct ip_address expected = {4, {192, 0, 2, 2}};
+    claim(net, 1, VRRP_BACKUP, 100);
+    run(net, 500);
+    struct outlook outlook = outlook_of(net, 0);
+    assert_true(outlook.vouched[1]);
+    assert_true(ip_address_equal(&outlook.sources[1], &expected));
+    step(net, 1, &(struct core_event){.kind = CORE_CLAIMS}); /* its vrrp starts again */
+    run(net, 500);
+    outlook = outlook_of(net, 0);
+    assert_true(ip_address_equal(&outlook.sources[1], &expected));
+}
+
+static void who_is_heard_but_does_not_answer_is_not_vouched_for(void **state)
+{
+    struct net *net = *state;
+    core_free(net->cores[0]);
+    start(net, 0);
+    net->cut[0][1] = true;
+    claim(net, 1, VRRP_ACTIVE, 254);
+    run(net, 3000);
+    struct outlook outlook = outlook_of(net, 0);
+    assert_false(outlook.vouched[1]);
+    assert_true(outlook.vouched[2]);
+    net->cut[0][1] = false;
+    run(net, 1000);
+    assert_true(outlook_of(net, 0).vouched[1]);
+}
+
+static void of_two_active_nodes_the_worse_one_gives_way(void **state)
+{
+    struct net *net = *state;
+    claim(net, 0, VRRP_ACTIVE, 100);
+    claim(net, 1, VRRP_ACTIVE, 200);
+    run(net, 1500);
+    assert_int_equal(advice_of(net, 0), ADVICE_YIELD);
+    assert_string_equal(outlook_of(net, 0).advice.rival, "lb2");
+    assert_int_equal(advice_of(net, 1), ADVICE_NONE);
+}
+
+static void among_equals_the_higher_address_stays(void **state)
+{
+    struct net *net = *state;
+    claim(net, 0, VRRP_ACTIVE, 100);
+    claim(net, 1, VRRP_ACTIVE, 100);
+    run(net, 1500);
+    assert_int_equal(advice_of(net, 0), ADVICE_YIELD);
+    assert_int_equal(advice_of(net, 1), ADVICE_NONE);
+}
+
+static void it_stays_away_while_the_other_is_active_and_no_longer(void **state)
+{
+    struct net *net = *state;
+    claim(net, 0, VRRP_ACTIVE, 100);
+    claim(net, 1, VRRP_ACTIVE, 200);
+    run(net, 1500);
+    claim(net, 0, VRRP_BACKUP, 100); /* as told; it does not hear the other's adverts */
+    run(net, 3000);
+    assert_int_equal(advice_of(net, 0), ADVICE_YIELD);
+    cut(net, 0, 1, true); /* the other one may be dead */
+    run(net, 800);
+    assert_int_equal(advice_of(net, 0), ADVICE_NONE);
+}
+
+static void a_backup_is_told_nothing(void **state)
+{
+    struct net *net = *state;
+    claim(net, 0, VRRP_BACKUP, 100);
+    claim(net, 1, VRRP_ACTIVE, 200);
+    run(net, 3000);
+    assert_int_equal(advice_of(net, 0), ADVICE_NONE);
+}
+
+static void a_planned_switch_demotes_nobody(void **state)
+{
+    struct net *net = *state;
+    claim(net, 1, VRRP_ACTIVE, 200);
+    run(net, 1000);
+    net->cut[1][0] = true; /* its next heartbeat is late */
+    claim(net, 0, VRRP_ACTIVE, 100);
+    claim(net, 1, VRRP_BACKUP, 200);
+    for (unsigned at = 0; at < 360; at += 20) {
+        run(net, 20);
+        assert_int_equal(advice_of(net, 0), ADVICE_NONE);
+    }
+    net->cut[1][0] = false;
+    run(net, 1000);
+    assert_int_equal(advice_of(net, 0), ADVICE_NONE);
+}
+
+static void whom_nobody_hears_leaves_if_another_can_serve(void **state)
+{
+    struct net *net = *state;
+    claim(net, 0, VRRP_ACTIVE, 200);
+    claim(net, 1, VRRP_BACKUP, 100);
+    net->cut[0][1] = net->cut[0][2] = true;
+    run(net, 2500);
+    assert_int_equal(advice_of(net, 0), ADVICE_UNHEARD);
+    claim(net, 1, VRRP_FAULT, 100); /* then nobody else could */
+    run(net, 500);
+    assert_int_equal(advice_of(net, 0), ADVICE_NONE);
+}
+
+static void an_owner_whose_peer_comes_back_announces_again_once(void **state)
+{
+    struct net *net = *state;
+    claim(net, 0, VRRP_ACTIVE, 200);
+    claim(net, 1, VRRP_BACKUP, 100);
+    run(net, 1000);
+    outlook_of(net, 0);
+    run(net, 1000);
+    assert_false(outlook_of(net, 0).advice.announce);
+    cut(net, 0, 1, true);
+    run(net, 1000);
+    cut(net, 0, 1, false);
+    run(net, 300);
+    assert_true(outlook_of(net, 0).advice.announce);
+    run(net, 1000);
+    assert_false(outlook_of(net, 0).advice.announce);
+}
+
+/* A cut of adverts alone that was shorter than a heartbeat's interval. */
+static void an_owner_whose_peer_changed_state_announces_again(void **state)
+{
+    struct net *net = *state;
+    claim(net, 0, VRRP_ACTIVE, 200);
+    claim(net, 1, VRRP_BACKUP, 100);
+    run(net, 1000);
+    outlook_of(net, 0);
+    claim(net, 1, VRRP_ACTIVE, 100);
+    claim(net, 1, VRRP_BACKUP, 100);
+    run(net, 300);
+    assert_true(outlook_of(net, 0).advice.announce);
+}
+
+int main(void)
+{
+    crypto_start();
+    const struct CMUnitTest tests[] = {
+#define RULE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+        RULE(a_session_vouches_for_the_sources_that_its_node_names),
+        RULE(who_is_heard_but_does_not_answer_is_not_vouched_for),
+        RULE(of_two_active_nodes_the_worse_one_gives_way),
+        RULE(among_equals_the_higher_address_stays),
+        RULE(it_stays_away_while_the_other_is_active_and_no_longer),
+        RULE(a_backup_is_told_nothing),
+        RULE(a_planned_switch_demotes_nobody),
+        RULE(whom_nobody_hears_leaves_if_another_can_serve),
+        RULE(an_owner_whose_peer_comes_back_announces_again_once),
+        RULE(an_owner_whose_peer_changed_state_announces_again),
+#undef RULE
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

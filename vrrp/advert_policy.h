@@ -1,0 +1,13 @@
+/* Whose adverts a virtual router follows: in strict groups those alone that gossip vouches for.
+ * What is not followed is counted and named. */
+#ifndef VRRP_ADVERT_POLICY_H
+#define VRRP_ADVERT_POLICY_H
+
+#include "vrrp/vrrp_router.h"
+
+bool advert_policy_accepts(struct vrrp_router *router,
+                           struct vrrp_host *host,
+                           const struct ip_address *source,
+                           uint8_t priority);
+
+#endif
