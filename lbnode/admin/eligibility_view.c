@@ -103,6 +103,27 @@ struct json_value *eligibility_sentences(const struct node_state *state,
     return list;
 }
 
+/* The node that sends adverts from ADDRESS. */
+static bool find_by_address(const struct node_state *state,
+                            const struct ip_address *address,
+                            struct uuid *out)
+{
+    const struct effective *object;
+    struct ip_endpoint endpoint;
+    for (size_t i = 0; (object = configuration_at(state->configuration, RESOURCE_NODE, i));
+         i++) {
+        const struct node *node = (const void *)object->resource;
+        bool found = ip_address_equal(&node->vrrp_address, address);
+        for (size_t a = 0; a < node->addresses.count; a++)
+            found = found || (ip_endpoint_parse(node->addresses.items[a], 1, &endpoint) &&
+                              ip_address_equal(&endpoint.address, address));
+        *out = node->resource.id;
+        if (found)
+            return true;
+    }
+    return false;
+}
+
 bool eligibility_find_owner(const struct node_state *state,
                             const struct message_vrrp_status *group,
                             struct uuid *out)
@@ -111,5 +132,8 @@ bool eligibility_find_owner(const struct node_state *state,
         *out = *replication_node_id(state->replication);
         return true;
     }
+    if (group->active_address.family && find_by_address(state, &group->active_address, out))
+        return true;
+    /* IPv6 adverts come from link-local addresses, which the roster does not know. */
     return replication_find_owner(state->replication, &group->group_id, group->family, out);
 }

@@ -74,31 +74,14 @@ static const char *name_of(const struct node_state *state, const struct uuid *id
     return object ? object->resource->name : NULL;
 }
 
-/* Who sends adverts from ADDRESS; this node itself when the group is active here. */
+/* Another VRRP router may be active, which has no name. */
 static const char *active_node(const struct node_state *state,
                                const struct message_vrrp_status *status)
 {
-    const struct effective *object;
-    struct ip_endpoint endpoint;
     struct uuid owner;
-    if (status->state == VRRP_ACTIVE)
-        return replication_node_name(state->replication);
-    for (size_t i = 0; (object = configuration_at(state->configuration, RESOURCE_NODE, i));
-         i++) {
-        const struct node *node = (const struct node *)object->resource;
-        if (ip_address_equal(&node->vrrp_address, &status->active_address))
-            return node->resource.name;
-        for (size_t a = 0; a < node->addresses.count; a++) {
-            if (ip_endpoint_parse(node->addresses.items[a], 1, &endpoint) &&
-                ip_address_equal(&endpoint.address, &status->active_address))
-                return node->resource.name;
-        }
-    }
-    /* IPv6 adverts come from link-local addresses, which the roster does not know. */
-    if (status->family == 6 && status->active_address.family &&
-        replication_find_owner(state->replication, &status->group_id, 6, &owner))
-        return name_of(state, &owner);
-    return NULL;
+    if (status->state != VRRP_ACTIVE && !status->active_address.family)
+        return NULL;
+    return eligibility_find_owner(state, status, &owner) ? name_of(state, &owner) : NULL;
 }
 
 static void

@@ -77,6 +77,7 @@ bool run_node_list(struct context *context, struct error *error);
 bool run_node_show(struct context *context, struct error *error);
 bool run_node_remove(struct context *context, struct error *error);
 
+bool run_drill_failover(struct context *context, struct error *error);
 bool run_failover_start(struct context *context, struct error *error);
 bool run_node_drain(struct context *context, struct error *error);
 bool run_node_undrain(struct context *context, struct error *error);

@@ -120,6 +120,16 @@ static const struct option failover_options[] = {
     {.name = ""},
 };
 
+static const struct option drill_options[] = {
+    {.name = "count", .value_name = "N", .help = "how often, there and back (1)"},
+    {.name = "group", .value_name = "NAME", .help = "the VRRP group, if several have addresses"},
+    {.name = "to", .value_name = "NODE", .help = "the node to switch to (the first eligible one)"},
+    {.name = "probe",
+     .value_name = "ADDR:PORT",
+     .help = "what to connect to (the first listener of the group)"},
+    {.name = ""},
+};
+
 static const struct option remove_options[] = {
     {.name = "dead", .help = "it will not come back: do not wait for it"},
     {.name = ""},
@@ -258,6 +268,12 @@ static const struct command commands[] = {
      .details = "Without options what is active here, else what is active elsewhere. Requests that have\n"
                 "begun are answered; no connection attempt fails. It may be asked of any node.\n",
      .options = failover_options, .run = run_failover_start},
+
+    {.noun = "drill", .verb = "failover", .positional = "",
+     .summary = "switch to another node and back, and measure what clients notice",
+     .details = "Connects to the address every 10 ms meanwhile. Nothing is switched unless a second node is\n"
+                "eligible. An interrupt (ctrl-c) brings the addresses back first.\n",
+     .options = drill_options, .run = run_drill_failover},
 
     {.noun = "init", .summary = "start a cluster with this node as its first",
      .options = init_options, .run = run_cluster_init},
