@@ -57,6 +57,7 @@ void vrrp_machine_init(struct vrrp_machine *machine,
 static unsigned enter(struct vrrp_machine *machine, enum vrrp_state state, uint64_t now_us)
 {
     machine->state = state;
+    machine->preempting = false;
     machine->since_us = now_us;
     machine->hand_over_until_us = 0;
     dead_time_interrupt(&machine->dead_time);
@@ -81,6 +82,7 @@ static void follow(struct vrrp_machine *machine, const struct vrrp_event *advert
     if (!ip_address_equal(&machine->active_address, &advert->source))
         dead_time_interrupt(&machine->dead_time);
     machine->resigned = (struct ip_address){0};
+    machine->preempting = false;
     machine->active_interval_us = advert->interval_us;
     machine->active_address = advert->source;
     dead_time_arrival(&machine->dead_time, vrrp_machine_standard_us(machine), now);
@@ -175,7 +177,8 @@ backup_timer(struct vrrp_machine *machine, const struct vrrp_event *event, uint6
         listen_dead_time(machine, now_us);
         return nothing;
     }
-    dead_time_expired(&machine->dead_time, &machine->active_address, now_us);
+    if (!machine->preempting) /* else it has not been silent */
+        dead_time_expired(&machine->dead_time, &machine->active_address, now_us);
     return take_over(machine, now_us);
 }
 
@@ -212,7 +215,9 @@ backup_advert(struct vrrp_machine *machine, const struct vrrp_event *event, uint
     }
     if (machine->linger == VRRP_LINGER_UNHEARD)
         actions.set = end_linger(machine);
-    if (event->priority >= machine->settings.priority || !may_preempt(machine, now_us))
+    machine->preempting =
+        event->priority < machine->settings.priority && may_preempt(machine, now_us);
+    if (!machine->preempting)
         follow(machine, event, now_us);
     return actions;
 }

@@ -60,6 +60,7 @@ struct vrrp_machine {
     struct ip_address
         resigned;      /* whom we followed and who gave up in order; family 0: nobody */
     bool handed_over;  /* no preemption until we were active again */
+    bool preempting;   /* the last advert was not followed: we mean to take over from it */
     uint64_t since_us; /* of the state */
     uint32_t active_interval_us;      /* of the active node that we heard last */
     struct ip_address active_address; /* of that node; ours while active; family 0: unknown */

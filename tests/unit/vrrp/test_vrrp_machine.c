@@ -169,6 +169,17 @@ static void preemption_takes_over_from_a_lower_priority(void **state)
     assert_int_equal(give(&machine, VRRP_EVENT_TIMER, START_US + DEAD_US).set, ACTIVE_NOW);
 }
 
+static void a_node_that_was_preempted_is_no_false_takeover(void **state)
+{
+    struct vrrp_machine machine = following(50);
+    machine.settings.preempt = true;
+    uint64_t now_us = START_US + DEAD_US;
+    advert(&machine, 9, 50, now_us - INTERVAL_US);
+    assert_int_equal(give(&machine, VRRP_EVENT_TIMER, now_us).set, ACTIVE_NOW);
+    advert(&machine, 9, 50, now_us + 1000);
+    assert_int_equal(vrrp_machine_dead_time_us(&machine), DEAD_US);
+}
+
 static void preemption_waits_for_its_delay(void **state)
 {
     struct vrrp_machine machine = following(50);
@@ -499,6 +510,7 @@ int main(void)
         cmocka_unit_test(a_lone_node_takes_over_within_three_seconds),
         cmocka_unit_test(a_starting_node_of_higher_priority_does_not_preempt),
         cmocka_unit_test(preemption_takes_over_from_a_lower_priority),
+        cmocka_unit_test(a_node_that_was_preempted_is_no_false_takeover),
         cmocka_unit_test(preemption_waits_for_its_delay),
         cmocka_unit_test(a_backup_follows_equal_priority_even_with_preemption),
         cmocka_unit_test(a_backup_adopts_the_interval_of_the_active_node),
