@@ -113,8 +113,7 @@ enum frame_type {
     FRAME_JOIN_CHALLENGE = 33,
     FRAME_JOIN_PROOF = 34,
     FRAME_JOIN_ACCEPT = 35,
-    FRAME_JOIN_RECORD = 36,
-    FRAME_JOIN_END = 37,
+    /* then a snapshot */
     FRAME_JOIN_REFUSED = 38,
 };
 

@@ -294,13 +294,12 @@ void core_switch(struct core *core, int result, struct core_actions *actions)
         const struct stream *own = core_stream(core, fresh->streams[i]->id);
         fresh->streams[i]->refused |= own && own->refused;
     }
+    if (fresh->hlc < core->hlc)
+        fresh->hlc = core->hlc;
     core->intake->left_out = snapshot_build_finish(build);
     struct store_batch *rows = snapshot_build_rows(build);
     drop_streams(core, fresh, rows);
     core_put_peers(core, rows);
-    if (fresh->hlc < core->hlc)
-        fresh->hlc = core->hlc;
-    core_put_clock(fresh, rows);
     core->intake->state = INTAKE_COMMITTING;
     core_act(actions, CORE_PERSIST)->batch = *rows;
     *rows = (struct store_batch){0};

@@ -6,15 +6,19 @@
 #include "lbnode/base/random.h"
 #include "replication/join_message.h"
 #include "replication/memory.h"
+#include "replication/snapshot_read.h"
 #include "replication/transport.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
     TOKEN_KEY_SIZE = 1 + TOKEN_ID_SIZE,
-    ANSWER_MS = 10000
+    ANSWER_MS = 10000,
+    QUEUE_HIGH = 256 << 10,   /* bytes that may wait for the joiner */
+    BYTES_PER_TURN = 64 << 10 /* the loop has other work */
 };
 
 struct token_row {
@@ -31,7 +35,9 @@ struct join_server {
     struct join_hello hello;
     uint8_t *hello_bytes, *challenge_bytes;
     size_t hello_size, challenge_size;
-    bool committing;
+    bool committing, is_sending;
+    struct snapshot_reader *reader; /* once it is sending and no commit is under way */
+    struct loop_timer room;         /* more can be sent */
 };
 
 /* ---- token rows ------------------------------------------------------------------------- */
@@ -122,6 +128,10 @@ bool replication_token_create(struct replication *replication,
 
 static void server_free(struct join_server *server)
 {
+    loop_timer_stop(&server->room);
+    if (server->reader)
+        core_hold_log(server->replication->core, false);
+    snapshot_reader_free(server->reader);
     struct join_server **at = &server->replication->join_servers;
     while (*at != server)
         at = &(*at)->next;
@@ -177,43 +187,53 @@ static void refuse(struct join_server *server, const char *answer)
     server_free(server);
 }
 
-struct sending {
-    struct join_server *server;
-    struct vv sent;
-    uint64_t count;
-};
+static void on_room(struct loop_timer *timer);
 
-static void send_one(void *context, struct bytes bytes)
+/* As much as the joiner takes for now of the whole state, which it checks from the genesis on.
+ */
+static void send_state(struct join_server *server)
 {
-    struct sending *sending = context;
-    struct wire_writer message = {0};
-    struct record record;
-    if (record_parse(bytes, &record))
-        vv_raise(&sending->sent, record.stream, record.seq);
-    join_message_begin(&message, FRAME_JOIN_RECORD);
-    wire_append(&message, bytes.data, bytes.size);
-    send_message(sending->server, &message);
-    sending->count++;
+    const uint64_t commit_ms = 2;
+    struct replication *replication = server->replication;
+    size_t sent = 0;
+    int result = 1;
+    if (!server->reader && !replication->committing) {
+        server->reader = snapshot_reader_new(replication->core, replication->store, 1);
+        core_hold_log(replication->core, server->reader != NULL);
+    }
+    while (server->reader && result > 0 && sent < BYTES_PER_TURN &&
+           connection_queued(server->connection) < QUEUE_HIGH) {
+        struct wire_writer body = {0}, message = {0};
+        uint32_t type;
+        result = snapshot_reader_next(server->reader, &type, &body);
+        if (result > 0) {
+            join_message_begin(&message, (uint8_t)type);
+            wire_append(&message, body.data, body.size);
+            sent += message.size;
+            send_message(server, &message);
+        }
+        wire_writer_free(&body);
+    }
+    replication->damaged |= result == -EBADMSG || result == -ENOENT;
+    if (!server->reader)
+        loop_timer_start(replication->loop, &server->room, commit_ms, on_room);
+    if (result > 0)
+        return;
+    connection_finish(server->connection);
+    server_free(server);
 }
 
-/* All records in causal order; the joiner checks each of them from the genesis on. */
-static void send_everything(struct join_server *server)
+static void on_room(struct loop_timer *timer)
 {
-    struct sending sending = {.server = server};
-    struct wire_writer end = {0};
-    int result = 0;
-    for (bool more = true; more && result == 0;) {
-        struct wire_writer have = {0};
-        vv_put(&have, 1, &sending.sent);
-        result =
-            pull_answer(server->replication->store, wire_written(&have),
-                        core_durable(server->replication->core), send_one, &sending, &more);
-        wire_writer_free(&have);
-    }
-    join_message_begin(&end, FRAME_JOIN_END);
-    wire_put_varint(&end, 1, sending.count);
-    send_message(server, &end);
-    vv_free(&sending.sent);
+    send_state(CONTAINER_OF(timer, struct join_server, room));
+}
+
+/* Not from inside the connection, which may end with that. */
+static void server_room(struct connection *connection, void *context)
+{
+    struct join_server *server = context;
+    if (server->is_sending)
+        loop_timer_start(server->replication->loop, &server->room, 0, on_room);
 }
 
 static void send_accept(struct join_server *server)
@@ -243,8 +263,9 @@ static void on_committed(void *context, const struct submit_result *result)
     }
     if (server->connection) {
         send_accept(server);
-        send_everything(server);
-        connection_finish(server->connection);
+        server->is_sending = true;
+        send_state(server);
+        return;
     }
     server_free(server);
 }
@@ -322,8 +343,8 @@ static void server_message(struct connection *connection, void *context, struct 
     struct join_server *server = context;
     struct bytes body;
     uint8_t type;
-    if (!server->committing && join_message_parse(message, &type, &body) &&
-        type == FRAME_JOIN_PROOF)
+    if (!server->committing && !server->is_sending &&
+        join_message_parse(message, &type, &body) && type == FRAME_JOIN_PROOF)
         check_proof(server, body);
 }
 
@@ -376,7 +397,8 @@ static void send_challenge(struct join_server *server)
     send_message(server, &message);
 }
 
-static const struct connection_handler server_handler = {server_message, server_closed};
+static const struct connection_handler server_handler = {server_message, server_closed,
+                                                         server_room};
 
 void join_serve(struct replication *replication,
                 struct connection *connection,
@@ -401,6 +423,18 @@ void join_serve(struct replication *replication,
         refuse(server, reason);
     else
         send_challenge(server);
+}
+
+void join_servers_end_sending(struct replication *replication)
+{
+    struct join_server *server = replication->join_servers, *next;
+    for (; server; server = next) {
+        next = server->next;
+        if (!server->is_sending)
+            continue;
+        connection_free(server->connection);
+        server_free(server);
+    }
 }
 
 void join_servers_cancel(struct replication *replication)

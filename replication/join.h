@@ -15,6 +15,8 @@ void join_serve(struct replication *replication,
 void join_client_cancel(struct replication *replication);
 /* From time to time: tells how many refusals were not told one by one. */
 void join_refusals_tick(struct replication *replication);
+/* The store or the state changes under a snapshot that is being sent: joiners try again. */
+void join_servers_end_sending(struct replication *replication);
 /* Ends the attempts of others that run here. */
 void join_servers_cancel(struct replication *replication);
 

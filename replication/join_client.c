@@ -1,11 +1,12 @@
-/* The joiner's side: hello, challenge, proof; then genesis and all records, each checked from
- * the genesis on, committed at once when the last one is here. Nothing is kept of a join that
- * breaks off. */
+/* The joiner's side: hello, challenge, proof; then genesis and a snapshot, each record of it
+ * checked from the genesis on, committed at once when the last part is here. Nothing is kept of
+ * a join that breaks off. */
 #include "lbnode/base/random.h"
 #include "lbnode/base/text.h"
 #include "replication/join.h"
 #include "replication/join_message.h"
 #include "replication/memory.h"
+#include "replication/snapshot_build.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -13,8 +14,7 @@
 #include <string.h>
 
 enum {
-    ANSWER_MS = 10000,
-    RECORDS_MAXIMUM_BYTES = 256 << 20
+    ANSWER_MS = 10000
 };
 
 struct join_client {
@@ -27,16 +27,14 @@ struct join_client {
     uint8_t *genesis_bytes;
     size_t genesis_size;
     bool accepted;
-    struct core *core;        /* the state that grows */
-    struct store_batch batch; /* and its rows, for one commit */
+    struct snapshot_build *build; /* the state that grows */
 };
 
 static void client_free(struct join_client *client)
 {
     secret_wipe(&client->token, sizeof(client->token));
     connection_free(client->connection);
-    core_free(client->core);
-    store_batch_free(&client->batch);
+    snapshot_build_free(client->build);
     free(client->hello_bytes);
     free(client->challenge_bytes);
     free(client->genesis_bytes);
@@ -125,52 +123,33 @@ static void take_accept(struct join_client *client, struct bytes body)
              "the inviting node could not prove that it knows the token");
         return;
     }
-    client->core = replication_load_core(client->replication, &error);
-    if (!client->core) {
+    struct core *core = replication_load_core(client->replication, &error);
+    if (!core) {
         finish(client, &error);
         return;
     }
-    core_found(client->core, &genesis);
-    store_batch_put(&client->batch, STORE_META, (struct bytes){(const uint8_t *)"g", 1},
+    core_found(core, &genesis);
+    client->build = snapshot_build_new(core);
+    store_batch_put(snapshot_build_rows(client->build), STORE_META,
+                    (struct bytes){(const uint8_t *)"g", 1},
                     (struct bytes){client->genesis_bytes, client->genesis_size});
     client->accepted = true;
-    connection_set_limits(client->connection, RECORD_MAXIMUM_SIZE + 64, ANSWER_MS);
-}
-
-/* Keeps the rows that the core wants written; they are committed together at the end. */
-static void step(struct join_client *client, const struct core_event *event)
-{
-    struct core_actions actions = {0};
-    core_step(client->core, event, replication_now(client->replication), &actions);
-    for (size_t i = 0; i < actions.count; i++)
-        if (actions.items[i].kind == CORE_PERSIST)
-            store_batch_append(&client->batch, &actions.items[i].batch);
-    core_actions_free(&actions);
-}
-
-static void take_record(struct join_client *client, struct bytes record)
-{
-    if (client->batch.bytes > RECORDS_MAXIMUM_BYTES) {
-        fail(client, ERROR_TOO_LARGE, "the cluster's history is larger than 256 MiB");
-        return;
-    }
-    step(client, &(struct core_event){.kind = CORE_RECORD, .body = record});
-    step(client, &(struct core_event){.kind = CORE_STAGE});
-    step(client, &(struct core_event){.kind = CORE_PERSISTED});
+    connection_set_limits(client->connection, SNAPSHOT_PART_MAXIMUM, ANSWER_MS);
 }
 
 static void take_end(struct join_client *client)
 {
     struct replication *replication = client->replication;
     const struct roster_node *self =
-        roster_find(core_roster(client->core), &replication->node_id);
+        roster_find(core_roster(snapshot_build_core(client->build)), &replication->node_id);
     if (!self || self->status != NODE_ACTIVE) {
         fail(client, ERROR_REFUSED,
              "the inviting node sent a state that does not have this node in it; try again "
              "with a new token");
         return;
     }
-    int result = store_commit(replication->store, &client->batch);
+    snapshot_build_finish(client->build);
+    int result = store_commit(replication->store, snapshot_build_rows(client->build));
     if (result) {
         struct error error;
         error_set(&error, ERROR_REFUSED, "the store cannot be written: %s", strerror(-result));
@@ -178,13 +157,26 @@ static void take_end(struct join_client *client)
         return;
     }
     core_free(replication->core);
-    replication->core = client->core;
-    client->core = NULL;
+    replication->core = snapshot_build_take_core(client->build);
     finish(client, &(struct error){.kind = ERROR_NONE});
     if (replication->handler.applied)
         replication->handler.applied(replication->handler.context,
                                      core_position(replication->core));
     replication_step(replication, &(struct core_event){.kind = CORE_TICK});
+}
+
+static void take_part(struct join_client *client, const struct snapshot_part *part)
+{
+    char text[256];
+    switch (snapshot_build_take(client->build, part, replication_now(client->replication))) {
+    case SNAPSHOT_GOES_ON: break;
+    case SNAPSHOT_COMPLETE: take_end(client); break;
+    case SNAPSHOT_IS_WRONG:
+        snprintf(text, sizeof(text), "the state from the inviting node is not usable: %s",
+                 snapshot_build_problem(client->build));
+        fail(client, ERROR_REFUSED, text);
+        break;
+    }
 }
 
 static void take_refusal(struct join_client *client, struct bytes body)
@@ -200,6 +192,7 @@ static void take_refusal(struct join_client *client, struct bytes body)
 static void client_message(struct connection *connection, void *context, struct bytes message)
 {
     struct join_client *client = context;
+    struct snapshot_part part;
     struct bytes body;
     uint8_t type;
     if (!join_message_parse(message, &type, &body)) {
@@ -212,10 +205,8 @@ static void client_message(struct connection *connection, void *context, struct 
         answer_challenge(client, message);
     else if (type == FRAME_JOIN_ACCEPT && client->challenge_bytes && !client->accepted)
         take_accept(client, body);
-    else if (type == FRAME_JOIN_RECORD && client->accepted)
-        take_record(client, body);
-    else if (type == FRAME_JOIN_END && client->accepted)
-        take_end(client);
+    else if (client->accepted && snapshot_part_parse(type, body, &part))
+        take_part(client, &part);
     else
         fail(client, ERROR_REFUSED, "the inviting node broke the protocol");
 }

@@ -103,6 +103,8 @@ void snapshot_send_continue(struct replication *replication, const struct uuid *
 void snapshot_send_stop(struct replication *replication,
                         const struct uuid *peer,
                         uint64_t transfer);
+/* The core or its store is about to be replaced: no snapshot is read from it any more, not for
+ * joiners either. */
 void snapshot_send_cancel(struct replication *replication);
 /* Gives the core what is in the log above its new state. */
 void snapshot_collect(struct replication *replication, struct bytes vector);

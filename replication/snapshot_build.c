@@ -321,8 +321,10 @@ size_t snapshot_build_finish(struct snapshot_build *build)
     retry_early(build);
     vv_copy(&core->durable, &core->applied);
     core_refresh_roster(core, NULL);
+    core->durable_position = core->position;
     for (size_t i = 0; i < core->stream_count; i++)
         core_encode_stream(core->streams[i], &build->rows);
+    core_put_clock(core, &build->rows);
     return build->early_count;
 }
 

@@ -1,5 +1,6 @@
 /* Snapshots and the store: sending one over the stream to a peer, as fast as it takes it, and
  * collecting what this node has above one that it takes itself. */
+#include "replication/join.h"
 #include "replication/memory.h"
 #include "replication/replication_internal.h"
 #include "replication/snapshot_read.h"
@@ -23,7 +24,7 @@ struct snapshot_sending {
 
 /* ---- sending ---------------------------------------------------------------------------- */
 
-void snapshot_send_cancel(struct replication *replication)
+static void end(struct replication *replication)
 {
     struct snapshot_sending *sending = replication->sending;
     if (!sending)
@@ -35,6 +36,12 @@ void snapshot_send_cancel(struct replication *replication)
     replication->sending = NULL;
 }
 
+void snapshot_send_cancel(struct replication *replication)
+{
+    join_servers_end_sending(replication);
+    end(replication);
+}
+
 void snapshot_send_stop(struct replication *replication,
                         const struct uuid *peer,
                         uint64_t transfer)
@@ -42,15 +49,15 @@ void snapshot_send_stop(struct replication *replication,
     const struct snapshot_sending *sending = replication->sending;
     if (sending && uuid_equal(&sending->peer, peer) &&
         (transfer == 0 || transfer == sending->transfer))
-        snapshot_send_cancel(replication);
+        end(replication);
 }
 
 static void refuse(struct replication *replication, const struct uuid *peer, uint64_t number)
 {
-    struct wire_writer end = {0};
-    pull_end(false, number, &end);
-    transport_send(replication->transport, peer, FRAME_PULL_END, wire_written(&end), true);
-    wire_writer_free(&end);
+    struct wire_writer body = {0};
+    pull_end(false, number, &body);
+    transport_send(replication->transport, peer, FRAME_PULL_END, wire_written(&body), true);
+    wire_writer_free(&body);
 }
 
 void snapshot_send_start(struct replication *replication,
@@ -61,7 +68,7 @@ void snapshot_send_start(struct replication *replication,
         refuse(replication, peer, number); /* it asks again, perhaps another node */
         return;
     }
-    snapshot_send_cancel(replication);
+    end(replication);
     struct snapshot_sending *sending = memory_new(sizeof(*sending));
     sending->peer = *peer;
     sending->number = number;
@@ -104,7 +111,7 @@ void snapshot_send_continue(struct replication *replication, const struct uuid *
         transport_flush(replication->transport);
     replication->damaged |= result == -EBADMSG || result == -ENOENT;
     if (result <= 0)
-        snapshot_send_cancel(replication);
+        end(replication);
 }
 
 /* ---- collecting ------------------------------------------------------------------------- */
@@ -131,6 +138,7 @@ static void take_one(void *context, struct bytes bytes)
 void snapshot_collect(struct replication *replication, struct bytes vector)
 {
     struct covered covered = {.replication = replication};
+    snapshot_send_cancel(replication); /* what it reads is about to be replaced */
     bool more = vv_parse(vector, 1, &covered.vector);
     int result = more ? 0 : -EINVAL;
     while (more && !result) {

@@ -7,6 +7,7 @@
 #include "replication/clone_watch.h"
 #include "replication/connection.h"
 #include "replication/packet.h"
+#include "replication/snapshot_frames.h"
 #include "replication/transport.h"
 
 #include <sys/socket.h>
@@ -15,7 +16,7 @@ enum {
     DATAGRAMS_PER_TURN = 64,
     STRANGERS = 64, /* accepted connections that have not proved who they are */
     ACCEPTS_PER_TURN = 64,
-    STREAM_MESSAGE_MAXIMUM = RECORD_MAXIMUM_SIZE + PACKET_OVERHEAD + 64,
+    STREAM_MESSAGE_MAXIMUM = SNAPSHOT_PART_MAXIMUM + PACKET_OVERHEAD + 64,
     VERIFICATIONS_PER_SECOND = 4000,
     STREAM_PACKET_BYTES = 16 << 10, /* several frames share a signature up to here */
     IDLE_MS = 60000

@@ -113,6 +113,7 @@ static void give_back(void *context, struct bytes bytes)
 void world_collect(struct world_node *node, const struct core_action *action)
 {
     struct collecting collecting = {.node = node};
+    world_end_sending(node); /* what it reads is about to be replaced */
     bool more =
         vv_parse((struct bytes){action->body, action->body_size}, 1, &collecting.covered);
     int result = more ? 0 : -1;
