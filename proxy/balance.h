@@ -4,6 +4,7 @@
 #define PROXY_BALANCE_H
 
 #include "lbnode/model/snapshot.h"
+#include "proxy/slow_start.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -13,7 +14,10 @@
 
 /* State of a member shared by all workers, in a cache line of its own. */
 struct member_runtime {
-    _Alignas(64) _Atomic uint32_t active; /* requests (HTTP) or connections (TCP) now */
+    /* Requests (HTTP) or connections (TCP) now; counted only where an algorithm or a limit asks
+     * for it. */
+    _Alignas(64) _Atomic uint32_t active;
+    struct slow_start slow_start;
 };
 
 struct balance_view {
@@ -24,6 +28,8 @@ struct balance_view {
     uint32_t schedule_length;
     _Atomic uint64_t *cursor;              /* of the pool, shared by all workers */
     const struct member_runtime *runtimes; /* by member slot */
+    uint64_t slow_start_ms;                /* 0: none; for LEAST_CONNECTIONS */
+    uint64_t now_ms;                       /* for that */
     struct ip_endpoint client;
     bool (*usable)(const void *context, const struct snapshot_member *member);
     const void *context;

@@ -24,8 +24,13 @@ static bool consider(const struct balance_view *view, uint32_t number, struct be
         return false;
     uint64_t load = 1 + (uint64_t)atomic_load_explicit(&view->runtimes[member->slot].active,
                                                        memory_order_relaxed);
-    if (best->number == BALANCE_NONE || load * best->weight < best->load * member->weight)
-        *best = (struct best){number, load, member->weight};
+    uint64_t weight = (uint64_t)member->weight * SLOW_START_STEPS;
+    if (view->slow_start_ms > 0)
+        weight = member->weight *
+                 (uint64_t)slow_start_tenths(&view->runtimes[member->slot].slow_start,
+                                             view->slow_start_ms, view->now_ms);
+    if (best->number == BALANCE_NONE || load * best->weight < best->load * weight)
+        *best = (struct best){number, load, weight};
     return true;
 }
 

@@ -1,5 +1,7 @@
 #include "proxy/dispatch.h"
 
+#include "lbnode/base/bytes.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -48,7 +50,55 @@ struct member_counters *dispatch_counters(const struct dispatch *dispatch)
 /* Only these pools pay for a counter that all workers share. */
 static bool counts_active(const struct dispatch *dispatch)
 {
-    return pool_of(dispatch)->algorithm == SNAPSHOT_LEAST_CONNECTIONS;
+    return pool_of(dispatch)->is_limited ||
+           pool_of(dispatch)->algorithm == SNAPSHOT_LEAST_CONNECTIONS;
+}
+
+static struct wait_queue *queue_of(const struct dispatch *dispatch)
+{
+    return pool_of(dispatch)->is_limited
+               ? dispatch->generation->generation->pools[dispatch->pool]->queue
+               : NULL;
+}
+
+/* Whose turn it is looks for a place. */
+static void tell_place(struct dispatch *dispatch)
+{
+    int next = wait_queue_next_worker(queue_of(dispatch));
+    if (next == (int)dispatch->worker->index)
+        dispatch->worker->places_freed = true;
+    else if (next >= 0)
+        worker_tell_place(&dispatch->worker->shared->workers[next]);
+}
+
+/* ---- places at members ----------------------------------------------------------------------
+ */
+
+/* False when others were faster. */
+static bool take_place(const struct dispatch *dispatch, const struct snapshot_member *member)
+{
+    _Atomic uint32_t *active = &dispatch->worker->shared->members[member->slot].active;
+    if (!counts_active(dispatch))
+        return true;
+    uint32_t before = atomic_fetch_add_explicit(active, 1, memory_order_relaxed);
+    if (member->connection_limit == 0 || before < member->connection_limit)
+        return true;
+    atomic_fetch_sub_explicit(active, 1, memory_order_relaxed);
+    return false;
+}
+
+static void give_place_back(struct dispatch *dispatch)
+{
+    if (!counts_active(dispatch))
+        return;
+    struct wait_queue *queue = queue_of(dispatch);
+    atomic_fetch_sub(&dispatch->worker->shared->members[dispatch->slot].active, 1);
+    if (!queue || atomic_load(&queue->workers) == 0)
+        return;
+    atomic_store_explicit(&queue->freed,
+                          (dispatch->number + UINT64_C(1)) << 32 | dispatch->slot,
+                          memory_order_relaxed);
+    tell_place(dispatch);
 }
 
 static void unassign(struct dispatch *dispatch)
@@ -57,14 +107,18 @@ static void unassign(struct dispatch *dispatch)
         return;
     dispatch->assigned = false;
     counter_add(&dispatch_counters(dispatch)->active, UINT64_MAX);
-    if (counts_active(dispatch))
-        atomic_fetch_sub_explicit(&dispatch->worker->shared->members[dispatch->slot].active, 1,
-                                  memory_order_relaxed);
+    give_place_back(dispatch);
 }
 
-static void assign(struct dispatch *dispatch, const struct snapshot_member *member)
+/* False when the member has no place any more. */
+static bool assign(struct dispatch *dispatch, const struct snapshot_member *member)
 {
     unassign(dispatch);
+    if (!take_place(dispatch, member))
+        return false;
+    const struct snapshot *snapshot = dispatch->generation->generation->snapshot;
+    dispatch->number =
+        (uint32_t)(member - snapshot_members(snapshot)) - pool_of(dispatch)->first_member;
     dispatch->slot = member->slot;
     dispatch->incarnation = member->incarnation;
     dispatch->endpoint = member->endpoint;
@@ -80,12 +134,11 @@ static void assign(struct dispatch *dispatch, const struct snapshot_member *memb
     struct member_counters *counters = dispatch_counters(dispatch);
     counter_add(&counters->active, 1);
     counter_add(&counters->total, 1);
-    if (counts_active(dispatch))
-        atomic_fetch_add_explicit(&dispatch->worker->shared->members[dispatch->slot].active, 1,
-                                  memory_order_relaxed);
+    return true;
 }
 
-static const struct snapshot_member *pick(struct dispatch *dispatch, bool again)
+/* The index of a member, BALANCE_NONE or PICK_FULL. */
+static uint32_t pick(struct dispatch *dispatch, bool again)
 {
     struct worker *worker = dispatch->worker;
     struct generation *generation = dispatch->generation->generation;
@@ -104,9 +157,94 @@ static const struct snapshot_member *pick(struct dispatch *dispatch, bool again)
         memcpy(pick.tried, dispatch->tried, sizeof(pick.tried));
         pick.tried_count = dispatch->tried_count;
     }
-    uint32_t index = member_pick(&pick);
-    return index == BALANCE_NONE ? NULL : &snapshot_members(generation->snapshot)[index];
+    struct wait_queue *queue = dispatch->has_turn ? queue_of(dispatch) : NULL;
+    uint64_t freed = queue ? atomic_exchange(&queue->freed, 0) : 0;
+    uint32_t number = (uint32_t)(freed >> 32) - 1;
+    if (freed && member_pick_is_free(&pick, number, (uint32_t)freed))
+        return pool_of(dispatch)->first_member + number;
+    return member_pick(&pick);
 }
+
+static const struct snapshot_member *member_at(const struct dispatch *dispatch, uint32_t index)
+{
+    return &snapshot_members(dispatch->generation->generation->snapshot)[index];
+}
+
+/* ---- the queue ------------------------------------------------------------------------------
+ */
+
+static void leave_queue(struct dispatch *dispatch)
+{
+    if (!dispatch->waiter.line)
+        return;
+    wait_queue_remove(&dispatch->waiter, dispatch->worker->index, &dispatch->worker->waiting);
+    counter_add(&pool_counters(dispatch)->queued, UINT64_MAX);
+}
+
+static enum dispatch_result wait_for_place(struct dispatch *dispatch)
+{
+    struct worker *worker = dispatch->worker;
+    const struct snapshot_pool *pool = pool_of(dispatch);
+    struct wait_queue *queue = queue_of(dispatch);
+    if (!dispatch->has_turn && atomic_load(&queue->count) >= pool->queue_limit) {
+        counter_add(&pool_counters(dispatch)->queue_full, 1);
+        return DISPATCH_QUEUE_FULL;
+    }
+    if (dispatch->queue_until_ms == 0) {
+        dispatch->queue_until_ms = worker_now_ms(worker) + pool->queue_timeout_ms;
+        /* A place that became free before anybody could see that we wait is ours now. */
+        worker->places_freed = true;
+    }
+    wait_queue_add(queue, worker->index, &worker->waiting, &dispatch->waiter,
+                   dispatch->has_turn);
+    counter_add(&pool_counters(dispatch)->queued, 1);
+    return DISPATCH_QUEUED;
+}
+
+uint64_t dispatch_queue_left_ms(const struct dispatch *dispatch)
+{
+    uint64_t now_ms = worker_now_ms(dispatch->worker);
+    return dispatch->queue_until_ms > now_ms ? dispatch->queue_until_ms - now_ms : 1;
+}
+
+void dispatch_queue_expired(struct dispatch *dispatch)
+{
+    leave_queue(dispatch);
+    counter_add(&pool_counters(dispatch)->queue_timeouts, 1);
+    tell_place(dispatch);
+}
+
+/* Until somebody finds no place and is first again. */
+static void run_line(struct wait_line *line)
+{
+    struct waiter *first;
+    bool moved = true;
+    while (moved && (first = line->first)) {
+        struct dispatch *dispatch = CONTAINER_OF(first, struct dispatch, waiter);
+        /* The line ends with the last who holds its pool. */
+        struct held_generation *held = held_generation_hold(dispatch->generation);
+        leave_queue(dispatch);
+        dispatch->has_turn = true;
+        dispatch->on_turn(dispatch);
+        moved = line->first != first;
+        bool is_empty = !line->first;
+        held_generation_drop(held);
+        if (is_empty)
+            return;
+    }
+}
+
+void dispatch_run_waiting(struct worker *worker)
+{
+    struct wait_line *line;
+    worker->places_freed = false;
+    wait_lines_begin(&worker->waiting);
+    while ((line = wait_lines_next(&worker->waiting)))
+        run_line(line);
+}
+
+/* ---- attempts -------------------------------------------------------------------------------
+ */
 
 static void mark_tried(struct dispatch *dispatch)
 {
@@ -166,7 +304,6 @@ static bool open_connection(struct dispatch *dispatch)
 static enum dispatch_result
 try_member(struct dispatch *dispatch, const struct snapshot_member *member, bool may_reuse)
 {
-    assign(dispatch, member);
     struct member_connection *kept =
         may_reuse ? idle_pool_take(dispatch->worker, member->slot, member->incarnation) : NULL;
     if (kept) {
@@ -195,25 +332,41 @@ static bool may_try(struct dispatch *dispatch)
     return true;
 }
 
+/* Nobody is left who has not been tried: once more, after a pause. */
+static enum dispatch_result start_over(struct dispatch *dispatch)
+{
+    if (dispatch->tried_count == 0)
+        return DISPATCH_NONE;
+    dispatch->tried_count = 0;
+    if (dispatch->attempts >= DISPATCH_ATTEMPTS)
+        return DISPATCH_FAILED;
+    return pick(dispatch, true) != BALANCE_NONE ? DISPATCH_PAUSE : DISPATCH_NONE;
+}
+
+/* Who comes later does not overtake. */
+static bool others_wait(const struct dispatch *dispatch)
+{
+    struct wait_queue *queue = dispatch->has_turn ? NULL : queue_of(dispatch);
+    return queue && atomic_load_explicit(&queue->count, memory_order_relaxed) > 0;
+}
+
 enum dispatch_result dispatch_next(struct dispatch *dispatch, bool may_reuse)
 {
     enum dispatch_result result = DISPATCH_FAILED;
     if (dispatch->pool == SNAPSHOT_NONE)
         return DISPATCH_NONE;
+    dispatch->may_reuse = may_reuse;
     while (result == DISPATCH_FAILED) {
-        const struct snapshot_member *member = pick(dispatch, false);
-        if (!member && dispatch->tried_count > 0) {
-            /* All have been tried: once more, after a pause. */
-            dispatch->tried_count = 0;
-            if (dispatch->attempts >= DISPATCH_ATTEMPTS)
-                return DISPATCH_FAILED;
-            return pick(dispatch, true) ? DISPATCH_PAUSE : DISPATCH_NONE;
-        }
-        if (!member)
-            return DISPATCH_NONE;
+        uint32_t index = others_wait(dispatch) ? PICK_FULL : pick(dispatch, false);
+        if (index == PICK_FULL)
+            return wait_for_place(dispatch);
+        if (index == BALANCE_NONE)
+            return start_over(dispatch);
         if (!may_try(dispatch))
             return DISPATCH_FAILED;
-        result = try_member(dispatch, member, may_reuse);
+        /* When somebody took the place meanwhile, it may be full now. */
+        if (assign(dispatch, member_at(dispatch, index)))
+            result = try_member(dispatch, member_at(dispatch, index), may_reuse);
     }
     return result;
 }
@@ -234,10 +387,11 @@ enum dispatch_result dispatch_elsewhere(struct dispatch *dispatch)
     dispatch->connection = NULL;
     counter_add(&dispatch_counters(dispatch)->failures, 1);
     note_failure(dispatch);
-    const struct snapshot_member *member = pick(dispatch, false);
-    if (!member || !may_try(dispatch))
+    uint32_t index = pick(dispatch, false);
+    if (index == BALANCE_NONE || index == PICK_FULL || !may_try(dispatch))
         return DISPATCH_FAILED;
-    return try_member(dispatch, member, true);
+    const struct snapshot_member *member = member_at(dispatch, index);
+    return assign(dispatch, member) ? try_member(dispatch, member, true) : DISPATCH_FAILED;
 }
 
 void dispatch_connected(struct dispatch *dispatch)
@@ -275,6 +429,10 @@ void dispatch_finish(struct dispatch *dispatch)
 {
     if (!dispatch->generation)
         return;
+    if (dispatch->waiter.line) {
+        leave_queue(dispatch);
+        tell_place(dispatch); /* one that was meant for us is for the next */
+    }
     unassign(dispatch);
     member_connection_abort(dispatch->connection);
     dispatch->connection = NULL;

@@ -1,7 +1,7 @@
 /* Gets a connection for one request or one TCP connection: picks a member, takes a kept
  * connection or opens one, and goes to another member when that fails (at most three attempts,
- * and as many as the pool's retry budget bears).
- * Holds the generation that it picks from. */
+ * and as many as the pool's retry budget bears). When all members are at their limits, it waits
+ * for its turn. Holds the generation that it picks from. */
 #ifndef PROXY_DISPATCH_H
 #define PROXY_DISPATCH_H
 
@@ -17,6 +17,8 @@ enum dispatch_result {
     DISPATCH_READY,      /* a kept connection */
     DISPATCH_CONNECTING, /* events will tell */
     DISPATCH_PAUSE,      /* call dispatch_next again after DISPATCH_PAUSE_MS */
+    DISPATCH_QUEUED,     /* on_turn will tell, or dispatch_queue_left_ms pass */
+    DISPATCH_QUEUE_FULL, /* too many wait already */
     DISPATCH_NONE,       /* no usable member */
     DISPATCH_FAILED,     /* the attempts or the budget are used up */
 };
@@ -30,11 +32,17 @@ struct dispatch {
     uint32_t attempts;
     uint32_t slot, incarnation; /* of the member */
     struct ip_endpoint endpoint;
+    uint32_t number; /* of the member in its pool */
     bool assigned;
-    bool any_failed; /* what follows is a repetition */
+    bool has_turn;  /* it need not wait behind others */
+    bool may_reuse; /* as dispatch_next was told */
+    struct waiter waiter;
+    uint64_t queue_until_ms; /* 0: it never waited */
+    bool any_failed;         /* what follows is a repetition */
     struct member_connection *connection;
     struct request_record *record; /* the owner's */
     void (*on_event)(struct member_connection *connection);
+    void (*on_turn)(struct dispatch *dispatch); /* call dispatch_next again */
     void *owner;
 };
 
@@ -46,6 +54,12 @@ void dispatch_init(struct dispatch *dispatch,
                    struct request_record *record);
 /* The first attempt and each further one. MAY_REUSE: a kept connection will do. */
 enum dispatch_result dispatch_next(struct dispatch *dispatch, bool may_reuse);
+/* How long it may still wait in the queue. */
+uint64_t dispatch_queue_left_ms(const struct dispatch *dispatch);
+/* It waited for too long. */
+void dispatch_queue_expired(struct dispatch *dispatch);
+/* Gives places that became free to those who wait. */
+void dispatch_run_waiting(struct worker *worker);
 /* Opens a fresh connection to the same member: the kept one had been closed by it. */
 enum dispatch_result dispatch_again(struct dispatch *dispatch);
 /* The member closed a fresh connection without a byte: goes to another one, if there is any and

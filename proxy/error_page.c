@@ -4,20 +4,30 @@
 
 #include <stdio.h>
 
-size_t error_page_build(int status, bool without_body, char out[ERROR_PAGE_MAXIMUM])
+static const char *further_field(int status, enum termination why)
 {
-    char body[128];
+    if (status == 405)
+        return "Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH\r\n";
+    if (why == TERMINATION_QUEUE_FULL || why == TERMINATION_QUEUE_TIMEOUT)
+        return "Retry-After: 1\r\n";
+    return "";
+}
+
+size_t error_page_build(int status,
+                        enum termination why,
+                        bool without_body,
+                        char out[ERROR_PAGE_MAXIMUM])
+{
+    char body[256];
     const char *phrase = http_status_phrase(status);
-    int body_size = snprintf(body, sizeof(body), "<html><body><h1>%d %s</h1></body></html>\n",
-                             status, phrase);
+    bool explains = status == 503;
+    int body_size = snprintf(
+        body, sizeof(body), "<html><body><h1>%d %s</h1>%s%s%s</body></html>\n", status, phrase,
+        explains ? "<p>" : "", explains ? termination_help(why) : "", explains ? "</p>" : "");
     int size = snprintf(out, ERROR_PAGE_MAXIMUM,
                         "HTTP/1.1 %d %s\r\nContent-Type: text/html\r\nContent-Length: %d\r\n"
                         "Cache-Control: no-cache\r\n%sConnection: close\r\n\r\n%s",
-                        status, phrase, body_size,
-                        status == 405 ? "Allow: GET, HEAD, POST, "
-                                        "PUT, DELETE, OPTIONS, "
-                                        "PATCH\r\n"
-                                      : "",
+                        status, phrase, body_size, further_field(status, why),
                         without_body ? "" : body);
     return (size_t)size;
 }

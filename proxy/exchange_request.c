@@ -30,7 +30,7 @@ void exchange_answer(struct exchange *exchange, int status, enum termination why
         client_abort(client);
         return;
     }
-    buffer_append(exchange->down, page, error_page_build(status, exchange->is_head, page));
+    buffer_append(exchange->down, page, error_page_build(status, why, exchange->is_head, page));
     exchange->record.status = (uint16_t)status;
     exchange->stage = EXCHANGE_FLUSH;
     exchange->response_head_done = exchange->response_done = true;
@@ -141,11 +141,18 @@ void exchange_begin(struct exchange *exchange)
     dispatch_init(&exchange->dispatch, exchange->worker, listener->pool, &client->peer,
                   &exchange->record);
     exchange->dispatch.on_event = exchange_on_member_event;
+    exchange->dispatch.on_turn = exchange_on_turn;
     exchange->dispatch.owner = exchange;
     /* A request that cannot be repeated goes over a fresh connection while the client's
      * connection is young: it could meet a kept one just as the member closes it. */
     bool may_reuse = exchange->is_replayable || client->requests > 1;
     exchange_dispatched(exchange, dispatch_next(&exchange->dispatch, may_reuse));
+}
+
+void exchange_on_turn(struct dispatch *dispatch)
+{
+    struct exchange *exchange = dispatch->owner;
+    exchange_dispatched(exchange, dispatch_next(dispatch, dispatch->may_reuse));
 }
 
 void exchange_dispatched(struct exchange *exchange, enum dispatch_result result)
@@ -164,6 +171,12 @@ void exchange_dispatched(struct exchange *exchange, enum dispatch_result result)
         exchange->stage = EXCHANGE_PAUSE;
         worker_set_deadline(exchange->worker, timed, DISPATCH_PAUSE_MS);
         return;
+    case DISPATCH_QUEUED:
+        exchange->stage = EXCHANGE_QUEUE;
+        worker_set_deadline(exchange->worker, timed,
+                            dispatch_queue_left_ms(&exchange->dispatch));
+        return;
+    case DISPATCH_QUEUE_FULL: exchange_answer(exchange, 503, TERMINATION_QUEUE_FULL); return;
     case DISPATCH_NONE:
         counter_add(&client_counters(exchange->client)->no_member, 1);
         exchange_answer(exchange, 503, TERMINATION_NO_MEMBER);

@@ -5,9 +5,11 @@
 
 static void pool_runtime_release(struct pool_runtime *runtime)
 {
-    if (runtime &&
-        atomic_fetch_sub_explicit(&runtime->references, 1, memory_order_acq_rel) == 1)
-        free(runtime);
+    if (!runtime ||
+        atomic_fetch_sub_explicit(&runtime->references, 1, memory_order_acq_rel) != 1)
+        return;
+    free(runtime->queue);
+    free(runtime);
 }
 
 /* Configurations are numbered by who makes them, who may start over. */
@@ -43,7 +45,11 @@ static bool fill_pools(struct generation *generation, struct pool_table *table)
         } else {
             runtime = pool_runtime_new();
         }
-        if (!runtime || !uuid_map_set(&next, &pool->id, runtime)) {
+        /* Workers that run an older configuration do not look at it. */
+        bool has_queue = true;
+        if (runtime && pool->is_limited && !runtime->queue)
+            has_queue = (runtime->queue = wait_queue_new()) != NULL;
+        if (!runtime || !has_queue || !uuid_map_set(&next, &pool->id, runtime)) {
             pool_runtime_release(runtime);
             complete = false;
             break;

@@ -41,10 +41,15 @@ static void on_expiry(struct timed *timed)
         client_close(client); /* idle */
         return;
     }
-    if (exchange->stage != EXCHANGE_PAUSE && exchange->stage != EXCHANGE_CONNECT)
+    if (exchange->stage == EXCHANGE_HEAD || exchange->stage == EXCHANGE_RUN ||
+        exchange->stage == EXCHANGE_FLUSH)
         counter_add(&client_counters(client)->timeouts, 1);
     switch (exchange->stage) {
     case EXCHANGE_HEAD: exchange_answer(exchange, 408, TERMINATION_CLIENT_TIMEOUT); break;
+    case EXCHANGE_QUEUE:
+        dispatch_queue_expired(&exchange->dispatch);
+        exchange_answer(exchange, 503, TERMINATION_QUEUE_TIMEOUT);
+        break;
     case EXCHANGE_PAUSE:
         exchange_dispatched(exchange, dispatch_next(&exchange->dispatch, false));
         break;
@@ -109,6 +114,10 @@ static bool step(struct exchange *exchange)
 {
     struct client *client = exchange->client;
     bool moved = false;
+    if (exchange->stage == EXCHANGE_QUEUE && client->stream.closing) {
+        exchange_abort(exchange, TERMINATION_CLIENT_CLOSED); /* a place is not for the gone */
+        return false;
+    }
     if (exchange->stage == EXCHANGE_RUN || exchange->stage == EXCHANGE_CONNECT)
         moved |= exchange_move_request(exchange);
     if (!client->closed && client->exchange == exchange && exchange->stage == EXCHANGE_RUN)

@@ -8,6 +8,7 @@
 
 enum exchange_stage {
     EXCHANGE_HEAD,    /* the request's head is coming in */
+    EXCHANGE_QUEUE,   /* waiting for a place at a member */
     EXCHANGE_PAUSE,   /* waiting to try the member again */
     EXCHANGE_CONNECT, /* to a member */
     EXCHANGE_RUN,     /* request and response flow */
@@ -68,5 +69,7 @@ bool exchange_move_request(struct exchange *exchange);
 bool exchange_move_response(struct exchange *exchange);
 /* The events of the member's connection. (http_exchange.c) */
 void exchange_on_member_event(struct member_connection *connection);
+/* Its turn in the queue has come. (exchange_request.c) */
+void exchange_on_turn(struct dispatch *dispatch);
 
 #endif

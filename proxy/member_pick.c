@@ -1,12 +1,65 @@
 #include "proxy/member_pick.h"
 
+#include "lbnode/base/bytes.h"
+
 struct tier {
     const struct member_pick *pick;
+    const struct snapshot_pool *pool;
     bool backup;
     bool monitored;
     bool accept_unknown;
-    bool avoid_suspects;
+    bool look_only;   /* limits, suspicion and slow start do not count */
+    bool be_choosy;   /* suspicion and slow start count */
+    bool *found_full; /* set when somebody had no place */
 };
+
+static bool is_full(const struct member_pick *pick, const struct snapshot_member *member)
+{
+    return member->connection_limit > 0 &&
+           atomic_load_explicit(&pick->members[member->slot].active, memory_order_relaxed) >=
+               member->connection_limit;
+}
+
+/* By source address a slow member is taken by a part of the clients, so that each stays where
+ * it is; else it takes a part of its turns. LEAST_CONNECTIONS weighs it. */
+static bool takes_turn(const struct tier *tier, const struct snapshot_member *member)
+{
+    struct slow_start *start = &tier->pick->members[member->slot].slow_start;
+    uint64_t duration_ms = tier->pool->slow_start_ms, now_ms = tier->pick->now_ms;
+    const struct ip_address *client = &tier->pick->client.address;
+    bool by_port = tier->pool->algorithm == SNAPSHOT_SOURCE_IP_PORT;
+    uint64_t port = by_port ? tier->pick->client.port : 0;
+    switch (tier->pool->algorithm) {
+    case SNAPSHOT_LEAST_CONNECTIONS: return true;
+    case SNAPSHOT_SOURCE_IP:
+    case SNAPSHOT_SOURCE_IP_PORT:
+        return bytes_hash(client->bytes, ip_address_size(client), port) % SLOW_START_STEPS <
+               slow_start_tenths(start, duration_ms, now_ms);
+    default: return slow_start_takes_turn(start, duration_ms, now_ms);
+    }
+}
+
+static bool is_welcome(const struct tier *tier, const struct snapshot_member *member)
+{
+    const struct member_pick *pick = tier->pick;
+    if (pick->standings && member_standing_is_avoided(&pick->standings[member->slot],
+                                                      member->incarnation, pick->now_ms))
+        return false;
+    return tier->pool->slow_start_ms == 0 || !tier->monitored || takes_turn(tier, member);
+}
+
+static bool is_healthy(const struct tier *tier, const struct snapshot_member *member)
+{
+    const struct member_pick *pick = tier->pick;
+    if (!tier->monitored)
+        return true;
+    enum verdict_state state =
+        verdict_board_state(pick->verdicts, member->slot, member->incarnation);
+    if (tier->pool->slow_start_ms > 0)
+        slow_start_see(&pick->members[member->slot].slow_start, member->incarnation, state,
+                       pick->now_ms);
+    return state == VERDICT_ONLINE || (state == VERDICT_UNKNOWN && tier->accept_unknown);
+}
 
 static bool usable(const void *context, const struct snapshot_member *member)
 {
@@ -17,15 +70,15 @@ static bool usable(const void *context, const struct snapshot_member *member)
         if (tier->pick->tried[i] == member->slot)
             return false;
     }
-    if (tier->avoid_suspects &&
-        member_standing_is_avoided(&tier->pick->standings[member->slot], member->incarnation,
-                                   tier->pick->now_ms))
+    if (!is_healthy(tier, member))
         return false;
-    if (!tier->monitored)
+    if (tier->look_only)
         return true;
-    enum verdict_state state =
-        verdict_board_state(tier->pick->verdicts, member->slot, member->incarnation);
-    return state == VERDICT_ONLINE || (state == VERDICT_UNKNOWN && tier->accept_unknown);
+    if (is_full(tier->pick, member)) {
+        *tier->found_full = true;
+        return false;
+    }
+    return !tier->be_choosy || is_welcome(tier, member);
 }
 
 static bool is_monitored(const struct snapshot *snapshot, const struct snapshot_pool *pool)
@@ -65,15 +118,38 @@ static bool any_usable(const struct tier *tier,
     return false;
 }
 
+/* One step: a number, BALANCE_NONE or PICK_FULL. */
+static uint32_t pick_in(struct tier *tier, const struct balance_view *view)
+{
+    bool full = false;
+    balance_pick *algorithm = balance_for(tier->pool->algorithm);
+    tier->found_full = &full;
+    tier->look_only = false;
+    tier->be_choosy = tier->pick->standings || tier->pool->slow_start_ms > 0;
+    uint32_t number = algorithm(view);
+    if (number == BALANCE_NONE && tier->be_choosy) {
+        tier->be_choosy = false;
+        number = algorithm(view);
+    }
+    tier->look_only = true;
+    tier->found_full = NULL;
+    return number == BALANCE_NONE && full ? PICK_FULL : number;
+}
+
 uint32_t member_pick(const struct member_pick *pick)
 {
     const struct snapshot *snapshot = pick->snapshot;
     const struct snapshot_pool *pool = &snapshot_pools(snapshot)[pick->pool];
-    struct tier tier = {.pick = pick, .monitored = is_monitored(snapshot, pool)};
+    struct tier tier = {.pick = pick,
+                        .pool = pool,
+                        .monitored = is_monitored(snapshot, pool),
+                        .look_only = true};
     struct balance_view view = {
         .members = snapshot_members(snapshot) + pool->first_member,
         .member_count = pool->member_count,
         .runtimes = pick->members,
+        .slow_start_ms = tier.monitored ? pool->slow_start_ms : 0,
+        .now_ms = pick->now_ms,
         .client = pick->client,
         .key = &pool->id,
         .usable = usable,
@@ -91,15 +167,26 @@ uint32_t member_pick(const struct member_pick *pick)
         view.schedule_length =
             tier.backup ? pool->backup_schedule_length : pool->schedule_length;
         view.cursor = tier.backup ? &pick->runtime->backup_cursor : &pick->runtime->cursor;
-        tier.avoid_suspects = pick->standings != NULL;
-        uint32_t number = balance_for(pool->algorithm)(&view);
-        if (number == BALANCE_NONE && tier.avoid_suspects) {
-            tier.avoid_suspects = false;
-            number = balance_for(pool->algorithm)(&view);
-        }
-        tier.avoid_suspects = false;
+        uint32_t number = pick_in(&tier, &view);
+        if (number == PICK_FULL)
+            return PICK_FULL;
         if (number != BALANCE_NONE)
             return pool->first_member + number;
     }
     return BALANCE_NONE;
+}
+
+bool member_pick_is_free(const struct member_pick *pick, uint32_t number, uint32_t slot)
+{
+    const struct snapshot_pool *pool = &snapshot_pools(pick->snapshot)[pick->pool];
+    bool full = false;
+    struct tier tier = {.pick = pick,
+                        .pool = pool,
+                        .monitored = is_monitored(pick->snapshot, pool),
+                        .be_choosy = true,
+                        .found_full = &full};
+    const struct snapshot_member *member =
+        snapshot_members(pick->snapshot) + pool->first_member + number;
+    return pool->enabled && number < pool->member_count && member->slot == slot &&
+           usable(&tier, member);
 }

@@ -4,6 +4,7 @@
 
 #include "proxy/balance.h"
 #include "proxy/member_standing.h"
+#include "proxy/wait_queue.h"
 
 enum {
     PICK_MAXIMUM_TRIED = 3
@@ -22,6 +23,7 @@ struct pool_runtime {
      * none was. So a pool with thousands of dead members is not searched for every request. */
     _Atomic uint32_t usable_hint[PICK_STEPS];
     _Atomic uint64_t none_usable_stamp[PICK_STEPS];
+    struct wait_queue *queue; /* where members have, or had, limits; else NULL */
     _Atomic uint32_t references;
 };
 
@@ -30,18 +32,25 @@ struct member_pick {
     uint32_t pool; /* index */
     const struct verdict_board *verdicts;
     struct pool_runtime *runtime;
-    const struct member_runtime *members; /* by slot */
+    struct member_runtime *members; /* by slot */
     struct ip_endpoint client;
     uint32_t tried[PICK_MAXIMUM_TRIED]; /* slots that failed for this request */
     uint32_t tried_count;
     const struct member_standing *standings; /* by slot; NULL: no member is avoided */
-    uint64_t now_ms;                         /* for the standings */
+    uint64_t now_ms;                         /* for the standings and slow start */
 };
 
-/* Index of a member in the snapshot, or BALANCE_NONE. Members must be enabled, of weight > 0
- * and not in ERROR. While no member is known to be ONLINE, those without a verdict yet are used
- * as well, so that a fresh pool serves at once. Backups take part only when no primary is
- * usable. Members that the worker avoids are taken when there is no other of their kind. */
+/* There are usable members, and all have as much as they may have at a time. */
+#define PICK_FULL (UINT32_MAX - 1)
+
+/* Index of a member in the snapshot, or BALANCE_NONE, or PICK_FULL. Members must be enabled, of
+ * weight > 0 and not in ERROR. While no member is known to be ONLINE, those without a verdict
+ * yet are used as well, so that a fresh pool serves at once. Backups take part only when no
+ * primary is usable, not when these are only full. Members that the worker avoids, and those
+ * that start slowly, are taken when there is no other of their kind. */
 uint32_t member_pick(const struct member_pick *pick);
+/* Whether the primary with this number and slot may be picked at once: a place at it has just
+ * become free. False also when that takes a closer look. */
+bool member_pick_is_free(const struct member_pick *pick, uint32_t number, uint32_t slot);
 
 #endif

@@ -214,6 +214,7 @@ static bool open_shared(struct proxy *proxy, const struct process_context *conte
         return false;
     memset(shared->members, 0, MEMBER_SLOTS * sizeof(*shared->members));
     memset(proxy->workers, 0, context->worker_count * sizeof(*proxy->workers));
+    shared->workers = proxy->workers;
     return loop_io_start(proxy->loop, &proxy->report_io, shared->report_fd, LOOP_READABLE,
                          on_report) == 0;
 }
@@ -242,6 +243,8 @@ static void finish(struct proxy *proxy)
 {
     for (uint32_t i = 0; i < proxy->worker_count; i++)
         worker_join(&proxy->workers[i]);
+    for (uint32_t i = 0; i < proxy->worker_count; i++)
+        worker_free(&proxy->workers[i]);
     if (proxy->loop)
         loop_io_stop(&proxy->report_io);
     channel_free(proxy->channel);

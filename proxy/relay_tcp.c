@@ -11,6 +11,7 @@ enum {
 };
 
 enum relay_stage {
+    RELAY_QUEUE,
     RELAY_PAUSE,
     RELAY_CONNECT,
     RELAY_RUN
@@ -217,12 +218,23 @@ static void dispatched(struct relay *relay, enum dispatch_result result)
         relay->stage = RELAY_PAUSE;
         worker_set_deadline(relay->worker, &client->timed, DISPATCH_PAUSE_MS);
         break;
+    case DISPATCH_QUEUED:
+        relay->stage = RELAY_QUEUE;
+        worker_set_deadline(relay->worker, &client->timed,
+                            dispatch_queue_left_ms(&relay->dispatch));
+        break;
+    case DISPATCH_QUEUE_FULL: give_up(relay, TERMINATION_QUEUE_FULL); break;
     case DISPATCH_NONE:
         counter_add(&client_counters(client)->no_member, 1);
         give_up(relay, TERMINATION_NO_MEMBER);
         break;
     case DISPATCH_FAILED: give_up(relay, TERMINATION_CONNECT_FAILED); break;
     }
+}
+
+static void on_turn(struct dispatch *dispatch)
+{
+    dispatched(dispatch->owner, dispatch_next(dispatch, false));
 }
 
 static void on_member_event(struct member_connection *connection)
@@ -251,6 +263,11 @@ static void on_expiry(struct timed *timed)
     if (relay->stage == RELAY_RUN) {
         counter_add(&client_counters(client)->timeouts, 1);
         give_up(relay, TERMINATION_CLIENT_TIMEOUT);
+        return;
+    }
+    if (relay->stage == RELAY_QUEUE) {
+        dispatch_queue_expired(&relay->dispatch);
+        give_up(relay, TERMINATION_QUEUE_TIMEOUT);
         return;
     }
     if (relay->stage == RELAY_CONNECT)
@@ -296,6 +313,7 @@ void relay_tcp_start(struct client *client, const struct snapshot_listener *list
     dispatch_init(&relay->dispatch, client->worker, listener->pool, &client->peer,
                   &relay->record);
     relay->dispatch.on_event = on_member_event;
+    relay->dispatch.on_turn = on_turn;
     relay->dispatch.owner = relay;
     dispatched(relay, dispatch_next(&relay->dispatch, false));
 }

@@ -4,6 +4,7 @@
 #include "lbnode/base/log.h"
 #include "lbnode/base/monotime.h"
 #include "proxy/client_connection.h"
+#include "proxy/dispatch.h"
 #include "proxy/http_exchange.h"
 #include "proxy/listener.h"
 #include "proxy/relay_tcp.h"
@@ -151,6 +152,7 @@ static void obey(struct worker *worker, const struct order *order)
 static void on_mailbox_ready(struct loop_io *io, unsigned readiness)
 {
     struct worker *worker = CONTAINER_OF(io, struct worker, mailbox_io);
+    worker->places_freed = true;
     struct order *order = mailbox_take(&worker->mailbox);
     while (order) {
         struct order *next = order->next;
@@ -162,6 +164,11 @@ static void on_mailbox_ready(struct loop_io *io, unsigned readiness)
 
 /* ---- the loop -------------------------------------------------------------------------------
  */
+
+void worker_tell_place(struct worker *worker)
+{
+    eventfd_write(worker->mailbox.event_fd, 1);
+}
 
 void worker_run_later(struct worker *worker, struct client *client)
 {
@@ -216,8 +223,10 @@ static void *run(void *context)
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, NULL);
     while (!is_done(worker)) {
-        loop_turn(worker->loop, worker->run_list == NULL);
+        loop_turn(worker->loop, worker->run_list == NULL && !worker->places_freed);
         run_listed(worker);
+        if (worker->places_freed)
+            dispatch_run_waiting(worker);
         settle(worker);
         if (worker->draining && !drain_timer.active)
             loop_timer_start(worker->loop, &drain_timer, 10, on_drain_tick);
@@ -288,5 +297,9 @@ int worker_start(struct worker *worker, struct proxy_shared *shared, uint32_t in
 void worker_join(struct worker *worker)
 {
     pthread_join(worker->thread, NULL);
+}
+
+void worker_free(struct worker *worker)
+{
     release(worker);
 }

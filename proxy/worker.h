@@ -24,6 +24,7 @@ struct proxy_shared {
     const struct process_context *context;
     struct member_runtime *members;       /* MEMBER_SLOTS */
     _Atomic int64_t *limited_connections; /* LISTENER_SLOTS; where a limit is set */
+    struct worker *workers;               /* all of them, to wake them */
     uint32_t maximum_clients;             /* per worker, by the limit of open files */
     int report_fd;                        /* wakes the main thread */
 };
@@ -59,6 +60,8 @@ struct worker {
     struct member_standing *standings;  /* MEMBER_SLOTS */
     uint64_t suspects_until_ms;         /* before that, a member may have to be avoided */
     struct retry_budget *retry_budgets; /* POOL_SLOTS */
+    struct wait_lines waiting;          /* for a place at a member */
+    bool places_freed;                  /* somebody who waits may have a place now */
 
     struct buffer_pool buffers;
     struct pipe_pool pipes;
@@ -75,11 +78,14 @@ struct worker {
 
 /* Starts the thread. 0 or -errno. */
 int worker_start(struct worker *worker, struct proxy_shared *shared, uint32_t index);
-/* After the thread finished: joins it and frees all. */
+/* After the thread finished; then, when all have, frees what was the worker's. */
 void worker_join(struct worker *worker);
+void worker_free(struct worker *worker);
 
 uint64_t worker_now_ms(struct worker *worker);
 uint64_t worker_now_us(struct worker *worker);
+/* From any thread: somebody who waits in WORKER may have a place now. */
+void worker_tell_place(struct worker *worker);
 /* (Re)sets TIMED to DELAY_MS from now. */
 void worker_set_deadline(struct worker *worker, struct timed *timed, uint64_t delay_ms);
 void worker_clear_deadline(struct worker *worker, struct timed *timed);

@@ -37,6 +37,14 @@ const char *termination_text(enum termination termination)
     return (size_t)termination < ARRAY_LENGTH(texts) ? texts[termination] : "unknown";
 }
 
+const char *termination_help(enum termination termination)
+{
+#define HELP(name, text, help) help,
+    static const char *const helps[] = {TERMINATIONS(HELP)};
+#undef HELP
+    return (size_t)termination < ARRAY_LENGTH(helps) ? helps[termination] : "";
+}
+
 #define BOUND(bound_us, text) bound_us,
 static const uint32_t latency_bounds[LATENCY_BUCKETS] = {LATENCY_BOUNDS(BOUND) UINT32_MAX};
 #undef BOUND

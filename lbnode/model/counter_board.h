@@ -68,6 +68,7 @@ enum termination {
 };
 
 const char *termination_text(enum termination termination); /* "complete", ... */
+const char *termination_help(enum termination termination); /* a sentence without its end */
 
 /* Upper bounds in microseconds, and as they are written in metrics; the last bucket has none.
  */

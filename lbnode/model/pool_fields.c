@@ -18,6 +18,15 @@ static const struct field fields[] = {
     {.name = "lb_algorithm", .type = FIELD_ENUM, FIELD_AT(pool, lb_algorithm),
      .facet = 10, .tag = 1, .flags = FIELD_REQUIRED, .choices = algorithms,
      .help = "how a member is chosen"},
+    {.name = "slow_start", .type = FIELD_INTEGER, FIELD_AT(pool, slow_start),
+     .facet = 13, .tag = 1, .maximum = 3600, .default_text = "0", .unit = "s",
+     .help = "how long a member that came back from ERROR takes to get its whole share; 0 is at once"},
+    {.name = "queue_limit", .type = FIELD_INTEGER, FIELD_AT(pool, queue_limit),
+     .facet = 14, .tag = 1, .maximum = 10000, .default_text = "10000",
+     .help = "most requests that wait on one node while all members are at their connection_limit"},
+    {.name = "queue_timeout", .type = FIELD_INTEGER, FIELD_AT(pool, queue_timeout),
+     .facet = 14, .tag = 2, .minimum = 1, .maximum = 3600000, .default_text = "5000", .unit = "ms",
+     .help = "how long they wait before they are refused with a 503"},
 };
 /* clang-format on */
 

@@ -116,6 +116,8 @@ struct pool {
     struct resource resource;
     int64_t protocol;     /* enum protocol */
     int64_t lb_algorithm; /* enum lb_algorithm */
+    int64_t slow_start;   /* seconds */
+    int64_t queue_limit, queue_timeout;
 };
 
 struct member {
@@ -125,6 +127,7 @@ struct member {
     struct uuid subnet_id;
     int64_t weight;
     bool backup;
+    int64_t connection_limit; /* -1: none */
     struct ip_address monitor_address;
     int64_t monitor_port; /* 0: protocol_port */
 };

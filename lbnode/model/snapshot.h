@@ -78,6 +78,10 @@ struct snapshot_pool {
     uint8_t enabled;
     uint32_t first_member, member_count; /* all members of a pool are adjacent */
     uint32_t monitor;                    /* index or SNAPSHOT_NONE */
+    uint32_t slow_start_ms;              /* 0: none */
+    uint32_t queue_limit;                /* requests or connections that wait, on one node */
+    uint32_t queue_timeout_ms;
+    uint8_t is_limited; /* a member has a connection_limit */
     /* ROUND_ROBIN: member numbers (relative to first_member) in smoothly interleaved order, so
      * that one pass serves each member exactly weight / gcd times; backups have their own.
      * SOURCE_IP and SOURCE_IP_PORT: a client's hash modulo the length names its member. */
@@ -95,6 +99,7 @@ struct snapshot_member {
     uint16_t weight;                     /* 0: drain */
     uint8_t backup;
     uint8_t enabled;
+    uint32_t connection_limit; /* requests (HTTP) or connections (TCP) at a time; 0: no limit */
     snapshot_string name;
 };
 
@@ -130,7 +135,7 @@ struct snapshot {
 };
 
 enum {
-    SNAPSHOT_LAYOUT = 1
+    SNAPSHOT_LAYOUT = 2
 };
 
 #define SNAPSHOT_AT(snapshot, array, type)                                                     \

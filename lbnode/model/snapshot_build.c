@@ -158,6 +158,10 @@ static bool add_member(struct build *build, const struct member *from, uint32_t 
     member->pool = pool_index;
     member->weight = (uint16_t)from->weight;
     member->backup = from->backup;
+    if (from->connection_limit > 0)
+        member->connection_limit = (uint32_t)from->connection_limit;
+    else if (from->connection_limit == 0)
+        member->weight = 0;
     member->enabled = from->resource.admin_state_up;
     uint64_t hash = bytes_hash(member->id.bytes, sizeof(member->id.bytes), SLOT_MEMBER);
     hash = mix_endpoint(hash, &member->endpoint);
@@ -265,6 +269,9 @@ static bool add_pool(struct build *build, const struct pool *from)
         .algorithm = algorithms[from->lb_algorithm],
         .enabled = from->resource.admin_state_up,
         .first_member = (uint32_t)build->image.arrays[ARRAY_MEMBERS].count,
+        .slow_start_ms = (uint32_t)from->slow_start * 1000,
+        .queue_limit = (uint32_t)from->queue_limit,
+        .queue_timeout_ms = (uint32_t)from->queue_timeout,
     };
     pool.incarnation = fold(bytes_hash(pool.id.bytes, sizeof(pool.id.bytes), SLOT_POOL));
     pool.slot = slot_map_take(build->slots, SLOT_POOL, &pool.id, pool.incarnation);
@@ -273,6 +280,7 @@ static bool add_pool(struct build *build, const struct pool *from)
         if (!add_member(build, (const struct member *)member, index))
             return false;
         pool.member_count++;
+        pool.is_limited |= ((const struct member *)member)->connection_limit > 0;
     }
     if (pool.slot == SNAPSHOT_NONE || !add_monitor(build, &pool, index) ||
         !add_schedule(build, &pool, false, &pool.schedule_offset, &pool.schedule_length) ||

@@ -38,11 +38,12 @@ static const struct example examples[] = {
      "\"insert_headers\": {\"X-Forwarded-For\": \"true\"}, \"allowed_cidrs\": "
      "[\"10.0.0.0/8\", \"fd00::/8\"], \"connection_limit\": 100}"},
     {RESOURCE_POOL, "{" EXAMPLE_COMMON ", \"project_id\": \"p1\", \"protocol\": \"TCP\", "
-                    "\"lb_algorithm\": \"SOURCE_IP\"}"},
-    {RESOURCE_MEMBER,
-     "{" EXAMPLE_COMMON ", \"project_id\": \"p1\", \"address\": \"fd77::21\", "
-     "\"protocol_port\": 8080, \"subnet_id\": \"" EXAMPLE_ID "\", \"weight\": 0, \"backup\": "
-     "true, \"monitor_address\": \"10.0.0.1\", \"monitor_port\": 8081}"},
+                    "\"lb_algorithm\": \"SOURCE_IP\", \"slow_start\": 30, \"queue_limit\": 5, "
+                    "\"queue_timeout\": 900}"},
+    {RESOURCE_MEMBER, "{" EXAMPLE_COMMON ", \"project_id\": \"p1\", \"address\": \"fd77::21\", "
+                      "\"protocol_port\": 8080, \"subnet_id\": \"" EXAMPLE_ID
+                      "\", \"weight\": 0, \"connection_limit\": 50, \"backup\": "
+                      "true, \"monitor_address\": \"10.0.0.1\", \"monitor_port\": 8081}"},
     {RESOURCE_HEALTH_MONITOR,
      "{" EXAMPLE_COMMON ", \"project_id\": \"p1\", \"type\": \"HTTP\", \"delay\": 5, "
      "\"timeout\": 3, \"max_retries\": 2, \"max_retries_down\": 4, \"http_method\": \"HEAD\", "

@@ -278,6 +278,101 @@ static void a_pool_that_had_nobody_serves_again_at_the_first_good_verdict(void *
         assert_int_equal(member_pick(&fixture.pick), 1);
 }
 
+static void a_full_member_is_passed_over_and_all_full_is_told(void **state)
+{
+    for (uint32_t i = 0; i < 3; i++)
+        fixture.image.members[i].connection_limit = 2;
+    fixture.members[1].active = 2;
+    for (unsigned i = 0; i < 6; i++)
+        assert_int_not_equal(member_pick(&fixture.pick), 1);
+    fixture.members[0].active = fixture.members[2].active = 2;
+    assert_int_equal(member_pick(&fixture.pick), PICK_FULL);
+    assert_false(member_pick_is_free(&fixture.pick, 1, 1));
+    fixture.members[1].active = 1;
+    assert_int_equal(member_pick(&fixture.pick), 1);
+    assert_true(member_pick_is_free(&fixture.pick, 1, 1));
+    assert_false(member_pick_is_free(&fixture.pick, 1, 2)); /* of another configuration */
+}
+
+static void a_member_that_comes_back_takes_its_share_step_by_step(void **state)
+{
+    unsigned picks[IMAGE_MEMBERS];
+    monitor();
+    fixture.image.pool.slow_start_ms = 10000;
+    fixture.pick.now_ms = 1000;
+    for (uint32_t i = 0; i < 3; i++)
+        verdict(i, i == 0 ? VERDICT_ERROR : VERDICT_ONLINE);
+    count_picks(30, picks);
+    assert_int_equal(picks[0], 0);
+    verdict(0, VERDICT_ONLINE);
+    count_picks(300, picks);
+    assert_in_range(picks[0], 5, 15);
+    fixture.pick.now_ms = 5500;
+    count_picks(300, picks);
+    assert_in_range(picks[0], 45, 75); /* half a share */
+    fixture.pick.now_ms = 11000;
+    count_picks(300, picks);
+    assert_int_equal(picks[0], 100);
+}
+
+static void a_slow_member_that_is_the_only_one_takes_all(void **state)
+{
+    unsigned picks[IMAGE_MEMBERS];
+    monitor();
+    fixture.image.pool.slow_start_ms = 10000;
+    fixture.pick.now_ms = 1000;
+    verdict(0, VERDICT_ERROR);
+    assert_int_not_equal(member_pick(&fixture.pick), 0);
+    verdict(0, VERDICT_ONLINE);
+    verdict(1, VERDICT_ERROR);
+    verdict(2, VERDICT_ERROR);
+    count_picks(20, picks);
+    assert_int_equal(picks[0], 20);
+}
+
+static void least_connections_weighs_a_slow_member_by_its_share(void **state)
+{
+    fixture.image.pool.algorithm = SNAPSHOT_LEAST_CONNECTIONS;
+    monitor();
+    fixture.image.pool.slow_start_ms = 10000;
+    fixture.pick.now_ms = 1000;
+    for (uint32_t i = 0; i < 3; i++)
+        verdict(i, i == 0 ? VERDICT_ERROR : VERDICT_ONLINE);
+    member_pick(&fixture.pick);
+    verdict(0, VERDICT_ONLINE);
+    fixture.members[1].active = fixture.members[2].active = 8;
+    assert_int_not_equal(member_pick(&fixture.pick), 0); /* 1 / 0.1 is more than 9 / 1 */
+    fixture.members[1].active = fixture.members[2].active = 10;
+    assert_int_equal(member_pick(&fixture.pick), 0);
+}
+
+static void a_client_by_source_address_meets_one_member_while_it_is_slow(void **state)
+{
+    fixture.image.pool.algorithm = SNAPSHOT_SOURCE_IP;
+    monitor();
+    fixture.image.pool.slow_start_ms = 10000;
+    fixture.pick.now_ms = 1000;
+    image_schedule(&fixture.image);
+    for (uint32_t i = 0; i < 3; i++)
+        verdict(i, i == 0 ? VERDICT_ERROR : VERDICT_ONLINE);
+    for (uint8_t i = 0; i < 100; i++) {
+        fixture.pick.client.address.bytes[3] = i;
+        member_pick(&fixture.pick);
+    }
+    verdict(0, VERDICT_ONLINE);
+    unsigned at_slow = 0;
+    for (uint8_t i = 0; i < 100; i++) {
+        fixture.pick.client.address.bytes[3] = i;
+        uint32_t member = member_pick(&fixture.pick);
+        for (uint16_t port = 1; port < 5; port++) {
+            fixture.pick.client.port = port;
+            assert_int_equal(member_pick(&fixture.pick), member);
+        }
+        at_slow += member == 0;
+    }
+    assert_in_range(at_slow, 1, 15); /* a third without slow start */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -299,6 +394,12 @@ int main(void)
         cmocka_unit_test_setup(a_pool_that_had_nobody_serves_again_at_the_first_good_verdict,
                                setup),
         cmocka_unit_test_setup(source_ip_does_not_depend_on_order_or_slots, setup),
+        cmocka_unit_test_setup(a_full_member_is_passed_over_and_all_full_is_told, setup),
+        cmocka_unit_test_setup(a_member_that_comes_back_takes_its_share_step_by_step, setup),
+        cmocka_unit_test_setup(a_slow_member_that_is_the_only_one_takes_all, setup),
+        cmocka_unit_test_setup(least_connections_weighs_a_slow_member_by_its_share, setup),
+        cmocka_unit_test_setup(a_client_by_source_address_meets_one_member_while_it_is_slow,
+                               setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
