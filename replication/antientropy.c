@@ -1,6 +1,6 @@
-/* Answering a PULL: a merge of streams by hybrid clock stamp. A stamp is greater than those of
- * everything that its author had applied, so the order respects causality (and where a broken
- * clock spoils that, the receiver keeps early records pending). */
+/* Reading the log. Answering a PULL: a merge of streams by hybrid clock stamp. A stamp is
+ * greater than those of everything that its author had applied, so the order respects causality
+ * (and where a broken clock spoils that, the receiver keeps early records pending). */
 #include "replication/core.h"
 
 #include "replication/memory.h"
@@ -103,4 +103,38 @@ int pull_answer(struct store *store,
     free(heads);
     vv_free(&have);
     return result;
+}
+
+/* ---- slices ----------------------------------------------------------------------------- */
+
+static bool add_to_slice(void *context, struct bytes key, struct bytes value)
+{
+    struct log_slice *slice = context;
+    if (slice->count == slice->wanted || slice->bytes >= LOG_SLICE_BYTES) {
+        slice->ended = false;
+        return false;
+    }
+    slice->records =
+        memory_grow(slice->records, slice->count, &slice->capacity, sizeof(*slice->records));
+    slice->records[slice->count++] =
+        (struct bytes){memory_copy(value.data, value.size), value.size};
+    slice->bytes += value.size;
+    return true;
+}
+
+int log_slice_read(struct store *store, struct dot first, size_t rows, struct log_slice *out)
+{
+    uint8_t key[16];
+    *out = (struct log_slice){.wanted = rows, .ended = true};
+    store_be64(key, first.stream);
+    store_be64(key + 8, first.seq);
+    return store_walk(store, STORE_LOG, (struct bytes){key, sizeof(key)}, add_to_slice, out);
+}
+
+void log_slice_free(struct log_slice *slice)
+{
+    for (size_t i = 0; i < slice->count; i++)
+        free((void *)(uintptr_t)slice->records[i].data);
+    free(slice->records);
+    *slice = (struct log_slice){0};
 }

@@ -92,6 +92,8 @@ void core_stream_note_hash(struct stream *stream, uint64_t seq, const uint8_t ha
 {
     if (!stream->hash_starts)
         stream->hash_first = seq - 1;
+    if (seq <= stream->hash_first)
+        return;
     uint64_t at = seq - 1 - stream->hash_first;
     size_t before = stream->hash_capacity;
     while (at >= stream->hash_capacity)
@@ -219,7 +221,7 @@ void core_step(struct core *core,
         break;
     case CORE_RUNNING: core_set_running(core, event->position, actions); break;
     case CORE_TICK: core_tick(core, actions); break;
-    case CORE_LOG_ROWS: break;
+    case CORE_LOG_ROWS: core_take_log_rows(core, event); break;
     case CORE_KEPT: core_take_kept(core, event->body); break;
     case CORE_KEPT_END: core_switch(core, event->result, actions); break;
     case CORE_CLAIMS: core_set_claims(core, event->claims, event->claim_count); break;
@@ -230,10 +232,10 @@ void core_step(struct core *core,
 
 bool core_wants_stage(const struct core *core)
 {
-    return !core->committing && (core_snapshot_is_ready(core) || core->pending_dirty ||
-                                 core->streams_dirty ||
-                                 pace_is_due(&core->own_pace, core->now.mono_us) ||
-                                 pace_is_due(&core->received_pace, core->now.mono_us));
+    return !core->committing &&
+           (core_snapshot_is_ready(core) || core->pending_dirty || core->streams_dirty ||
+            core->cleaning.count > 0 || pace_is_due(&core->own_pace, core->now.mono_us) ||
+            pace_is_due(&core->received_pace, core->now.mono_us));
 }
 
 /* ---- reading ---------------------------------------------------------------------------- */
@@ -353,6 +355,9 @@ void core_free(struct core *core)
     free(core->awaited);
     free(core->staged);
     store_batch_free(&core->unwritten);
+    store_batch_free(&core->cleaning);
+    vv_free(&core->sweep.checkpoint);
+    vv_free(&core->sweep.stable);
     facet_table_free(&core->facets);
     roster_free(&core->roster);
     vv_free(&core->applied);

@@ -88,8 +88,9 @@ struct core_event {
     size_t verdict_count;
     const struct vrrp_claim *claims;
     size_t claim_count;
-    const struct bytes *records; /* LOG_ROWS: in key order; fewer than asked for: the end */
+    const struct bytes *records; /* LOG_ROWS, in the order of their keys */
     size_t record_count;
+    bool log_ended;                      /* LOG_ROWS: there are no more */
     struct uuid switch_group, switch_to; /* ASK_SWITCH; zero: all, whoever is best */
 };
 
@@ -128,8 +129,9 @@ enum core_action_kind {
     CORE_SWITCH_ASKED,
     CORE_RELOAD, /* a commit failed: what is in memory is not on disk; load anew */
     CORE_LEFT,   /* this node was removed: stop to gossip */
-    /* Read up to `row_count` rows of the log from `first_row` on, as far as they are committed,
-     * and give them back as CORE_LOG_ROWS. When that fails, give nothing back. */
+    /* Read up to `row_count` rows of the log from `first_row` on, fewer when they are large, as
+     * far as they are committed, and give them back as CORE_LOG_ROWS. When that fails, give
+     * nothing back. */
     CORE_READ_LOG,
     /* Send a snapshot (snapshot_read.h) to `peer`, by stream; one at a time. Who cannot (one is
      * under way to somebody else) sends PULL_END with body. */
@@ -265,5 +267,18 @@ int pull_answer(struct store *store,
                 void (*emit)(void *context, struct bytes record),
                 void *context,
                 bool *out_more);
+
+/* Answers CORE_READ_LOG: at most ROWS rows from FIRST on and about LOG_SLICE_BYTES. The bytes
+ * are the caller's to free. 0 or -errno. */
+enum {
+    LOG_SLICE_BYTES = 1 << 20
+};
+struct log_slice {
+    struct bytes *records;
+    size_t count, capacity, wanted, bytes;
+    bool ended;
+};
+int log_slice_read(struct store *store, struct dot first, size_t rows, struct log_slice *out);
+void log_slice_free(struct log_slice *slice);
 
 #endif

@@ -202,6 +202,8 @@ static void compare_digest(struct core *core, struct peer *peer, struct core_act
         peer->exchange_delay_us = 0;
         peer->next_exchange_us = 0;
         peer->durable_dirty |= vv_merge(&peer->durable, &core->shown);
+        if (!vv_equal(&peer->reported, &core->shown))
+            vv_copy(&peer->reported, &core->shown);
         core_follow_ack(core, peer, actions);
         return;
     }
@@ -269,6 +271,7 @@ static void handle_vector(struct core *core,
         if (field.number == 2)
             wants_reply = field.integer == 1;
     peer->durable_dirty |= vv_merge(&peer->durable, &theirs);
+    vv_copy(&peer->reported, &theirs); /* less than before: its disk is an older one */
     core_follow_ack(core, peer, actions);
     if (lacks_some_of(core, &theirs))
         core_request_pull(core, peer, actions);
@@ -360,9 +363,12 @@ tell_removed(struct core *core, const struct uuid *sender, struct core_actions *
 /* Any verified packet counts as a sign of life. */
 static void note_heard(struct core *core, struct peer *peer, struct core_actions *actions)
 {
+    const uint64_t hour_ms = 3600000;
     bool was_alive = core_peer_is_alive(peer);
     peer->heard = true;
     peer->last_heard_us = core->now.mono_us;
+    peer->durable_dirty |= core->now.wall_ms / hour_ms != peer->seen_wall_ms / hour_ms;
+    peer->seen_wall_ms = core->now.wall_ms;
     peer->state = PEER_IS_ALIVE;
     if (was_alive)
         return;
@@ -455,6 +461,7 @@ void core_tick(struct core *core, struct core_actions *actions)
     }
     core_expire_pending(core);
     core_snapshot_tick(core, actions);
+    core_sweep(core, actions);
     core_review_evidence(core, actions);
     core_check_answers(core, actions);
 }
@@ -477,6 +484,8 @@ uint64_t core_next_tick_us(const struct core *core)
     }
     if (!core->committing)
         next = pace_next_us(&core->own_pace, pace_next_us(&core->received_pace, next));
+    uint64_t sweep = core_sweep_due_us(core);
+    next = sweep < next ? sweep : next;
     if (core->awaited_count > 0 && core->now.mono_us + 20 * MS < next)
         next = core->now.mono_us + 20 * MS;
     return next;

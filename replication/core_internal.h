@@ -36,7 +36,9 @@ enum {
     CHANGE_IDS = 100000,
     CLAIMS_MAXIMUM = 16, /* VRRP groups in a heartbeat */
     FACTS_MAXIMUM = 128,
-    STORAGE_PROBE_US = 5000000 /* between attempts to write again */
+    STORAGE_PROBE_US = 5000000, /* between attempts to write again */
+    /* A day is promised; clocks may have jumped by a day either way since. */
+    CHANGE_KEPT_MS = 3 * 24 * 3600 * 1000
 };
 
 static const uint64_t MS = 1000, SECOND = 1000000; /* microseconds */
@@ -179,7 +181,10 @@ struct peer {
     uint64_t acked_us, ack_us; /* when the last ACK left; when the next one has to, or 0 */
     uint64_t last_ack;         /* hash of it: the same again is no news */
     struct vv durable, running;
+    struct vv reported; /* all that it had on disk at one moment, as it said last */
     bool durable_dirty;
+    uint64_t seen_wall_ms; /* when it was heard last, before this start, too */
+    bool absence_reported;
     uint64_t notice_us;
     uint64_t health_incarnation, health_seq;
     uint64_t hears; /* bits of the roster */
@@ -197,6 +202,24 @@ struct pace {
     size_t company;      /* the most that lately were under way at once */
     uint64_t arrived_us; /* when the last one came */
     uint64_t limit_us;   /* how long one may wait */
+};
+
+enum sweep_phase {
+    SWEEP_RESTS,
+    SWEEP_WAITS, /* until all nodes have the checkpoint */
+    SWEEP_READS,
+    SWEEP_EXPECTS_ROWS
+};
+
+/* See core_retention.c. */
+struct sweep {
+    enum sweep_phase phase;
+    uint64_t next_us;
+    struct vv checkpoint, stable; /* stable: what all nodes have */
+    struct dot next_row;
+    unsigned pressure; /* how often the time that is kept has been halved */
+    size_t tombstones;
+    bool tombstones_reported;
 };
 
 struct running_mark {
@@ -254,6 +277,9 @@ struct core {
     bool committing;
     char storage_problem[200];
     uint64_t storage_probe_us;
+    struct sweep sweep;
+    struct store_batch cleaning;  /* rows of a sweep, for the next batch */
+    bool cleaned;                 /* the batch under way has some */
     struct store_batch unwritten; /* of records applied while the store fails; all staged */
     struct {
         uint64_t seq;
@@ -351,6 +377,23 @@ void core_snapshot_tick(struct core *core, struct core_actions *actions);
 /* Does a node that has HAVE lack so much, or something that the log no longer has? */
 bool core_needs_snapshot(const struct core *core, const struct vv *have);
 void core_intake_free(struct core *core);
+
+/* core_retention.c */
+/* What every active node has on its disk, as far as it said so. */
+void core_stable(const struct core *core, struct vv *out);
+void core_sweep(struct core *core, struct core_actions *actions);
+uint64_t core_sweep_due_us(const struct core *core); /* UINT64_MAX: not now */
+void core_take_log_rows(struct core *core, const struct core_event *event);
+
+/* core_revive.c: adds what a change that revives an object has to say besides. False: too
+ * large. */
+bool core_complete_revivals(const struct core *core, struct change_set *changes);
+
+/* core_removal.c: the change that marks a node removed, with how far its streams count. */
+bool core_plan_removal(const struct core *core,
+                       const struct uuid *id,
+                       struct change_set *out,
+                       struct error *error);
 
 /* core_peers.c */
 struct peer *core_peer(const struct core *core, const struct uuid *id);

@@ -2,8 +2,9 @@
  *
  * Meta rows: 'g' genesis bytes · 'h' hybrid clock u64 · 's' stream u64: {1 node id, 2 public
  * key, 3 seq, 4 hash of the last record, 5 refused, 6 context entries, 7 incarnation, 8 highest
- * record that is no longer in the log, 9 folded} · 'p' node id: its durable vector. (The driver
- * keeps its own: 'i' incarnation, 't' join tokens.) */
+ * record that is no longer in the log, 9 folded, 10 records in the log} · 'p' node id: {1 its
+ * durable vector, 2 wall ms when it was heard last}. (The driver keeps its own: 'i'
+ * incarnation, 't' join tokens.) */
 #include "replication/core_internal.h"
 
 #include "replication/memory.h"
@@ -28,6 +29,7 @@ static void put_stream(const struct stream *stream, struct wire_writer *out)
     wire_put_varint(out, 7, stream->incarnation);
     wire_put_varint(out, 8, stream->truncated);
     wire_put_varint(out, 9, stream->folded);
+    wire_put_varint(out, 10, stream->kept);
 }
 
 void core_visit_streams(const struct core *core,
@@ -114,6 +116,11 @@ static bool visit_peer(void *context, struct bytes key, struct bytes value)
     if (peer) {
         vv_free(&peer->durable);
         loading->malformed |= !vv_parse(value, 1, &peer->durable);
+        struct wire_reader reader = wire_reader_of(value);
+        struct wire_field field;
+        while (wire_next(&reader, &field))
+            if (field.number == 2 && field.type == WIRE_VARINT)
+                peer->seen_wall_ms = field.integer;
     }
     return true;
 }
@@ -136,8 +143,10 @@ static bool visit_log(void *context, struct bytes key, struct bytes value)
         return true;
     }
     uint8_t hash[HASH_SIZE];
-    record_hash(value, hash);
-    core_stream_note_hash(stream, seq, hash);
+    if (seq > stream->truncated) {
+        record_hash(value, hash);
+        core_stream_note_hash(stream, seq, hash);
+    }
     stream->kept++;
     loading->core->log_bytes += value.size;
     return true;
@@ -146,14 +155,12 @@ static bool visit_log(void *context, struct bytes key, struct bytes value)
 static bool visit_change(void *context, struct bytes key, struct bytes value)
 {
     struct loading *loading = context;
-    /* A day is promised; clocks may have jumped by a day either way since. */
-    const uint64_t kept_ms = 3 * 24ull * 3600 * 1000;
     struct uuid id;
     if (key.size != 16 || value.size != 24) {
         loading->malformed = true;
         return true;
     }
-    if (load_be64(value.data + 16) + kept_ms < loading->core->now.wall_ms)
+    if (load_be64(value.data + 16) + CHANGE_KEPT_MS < loading->core->now.wall_ms)
         return true;
     memcpy(id.bytes, key.data, 16);
     core_change_note(loading->core, &id,

@@ -22,6 +22,7 @@ void core_peer_free(struct peer *peer)
 {
     vv_free(&peer->durable);
     vv_free(&peer->running);
+    vv_free(&peer->reported);
     free(peer);
 }
 
@@ -46,6 +47,7 @@ void core_peers_refresh(struct core *core)
         if (!peer) {
             peer = memory_new(sizeof(*peer));
             peer->id = node->id;
+            peer->seen_wall_ms = core->now.wall_ms;
         }
         core->peers[core->peer_count++] = peer;
     }

@@ -323,6 +323,8 @@ static void adopt(struct core *core, struct core *fresh)
     TAKE(durable);
     TAKE(log_bytes);
 #undef TAKE
+    store_batch_free(&core->cleaning); /* of the old state's log */
+    core->sweep.phase = SWEEP_RESTS;
     if (core->hlc < fresh->hlc)
         core->hlc = fresh->hlc;
     struct change_row *row;

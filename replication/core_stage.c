@@ -256,7 +256,8 @@ static void new_deps(const struct core *core, const struct stream *own, struct v
 {
     for (size_t i = 0; i < core->applied.count; i++) {
         const struct dot *dot = &core->applied.entries[i];
-        if (dot->stream != core->own_stream &&
+        const struct stream *stream = core_stream(core, dot->stream);
+        if (dot->stream != core->own_stream && !(stream && stream->folded) &&
             (!own || vv_get(&own->context, dot->stream) < dot->seq))
             vv_raise(out, dot->stream, dot->seq);
     }
@@ -307,43 +308,6 @@ static bool stage_submission(struct core *core,
     return true;
 }
 
-/* The change that marks a node removed, with how far its streams count. */
-static bool plan_removal(const struct core *core,
-                         const struct uuid *id,
-                         struct change_set *out,
-                         struct error *error)
-{
-    char text[64];
-    const struct object *object = facet_object(&core->facets, id);
-    struct node *node = object ? roster_read_node(&core->facets, object) : NULL;
-    if (!node)
-        return error_set(error, ERROR_NOT_FOUND, "there is no such node");
-    if (node->status != NODE_ACTIVE || uuid_equal(id, &core->node_id)) {
-        error_set(error, ERROR_CONFLICT,
-                  node->status != NODE_ACTIVE ? "node %s is already removed"
-                                              : "node %s cannot remove itself; run this on "
-                                                "another node",
-                  node->resource.name);
-        resource_free(&node->resource);
-        return false;
-    }
-    struct resource *after = resource_copy(&node->resource);
-    struct node *changed = CONTAINER_OF(after, struct node, resource);
-    changed->status = NODE_REMOVED;
-    for (size_t i = 0; i < core->stream_count; i++) {
-        const struct stream *stream = core->streams[i];
-        if (!uuid_equal(&stream->node_id, id) || stream->seq == 0)
-            continue;
-        int size = snprintf(text, sizeof(text), "%016llx=%llu", (unsigned long long)stream->id,
-                            (unsigned long long)stream->seq);
-        text_list_add(&changed->cutoff, text, (size_t)size);
-    }
-    bool planned = change_set_add_update(out, &node->resource, after) > 0;
-    resource_free(after);
-    resource_free(&node->resource);
-    return planned || error_set(error, ERROR_INTERNAL, "the node could not be changed");
-}
-
 static void await(struct core *core, const struct submission *submission, struct dot dot)
 {
     core->awaited = memory_grow(core->awaited, core->awaited_count, &core->awaited_capacity,
@@ -380,9 +344,12 @@ static void stage_one(struct core *core,
         await(core, submission, known->dot); /* asked again: the same answer, nothing twice */
         return;
     }
-    bool planned = check_revision(core, submission, &error) &&
-                   (uuid_is_zero(&submission->remove_node) ||
-                    plan_removal(core, &submission->remove_node, &submission->changes, &error));
+    bool planned =
+        check_revision(core, submission, &error) &&
+        (uuid_is_zero(&submission->remove_node) ||
+         core_plan_removal(core, &submission->remove_node, &submission->changes, &error));
+    if (planned && !core_complete_revivals(core, &submission->changes))
+        planned = error_set(&error, ERROR_TOO_LARGE, "what is revived exceeds a change");
     if (planned && !stage_submission(core, submission, batch, actions, &dot))
         planned = error_set(&error, ERROR_TOO_LARGE, "the change exceeds 4 MiB");
     if (planned) {
@@ -427,6 +394,7 @@ void core_put_peers(struct core *core, struct store_batch *batch)
             continue;
         memcpy(key + 1, peer->id.bytes, 16);
         vv_put(&writer, 1, &peer->durable);
+        wire_put_varint(&writer, 2, peer->seen_wall_ms);
         store_batch_put(batch, STORE_META, (struct bytes){key, sizeof(key)},
                         wire_written(&writer));
         wire_writer_free(&writer);
@@ -443,6 +411,13 @@ static void put_dirty_streams(struct core *core, struct store_batch *batch)
         core->streams[i]->dirty = false;
     }
     core->streams_dirty = false;
+}
+
+static void put_cleaning(struct core *core, struct store_batch *batch)
+{
+    core->cleaned = core->cleaning.count > 0;
+    store_batch_append(batch, &core->cleaning);
+    store_batch_free(&core->cleaning);
 }
 
 void core_put_clock(const struct core *core, struct store_batch *batch)
@@ -487,6 +462,7 @@ void core_stage(struct core *core, struct core_actions *actions)
             stage_received(core, &batch, actions);
             stage_submissions(core, &batch, actions);
         }
+        put_cleaning(core, &batch);
         put_dirty_streams(core, &batch);
         core_check_answers(core, actions);
     }
@@ -539,7 +515,7 @@ static void commit_failed(struct core *core, int result, struct core_actions *ac
         core_act_event(actions, EVENT_STORAGE_DEGRADED, "%s", core->storage_problem);
     if (core->unwritten.count > 0)
         return; /* memory stays ahead of the disk until a probe succeeds */
-    if (core->staged_count > 0)
+    if (core->staged_count > 0 || core->cleaned)
         core_act(actions, CORE_RELOAD);
     core->staged_count = 0;
 }
@@ -560,6 +536,7 @@ void core_persisted(struct core *core, int result, struct core_actions *actions)
             core->peers[i]->exchange_delay_us = core->peers[i]->next_exchange_us = 0;
     }
     store_batch_free(&core->unwritten);
+    core->cleaned = false;
     for (size_t i = 0; i < core->staged_count; i++)
         vv_raise(&core->durable, core->staged[i].dot.stream, core->staged[i].dot.seq);
     core_refresh_shown(core);

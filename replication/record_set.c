@@ -2,6 +2,7 @@
 
 #include "replication/genesis.h"
 #include "replication/memory.h"
+#include "replication/record_set_install.h"
 #include "replication/store_pages.h"
 
 #include <fcntl.h>
@@ -43,17 +44,34 @@ static bool add_log_row(void *context, struct bytes key, struct bytes value)
     return true;
 }
 
-static bool add_meta_row(void *context, struct bytes key, struct bytes value)
+static bool add_genesis_row(void *context, struct bytes key, struct bytes value)
 {
     if (bytes_equal(key, genesis_key))
         record_set_add_genesis(context, value);
     return true;
 }
 
+static bool add_meta_row(void *context, struct bytes key, struct bytes value)
+{
+    if (key.data[0] == 's' && key.size == 9)
+        record_set_add_stream(context, key, value);
+    return add_genesis_row(context, key, value);
+}
+
+static bool add_dead_row(void *context, struct bytes key, struct bytes value)
+{
+    record_set_add_dead(context, key);
+    return true;
+}
+
 int record_set_read(struct record_set *set, struct store *store)
 {
     int result = store_walk(store, STORE_META, (struct bytes){0}, add_meta_row, set);
-    return result ? result : store_walk(store, STORE_LOG, (struct bytes){0}, add_log_row, set);
+    if (!result)
+        result = store_walk(store, STORE_LOG, (struct bytes){0}, add_log_row, set);
+    if (!result && set->truncated)
+        result = store_walk(store, STORE_DEAD, (struct bytes){0}, add_dead_row, set);
+    return result;
 }
 
 void record_set_scrape(struct record_set *set, const char *path)
@@ -61,7 +79,7 @@ void record_set_scrape(struct record_set *set, const char *path)
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return;
-    store_pages_scrape(fd, STORE_META, add_meta_row, set);
+    store_pages_scrape(fd, STORE_META, add_genesis_row, set);
     store_pages_scrape(fd, STORE_LOG, add_log_row, set);
     close(fd);
     record_set_sort(set);
@@ -103,6 +121,8 @@ void record_set_free(struct record_set *set)
         free((void *)(uintptr_t)set->items[i].whole.data);
     free(set->items);
     free(set->genesis);
+    store_batch_free(&set->streams);
+    store_batch_free(&set->dead);
     *set = (struct record_set){0};
 }
 
@@ -170,6 +190,16 @@ static void replay_all(struct replay *replay, const struct record_set *set)
              applied_count(replay->core) < set->count);
 }
 
+int record_set_merge(const struct record_set *set,
+                     struct core *core,
+                     struct store *store,
+                     struct core_now now)
+{
+    struct replay replay = {.core = core, .store = store, .now = now};
+    replay_all(&replay, set);
+    return replay.result;
+}
+
 static bool put_genesis(const struct record_set *set,
                         struct store *store,
                         struct core *core,
@@ -195,6 +225,8 @@ struct core *record_set_replay(const struct record_set *set,
                                size_t *out_applied,
                                struct error *error)
 {
+    if (set->truncated)
+        return record_set_install(set, settings, store, now, out_applied, error);
     struct replay replay = {
         .core = core_load(settings, store, now, error), .store = store, .now = now};
     if (!replay.core)

@@ -14,12 +14,19 @@ struct record_set {
     size_t count, capacity, bytes;
     uint8_t *genesis; /* NULL: none */
     size_t genesis_size;
+    /* Rows about streams (meta 's') and keys of dead operations, in order: what a truncated log
+     * needs besides. */
+    struct store_batch streams, dead;
+    bool truncated; /* some stream's log has gaps */
 };
 
 /* Copies RECORD when it has the form of one and there is room. */
 void record_set_add(struct record_set *set, struct bytes record);
 /* Copies the first bytes that are a genesis. */
 void record_set_add_genesis(struct record_set *set, struct bytes genesis);
+/* Copies of a row about a stream, and of the key of a dead operation; both ascending. */
+void record_set_add_stream(struct record_set *set, struct bytes key, struct bytes row);
+void record_set_add_dead(struct record_set *set, struct bytes key);
 /* Everything in STORE. 0 or -errno. */
 int record_set_read(struct record_set *set, struct store *store);
 /* Everything in the data file PATH that still has its checksum, readable as a store or not. */
@@ -29,13 +36,22 @@ void record_set_sort(struct record_set *set);
 void record_set_free(struct record_set *set);
 
 /* Applies a sorted SET to STORE, which has no genesis yet; signatures, hash chain, roster and
- * causality are checked, what fails is left out. The core, with OUT_APPLIED records in it and
- * all of them committed; NULL with ERROR when the set has no genesis or the store fails. */
+ * causality are checked, what fails is left out. Of a truncated set, each operation counts that
+ * is not dead, whatever others say. The core, with OUT_APPLIED records in it and all of them
+ * committed; NULL with ERROR when the set has no genesis or the store fails. */
 struct core *record_set_replay(const struct record_set *set,
                                const struct core_settings *settings,
                                struct store *store,
                                struct core_now now,
                                size_t *out_applied,
                                struct error *error);
+
+/* Applies what SET has beyond CORE's state, in the usual way: CORE stands on STORE. */
+int record_set_merge(const struct record_set *set,
+                     struct core *core,
+                     struct store *store,
+                     struct core_now now);
+/* Has a truncated SET each record that its rows about streams tell of? */
+bool record_set_is_complete(const struct record_set *set);
 
 #endif

@@ -180,7 +180,9 @@ static void perform(struct replication *replication, struct core_action *action)
                                   &action->switch_to);
         break;
     case CORE_RELOAD: replication->reload = true; break;
-    case CORE_READ_LOG: break;
+    case CORE_READ_LOG:
+        replication->log_read = (struct log_read){true, action->first_row, action->row_count};
+        break;
     case CORE_LEFT: break; /* the core itself falls silent */
     case CORE_OUTLOOK:
         if (handler->outlook)
@@ -198,11 +200,30 @@ void replication_step_once(struct replication *replication, const struct core_ev
     core_actions_free(&actions);
 }
 
+/* Rows that the core asked for. */
+static void read_log(struct replication *replication)
+{
+    const struct log_read read = replication->log_read;
+    struct log_slice slice;
+    if (!read.wanted)
+        return;
+    replication->log_read = (struct log_read){0};
+    int result = log_slice_read(replication->store, read.first, read.rows, &slice);
+    replication->damaged |= result == -EBADMSG;
+    if (result == 0)
+        replication_step_once(replication, &(struct core_event){.kind = CORE_LOG_ROWS,
+                                                                .records = slice.records,
+                                                                .record_count = slice.count,
+                                                                .log_ended = slice.ended});
+    log_slice_free(&slice);
+}
+
 /* What follows when no further event is at hand: the next batch, packets, the timer. */
 static void settle(struct replication *replication, bool stage)
 {
     replication_store_care(replication);
     replication->depth++;
+    read_log(replication);
     if (stage || core_wants_stage(replication->core))
         replication_step_once(replication, &(struct core_event){.kind = CORE_STAGE});
     replication_restore_continue(replication);

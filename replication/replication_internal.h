@@ -25,6 +25,12 @@ struct waiter {
     bool answered; /* delivered by the next turn of the loop */
 };
 
+struct log_read {
+    bool wanted;
+    struct dot first;
+    size_t rows;
+};
+
 struct replication {
     struct loop *loop;
     struct replication_settings settings; /* strings and list are copies */
@@ -37,6 +43,7 @@ struct replication {
     char storage_news[400];   /* of opening the store, told once the node runs */
     enum event_code storage_news_code;
     struct store_copy copy;
+    struct log_read log_read;
     struct core *core;
     struct writer *writer;
     struct transport *transport; /* NULL before replication_start */

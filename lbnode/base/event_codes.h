@@ -74,6 +74,8 @@ enum event_level {
     ROW(BOOTSTRAP_FAILED, WARNING,                                                             \
         "the state from a peer was incomplete or wrong; another attempt follows")              \
     ROW(DIVERGENCE, ERROR, "two nodes with the same changes have different state")             \
+    ROW(RETENTION_BLOCKED, WARNING,                                                            \
+        "a node that is away keeps old changes and deleted objects from being cleaned up")     \
     ROW(CLOCK_SKEW, WARNING, "this node's clock differs from a peer's by more than 5 seconds")
 
 enum event_code {

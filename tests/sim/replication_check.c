@@ -62,13 +62,26 @@ void world_check_growth(struct world *world, struct world_node *node)
 
 /* ---- I1, I9: the same everywhere --------------------------------------------------------- */
 
+/* Whether a deleted object and what was below it are still there depends on when a node last
+ * cleaned up. An object of which it is disputed whether it lives stays everywhere. */
+static bool stays(const struct core *core, const struct object *object)
+{
+    const struct facet_table *facets = core_facets(core);
+    const struct facet_state *life = facet_of(object, FACET_LIFE);
+    bool disputed = false;
+    for (size_t i = 0; life && i < life->count; i++)
+        disputed |= life->entries[i].value[0] != 0;
+    return facet_object_counts(facets, object) ||
+           (disputed && uuid_is_zero(&facet_winner(life)->owner));
+}
+
 /* Order does not matter to a sum. */
 static uint64_t conflicts_sum(const struct core *core)
 {
     const struct object *object;
     uint64_t sum = 0;
     for (size_t i = 0; (object = uuid_map_next(&core_facets(core)->objects, &i));)
-        for (size_t f = 0; f < object->count; f++)
+        for (size_t f = 0; stays(core, object) && f < object->count; f++)
             for (size_t e = 0; object->facets[f].count > 1 && e < object->facets[f].count; e++)
                 sum += load_be64(object->facets[f].entries[e].hash);
     return sum;
@@ -99,7 +112,8 @@ static struct configuration *project(const struct core *core)
     return configuration_builder_finish(builder);
 }
 
-static uint64_t configuration_sum(const struct configuration *configuration)
+static uint64_t configuration_sum(const struct core *core,
+                                  const struct configuration *configuration)
 {
     const struct effective *object;
     uint64_t sum = 0;
@@ -107,8 +121,10 @@ static uint64_t configuration_sum(const struct configuration *configuration)
         for (size_t i = 0;
              (object = configuration_at(configuration, (enum resource_type)type, i)); i++) {
             uint64_t facts[3] = {object->effective, object->reason, object->revision};
-            sum +=
-                bytes_hash(facts, sizeof(facts), bytes_hash(object->resource->id.bytes, 16, i));
+            const struct object *raw = facet_object(core_facets(core), &object->resource->id);
+            if (facet_object_counts(core_facets(core), raw))
+                sum += bytes_hash(facts, sizeof(facts),
+                                  bytes_hash(object->resource->id.bytes, 16, type));
         }
     return sum;
 }
@@ -144,7 +160,7 @@ void world_check_equal(struct world *world, struct core *a, struct core *b, cons
     if (conflicts_sum(a) != conflicts_sum(b))
         world_fail(world, "%s: the conflicts differ", what);
     struct configuration *one = project(a), *other = project(b);
-    if (configuration_sum(one) != configuration_sum(other))
+    if (configuration_sum(a, one) != configuration_sum(b, other))
         world_fail(world, "%s: the effective configurations differ", what);
     check_claims(world, one);
     configuration_free(one);
@@ -178,22 +194,37 @@ struct counting {
     const struct world_node *node;
 };
 
-static bool count_record(void *context, struct bytes key, struct bytes value)
+static bool is_in_log(const struct world_node *node, const struct record *record)
 {
-    struct counting *counting = context;
+    uint8_t key[16];
+    struct wire_writer row = {0};
+    store_be64(key, record->stream);
+    store_be64(key + 8, record->seq);
+    bool there = store_get(node->store, STORE_LOG, (struct bytes){key, sizeof(key)}, &row) == 0;
+    wire_writer_free(&row);
+    return there;
+}
+
+/* What the node's vector tells is there must be in its log, or have been removed from it. */
+static void count_record(struct counting *counting, const struct world_record *bytes)
+{
+    const struct core *core = counting->node->core;
     struct record record;
-    if (!record_parse(value, &record))
-        return true;
+    if (!record_parse((struct bytes){bytes->bytes, bytes->size}, &record) ||
+        record.seq > vv_get(core_durable(core), record.stream))
+        return;
+    if (record.seq > core_truncated(core, record.stream) && !is_in_log(counting->node, &record))
+        world_fail(counting->world, "node %u lacks a record in its log",
+                   counting->node->number);
     unsigned *count = uuid_map_get(&counting->index, &record.change_id);
     if (count)
         ++*count;
     else if (record.kind == RECORD_CONFIG)
         world_fail(counting->world, "node %u has a record that nobody asked for",
                    counting->node->number);
-    return true;
 }
 
-/* Every acknowledged change is in the log of every node, once; so is nothing unasked for. */
+/* Every acknowledged change has come to every node, once; so has nothing unasked for. */
 void world_check_acknowledged(struct world *world)
 {
     struct counting *counting = memory_new(sizeof(*counting));
@@ -201,11 +232,13 @@ void world_check_acknowledged(struct world *world)
     for (size_t i = 0; i < world->change_count; i++)
         uuid_map_set(&counting->index, &world->changes[i].id, &counting->counts[i]);
     for (unsigned n = 0; n < world->node_count && !world->failure[0]; n++) {
+        const struct world_record *bytes;
         counting->node = &world->nodes[n];
         if (!world_is_up(counting->node) || counting->node->has_rot)
             continue;
         memset(counting->counts, 0, sizeof(counting->counts));
-        store_walk(counting->node->store, STORE_LOG, (struct bytes){0}, count_record, counting);
+        for (size_t i = 0; (bytes = uuid_map_next(&world->records, &i));)
+            count_record(counting, bytes);
         for (size_t i = 0; i < world->change_count; i++) {
             if (counting->counts[i] > 1 && !world->may_repeat)
                 world_fail(world, "change %zu was done %u times", i, counting->counts[i]);
@@ -288,6 +321,7 @@ static bool stands(const struct model *model,
 
 static void check_facet(struct world *world,
                         const struct model *model,
+                        const struct facet_table *facets,
                         const struct object *object,
                         const struct facet_state *state)
 {
@@ -303,11 +337,12 @@ static void check_facet(struct world *world,
                        state->entries[e].dot.seq == writers[i]->record.seq;
         bool should = stands(model, writers[i], writers, count);
         standing += should;
-        if (present != should)
+        bool purged = !present && !facet_object_counts(facets, object);
+        if (present != should && !purged)
             world_fail(world, "facet %u: a value %s", state->facet,
                        should ? "was lost" : "came back");
     }
-    if (standing != state->count)
+    if (standing != state->count && facet_object_counts(facets, object))
         world_fail(world, "facet %u has %zu values and should have %zu", state->facet,
                    state->count, standing);
     free(writers);
@@ -320,7 +355,7 @@ void world_check_model(struct world *world, const struct world_node *node)
     model_read(&model, world, core_durable(node->core));
     for (size_t i = 0; (object = uuid_map_next(&core_facets(node->core)->objects, &i));)
         for (size_t f = 0; f < object->count && !world->failure[0]; f++)
-            check_facet(world, &model, object, &object->facets[f]);
+            check_facet(world, &model, core_facets(node->core), object, &object->facets[f]);
     for (size_t i = 0; i < model.count; i++)
         vv_free(&model.records[i].context);
     free(model.records);

@@ -2,6 +2,7 @@
 #include "tests/sim/replication_world.h"
 
 #include "replication/memory.h"
+#include "replication/record_set.h"
 #include "replication/replication_internal.h"
 
 #include <stdio.h>
@@ -18,6 +19,7 @@ struct core *world_load(struct world_node *node)
         .incarnation = node->incarnation,
         .random_seed = random_sequence_next(&node->world->random),
         .snapshot_after = node->world->snapshot_after,
+        .retention = node->world->retention,
     };
     struct core *core = core_load(&settings, node->store, world_now_of(node), &error);
     if (!core && !node->has_rot)
@@ -84,11 +86,41 @@ static void feed_record(struct core *core, struct core_now now, struct bytes rec
     feed(core, now, &(struct core_event){.kind = CORE_PERSISTED});
 }
 
+/* What is left of a truncated log has no order in which it could be applied. */
+static struct core *install(struct world_node *node, struct store *from, struct store *to)
+{
+    struct record_set set = {0};
+    struct error error = {0};
+    size_t applied = 0;
+    const struct core_settings settings = {.node_id = node->id, .key = node->key};
+    record_set_read(&set, from);
+    record_set_sort(&set);
+    if (!record_set_is_complete(&set))
+        world_fail(node->world, "node %u: its log lacks a record", node->number);
+    struct core *core =
+        record_set_replay(&set, &settings, to, world_now_of(node), &applied, &error);
+    if (!core || applied != set.count)
+        world_fail(node->world, "node %u: %zu of %zu records applied %s", node->number, applied,
+                   set.count, error.text);
+    record_set_free(&set);
+    return core;
+}
+
+static bool is_truncated(const struct core *core)
+{
+    return !core_can_answer(core, &(struct vv){0});
+}
+
 struct core *world_replay(struct world *world, struct world_node *node)
 {
     struct log_copy log = {0};
     struct store *empty = store_mem_open();
     struct error error;
+    if (is_truncated(node->core)) {
+        struct core *installed = install(node, node->store, empty);
+        store_close(empty);
+        return installed;
+    }
     const struct core_settings settings = {.node_id = node->id, .key = node->key};
     struct core *core = core_load(&settings, empty, world_now_of(node), &error);
     core_found(core, core_genesis(node->core));
@@ -170,8 +202,23 @@ static void copy_one(void *context, struct bytes record)
     copying->count++;
 }
 
+/* TO is empty: it gets the state of FROM. */
+static void copy_state(struct world_node *from, struct world_node *to)
+{
+    store_close(to->store);
+    core_free(to->core);
+    to->store = store_mem_open();
+    core_free(install(to, from->store, to->store));
+    to->core = to->world->failure[0] ? NULL : world_load(to);
+    world_schedule(to);
+}
+
 void world_copy_log(struct world_node *from, struct world_node *to)
 {
+    if (is_truncated(from->core)) {
+        copy_state(from, to);
+        return;
+    }
     struct copying copying = {to, 0};
     bool more = true;
     while (more && !to->world->failure[0]) {

@@ -40,7 +40,8 @@ void world_trace(struct world *world, const void *data, size_t size)
 struct core_now world_now_of(const struct world_node *node)
 {
     uint64_t mono_us = node->world->now_us;
-    int64_t wall = (int64_t)(wall_start_ms + mono_us / 1000) + node->clock_offset_ms;
+    int64_t wall = (int64_t)(wall_start_ms + mono_us / 1000) + node->clock_offset_ms +
+                   node->world->years_ms;
     return (struct core_now){mono_us, (uint64_t)wall};
 }
 
@@ -206,6 +207,31 @@ void world_pump_later(struct world_node *node)
                                       .is_pump = true});
 }
 
+static void begin_log_read(struct world_node *node, const struct core_action *action)
+{
+    queue_push(node->world, (struct world_message){.at_us = node->world->now_us +
+                                                            world_below(node->world, 20000),
+                                                   .to = node->number,
+                                                   .epoch = node->epoch,
+                                                   .is_log_read = true,
+                                                   .first_row = action->first_row,
+                                                   .row_count = action->row_count});
+}
+
+static void end_log_read(struct world *world, const struct world_message *message)
+{
+    struct world_node *node = &world->nodes[message->to];
+    struct log_slice slice;
+    size_t few = 1 + world_below(world, message->row_count);
+    if (log_slice_read(node->store, message->first_row, few, &slice) == 0)
+        world_step(world, node,
+                   &(struct core_event){.kind = CORE_LOG_ROWS,
+                                        .records = slice.records,
+                                        .record_count = slice.count,
+                                        .log_ended = slice.ended});
+    log_slice_free(&slice);
+}
+
 static void note_answer(struct world *world, uint64_t token, const struct submit_result *result)
 {
     if (token > 0 && token <= world->change_count && result->error.kind == ERROR_NONE)
@@ -242,7 +268,7 @@ static bool perform(struct world_node *node, struct core_action *action)
     case CORE_EVENT: node->events[action->code]++; break;
     case CORE_RELOAD: return true;
     case CORE_LEFT: node->left = true; break;
-    case CORE_READ_LOG:
+    case CORE_READ_LOG: begin_log_read(node, action); break;
     case CORE_OUTLOOK:
     case CORE_APPLIED:
     case CORE_VERDICT:
@@ -323,8 +349,8 @@ static void deliver(struct world *world, struct world_message *message)
     const size_t enough = 64; /* the end of a record is its signature */
     size_t size = message->size < enough ? message->size : enough;
     world_trace(world, message->body + message->size - size, size);
-    if (!node->core ||
-        ((message->is_commit || message->is_pump) && message->epoch != node->epoch))
+    bool is_own = message->is_commit || message->is_log_read || message->is_pump;
+    if (!node->core || (is_own && message->epoch != node->epoch))
         return;
     if (node->paused_until_us > world->now_us) {
         message->at_us = node->paused_until_us;
@@ -334,6 +360,10 @@ static void deliver(struct world *world, struct world_message *message)
     }
     if (message->is_commit) {
         end_commit(world, node);
+        return;
+    }
+    if (message->is_log_read) {
+        end_log_read(world, message);
         return;
     }
     if (message->is_pump) {
@@ -416,6 +446,8 @@ void world_init(struct world *world, uint64_t seed)
     memset(world, 0, sizeof(*world));
     random_sequence_init(&world->random, seed);
     world->now_us = 1000000;
+    if (world_below(world, 4) > 0)
+        world->retention = (struct retention){10000 + world_below(world, 20000), 0};
     /* Small clusters are the common ones, and large ones take long. */
     uint64_t most = world_below(world, 16) == 0 ? WORLD_NODES : 5;
     world->snapshot_after = world_below(world, 3) == 0 ? 1000000 : 3 + world_below(world, 30);

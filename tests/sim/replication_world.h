@@ -4,6 +4,7 @@
  *   replication_nodes.c  nodes and the cluster: founding, joining, restarts
  *   replication_snapshot.c  streams that carry snapshots
  *   replication_disk.c   old images, copied disks, rot, crashes in a commit
+ *   replication_writes.c what clients write
  *   replication_check.c  the invariants
  *   sim_replication.c    a life: what happens when */
 #ifndef TESTS_SIM_REPLICATION_WORLD_H
@@ -17,7 +18,8 @@ enum {
     WORLD_NODES = 12,
     WORLD_COPY = WORLD_NODES, /* the place of a node started from a copied disk */
     WORLD_PLACES = WORLD_NODES + 1,
-    WORLD_CHANGES = 400
+    WORLD_CHANGES = 400,
+    WORLD_OBJECTS = 16
 };
 
 struct world;
@@ -65,6 +67,9 @@ struct world_message {
     uint64_t incarnation; /* of the sender */
     uint64_t epoch;       /* of the receiver for commits, else 0 */
     bool is_commit, is_pump;
+    bool is_log_read;
+    struct dot first_row; /* of a log read */
+    size_t row_count;
     uint32_t type;
     uint8_t *body;
     size_t size;
@@ -92,10 +97,18 @@ struct world {
     struct world_message *queue; /* a heap by (at_us, order) */
     size_t queue_count, queue_capacity;
     bool cut[WORLD_PLACES][WORLD_PLACES];
+    struct retention retention; /* of all nodes */
+    int64_t years_ms;           /* added to all wall clocks */
     unsigned loss_percent, duplicate_percent, damage_percent;
     uint64_t delay_us;
     struct world_change changes[WORLD_CHANGES];
     size_t change_count;
+    /* Nobody makes an object twice: ids are random. So one that was purged gets a new life
+     * under a new id. */
+    struct {
+        unsigned life;
+        bool made;
+    } objects[WORLD_OBJECTS];
     struct uuid last_join;   /* change id of the roster record */
     bool may_repeat;         /* a disk forgot: a repeated request may be done twice */
     struct uuid_map records; /* stream and seq -> struct world_record */
@@ -156,6 +169,13 @@ void world_pump(struct world_node *node);
 void world_collect(struct world_node *node, const struct core_action *action);
 /* The whole state at once into the empty node TO, which knows the cluster; starts it anew. */
 void world_copy_state(struct world_node *from, struct world_node *to);
+
+/* ---- writes ---- */
+
+/* Somebody changes something at NODE. */
+void world_write(struct world *world, struct world_node *node);
+/* A client that got no answer asks again, with the same change id. */
+void world_retry(struct world *world);
 
 /* ---- disks ---- */
 

@@ -9,22 +9,13 @@
 #include "tests/sim/replication_world.h"
 
 #include "lbnode/base/parse_number.h"
-#include "lbnode/model/field_table.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    OBJECTS = 6,
-    FACETS = 3,
-    PORTS = 3
-};
-
 static const uint64_t second_us = 1000000;
-
-/* ---- changes ---------------------------------------------------------------------------- */
 
 static struct world_node *any_node(struct world *world)
 {
@@ -32,82 +23,6 @@ static struct world_node *any_node(struct world *world)
     if (copy->is_member && world_below(world, 4) == 0)
         return copy;
     return &world->nodes[world_below(world, world->node_count)];
-}
-
-static struct uuid object_number(uint64_t number)
-{
-    struct uuid id = {{0x0b, (uint8_t)number}};
-    return id;
-}
-
-/* Opaque values in few facets, so that they collide. */
-static void plan_values(struct world *world, struct change_set *changes)
-{
-    struct uuid object = object_number(world_below(world, OBJECTS)), none = {0};
-    uint64_t value = random_sequence_next(&world->random);
-    uint8_t alive = world_below(world, 8) != 0;
-    if (world_below(world, 4) == 0)
-        change_set_add(changes, &object, &none, 5, FACET_LIFE, (struct bytes){&alive, 1});
-    uint8_t admin[2] = {0x08, (uint8_t)world_below(world, 2)};
-    if (world_below(world, 4) == 0)
-        change_set_add(changes, &object, &none, 5, FACET_ADMIN, (struct bytes){admin, 2});
-    change_set_add(changes, &object, &none, 5, (uint16_t)(10 + world_below(world, FACETS)),
-                   (struct bytes){(const uint8_t *)&value, sizeof(value)});
-}
-
-/* Listeners that claim the same ports, on a load balancer that comes and goes. */
-static void plan_claim(struct world *world, struct change_set *changes)
-{
-    bool is_owner = world_below(world, 4) == 0;
-    struct resource *resource =
-        resource_new(is_owner ? RESOURCE_LOAD_BALANCER : RESOURCE_LISTENER);
-    if (!resource)
-        return;
-    resource->id = object_number(is_owner ? 100 : 101 + world_below(world, 2 * PORTS));
-    if (is_owner) {
-        ip_address_parse("192.0.2.100",
-                         &CONTAINER_OF(resource, struct load_balancer, resource)->vip_address);
-    } else {
-        struct listener *listener = CONTAINER_OF(resource, struct listener, resource);
-        resource->owner = object_number(100);
-        listener->protocol_port = 80 + resource->id.bytes[1] % PORTS;
-    }
-    if (world_below(world, 5) == 0)
-        change_set_add_delete(changes, resource);
-    else
-        change_set_add_create(changes, resource);
-    resource_free(resource);
-}
-
-static void write_something(struct world *world, struct world_node *node)
-{
-    struct change_set changes = {0};
-    size_t index = world->change_count;
-    if (!node->core || index == WORLD_CHANGES)
-        return;
-    if (world_below(world, 4) == 0)
-        plan_claim(world, &changes);
-    else
-        plan_values(world, &changes);
-    struct world_change *change = &world->changes[world->change_count++];
-    *change = (struct world_change){.node = node->number};
-    world_fill(world, change->id.bytes, sizeof(change->id.bytes));
-    world_submit(world, node, &changes, index);
-}
-
-/* A client that got no answer asks again, with the same change id. */
-static void retry_something(struct world *world)
-{
-    struct change_set changes = {0};
-    struct uuid object = object_number(0), none = {0};
-    if (world->change_count == 0)
-        return;
-    size_t index = world_below(world, world->change_count);
-    struct world_node *node = &world->nodes[world->changes[index].node];
-    if (!node->core)
-        return;
-    change_set_add(&changes, &object, &none, 5, 10, (struct bytes){(const uint8_t *)"r", 1});
-    world_submit(world, node, &changes, index);
 }
 
 /* ---- trouble ---------------------------------------------------------------------------- */
@@ -176,7 +91,7 @@ static void make_trouble(struct world *world)
     case 17:
     case 18: fail_store(world, node); break;
     case 19:
-    case 20: retry_something(world); break;
+    case 20: world_retry(world); break;
     case 21:
     case 22: world_take_image(world, node); break;
     case 23: world_roll_back(world, node); break;
@@ -248,11 +163,11 @@ static void remove_one(struct world *world)
     world_step(world, remover, &event);
     world_run(world, 5 * second_us);
     for (int i = 0; i < 5; i++) {
-        write_something(world, any_node(world));
+        world_write(world, any_node(world));
         world_run(world, second_us);
     }
     world_start(world, dead);
-    write_something(world, dead); /* before it hears: nobody takes this */
+    world_write(world, dead); /* before it hears: nobody takes this */
     if (world->change_count > 0)
         world->changes[world->change_count - 1].acknowledged = false;
     world_run(world, 20 * second_us);
@@ -270,7 +185,7 @@ static void suffer(struct world *world)
     uint64_t rounds = 30 + world_below(world, 120);
     for (uint64_t i = 0; i < rounds && !world->failure[0]; i++) {
         for (uint64_t writes = world_below(world, 4); writes > 0; writes--)
-            write_something(world, any_node(world));
+            world_write(world, any_node(world));
         make_trouble(world);
         world_run(world, world_below(world, second_us));
     }

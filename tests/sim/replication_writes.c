@@ -1,0 +1,171 @@
+/* What clients write: they see what their node has, and only change what lives there. */
+#include "tests/sim/replication_world.h"
+
+#include "lbnode/model/field_table.h"
+
+enum {
+    OPAQUE_OBJECTS = 6,
+    FACETS = 3,
+    PORTS = 3,
+    BALANCER = OPAQUE_OBJECTS,
+    FIRST_LISTENER = BALANCER + 1
+};
+
+static struct uuid object_id(const struct world *world, unsigned number)
+{
+    return (struct uuid){{0x0b, (uint8_t)number, (uint8_t)world->objects[number].life}};
+}
+
+enum sight {
+    ABSENT,
+    DEAD,
+    ALIVE
+};
+
+static enum sight look(const struct world_node *node, const struct uuid *id)
+{
+    const struct object *object = facet_object(core_facets(node->core), id);
+    const struct facet_entry *life = object ? facet_winner(facet_of(object, FACET_LIFE)) : NULL;
+    if (!object)
+        return ABSENT;
+    return life && life->value[0] != 0 ? ALIVE : DEAD;
+}
+
+/* May the object be made at NODE? What was made once and is not there may be on its way, or
+ * gone for good; then it is another one. */
+static bool may_make(struct world *world, unsigned number)
+{
+    if (world->objects[number].made && world_below(world, 8) != 0)
+        return false;
+    if (world->objects[number].made)
+        world->objects[number].life++;
+    world->objects[number].made = true;
+    return true;
+}
+
+/* A disk that forgot may take a deletion back that everybody else has purged. */
+static bool may_revive(struct world *world)
+{
+    return !world->may_repeat && world_below(world, 3) == 0;
+}
+
+/* ---- opaque values in few facets, so that they collide ---------------------------------- */
+
+static void
+add_value(struct world *world, struct change_set *changes, struct uuid id, uint16_t facet)
+{
+    uint64_t value = random_sequence_next(&world->random);
+    uint8_t admin[2] = {0x08, (uint8_t)world_below(world, 2)};
+    const struct uuid none = {0};
+    struct bytes bytes = {(const uint8_t *)&value, sizeof(value)};
+    if (facet == FACET_ADMIN)
+        bytes = (struct bytes){admin, sizeof(admin)};
+    change_set_add(changes, &id, &none, 5, facet, bytes);
+}
+
+static void add_life(struct change_set *changes, struct uuid id, uint8_t alive)
+{
+    const struct uuid none = {0};
+    change_set_add(changes, &id, &none, 5, FACET_LIFE, (struct bytes){&alive, 1});
+}
+
+static void
+plan_values(struct world *world, const struct world_node *node, struct change_set *changes)
+{
+    unsigned number = (unsigned)world_below(world, OPAQUE_OBJECTS);
+    struct uuid id = object_id(world, number);
+    enum sight sight = look(node, &id);
+    if (sight == ABSENT) {
+        if (!may_make(world, number))
+            return;
+        id = object_id(world, number);
+        add_life(changes, id, 1);
+        add_value(world, changes, id, FACET_ADMIN);
+        for (uint16_t facet = 10; facet < 10 + FACETS; facet++)
+            add_value(world, changes, id, facet);
+    } else if (sight == DEAD) {
+        if (may_revive(world))
+            add_life(changes, id, 1);
+    } else if (world_below(world, 8) == 0) {
+        add_life(changes, id, 0);
+    } else {
+        if (world_below(world, 4) == 0)
+            add_value(world, changes, id, FACET_ADMIN);
+        add_value(world, changes, id, (uint16_t)(10 + world_below(world, FACETS)));
+    }
+}
+
+/* ---- listeners that claim the same ports, on a load balancer that comes and goes -------- */
+
+static struct resource *balancer(const struct world *world)
+{
+    struct resource *resource = resource_new(RESOURCE_LOAD_BALANCER);
+    resource->id = object_id(world, BALANCER);
+    ip_address_parse("192.0.2.100",
+                     &CONTAINER_OF(resource, struct load_balancer, resource)->vip_address);
+    return resource;
+}
+
+static struct resource *listener(const struct world *world, unsigned number)
+{
+    struct resource *resource = resource_new(RESOURCE_LISTENER);
+    resource->id = object_id(world, number);
+    resource->owner = object_id(world, BALANCER);
+    CONTAINER_OF(resource, struct listener, resource)->protocol_port = 80 + number % PORTS;
+    return resource;
+}
+
+static void
+plan_claim(struct world *world, const struct world_node *node, struct change_set *changes)
+{
+    bool is_owner = world_below(world, 4) == 0;
+    struct uuid owner_id = object_id(world, BALANCER);
+    unsigned number =
+        is_owner ? BALANCER : FIRST_LISTENER + (unsigned)world_below(world, 2 * (size_t)PORTS);
+    struct uuid id = object_id(world, number);
+    enum sight sight = look(node, &id);
+    if (!is_owner && sight != ALIVE && look(node, &owner_id) != ALIVE)
+        return;
+    if ((sight == ABSENT && !may_make(world, number)) || (sight == DEAD && !may_revive(world)))
+        return;
+    struct resource *resource = is_owner ? balancer(world) : listener(world, number);
+    if (sight == ALIVE && world_below(world, 3) == 0)
+        change_set_add_delete(changes, resource);
+    else
+        change_set_add_create(changes, resource);
+    resource_free(resource);
+}
+
+/* ---- writing ---------------------------------------------------------------------------- */
+
+void world_write(struct world *world, struct world_node *node)
+{
+    struct change_set changes = {0};
+    size_t index = world->change_count;
+    if (!node->core || index == WORLD_CHANGES)
+        return;
+    if (world_below(world, 4) == 0)
+        plan_claim(world, node, &changes);
+    else
+        plan_values(world, node, &changes);
+    if (changes.count == 0)
+        return;
+    struct world_change *change = &world->changes[world->change_count++];
+    *change = (struct world_change){.node = node->number};
+    world_fill(world, change->id.bytes, sizeof(change->id.bytes));
+    world_submit(world, node, &changes, index);
+}
+
+void world_retry(struct world *world)
+{
+    struct change_set changes = {0};
+    struct uuid object = object_id(world, 0), none = {0};
+    if (world->change_count == 0)
+        return;
+    size_t index = world_below(world, world->change_count);
+    struct world_node *node = &world->nodes[world->changes[index].node];
+    if (!node->core)
+        return;
+    change_set_add(&changes, &object, &none, 5, 10, (struct bytes){(const uint8_t *)"r", 1});
+    world_submit(world, node, &changes, index);
+}
