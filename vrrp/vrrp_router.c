@@ -383,6 +383,9 @@ void vrrp_router_claimed(struct vrrp_router *router,
     const struct vrrp_vip *vip = find_vip(router, address);
     uint64_t now_us = monotime_now_us();
     char text[IP_ADDRESS_TEXT_SIZE];
+    /* After a sleep the claim is that of the new owner, and we are none any more. */
+    if (vip)
+        vrrp_router_run_due(router, host, now_us);
     if (!vip || vip->owned_index != interface_index || router->machine.state != VRRP_ACTIVE ||
         (router->claim_answered_us && now_us - router->claim_answered_us < CLAIM_GAP_US))
         return;

@@ -109,6 +109,7 @@ class VrrpProcess(unittest.TestCase):
         self.assertTrue(wait_until(lambda: self.owner() == 3 - owner, 1), "the sleeper kept an address")
         time.sleep(1)
         self.assertEqual(self.owner(), 3 - owner, "the sleeper took the addresses back")
+        self.assertNotIn("VIP_CLAIMED", self.log(owner), "the sleeper contradicted the new owner")
 
     def test_a_deleted_address_comes_back(self):
         owner = self.owner()
