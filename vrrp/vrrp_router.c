@@ -15,6 +15,8 @@ enum {
     REPLACE_GAP_US = 50000,
     CLAIM_GAP_US = 1000000,
     GUARD_US = VRRP_GRACE_US + 200000, /* the old owner's grace and the way */
+    /* A link that came back may carry nothing yet for a while: its switch has not noticed. */
+    GREET_GAP_US = 100000,
 };
 
 struct vrrp_router *vrrp_router_new(const struct message_vrrp_group *group, uint8_t family)
@@ -240,6 +242,8 @@ void vrrp_router_evaluate(struct vrrp_router *router, struct vrrp_host *host, ui
         event.kind = VRRP_EVENT_INELIGIBLE;
     if (event.kind == VRRP_EVENT_INELIGIBLE || host->eligibility_known)
         vrrp_router_step(router, host, &event, now_us);
+    if (place.interface && !place.interface->up && strcmp(before, place.reason) != 0)
+        vrrp_router_discard_queued(router, host, place.interface->index);
     if (router->machine.state == VRRP_ACTIVE) {
         vrrp_router_remove_addresses(router, host, true);
         vrrp_router_renew(router, host);
@@ -293,6 +297,18 @@ static void report_surprises(struct vrrp_router *router, struct vrrp_host *host,
                           router->family);
 }
 
+static void greet(struct vrrp_router *router, struct vrrp_host *host, uint64_t now_us)
+{
+    router->greet_due_us = now_us + GREET_GAP_US;
+    vrrp_router_greet(router, host);
+}
+
+/* A backup that has heard nobody yet: its peers may not know where to send their adverts. */
+static bool listens(const struct vrrp_router *router)
+{
+    return router->machine.state == VRRP_BACKUP && router->machine.active_address.family == 0;
+}
+
 void vrrp_router_step(struct vrrp_router *router,
                       struct vrrp_host *host,
                       const struct vrrp_event *event,
@@ -300,7 +316,7 @@ void vrrp_router_step(struct vrrp_router *router,
 {
     struct vrrp_actions actions = vrrp_machine_step(&router->machine, event, now_us);
     if (actions.set & VRRP_ACTION_GREET)
-        vrrp_router_greet(router, host);
+        greet(router, host, now_us);
     if (actions.set & VRRP_ACTION_SEND_ADVERT)
         vrrp_router_send_advert(router, host, actions.advert_priority, &actions.advert_to);
     if ((actions.set & VRRP_ACTION_ADD_ADDRESSES) && router->machine.resigned.family)
@@ -324,6 +340,8 @@ void vrrp_router_run_due(struct vrrp_router *router, struct vrrp_host *host, uin
     if (now_us >= vrrp_machine_due_us(&router->machine))
         vrrp_router_step(router, host, &timer, now_us);
     announce_due(router, host, now_us);
+    if (listens(router) && now_us >= router->greet_due_us)
+        greet(router, host, now_us);
     if (router->guard && now_us >= router->guard_until_us)
         vrrp_router_end_guard(router);
 }
@@ -333,6 +351,8 @@ uint64_t vrrp_router_due_us(const struct vrrp_router *router)
     uint64_t announce_us = announce_schedule_due_us(&router->announcements);
     uint64_t machine_us = vrrp_machine_due_us(&router->machine);
     uint64_t due_us = announce_us < machine_us ? announce_us : machine_us;
+    if (listens(router) && router->greet_due_us < due_us)
+        due_us = router->greet_due_us;
     return router->guard && router->guard_until_us < due_us ? router->guard_until_us : due_us;
 }
 

@@ -52,6 +52,7 @@ struct vrrp_router {
     struct switch_guard *guard; /* NULL: none now */
     uint64_t guard_until_us;
     uint64_t claim_answered_us;
+    uint64_t greet_due_us;      /* while it listens */
     struct vrrp_socket *socket; /* one of the host's; NULL while there is none */
     char interface[IFNAMSIZ];
     enum hindrance hindrance; /* why it should not be active here */

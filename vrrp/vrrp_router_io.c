@@ -3,6 +3,7 @@
 #include "lbnode/base/log.h"
 #include "vrrp/guard_program.h"
 #include "vrrp/ndisc.h"
+#include "vrrp/neighbour.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -123,6 +124,17 @@ void vrrp_router_greet(const struct vrrp_router *router, struct vrrp_host *host)
             continue;
         arp_build_request(interface->mac, &router->machine.settings.own_address, peer, frame);
         frame_send(host->frame_fd, interface->index, frame, sizeof(frame));
+    }
+}
+
+void vrrp_router_discard_queued(const struct vrrp_router *router,
+                                struct vrrp_host *host,
+                                unsigned interface_index)
+{
+    for (size_t i = 0; i < host->config.peer_count; i++) {
+        const struct ip_address *peer = &host->config.peers[i].address;
+        if (peer->family == router->family)
+            neighbour_forget(interface_index, peer);
     }
 }
 

@@ -13,6 +13,12 @@ void vrrp_router_send_advert(struct vrrp_router *router,
 void vrrp_router_announce(const struct vrrp_router *router, struct vrrp_host *host);
 /* Asks for the link address of each IPv4 peer, which learns ours by that. */
 void vrrp_router_greet(const struct vrrp_router *router, struct vrrp_host *host);
+/* The interface lost its link. The kernel forgot the peers' link addresses with that and queues
+ * what we send until they are resolved again: adverts of now would arrive when the link is
+ * back, from a node that is no longer active. */
+void vrrp_router_discard_queued(const struct vrrp_router *router,
+                                struct vrrp_host *host,
+                                unsigned interface_index);
 /* We are about to take over from a node that gave up in order: its connections are guarded
  * until UNTIL_US. */
 void vrrp_router_guard(struct vrrp_router *router, struct vrrp_host *host, uint64_t until_us);

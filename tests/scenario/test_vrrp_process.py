@@ -218,6 +218,19 @@ class VrrpProcess(unittest.TestCase):
         self.assertTrue(wait_until(lambda: self.owner() == 3 - owner, 1), "no takeover")
         self.assertIn("interface eth0 is down", self.log(owner))
 
+    def test_a_link_that_comes_back_brings_no_adverts_of_before(self):
+        for node in 1, 2:
+            namespaces.kill_as_one(namespaces.pids(self.namespace(node)))
+            self.start(node, "--interval", "10")
+        self.assertTrue(wait_until(lambda: self.owner(), 5), "no owner")
+        owner = self.owner()
+        self.switch.set_port("port%d" % owner, False)
+        self.assertTrue(wait_until(lambda: self.holds(3 - owner), 2), "no takeover")
+        said = self.log(3 - owner)
+        self.switch.set_port("port%d" % owner, True)
+        time.sleep(0.5)
+        self.assertNotIn("VIP_BACKUP", self.log(3 - owner)[len(said):], "the new owner gave way")
+
 
 if __name__ == "__main__":
     unittest.main()
