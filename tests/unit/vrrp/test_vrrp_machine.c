@@ -1,74 +1,6 @@
-/* The election of one virtual router: every state with every event. */
-#include "lbnode/base/bytes.h"
-#include "tests/support/test.h"
-#include "vrrp/vrrp_machine.h"
-
-enum {
-    ACTIVE_NOW = VRRP_ACTION_SEND_ADVERT | VRRP_ACTION_ADD_ADDRESSES | VRRP_ACTION_ANNOUNCE |
-                 VRRP_ACTION_STATE_CHANGED,
-    GIVE_UP =
-        VRRP_ACTION_SEND_ADVERT | VRRP_ACTION_REMOVE_ADDRESSES | VRRP_ACTION_STATE_CHANGED,
-    LISTEN = VRRP_ACTION_GREET | VRRP_ACTION_STATE_CHANGED,
-    INTERVAL_US = 100000,
-    PRIORITY = 100,
-    SKEW_US = 60937, /* 156 / 256 of the interval */
-    DEAD_US = 3 * INTERVAL_US + SKEW_US,
-    LISTEN_US = VRRP_LISTEN_MINIMUM_US + SKEW_US,
-    START_US = 5000000,
-};
-
-static struct ip_address node(uint8_t number)
-{
-    return (struct ip_address){4, {192, 0, 2, number}};
-}
-
-/* Node 5 of priority 100, without preemption, in INITIALIZE. */
-static struct vrrp_machine fresh(void)
-{
-    struct vrrp_machine machine;
-    struct vrrp_machine_settings settings = {
-        .priority = PRIORITY, .advert_interval_us = INTERVAL_US, .own_address = node(5)};
-    vrrp_machine_init(&machine, &settings, START_US);
-    return machine;
-}
-
-static struct vrrp_actions
-give(struct vrrp_machine *machine, enum vrrp_event_kind kind, uint64_t now_us)
-{
-    struct vrrp_event event = {.kind = kind};
-    return vrrp_machine_step(machine, &event, now_us);
-}
-
-static struct vrrp_actions
-advert(struct vrrp_machine *machine, uint8_t from, uint8_t priority, uint64_t now_us)
-{
-    struct vrrp_event event = {.kind = VRRP_EVENT_ADVERT,
-                               .source = node(from),
-                               .priority = priority,
-                               .interval_us = INTERVAL_US};
-    return vrrp_machine_step(machine, &event, now_us);
-}
-
-static struct vrrp_machine in_state(enum vrrp_state wanted)
-{
-    struct vrrp_machine machine = fresh();
-    if (wanted == VRRP_FAULT)
-        give(&machine, VRRP_EVENT_INELIGIBLE, START_US);
-    if (wanted == VRRP_BACKUP || wanted == VRRP_ACTIVE)
-        give(&machine, VRRP_EVENT_ELIGIBLE, START_US);
-    if (wanted == VRRP_ACTIVE)
-        give(&machine, VRRP_EVENT_TIMER, START_US + LISTEN_US);
-    assert_int_equal(machine.state, wanted);
-    return machine;
-}
-
-/* A backup that follows node 9, of priority FOLLOWED, since START_US. */
-static struct vrrp_machine following(uint8_t followed)
-{
-    struct vrrp_machine machine = in_state(VRRP_BACKUP);
-    advert(&machine, 9, followed, START_US);
-    return machine;
-}
+/* The election of one virtual router: every state with every event, and what goes beyond the
+ * RFC, whose own rules are in test_rfc9568.c. */
+#include "tests/unit/vrrp/machine_steps.h"
 
 static void every_state_takes_every_event_as_the_table_says(void **state)
 {
@@ -128,47 +60,6 @@ static void every_state_takes_every_event_as_the_table_says(void **state)
     }
 }
 
-static void skew_and_dead_time_are_those_of_the_standard(void **state)
-{
-    struct vrrp_machine machine = fresh();
-    assert_int_equal(vrrp_skew_us(100, 1000000), 609375);
-    assert_int_equal(vrrp_skew_us(254, 1000000), 7812);
-    assert_int_equal(vrrp_machine_dead_time_us(&machine), DEAD_US);
-    machine.active_interval_us = 1000000;
-    assert_int_equal(vrrp_machine_dead_time_us(&machine), 3609375);
-}
-
-static void a_lone_node_takes_over_within_three_seconds(void **state)
-{
-    struct vrrp_machine machine = in_state(VRRP_BACKUP);
-    assert_true(machine.deadline_us == START_US + LISTEN_US);
-    assert_int_equal(give(&machine, VRRP_EVENT_TIMER, machine.deadline_us - 1).set, 0);
-    struct vrrp_actions actions = give(&machine, VRRP_EVENT_TIMER, machine.deadline_us);
-    assert_int_equal(actions.set, ACTIVE_NOW);
-    assert_int_equal(actions.advert_priority, PRIORITY);
-    assert_true(ip_address_equal(&machine.active_address, &machine.settings.own_address));
-    assert_int_equal(machine.became_active_count, 1);
-}
-
-static void a_starting_node_of_higher_priority_does_not_preempt(void **state)
-{
-    struct vrrp_machine machine = following(1);
-    for (uint64_t now_us = START_US; now_us < START_US + 100 * INTERVAL_US;
-         now_us += INTERVAL_US) {
-        assert_int_equal(give(&machine, VRRP_EVENT_TIMER, now_us).set, 0);
-        assert_int_equal(advert(&machine, 9, 1, now_us).set, 0);
-    }
-    assert_int_equal(machine.state, VRRP_BACKUP);
-}
-
-static void preemption_takes_over_from_a_lower_priority(void **state)
-{
-    struct vrrp_machine machine = following(50);
-    machine.settings.preempt = true;
-    advert(&machine, 9, 50, START_US + INTERVAL_US);
-    assert_int_equal(give(&machine, VRRP_EVENT_TIMER, START_US + DEAD_US).set, ACTIVE_NOW);
-}
-
 static void a_node_that_was_preempted_is_no_false_takeover(void **state)
 {
     struct vrrp_machine machine = following(50);
@@ -196,97 +87,12 @@ static void preemption_waits_for_its_delay(void **state)
     assert_int_equal(give(&machine, VRRP_EVENT_TIMER, end_us).set, ACTIVE_NOW);
 }
 
-static void a_backup_follows_equal_priority_even_with_preemption(void **state)
-{
-    struct vrrp_machine machine = in_state(VRRP_BACKUP);
-    machine.settings.preempt = true;
-    advert(&machine, 1, PRIORITY, START_US + 1000);
-    assert_true(machine.deadline_us == START_US + 1000 + DEAD_US);
-}
-
-static void a_backup_adopts_the_interval_of_the_active_node(void **state)
-{
-    struct vrrp_machine machine = in_state(VRRP_BACKUP);
-    struct vrrp_event event = {
-        .kind = VRRP_EVENT_ADVERT, .source = node(9), .priority = 200, .interval_us = 1000000};
-    vrrp_machine_step(&machine, &event, START_US);
-    assert_true(machine.deadline_us == START_US + 3609375);
-    give(&machine, VRRP_EVENT_TIMER, machine.deadline_us);
-    assert_int_equal(machine.state, VRRP_ACTIVE);
-    assert_int_equal(machine.active_interval_us, INTERVAL_US);
-}
-
-static void a_resignation_shortens_the_wait_to_the_skew(void **state)
-{
-    struct vrrp_machine machine = following(200);
-    assert_int_equal(advert(&machine, 9, 0, START_US + 50000).set, 0);
-    assert_true(machine.deadline_us == START_US + 50000 + SKEW_US);
-    assert_int_equal(give(&machine, VRRP_EVENT_TIMER, machine.deadline_us).set, ACTIVE_NOW);
-}
-
 static void a_resignation_of_somebody_else_changes_nothing(void **state)
 {
     struct vrrp_machine machine = following(200);
     uint64_t deadline_us = machine.deadline_us;
     advert(&machine, 7, 0, START_US + 50000);
     assert_true(machine.deadline_us == deadline_us);
-}
-
-static void an_active_node_speaks_once_an_interval(void **state)
-{
-    struct vrrp_machine machine = in_state(VRRP_ACTIVE);
-    uint64_t due_us = START_US + LISTEN_US + INTERVAL_US;
-    assert_true(machine.deadline_us == due_us);
-    struct vrrp_actions actions = give(&machine, VRRP_EVENT_TIMER, due_us);
-    assert_int_equal(actions.set, VRRP_ACTION_SEND_ADVERT);
-    assert_int_equal(actions.advert_priority, PRIORITY);
-    assert_true(machine.deadline_us == due_us + INTERVAL_US);
-}
-
-static void a_changed_priority_is_in_the_next_advert(void **state)
-{
-    struct vrrp_machine machine = in_state(VRRP_ACTIVE);
-    machine.settings.priority = 120;
-    assert_int_equal(give(&machine, VRRP_EVENT_TIMER, machine.deadline_us).advert_priority,
-                     120);
-}
-
-static void an_active_node_answers_a_resignation_at_once(void **state)
-{
-    struct vrrp_machine machine = in_state(VRRP_ACTIVE);
-    struct vrrp_actions actions = advert(&machine, 9, 0, START_US + LISTEN_US + 1000);
-    assert_int_equal(actions.set, VRRP_ACTION_SEND_ADVERT | VRRP_ACTION_ANNOUNCE);
-    assert_int_equal(actions.advert_priority, PRIORITY);
-}
-
-static void the_winner_of_two_owners_answers_and_announces(void **state)
-{
-    struct vrrp_machine machine = in_state(VRRP_ACTIVE);
-    struct vrrp_actions lower = advert(&machine, 9, PRIORITY - 1, START_US + LISTEN_US);
-    assert_int_equal(lower.set, VRRP_ACTION_SEND_ADVERT | VRRP_ACTION_ANNOUNCE);
-    struct vrrp_actions tie = advert(&machine, 4, PRIORITY, START_US + LISTEN_US);
-    assert_int_equal(tie.set, VRRP_ACTION_SEND_ADVERT | VRRP_ACTION_ANNOUNCE);
-    assert_int_equal(machine.state, VRRP_ACTIVE);
-}
-
-static void the_loser_of_two_owners_speaks_once_more_and_yields(void **state)
-{
-    struct vrrp_machine machine = in_state(VRRP_ACTIVE);
-    struct vrrp_actions actions = advert(&machine, 9, PRIORITY, START_US + LISTEN_US);
-    struct ip_address winner = node(9);
-    assert_int_equal(actions.set, GIVE_UP);
-    assert_int_equal(actions.advert_priority, PRIORITY);
-    assert_int_equal(machine.state, VRRP_BACKUP);
-    assert_true(ip_address_equal(&machine.active_address, &winner));
-    assert_true(machine.deadline_us == START_US + LISTEN_US + DEAD_US);
-}
-
-static void stopping_resigns_with_priority_zero(void **state)
-{
-    struct vrrp_machine machine = in_state(VRRP_ACTIVE);
-    struct vrrp_actions actions = give(&machine, VRRP_EVENT_STOP, START_US + LISTEN_US);
-    assert_int_equal(actions.set, GIVE_UP);
-    assert_int_equal(actions.advert_priority, 0);
 }
 
 static void a_node_that_yields_takes_over_again_when_nobody_does(void **state)
@@ -296,15 +102,6 @@ static void a_node_that_yields_takes_over_again_when_nobody_does(void **state)
     assert_int_equal(give(&machine, VRRP_EVENT_YIELD, now_us).advert_priority, 0);
     assert_true(machine.deadline_us == now_us + DEAD_US);
     assert_int_equal(give(&machine, VRRP_EVENT_TIMER, now_us + DEAD_US).set, ACTIVE_NOW);
-}
-
-static void our_own_adverts_are_ignored(void **state)
-{
-    struct vrrp_machine machine = in_state(VRRP_ACTIVE);
-    uint64_t deadline_us = machine.deadline_us;
-    assert_int_equal(advert(&machine, 5, 254, START_US + LISTEN_US).set, 0);
-    assert_int_equal(machine.state, VRRP_ACTIVE);
-    assert_true(machine.deadline_us == deadline_us);
 }
 
 /* An owner that has just woken from a sleep of three intervals; OUT_US: when. */
@@ -506,24 +303,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_state_takes_every_event_as_the_table_says),
-        cmocka_unit_test(skew_and_dead_time_are_those_of_the_standard),
-        cmocka_unit_test(a_lone_node_takes_over_within_three_seconds),
-        cmocka_unit_test(a_starting_node_of_higher_priority_does_not_preempt),
-        cmocka_unit_test(preemption_takes_over_from_a_lower_priority),
         cmocka_unit_test(a_node_that_was_preempted_is_no_false_takeover),
         cmocka_unit_test(preemption_waits_for_its_delay),
-        cmocka_unit_test(a_backup_follows_equal_priority_even_with_preemption),
-        cmocka_unit_test(a_backup_adopts_the_interval_of_the_active_node),
-        cmocka_unit_test(a_resignation_shortens_the_wait_to_the_skew),
         cmocka_unit_test(a_resignation_of_somebody_else_changes_nothing),
-        cmocka_unit_test(an_active_node_speaks_once_an_interval),
-        cmocka_unit_test(a_changed_priority_is_in_the_next_advert),
-        cmocka_unit_test(an_active_node_answers_a_resignation_at_once),
-        cmocka_unit_test(the_winner_of_two_owners_answers_and_announces),
-        cmocka_unit_test(the_loser_of_two_owners_speaks_once_more_and_yields),
-        cmocka_unit_test(stopping_resigns_with_priority_zero),
         cmocka_unit_test(a_node_that_yields_takes_over_again_when_nobody_does),
-        cmocka_unit_test(our_own_adverts_are_ignored),
         cmocka_unit_test(an_active_node_that_overslept_listens_first),
         cmocka_unit_test(an_advert_that_wakes_an_overslept_owner_is_followed),
         cmocka_unit_test(an_overslept_owner_drops_its_addresses_when_it_hears_another),
