@@ -217,8 +217,8 @@ struct sweep {
     uint64_t next_us;
     struct vv checkpoint, stable; /* stable: what all nodes have */
     struct dot next_row;
-    unsigned pressure; /* how often the time that is kept has been halved */
-    size_t tombstones;
+    unsigned pressure;  /* how often the time that is kept has been halved */
+    uint64_t review_us; /* when alarms are looked at next */
     bool tombstones_reported;
 };
 

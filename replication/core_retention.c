@@ -118,19 +118,15 @@ static bool purge_tombstones(struct core *core, struct core_actions *actions)
     struct uuid found[SLICE_TOMBSTONES];
     size_t count = 0, orphans = 0;
     const struct object *object;
-    core->sweep.tombstones = 0;
     for (size_t i = 0; (object = uuid_map_next(&core->facets.objects, &i));) {
-        if (!is_tombstone(core, object))
-            continue;
-        core->sweep.tombstones++;
-        if (count == SLICE_TOMBSTONES || !is_purgeable(core, object))
+        if (count == SLICE_TOMBSTONES || !is_tombstone(core, object) ||
+            !is_purgeable(core, object))
             continue;
         orphans += facet_of(object, FACET_LIFE) && !is_deleted(object);
         found[count++] = object->id;
     }
     for (size_t i = 0; i < count; i++)
         facet_purge(&core->facets, &found[i], &core->cleaning);
-    core->sweep.tombstones -= count;
     if (orphans > 0) { /* those were shown as errors until now */
         core->facets.changes.followed = false;
         core_act(actions, CORE_APPLIED)->position = core->durable_position;
@@ -246,14 +242,26 @@ static void trim_hashes(struct stream *stream)
 
 /* ---- alarms ----------------------------------------------------------------------------- */
 
+static uint64_t rest_us(const struct core *core)
+{
+    uint64_t pause_ms = core->retention.keep_ms / 16;
+    const uint64_t least_ms = 1000, most_ms = 3600000;
+    pause_ms = pause_ms < least_ms ? least_ms : pause_ms;
+    return (pause_ms < most_ms ? pause_ms : most_ms) * MS;
+}
+
 static void report_tombstones(struct core *core, struct core_actions *actions)
 {
-    bool many = core->sweep.tombstones > TOMBSTONES_ALARM;
+    const struct object *object;
+    size_t tombstones = 0;
+    for (size_t i = 0; (object = uuid_map_next(&core->facets.objects, &i));)
+        tombstones += is_tombstone(core, object);
+    bool many = tombstones > TOMBSTONES_ALARM;
     if (many && !core->sweep.tombstones_reported)
         core_act_event(actions, EVENT_RETENTION_BLOCKED,
                        "%zu deleted objects are kept, because not all nodes know that they are "
                        "deleted; if a node is gone for good: lbnode node remove",
-                       core->sweep.tombstones);
+                       tombstones);
     core->sweep.tombstones_reported = many;
 }
 
@@ -274,15 +282,17 @@ static void report_absence(struct core *core, struct peer *peer, struct core_act
     peer->absence_reported = true;
 }
 
-/* ---- the sweep -------------------------------------------------------------------------- */
-
-static uint64_t rest_us(const struct core *core)
+static void review_alarms(struct core *core, struct core_actions *actions)
 {
-    uint64_t pause_ms = core->retention.keep_ms / 16;
-    const uint64_t least_ms = 1000, most_ms = 3600000;
-    pause_ms = pause_ms < least_ms ? least_ms : pause_ms;
-    return (pause_ms < most_ms ? pause_ms : most_ms) * MS;
+    if (core->now.mono_us < core->sweep.review_us)
+        return;
+    core->sweep.review_us = core->now.mono_us + rest_us(core);
+    report_tombstones(core, actions);
+    for (size_t i = 0; i < core->peer_count; i++)
+        report_absence(core, core->peers[i], actions);
 }
+
+/* ---- the sweep -------------------------------------------------------------------------- */
 
 static void enter(struct core *core, enum sweep_phase phase, uint64_t pause_us)
 {
@@ -290,12 +300,10 @@ static void enter(struct core *core, enum sweep_phase phase, uint64_t pause_us)
     core->sweep.next_us = core->now.mono_us + pause_us;
 }
 
-static void begin_sweep(struct core *core, struct core_actions *actions)
+static void begin_sweep(struct core *core)
 {
     vv_copy(&core->sweep.checkpoint, &core->applied);
     facet_follow_losses(&core->facets);
-    for (size_t i = 0; i < core->peer_count; i++)
-        report_absence(core, core->peers[i], actions);
     enter(core, SWEEP_WAITS, 0);
 }
 
@@ -328,13 +336,13 @@ static bool may_go_on(struct core *core)
 
 static void purge_and_read(struct core *core, struct core_actions *actions)
 {
+    review_alarms(core, actions);
     if (!may_go_on(core))
         return;
     if (is_caught_up(core) && !purge_tombstones(core, actions)) {
         enter(core, SWEEP_WAITS, slice_pause_us);
         return;
     }
-    report_tombstones(core, actions);
     core->sweep.next_row = (struct dot){0};
     enter(core, SWEEP_READS, slice_pause_us);
 }
@@ -359,7 +367,7 @@ void core_sweep(struct core *core, struct core_actions *actions)
     if (core->now.mono_us < core_sweep_due_us(core))
         return;
     switch (core->sweep.phase) {
-    case SWEEP_RESTS: begin_sweep(core, actions); break;
+    case SWEEP_RESTS: begin_sweep(core); break;
     case SWEEP_WAITS: purge_and_read(core, actions); break;
     case SWEEP_READS: ask_for_rows(core, actions); break;
     case SWEEP_EXPECTS_ROWS: enter(core, SWEEP_RESTS, rest_us(core)); break;

@@ -5,6 +5,7 @@
  *   replication_snapshot.c  streams that carry snapshots
  *   replication_disk.c   old images, copied disks, rot, crashes in a commit
  *   replication_writes.c what clients write
+ *   replication_years.c  a year's absence, and what is left after it
  *   replication_check.c  the invariants
  *   sim_replication.c    a life: what happens when */
 #ifndef TESTS_SIM_REPLICATION_WORLD_H
@@ -176,6 +177,10 @@ void world_copy_state(struct world_node *from, struct world_node *to);
 void world_write(struct world *world, struct world_node *node);
 /* A client that got no answer asks again, with the same change id. */
 void world_retry(struct world *world);
+
+/* ---- years ---- */
+
+void world_spend_years(struct world *world);
 
 /* ---- disks ---- */
 

@@ -203,6 +203,8 @@ static void live(struct world *world)
     if (!world->failure[0])
         world_check_recomputed(world);
     if (!world->failure[0])
+        world_spend_years(world);
+    if (!world->failure[0])
         remove_one(world);
 }
 
