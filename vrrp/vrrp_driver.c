@@ -7,6 +7,7 @@
 #include "vrrp/claim_answer.h"
 #include "vrrp/hand_over.h"
 #include "vrrp/reset_filter.h"
+#include "vrrp/router_evidence.h"
 #include "vrrp/vrrp_router.h"
 
 #include <errno.h>
@@ -52,7 +53,8 @@ static void arm(struct vrrp_driver *driver)
         earlier(driver->refresh_due_us, earlier(driver->renew_due_us, driver->status_due_us));
     due_us = earlier(due_us, earlier(driver->drain_due_us, driver->stop_us));
     for (struct vrrp_router *router = driver->routers; router; router = router->next)
-        due_us = earlier(due_us, vrrp_router_due_us(router));
+        due_us = earlier(due_us,
+                         earlier(vrrp_router_due_us(router), router_evidence_due_us(router)));
     uint64_t now_us = monotime_now_us();
     loop_timer_start_us(driver->host.loop, &driver->timer,
                         due_us > now_us ? due_us - now_us : 0, on_timer);
@@ -148,6 +150,8 @@ static void run_due(struct vrrp_driver *driver)
     uint64_t now_us = monotime_now_us();
     for (struct vrrp_router *router = driver->routers; router; router = router->next)
         vrrp_router_run_due(router, &driver->host, now_us);
+    for (struct vrrp_router *router = driver->routers; router; router = router->next)
+        router_evidence_expire(router, &driver->host, now_us);
     if (now_us >= driver->renew_due_us) {
         for (struct vrrp_router *router = driver->routers; router; router = router->next)
             vrrp_router_renew(router, &driver->host);
@@ -458,6 +462,9 @@ static void on_channel_message(void *context,
         break;
     case MESSAGE_ELIGIBLE: take_eligible(driver, body); break;
     case MESSAGE_HINDRANCE: take_hindrance(driver, body); break;
+    case MESSAGE_VRRP_EVIDENCE:
+        router_evidence_take(driver->routers, &driver->host, body, monotime_now_us());
+        break;
     case MESSAGE_VRRP_HAND_OVER: hand_over(driver, body); break;
     case MESSAGE_STOP: begin_stop(driver); break;
     default: break; /* not for us */

@@ -60,6 +60,7 @@ static unsigned enter(struct vrrp_machine *machine, enum vrrp_state state, uint6
     machine->preempting = false;
     machine->since_us = now_us;
     machine->hand_over_until_us = 0;
+    machine->demoted = false;
     dead_time_interrupt(&machine->dead_time);
     return VRRP_ACTION_STATE_CHANGED;
 }
@@ -83,6 +84,7 @@ static void follow(struct vrrp_machine *machine, const struct vrrp_event *advert
         dead_time_interrupt(&machine->dead_time);
     machine->resigned = (struct ip_address){0};
     machine->preempting = false;
+    machine->demoted = false;
     machine->active_interval_us = advert->interval_us;
     machine->active_address = advert->source;
     dead_time_arrival(&machine->dead_time, vrrp_machine_standard_us(machine), now);
@@ -225,9 +227,22 @@ backup_advert(struct vrrp_machine *machine, const struct vrrp_event *event, uint
 static struct vrrp_actions
 backup_demote(struct vrrp_machine *machine, const struct vrrp_event *event, uint64_t now_us)
 {
+    if (machine->active_address.family)
+        return nothing;
+    machine->demoted = true;
     if (machine->deadline_us < now_us + event->hold_us)
         machine->deadline_us = now_us + event->hold_us;
     return (struct vrrp_actions){.set = end_linger(machine)};
+}
+
+static struct vrrp_actions
+backup_release(struct vrrp_machine *machine, const struct vrrp_event *event, uint64_t now_us)
+{
+    uint64_t end_us = now_us + vrrp_machine_dead_time_us(machine);
+    if (machine->demoted && end_us < machine->deadline_us)
+        machine->deadline_us = end_us;
+    machine->demoted = false;
+    return nothing;
 }
 
 /* ---- active ----------------------------------------------------------------------------- */
@@ -327,6 +342,7 @@ active_demote(struct vrrp_machine *machine, const struct vrrp_event *event, uint
 {
     struct vrrp_actions actions = give_up(machine, VRRP_BACKUP, now_us);
     machine->deadline_us = now_us + event->hold_us;
+    machine->demoted = true;
     return actions;
 }
 
@@ -345,6 +361,7 @@ static const handler handlers[][VRRP_EVENT_COUNT] = {
             [VRRP_EVENT_TIMER] = backup_timer,
             [VRRP_EVENT_ADVERT] = backup_advert,
             [VRRP_EVENT_DEMOTE] = backup_demote,
+            [VRRP_EVENT_RELEASE] = backup_release,
             [VRRP_EVENT_STOP] = any_stop,
         },
     [VRRP_ACTIVE] =

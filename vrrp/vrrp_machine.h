@@ -61,6 +61,7 @@ struct vrrp_machine {
         resigned;      /* whom we followed and who gave up in order; family 0: nobody */
     bool handed_over;  /* no preemption until we were active again */
     bool preempting;   /* the last advert was not followed: we mean to take over from it */
+    bool demoted;      /* BACKUP that does not hear who is active: by DEMOTE */
     uint64_t since_us; /* of the state */
     uint32_t active_interval_us;      /* of the active node that we heard last */
     struct ip_address active_address; /* of that node; ours while active; family 0: unknown */
@@ -75,10 +76,11 @@ enum vrrp_event_kind {
     VRRP_EVENT_YIELD,     /* hand over if active, but stay in the election */
     VRRP_EVENT_HAND_OVER, /* planned switch: let a peer take over, then yield */
     /* Somebody else is known to be the better active node, though we do not hear its adverts:
-     * yield, and do not take over for HOLD_US. */
+     * yield, and do not take over for HOLD_US. A backup that hears one anyway goes by that. */
     VRRP_EVENT_DEMOTE,
-    VRRP_EVENT_STOP,   /* leave the election in an orderly way */
-    VRRP_EVENT_RESUME, /* first event: continue in the state of a process that died */
+    VRRP_EVENT_RELEASE, /* that is over: a dead time is enough again */
+    VRRP_EVENT_STOP,    /* leave the election in an orderly way */
+    VRRP_EVENT_RESUME,  /* first event: continue in the state of a process that died */
     VRRP_EVENT_COUNT
 };
 

@@ -164,6 +164,12 @@ static struct vrrp_place find_place(struct vrrp_router *router, struct vrrp_host
         snprintf(place.reason, sizeof(place.reason),
                  "the vrrp process lacks the capabilities NET_ADMIN and NET_RAW");
     }
+    if (!place.reason[0] && router->unheard_until_us) {
+        place.fault = EVENT_VRRP_FAULT;
+        place.hindrance = HINDRANCE_IS_UNHEARD;
+        snprintf(place.reason, sizeof(place.reason),
+                 "no other node hears what this one sends, and one of them can serve");
+    }
     if (place.reason[0])
         return place;
     router->socket = vrrp_host_socket(host, place.interface, router->family, &error);
@@ -394,6 +400,16 @@ bool vrrp_router_address_gone(struct vrrp_router *router,
     return true;
 }
 
+void vrrp_router_announce_again(struct vrrp_router *router,
+                                struct vrrp_host *host,
+                                uint64_t now_us)
+{
+    if (router->machine.state != VRRP_ACTIVE)
+        return;
+    announce_schedule_start(&router->announcements, now_us);
+    announce_due(router, host, now_us);
+}
+
 void vrrp_router_claimed(struct vrrp_router *router,
                          struct vrrp_host *host,
                          unsigned interface_index,
@@ -416,8 +432,7 @@ void vrrp_router_claimed(struct vrrp_router *router,
         "%02x:%02x:%02x:%02x:%02x:%02x says that %s of group %s is its own; "
         "this node announces it again",
         mac[0], mac[1], mac[2], mac[3], mac[4], mac[5], text, router->group.name);
-    announce_schedule_start(&router->announcements, now_us);
-    announce_due(router, host, now_us);
+    vrrp_router_announce_again(router, host, now_us);
 }
 
 void vrrp_router_send_status(struct vrrp_router *router, struct vrrp_host *host)
@@ -447,6 +462,10 @@ void vrrp_router_send_status(struct vrrp_router *router, struct vrrp_host *host)
     memcpy(status.interface, router->interface, sizeof(status.interface));
     status.hindrance = (uint8_t)router->hindrance;
     memcpy(status.reason, router->reason, sizeof(status.reason));
+    status.demoted_count = router->demoted_count;
+    if (router->yield_until_us && !router->reason[0])
+        snprintf(status.reason, sizeof(status.reason), "%.40s is active too and comes first",
+                 router->rival);
     if (host->report.channel)
         channel_send(host->report.channel, &status.header, NULL, 0);
 }

@@ -52,7 +52,11 @@ struct vrrp_router {
     struct switch_guard *guard; /* NULL: none now */
     uint64_t guard_until_us;
     uint64_t claim_answered_us;
-    uint64_t greet_due_us;      /* while it listens */
+    uint64_t greet_due_us;                     /* while it listens */
+    uint64_t unheard_until_us, yield_until_us; /* 0: no such evidence (router_evidence.h) */
+    uint64_t reannounced_us;
+    char rival[64]; /* to whom it yields */
+    uint32_t demoted_count;
     struct vrrp_socket *socket; /* one of the host's; NULL while there is none */
     char interface[IFNAMSIZ];
     enum hindrance hindrance; /* why it should not be active here */
@@ -89,6 +93,10 @@ bool vrrp_router_address_gone(struct vrrp_router *router,
                               unsigned interface_index,
                               const struct ip_address *address,
                               uint64_t now_us);
+/* Somebody else may have had the addresses: an active router tells its neighbours again. */
+void vrrp_router_announce_again(struct vrrp_router *router,
+                                struct vrrp_host *host,
+                                uint64_t now_us);
 /* MAC, which is not ours, claims ADDRESS on an interface: while active we name it and announce
  * again, at most once a second. */
 void vrrp_router_claimed(struct vrrp_router *router,

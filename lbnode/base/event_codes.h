@@ -38,8 +38,10 @@ enum event_level {
     ROW(VRRP_FALSE_TAKEOVER, WARNING,                                                          \
         "this node took over from a node that was alive; its dead time is doubled for a "      \
         "while")                                                                               \
-    ROW(SWITCH_ASKED, INFO, "another node asked this one to give addresses away")             \
+    ROW(SWITCH_ASKED, INFO, "another node asked this one to give addresses away")              \
     ROW(VRRP_NO_TAKER, WARNING, "a planned switch was given up: no node took over")            \
+    ROW(VRRP_DEMOTED, WARNING,                                                                 \
+        "gossip proved that a better node is active too; this one gave the addresses up")      \
     ROW(VRRP_FOREIGN, WARNING,                                                                 \
         "somebody who is no node of the roster uses a VRID of ours, with any protocol")        \
     ROW(VRRP_BAD_PACKET, WARNING, "a malformed or unknown VRRP packet was dropped")            \

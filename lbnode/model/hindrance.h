@@ -31,7 +31,8 @@ enum hindrance_effect {
     ROW(COMMAND, YIELDS, "its check command fails", "run the check_command of its node.yaml")  \
     ROW(UNSYNCED, WAITS, "its configuration may be old",                                       \
         "wait; lbnode node list shows how far it is")                                          \
-    ROW(COLD, WAITS, "it does not know the members' state yet", "wait some seconds")
+    ROW(COLD, WAITS, "it does not know the members' state yet", "wait some seconds")           \
+    ROW(UNHEARD, OUT, "no other node hears it", "look at its network: what it sends is lost")
 
 enum hindrance {
 #define HINDRANCE_ENUM(kind, effect, words, remedy) HINDRANCE_IS_##kind,

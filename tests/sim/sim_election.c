@@ -184,7 +184,10 @@ static void cause_trouble(struct world *world)
     case TROUBLE_SWITCH:
         switch_to(world, node, router, world_below(world, world->node_count));
         break;
-    case TROUBLE_DEMOTE: world_order(world, node, router, VRRP_EVENT_DEMOTE); break;
+    case TROUBLE_DEMOTE:
+        world_order(world, node, router,
+                    world_chance(world, 50) ? VRRP_EVENT_DEMOTE : VRRP_EVENT_RELEASE);
+        break;
     case TROUBLE_DRAIN: toggle_drain(world, node); break;
     case TROUBLE_PAUSE: pause_node(world, node); break;
     case TROUBLE_CUT: cut_or_heal(world, node); break;

@@ -243,6 +243,33 @@ static void a_demoted_node_stays_backup_for_the_hold(void **state)
     assert_true(machine.deadline_us == now_us + 1500000);
 }
 
+static void the_end_of_a_demotion_leaves_the_ordinary_dead_time(void **state)
+{
+    struct vrrp_machine machine = in_state(VRRP_ACTIVE);
+    struct vrrp_event demote = {.kind = VRRP_EVENT_DEMOTE, .hold_us = 1000000};
+    uint64_t now_us = START_US + LISTEN_US + 1000;
+    vrrp_machine_step(&machine, &demote, now_us);
+    give(&machine, VRRP_EVENT_RELEASE, now_us + 1000);
+    assert_true(machine.deadline_us == now_us + 1000 + vrrp_machine_dead_time_us(&machine));
+}
+
+static void a_release_cuts_no_first_listening_short(void **state)
+{
+    struct vrrp_machine machine = in_state(VRRP_BACKUP);
+    uint64_t deadline_us = machine.deadline_us;
+    give(&machine, VRRP_EVENT_RELEASE, START_US + 1000);
+    assert_true(machine.deadline_us == deadline_us);
+}
+
+static void a_backup_that_hears_the_owner_goes_by_its_adverts(void **state)
+{
+    struct vrrp_machine machine = following(200);
+    struct vrrp_event demote = {.kind = VRRP_EVENT_DEMOTE, .hold_us = 1000000};
+    uint64_t deadline_us = machine.deadline_us;
+    vrrp_machine_step(&machine, &demote, START_US + 2000);
+    assert_true(machine.deadline_us == deadline_us);
+}
+
 static void an_owner_that_is_late_by_two_intervals_goes_on(void **state)
 {
     struct vrrp_machine machine = in_state(VRRP_ACTIVE);
@@ -318,6 +345,9 @@ int main(void)
         cmocka_unit_test(a_node_that_handed_over_does_not_preempt),
         cmocka_unit_test(a_repeated_resignation_does_not_put_the_takeover_off),
         cmocka_unit_test(a_demoted_node_stays_backup_for_the_hold),
+        cmocka_unit_test(the_end_of_a_demotion_leaves_the_ordinary_dead_time),
+        cmocka_unit_test(a_release_cuts_no_first_listening_short),
+        cmocka_unit_test(a_backup_that_hears_the_owner_goes_by_its_adverts),
         cmocka_unit_test(an_owner_that_is_late_by_two_intervals_goes_on),
         cmocka_unit_test(a_backup_that_overslept_listens_again),
         cmocka_unit_test(a_restarted_owner_continues_in_place),

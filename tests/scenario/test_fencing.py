@@ -1,0 +1,127 @@
+"""Split brain, forged adverts and sleeping nodes: one owner, and clients that find it again."""
+import random
+import re
+import signal
+import time
+import unittest
+
+import vrrp_wire
+from namespaces import enter, run, send_signal, wait_until
+from pair import VIP, VIP6, PairTest, Prober, kill
+
+
+class FencingTest(PairTest):
+    """What the pair's words lack: a switch that drops by protocol, and who speaks on the wire."""
+
+    def drop(self, *matches):
+        """The switch drops what matches one of the nft expressions; nothing: all passes again."""
+        rules = ["table bridge fence", "delete table bridge fence"]
+        if matches:
+            rules += ["table bridge fence {", "chain forward {", "type filter hook forward priority 10"]
+            rules += [match + " drop" for match in matches] + ["}", "}"]
+        run(*enter(self.lab.switch.namespace, "nft", "-f", "-"), text_in="\n".join(rules + [""]))
+
+    def mac(self, node):
+        return re.search(r"link/ether (\S+)", self.lab.execute(node, "ip", "link", "show", "eth0").stdout)[1]
+
+    def events(self, node, code):
+        return [e for e in self.json(node, "events") if e["code"] == code]
+
+    def vouched(self, node):
+        try:
+            with open(self.lab.path(node, "state", "vouched")) as file:
+                return file.read()
+        except FileNotFoundError:
+            return ""
+
+
+class SplitBrain(FencingTest):
+    def test_two_owners_that_only_gossip_knows_of_become_one(self):
+        owner = self.active()
+        self.drop("ip protocol 112", "ip6 nexthdr 112")
+        self.eventually(lambda: len(self.lab.holders(VIP)) == 2, 3, "both are active without adverts")
+        self.eventually(lambda: len(self.lab.holders(VIP)) == 1, 3, "gossip demotes the loser")
+        stays = self.active()
+        gone = self.other(stays)
+        self.assertIn("VRRP_DEMOTED", self.cli(gone, "events"))
+        self.assertIn("DUAL_ACTIVE", self.cli(gone, "events"))
+        self.assertFalse(wait_until(lambda: self.lab.holders(VIP) != [stays], 3), "a second owner came back")
+        self.eventually(self.answers, 1, "clients have found the owner")
+        kill(self.lab.pids(stays))
+        self.eventually(lambda: gone in self.lab.holders(VIP), 3, "the demoted node serves when the other one dies")
+        self.assertIn(owner, (stays, gone))
+
+    def test_a_node_that_nobody_hears_leaves_the_addresses_to_those_it_hears(self):
+        owner, peer = "lb2", "lb1"  # the one that adverts alone would let win
+        if self.active() != owner:
+            self.cli(peer, "failover --to " + owner)
+            self.eventually(lambda: self.lab.holders(VIP) == [owner], 3, "lb2 has the address")
+        self.drop('iifname "%s" oifname "%s"' % (owner, peer))
+        self.eventually(lambda: self.lab.holders(VIP) == [peer], 4, "the unheard node gave up")
+        self.assertIn("no other node hears what this one sends", self.cli(owner, "events"))
+        # The two have answered each other's announcements; this one's last regular one is 5 s after its takeover.
+        self.eventually(self.answers, 5, "the other one serves")
+        self.drop()
+        time.sleep(2)
+        self.assertEqual(self.lab.holders(VIP), [peer], "the addresses moved back")
+        kill(self.lab.pids(peer))
+        self.eventually(lambda: owner in self.lab.holders(VIP), 1, "it is a backup again")
+
+    def test_clients_are_back_within_a_second_after_a_healed_cut(self):
+        for _ in range(3):
+            first, second = self.lab.node_names()[:2]
+            with Prober(self.lab, VIP):
+                self.lab.cut(first, second)
+                self.eventually(lambda: len(self.lab.holders(VIP)) == 2, 3, "the cut split the pair")
+                time.sleep(random.uniform(1, 5))
+            wire = vrrp_wire.Sniffer(self.lab.namespace("client"))
+            with Prober(self.lab, VIP) as after:
+                self.lab.heal()
+                self.eventually(lambda: len(self.lab.holders(VIP)) == 1, 1, "one owner is left")
+                winner = self.mac(self.active())
+                time.sleep(2)
+            said = [line for line in wire.stop() if line[2:] == ("arp", VIP) and line[1] == winner]
+            self.assertLess(after.report.outage_ms, 1000, after.report.line())
+            self.assertTrue(said, "the winner did not announce")
+
+
+class Vouching(FencingTest):
+    def test_two_nodes_that_start_without_gossip_elect_one(self):
+        self.eventually(lambda: all(map(self.vouched, self.lab.node_names())), 2, "the nodes know each other")
+        for node in self.lab.node_names():
+            self.lab.stop(node)
+        self.drop("udp dport 7850", "tcp dport 7850")
+        for node in self.lab.node_names():
+            self.lab.start(node, wait=False)
+        self.eventually(lambda: len(self.lab.holders(VIP)) == 1 and self.answers(), 5, "one node serves")
+        self.assertFalse(wait_until(lambda: len(self.lab.holders(VIP)) != 1, 2), "a second owner")
+
+    def test_adverts_count_while_control_is_away(self):
+        owner = self.active()
+        for node in self.lab.node_names():
+            send_signal([self.process(node, "control")], signal.SIGSTOP)
+        self.assertFalse(wait_until(lambda: self.lab.holders(VIP) != [owner], 3), "the address moved")
+        send_signal([self.process(self.other(owner), "vrrp")], signal.SIGKILL)
+        self.assertFalse(wait_until(lambda: self.lab.holders(VIP) != [owner], 2), "the new process believes nobody")
+
+    def test_a_host_on_the_link_takes_no_address(self):
+        self.cli("lb1", "loadbalancer create --name six --vip-address " + VIP6)
+        self.eventually(lambda: len(self.lab.holders(VIP6)) == 1, 3, "IPv6 is served")
+        owner, owner6 = self.active(), self.active(VIP6)
+        vrid = self.json("lb1", "vrrpgroup show default")["vrid"]
+        link_local = "fe80::200:5eff:fe00:2%02x" % vrid
+        forged = []
+        for priority in 254, 255, 0:
+            forged += [vrrp_wire.advert(self.lab.address("client"), VIP, vrid, priority),
+                       vrrp_wire.advert("fe80::bad", link_local, vrid, priority)]
+        forged += [vrrp_wire.advert(self.lab.address(self.other(owner)), VIP, vrid, 255)]
+        vrrp_wire.send(self.lab.namespace("client"), forged, repeat=100, pause=0.01)
+        self.assertEqual((self.active(), self.active(VIP6)), (owner, owner6))
+        events = self.cli(owner, "events")
+        self.assertRegex(events, r"VRRP_FOREIGN +10.77.0.50 advertises group default \(IPv4")
+        self.assertRegex(events, r"VRRP_FOREIGN +fe80::bad advertises group default \(IPv6")
+        self.assertNotIn("VIP_BACKUP", events.split("VRRP_FOREIGN", 1)[1])
+
+
+if __name__ == "__main__":
+    unittest.main()
