@@ -89,6 +89,7 @@ static bool make_genesis(const struct replication *replication,
 }
 
 static bool plan_first_change(const struct replication *replication,
+                              const struct founding *founding,
                               const struct genesis *genesis,
                               struct change_set *out)
 {
@@ -100,7 +101,76 @@ static bool plan_first_change(const struct replication *replication,
         .vrrp_address = replication->settings.vrrp_address,
     };
     return membership_plan_node(NULL, &facts, out) &&
-           plan_default_group(&genesis->cluster_id, out);
+           (!founding->needs_group || plan_default_group(&genesis->cluster_id, out));
+}
+
+static void submit_set(struct replication *replication,
+                       const struct change_set *changes,
+                       enum record_kind kind,
+                       const char *via,
+                       const struct store_batch *extra,
+                       uint64_t token)
+{
+    const struct core_event event = {
+        .kind = CORE_SUBMIT,
+        .submit = {.changes = changes,
+                   .change_id = uuid_random(),
+                   .author = "root",
+                   .via = via,
+                   .kind = kind,
+                   .token = token,
+                   .extra = extra},
+    };
+    replication_step(replication, &event);
+}
+
+/* Submitted together, they are committed together. The answer is that of the last one. */
+static void submit_all(struct replication *replication,
+                       const struct founding *founding,
+                       const struct change_set *first,
+                       struct bytes genesis,
+                       uint64_t token)
+{
+    struct store_batch extra = {0};
+    size_t last = 0;
+    store_batch_put(&extra, STORE_META, (struct bytes){(const uint8_t *)"g", 1}, genesis);
+    for (size_t i = 0; i < founding->set_count; i++)
+        if (founding->sets[i].count > 0)
+            last = i + 1;
+    replication_hold(replication);
+    submit_set(replication, first, RECORD_ROSTER, founding->via, &extra, last == 0 ? token : 0);
+    for (size_t i = 0; i < last; i++)
+        submit_set(replication, &founding->sets[i], RECORD_CONFIG, founding->via, NULL,
+                   i + 1 == last ? token : 0);
+    replication_go_on(replication);
+    store_batch_free(&extra);
+}
+
+bool membership_found(struct replication *replication,
+                      const struct founding *founding,
+                      char out_recovery_code[RECOVERY_CODE_SIZE],
+                      replication_done *done,
+                      void *context,
+                      struct error *error)
+{
+    struct wire_writer bytes = {0};
+    struct genesis genesis;
+    struct change_set changes = {0};
+    if (core_is_initialised(replication->core))
+        return error_set(error, ERROR_CONFLICT, "this node is already part of a cluster");
+    bool made =
+        make_genesis(replication, founding->cluster_name, out_recovery_code, &bytes, error);
+    if (made && (!genesis_parse(wire_written(&bytes), &genesis) ||
+                 !plan_first_change(replication, founding, &genesis, &changes)))
+        made = error_set(error, ERROR_INTERNAL, "the first change could not be made");
+    if (made) {
+        core_found(replication->core, &genesis);
+        submit_all(replication, founding, &changes, wire_written(&bytes),
+                   replication_await(replication, NULL, done, context));
+    }
+    change_set_free(&changes);
+    wire_writer_free(&bytes);
+    return made;
 }
 
 bool replication_init(struct replication *replication,
@@ -110,34 +180,7 @@ bool replication_init(struct replication *replication,
                       void *context,
                       struct error *error)
 {
-    struct wire_writer bytes = {0};
-    struct genesis genesis;
-    struct change_set changes = {0};
-    struct store_batch extra = {0};
-    if (core_is_initialised(replication->core))
-        return error_set(error, ERROR_CONFLICT, "this node is already part of a cluster");
-    bool made = make_genesis(replication, cluster_name, out_recovery_code, &bytes, error);
-    if (made && (!genesis_parse(wire_written(&bytes), &genesis) ||
-                 !plan_first_change(replication, &genesis, &changes)))
-        made = error_set(error, ERROR_INTERNAL, "the first change could not be made");
-    if (made) {
-        store_batch_put(&extra, STORE_META, (struct bytes){(const uint8_t *)"g", 1},
-                        wire_written(&bytes));
-        core_found(replication->core, &genesis);
-        struct core_event event = {
-            .kind = CORE_SUBMIT,
-            .submit = {.changes = &changes,
-                       .change_id = uuid_random(),
-                       .author = "root",
-                       .via = "init",
-                       .kind = RECORD_ROSTER,
-                       .token = replication_await(replication, NULL, done, context),
-                       .extra = &extra},
-        };
-        replication_step(replication, &event);
-    }
-    store_batch_free(&extra);
-    change_set_free(&changes);
-    wire_writer_free(&bytes);
-    return made;
+    const struct founding founding = {
+        .cluster_name = cluster_name, .via = "init", .needs_group = true};
+    return membership_found(replication, &founding, out_recovery_code, done, context, error);
 }

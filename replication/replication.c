@@ -95,6 +95,7 @@ static void on_tick(struct loop_timer *timer)
     struct replication *replication = CONTAINER_OF(timer, struct replication, tick);
     replication_store_tick(replication);
     join_refusals_tick(replication);
+    refound_tick(replication);
     replication_step(replication, &(struct core_event){.kind = CORE_TICK});
 }
 
@@ -306,6 +307,7 @@ void replication_close(struct replication *replication)
     join_client_cancel(replication);
     join_servers_cancel(replication);
     replication_restore_cancel(replication);
+    refound_cancel(replication);
     snapshot_send_cancel(replication);
     transport_free(replication->transport);
     replication_store_close(replication);

@@ -260,6 +260,31 @@ void replication_restore(struct replication *replication,
                          restore_done *done,
                          void *context);
 
+/* A new cluster out of a backup of another one, on a node that is in none: new id, new root
+ * key, this node alone in the roster; the objects of the backup, nodes excepted, become changes
+ * of this node. First its parts are gathered (copied): GENESIS and RECORDS as in the backup;
+ * FIRST forgets earlier parts. Parts that nobody goes on with for a minute are forgotten. */
+bool replication_refound_gather(struct replication *replication,
+                                bool first,
+                                struct bytes genesis,
+                                const struct bytes *records,
+                                size_t count,
+                                struct error *error);
+
+struct refound_result {
+    size_t offered, applied, objects; /* records of the backup; good ones; objects kept */
+    char recovery_code[RECOVERY_CODE_SIZE];
+};
+
+/* Starts the cluster, under CLUSTER_NAME (NULL: the old one's). All or nothing: DONE tells
+ * whether it is on disk. False with ERROR, and DONE is not called, when it is refused. */
+bool replication_refound(struct replication *replication,
+                         const char *cluster_name,
+                         struct refound_result *out,
+                         replication_done *done,
+                         void *context,
+                         struct error *error);
+
 /* Hash over the raw state: equal on nodes that have the same changes. */
 void replication_state_hash(const struct replication *replication, uint8_t out[32]);
 /* "" or why writes are refused. */

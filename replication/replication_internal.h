@@ -57,7 +57,8 @@ struct replication {
     struct join_client *join;
     struct join_server *join_servers; /* a list */
     struct event_limit join_refusals;
-    struct restore *restore; /* under way, or NULL */
+    struct restore *restore;       /* under way, or NULL */
+    struct refounding *refounding; /* being gathered, or NULL */
     struct snapshot_sending *sending;
 };
 
@@ -115,6 +116,25 @@ void snapshot_send_stop(struct replication *replication,
 void snapshot_send_cancel(struct replication *replication);
 /* Gives the core what is in the log above its new state. */
 void snapshot_collect(struct replication *replication, struct bytes vector);
+
+/* refound.c */
+void refound_cancel(struct replication *replication);
+/* Forgets parts of a backup that nobody goes on with. */
+void refound_tick(struct replication *replication);
+
+/* membership.c. What a new cluster begins with, besides this node. */
+struct founding {
+    const char *cluster_name, *via;
+    const struct change_set *sets; /* borrowed */
+    size_t set_count;
+    bool needs_group; /* a VRRP group `default` */
+};
+bool membership_found(struct replication *replication,
+                      const struct founding *founding,
+                      char out_recovery_code[RECOVERY_CODE_SIZE],
+                      replication_done *done,
+                      void *context,
+                      struct error *error);
 
 /* membership.c: the ops that make this or another node part of the cluster. */
 struct node_facts {

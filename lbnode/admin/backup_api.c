@@ -8,7 +8,8 @@
 #include <string.h>
 
 enum {
-    RESTORE_RECORDS = 4096 /* in one request */
+    RESTORE_RECORDS = 4096, /* in one request */
+    CLUSTER_NAME_MAXIMUM = 63
 };
 
 /* Malloc'd bytes of hexadecimal TEXT into OUT; false when it is none. */
@@ -89,6 +90,8 @@ static void restored(void *context, const struct restore_result *result)
 struct restore_body {
     struct bytes genesis, records[RESTORE_RECORDS];
     size_t count;
+    bool new_cluster, first, last;
+    const char *name; /* of the new cluster; NULL: as before */
 };
 
 static void restore_body_free(struct restore_body *body)
@@ -118,7 +121,82 @@ read_body(const struct admin_request *request, struct restore_body *out, struct 
             return error_invalid_field(error, "records", "", "Value should be hexadecimal");
         out->count++;
     }
+    const struct json_value *name = json_value_get(root, "name");
+    out->new_cluster = json_value_truth(json_value_get(root, "new_cluster"));
+    out->first = json_value_truth(json_value_get(root, "first"));
+    out->last = json_value_truth(json_value_get(root, "last"));
+    out->name = json_value_text(name);
+    if (!json_value_is_null(name) &&
+        (!out->name || !*out->name || strlen(out->name) > CLUSTER_NAME_MAXIMUM ||
+         !text_is_clean_utf8(out->name, strlen(out->name))))
+        return error_invalid_field(error, "name", out->name ? out->name : "",
+                                   "Value should be a name of 1 to 63 bytes");
     return true;
+}
+
+/* ---- a new cluster ----------------------------------------------------------------------- */
+
+struct refounding {
+    struct admin_request *request;
+    struct refound_result result;
+};
+
+static void refounding_free(struct refounding *refounding)
+{
+    explicit_bzero(refounding, sizeof(*refounding));
+    free(refounding);
+}
+
+static void refounded(void *context, const struct error *error)
+{
+    struct refounding *refounding = context;
+    struct admin_request *request = refounding->request;
+    const struct refound_result *result = &refounding->result;
+    if (!admin_request_resume(request)) {
+        refounding_free(refounding);
+        return;
+    }
+    if (error->kind != ERROR_NONE) {
+        admin_answer_error(request, error);
+    } else {
+        const struct replication *replication = request->state->replication;
+        struct json_value *answer = json_value_object();
+        char id[UUID_TEXT_SIZE];
+        uuid_format(replication_cluster_id(replication), id);
+        json_value_set_number(answer, "offered", (int64_t)result->offered);
+        json_value_set_number(answer, "merged", (int64_t)result->applied);
+        json_value_set_number(answer, "objects", (int64_t)result->objects);
+        json_value_set_text(answer, "cluster_id", id);
+        json_value_set_text(answer, "cluster_name", replication_cluster_name(replication));
+        json_value_set_text(answer, "recovery_code", result->recovery_code);
+        admin_answer_wrapped(request, 201, "restore", answer);
+    }
+    refounding_free(refounding);
+}
+
+static void refound(struct admin_request *request, const struct restore_body *body)
+{
+    struct replication *replication = request->state->replication;
+    struct error error = {0};
+    struct refounding *refounding = calloc(1, sizeof(*refounding));
+    bool good = refounding || error_set(&error, ERROR_UNAVAILABLE, "out of memory");
+    good = good && replication_refound_gather(replication, body->first, body->genesis,
+                                              body->records, body->count, &error);
+    if (good && !body->last) {
+        admin_answer_wrapped(request, 202, "restore", json_value_object());
+    } else if (good) {
+        refounding->request = request;
+        request->held = true;
+        if (replication_refound(replication, body->name, &refounding->result, refounded,
+                                refounding, &error))
+            return;
+        request->held = false;
+        good = false;
+    }
+    if (!good)
+        admin_answer_error(request, &error);
+    if (refounding)
+        refounding_free(refounding);
 }
 
 void restore_merge(struct admin_request *request)
@@ -129,12 +207,14 @@ void restore_merge(struct admin_request *request)
         admin_answer_fault(request, 503, ERROR_UNAVAILABLE, "out of memory");
         return;
     }
-    if (read_body(request, body, &error)) {
+    if (!read_body(request, body, &error)) {
+        admin_answer_error(request, &error);
+    } else if (body->new_cluster) {
+        refound(request, body);
+    } else {
         request->held = true;
         replication_restore(request->state->replication, body->genesis, body->records,
                             body->count, restored, request);
-    } else {
-        admin_answer_error(request, &error);
     }
     restore_body_free(body);
 }

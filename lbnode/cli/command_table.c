@@ -86,6 +86,22 @@ static const struct option backup_options[] = {
     {.name = ""},
 };
 
+static const struct option restore_options[] = {
+    {.name = "passphrase-file",
+     .value_name = "FILE",
+     .help = "its first line is the passphrase; else it is asked for"},
+    {.name = "new-cluster",
+     .help = "start a new cluster with the backup's objects, on a node that is in none"},
+    {.name = "name", .value_name = "CLUSTER", .help = "name of the new cluster (the old one's)"},
+    {.name = ""},
+};
+
+static const char restore_details[] =
+    "A restore merges: what the cluster lost returns, what was changed since stays changed, and\n"
+    "nothing is rolled back. With --new-cluster nothing of the old cluster but its objects is\n"
+    "kept: the node becomes the first of a cluster with another id, another recovery code and\n"
+    "no other nodes, and those of the old one cannot mix in.\n";
+
 static const struct option db_options[] = {
     {.name = "state-dir", .value_name = "DIR", .help = "the node's state (/var/lib/lbnode)"},
     {.name = "config", .value_name = "FILE", .help = "the node's settings file"},
@@ -308,7 +324,7 @@ static const struct command commands[] = {
      .options = backup_options, .run = run_elsewhere},
     {.noun = "restore", .positional = "FILE", .positional_minimum = 1, .positional_maximum = 1,
      .summary = "merge the changes of a backup; nothing is rolled back",
-     .options = backup_options, .run = run_elsewhere},
+     .details = restore_details, .options = restore_options, .run = run_elsewhere},
     {.noun = "db", .verb = "verify", .options = db_options,
      .summary = "check the store of a node that is not running", .details = db_details,
      .run = run_elsewhere},

@@ -20,6 +20,8 @@ enum {
 struct command_line {
     char socket[SETTINGS_PATH_SIZE + 16];
     const char *file, *passphrase_file;
+    bool new_cluster;
+    const char *name; /* of the new cluster, or NULL */
 };
 
 static int fail(const struct error *error)
@@ -37,18 +39,25 @@ static void default_socket(struct command_line *out)
              given && *given ? given : "/run/lbnode/lbnode.sock");
 }
 
-static bool read_arguments(int argc, char **argv, struct command_line *out, struct error *error)
+/* MAY_FOUND: the options of a new cluster are understood. */
+static bool read_arguments(
+    int argc, char **argv, bool may_found, struct command_line *out, struct error *error)
 {
     *out = (struct command_line){0};
     default_socket(out);
     for (int i = 0; i < argc; i++) {
         const char *value = i + 1 < argc ? argv[i + 1] : NULL;
-        if (argv[i][0] != '-' && !out->file) {
+        bool alone = argv[i][0] != '-' && !out->file;
+        if (alone)
             out->file = argv[i];
+        if (may_found && strcmp(argv[i], "--new-cluster") == 0)
+            alone = out->new_cluster = true;
+        if (alone)
             continue;
-        }
         if (value && strcmp(argv[i], "--passphrase-file") == 0)
             out->passphrase_file = value;
+        else if (value && may_found && strcmp(argv[i], "--name") == 0)
+            out->name = value;
         else if (value && strcmp(argv[i], "--socket") == 0)
             snprintf(out->socket, sizeof(out->socket), "%s", value);
         else if (value && strcmp(argv[i], "--run-dir") == 0)
@@ -58,6 +67,8 @@ static bool read_arguments(int argc, char **argv, struct command_line *out, stru
                              argv[i]);
         i++;
     }
+    if (out->name && !out->new_cluster)
+        return error_set(error, ERROR_USAGE, "--name goes with --new-cluster");
     return out->file || error_set(error, ERROR_USAGE, "name the file");
 }
 
@@ -138,7 +149,7 @@ int backup_command(int argc, char **argv)
     struct wire_writer content = {0};
     char passphrase[PASSPHRASE_SIZE] = "";
     crypto_start();
-    bool good = read_arguments(argc, argv, &line, &error) &&
+    bool good = read_arguments(argc, argv, false, &line, &error) &&
                 backup_read_passphrase(line.passphrase_file, true, passphrase, &error);
     struct client client = {.socket_path = line.socket};
     good =
@@ -161,6 +172,9 @@ struct restoring {
     struct json_value *records; /* of the next request */
     size_t bytes;
     int64_t offered, merged;
+    const struct command_line *line;
+    bool under_way;             /* a part has been sent */
+    struct json_value *founded; /* what the daemon said about the new cluster */
 };
 
 static void append_record(struct restoring *restoring, struct bytes record)
@@ -174,7 +188,7 @@ static void append_record(struct restoring *restoring, struct bytes record)
     free(text);
 }
 
-static bool send_part(struct restoring *restoring, struct error *error)
+static bool send_part(struct restoring *restoring, bool last, struct error *error)
 {
     struct response response;
     struct json_value *body = json_value_object(), *root = json_value_object();
@@ -182,12 +196,22 @@ static bool send_part(struct restoring *restoring, struct error *error)
     bytes_to_hex(restoring->genesis, genesis);
     json_value_set_text(root, "genesis", genesis);
     json_value_set(root, "records", restoring->records);
+    if (restoring->line->new_cluster) {
+        json_value_set_bool(root, "new_cluster", true);
+        json_value_set_bool(root, "first", !restoring->under_way);
+        json_value_set_bool(root, "last", last);
+        if (restoring->line->name)
+            json_value_set_text(root, "name", restoring->line->name);
+    }
+    restoring->under_way = true;
     json_value_set(body, "restore", root);
     bool good =
         client_request(&restoring->client, "POST", "/v1/restore", body, &response, error);
     const struct json_value *answer = json_value_get(response.json, "restore");
     restoring->offered += json_value_number(json_value_get(answer, "offered"));
     restoring->merged += json_value_number(json_value_get(answer, "merged"));
+    if (good && last && restoring->line->new_cluster)
+        restoring->founded = json_value_copy(answer);
     json_value_free(body);
     response_free(&response);
     restoring->records = json_value_array();
@@ -208,10 +232,10 @@ static bool send_all(struct restoring *restoring, struct bytes content, struct e
             continue;
         if (restoring->bytes + field.bytes.size > PART_BYTES ||
             json_value_count(restoring->records) == PART_RECORDS)
-            good = send_part(restoring, error);
+            good = send_part(restoring, false, error);
         append_record(restoring, field.bytes);
     }
-    good = good && send_part(restoring, error);
+    good = good && send_part(restoring, true, error);
     json_value_free(restoring->records);
     return good;
 }
@@ -237,6 +261,28 @@ static bool open_file(const struct command_line *line,
     return result == PASSPHRASE_BOX_OPENED || error_set(error, ERROR_INTERNAL, "out of memory");
 }
 
+static const char *text_of(const struct json_value *object, const char *key)
+{
+    const char *text = json_value_get_text(object, key);
+    return text ? text : "-";
+}
+
+static void print_new_cluster(const struct restoring *restoring)
+{
+    const struct json_value *founded = restoring->founded;
+    printf("cluster %s started anew with %lld objects of the backup; this node is its first\n",
+           text_of(founded, "cluster_name"),
+           (long long)json_value_number(json_value_get(founded, "objects")));
+    if (restoring->merged < restoring->offered)
+        printf("%lld of the backup's %lld changes do not verify and were left out\n",
+               (long long)(restoring->offered - restoring->merged),
+               (long long)restoring->offered);
+    printf("\nrecovery code, shown this once; keep it in a safe place:\n  %s\n"
+           "\nnodes of the old cluster are strangers: stop them, empty their state\n"
+           "directories, and join them with a token each: lbnode token create\n",
+           text_of(founded, "recovery_code"));
+}
+
 int restore_command(int argc, char **argv)
 {
     struct command_line line;
@@ -244,18 +290,22 @@ int restore_command(int argc, char **argv)
     struct bytes content = {0};
     char passphrase[PASSPHRASE_SIZE] = "";
     crypto_start();
-    bool good = read_arguments(argc, argv, &line, &error) &&
+    bool good = read_arguments(argc, argv, true, &line, &error) &&
                 backup_read_passphrase(line.passphrase_file, false, passphrase, &error) &&
                 open_file(&line, passphrase, &content, &error);
     secret_wipe(passphrase, sizeof(passphrase));
-    struct restoring restoring = {.client = {.socket_path = line.socket}};
-    good = good && backup_fits_node(&restoring.client, content, &error) &&
+    struct restoring restoring = {.client = {.socket_path = line.socket}, .line = &line};
+    good = good && (line.new_cluster || backup_fits_node(&restoring.client, content, &error)) &&
            send_all(&restoring, content, &error);
     free((void *)(uintptr_t)content.data);
     if (!good)
         return fail(&error);
-    printf("%lld changes in the backup, %lld of them were new here and are merged\n"
-           "nothing was rolled back: what was changed since the backup stays changed\n",
-           (long long)restoring.offered, (long long)restoring.merged);
+    if (line.new_cluster)
+        print_new_cluster(&restoring);
+    else
+        printf("%lld changes in the backup, %lld of them were new here and are merged\n"
+               "nothing was rolled back: what was changed since the backup stays changed\n",
+               (long long)restoring.offered, (long long)restoring.merged);
+    json_value_free(restoring.founded);
     return 0;
 }

@@ -136,3 +136,23 @@ class Backup(StorageTest):
         self.lab.start("lb1")
         self.cli("lb1", ["restore", backup, "--passphrase-file", passphrase])
         self.eventually(lambda: self.members("lb1") == {"later"}, 10, "lb1 has the backup and what came after it")
+
+    def test_a_backup_starts_a_cluster_that_the_old_nodes_are_strangers_to(self):
+        self.make_pool()
+        self.cli("lb1", "member create --name w1 --address 10.77.0.21 --protocol-port 80 workers")
+        passphrase, backup = self.lab.path("lb1", "passphrase"), self.lab.path("lb1", "backup")
+        with open(passphrase, "w") as file:
+            file.write("correct horse\n")
+        self.cli("lb1", ["backup", backup, "--passphrase-file", passphrase])
+        restore = ["restore", backup, "--new-cluster", "--name", "anew", "--passphrase-file", passphrase]
+        self.cli("lb1", restore, code=4)
+        self.lab.stop("lb1")
+        os.unlink(self.state("lb1", "config.mdb"))
+        self.lab.start("lb1")
+        self.assertIn("recovery code", self.cli("lb1", restore))
+        self.assertEqual(self.members("lb1"), {"w1"})
+        self.assertEqual([node["name"] for node in self.json("lb1", "node list")], ["lb1"])
+        self.cli("lb2", "member create --name stray --address 10.77.0.22 --protocol-port 80 workers")
+        self.eventually(lambda: not any(node["alive"] for node in self.json("lb2", "node list") if node["name"] == "lb1"),
+                        20, "lb2 does not know lb1 any more")
+        self.assertEqual(self.members("lb1"), {"w1"})

@@ -30,7 +30,7 @@ struct replication {
     enum error_kind refusal;
     struct peer_view peer;
     const struct conflict_view *conflict;
-    size_t submissions;
+    size_t submissions, gathered;
     char author[64];
 };
 
@@ -361,4 +361,34 @@ void replication_restore(struct replication *replication,
 {
     const struct restore_result result = {.offered = count, .merged = count / 2};
     done(context, &result);
+}
+
+bool replication_refound_gather(struct replication *replication,
+                                bool first,
+                                struct bytes genesis,
+                                const struct bytes *records,
+                                size_t count,
+                                struct error *error)
+{
+    replication->gathered = (first ? 0 : replication->gathered) + count;
+    return true;
+}
+
+bool replication_refound(struct replication *replication,
+                         const char *cluster_name,
+                         struct refound_result *out,
+                         replication_done *done,
+                         void *context,
+                         struct error *error)
+{
+    const struct error none = {0};
+    if (replication->initialised)
+        return error_set(error, ERROR_CONFLICT, "this node is in a cluster");
+    *out = (struct refound_result){.offered = replication->gathered,
+                                   .applied = replication->gathered,
+                                   .objects = 2,
+                                   .recovery_code = "CODE"};
+    replication->initialised = true;
+    done(context, &none);
+    return true;
 }

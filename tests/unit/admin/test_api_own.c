@@ -353,6 +353,35 @@ static void a_restore_tells_what_was_new(void **state)
     api_answer_free(&answer);
 }
 
+static struct api_answer refound(const char *more)
+{
+    char body[256];
+    snprintf(body, sizeof(body),
+             "{\"restore\": {\"genesis\": \"00\", \"records\": [\"01\", \"02\"], "
+             "\"new_cluster\": true, %s}}",
+             more);
+    return api_call(api_guide_node(), "POST", "/v1/restore", body);
+}
+
+static void a_new_cluster_is_made_of_a_backup_in_parts(void **state)
+{
+    struct api_answer answer = refound("\"first\": true");
+    assert_int_equal(answer.status, 202);
+    api_answer_free(&answer);
+    answer = refound("\"last\": true, \"name\": \"\"");
+    assert_int_equal(answer.status, 400);
+    api_answer_free(&answer);
+    answer = refound("\"last\": true, \"name\": \"anew\"");
+    const struct json_value *restore = json_value_get(answer.json, "restore");
+    assert_int_equal(answer.status, 201);
+    assert_int_equal(json_value_number(json_value_get(restore, "merged")), 4);
+    assert_string_equal(json_value_get_text(restore, "recovery_code"), "CODE");
+    api_answer_free(&answer);
+    answer = refound("\"first\": true, \"last\": true");
+    assert_int_equal(answer.status, 409);
+    api_answer_free(&answer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -368,6 +397,7 @@ int main(void)
         API_TEST(the_vip_port_and_subnet_can_be_looked_up),
         API_TEST(a_backup_comes_in_pages),
         API_TEST(a_restore_tells_what_was_new),
+        API_TEST(a_new_cluster_is_made_of_a_backup_in_parts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -367,6 +367,69 @@ static void a_backup_with_a_forged_record_brings_the_rest(void **state)
     wire_writer_free(&backup.content);
 }
 
+static void remove_file(struct fixture *fixture, const char *name)
+{
+    char path[128];
+    snprintf(path, sizeof(path), "%s/%s", fixture->directory, name);
+    assert_int_equal(unlink(path), 0);
+}
+
+struct seen {
+    size_t members, groups, nodes;
+};
+
+static bool count_life(void *context, const struct raw_facet *facet)
+{
+    struct seen *seen = context;
+    if (facet->facet != FACET_LIFE)
+        return true;
+    seen->members += facet->type == RESOURCE_MEMBER;
+    seen->groups += facet->type == RESOURCE_VRRP_GROUP;
+    seen->nodes += facet->type == RESOURCE_NODE;
+    return true;
+}
+
+/* On a machine that the old cluster never saw. */
+static void a_backup_starts_a_new_cluster_of_this_node_alone(void **state)
+{
+    struct fixture *fixture = *state;
+    struct backup backup = {0};
+    struct refound_result result = {0};
+    struct error error = {0};
+    reopen(fixture);
+    make_backup(fixture, &backup);
+    const struct uuid old_id = *replication_cluster_id(fixture->replication);
+    assert_false(replication_refound_gather(fixture->replication, true, backup.genesis, NULL, 0,
+                                            &error));
+    close_node(fixture);
+    remove_file(fixture, "config.mdb");
+    remove_file(fixture, "node.key");
+    reopen(fixture);
+    assert_true(replication_refound_gather(fixture->replication, true, backup.genesis,
+                                           backup.records, 10, &error));
+    assert_true(replication_refound_gather(fixture->replication, false, backup.genesis,
+                                           backup.records + 10, backup.count - 10, &error));
+    assert_true(
+        replication_refound(fixture->replication, "anew", &result, on_done, fixture, &error));
+    wait_done(fixture);
+    assert_int_equal(result.applied, CHANGES + 1);
+    assert_int_equal(result.objects, CHANGES + 1);
+    close_node(fixture);
+    reopen(fixture);
+    struct seen seen = {0};
+    replication_visit_facets(fixture->replication, count_life, &seen);
+    assert_int_equal(seen.members, CHANGES);
+    assert_int_equal(seen.groups, 1);
+    assert_int_equal(seen.nodes, 1);
+    assert_string_equal(replication_cluster_name(fixture->replication), "anew");
+    assert_false(uuid_equal(replication_cluster_id(fixture->replication), &old_id));
+    assert_int_equal(restore(fixture, &backup).error.kind, ERROR_CONFLICT);
+    submit(fixture);
+    assert_int_equal(fixture->result.error.kind, ERROR_NONE);
+    assert_int_equal(fixture->result.peers, 0);
+    wire_writer_free(&backup.content);
+}
+
 static void something_that_is_no_backup_is_refused(void **state)
 {
     struct fixture *fixture = *state;
@@ -389,6 +452,7 @@ int main(void)
         WITH_NODE(a_backup_brings_a_lost_store_back),
         WITH_NODE(restoring_rolls_nothing_back),
         WITH_NODE(a_backup_with_a_forged_record_brings_the_rest),
+        WITH_NODE(a_backup_starts_a_new_cluster_of_this_node_alone),
         WITH_NODE(something_that_is_no_backup_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
