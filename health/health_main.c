@@ -3,7 +3,7 @@
 #include "health/health.h"
 #include "health/monitor_set.h"
 #include "lbnode/base/log.h"
-#include "lbnode/loop/channel.h"
+#include "lbnode/loop/heartbeat.h"
 #include "lbnode/model/snapshot.h"
 
 #include <stdio.h>
@@ -13,6 +13,7 @@ struct health {
     struct loop *loop;
     struct channel *channel;
     struct monitor_set *monitors;
+    struct heartbeat heartbeat;
 };
 
 static void report(struct health *health, enum event_code code, const char *text)
@@ -65,10 +66,13 @@ int health_main(const struct process_context *context)
         health.monitors = monitor_set_new(health.loop, context->verdicts);
     }
     bool ready = health.channel && health.monitors;
-    if (ready)
+    if (ready) {
+        heartbeat_start(&health.heartbeat, health.loop, health.channel);
         loop_run(health.loop);
-    else
+    } else {
         log_error("cannot start: out of memory or descriptors");
+    }
+    heartbeat_stop(&health.heartbeat);
     monitor_set_free(health.monitors);
     channel_free(health.channel);
     loop_free(health.loop);

@@ -15,6 +15,7 @@ enum order_kind {
     ORDER_GONE,   /* stop accepting at `endpoint` */
     ORDER_DRAIN,  /* end when all is done, at the latest in `drain_ms` */
     ORDER_STOP,   /* end now */
+    ORDER_ANSWER, /* repeat `question`: the worker's loop turns */
 };
 
 struct order {
@@ -24,6 +25,7 @@ struct order {
     int fd;
     struct ip_endpoint endpoint;
     uint32_t drain_ms;
+    uint32_t question;
 };
 
 struct mailbox {

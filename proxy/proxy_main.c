@@ -2,7 +2,7 @@
 #include "lbnode/base/bytes.h"
 #include "lbnode/base/log.h"
 #include "lbnode/base/monotime.h"
-#include "lbnode/loop/channel.h"
+#include "lbnode/loop/heartbeat.h"
 #include "proxy/proxy.h"
 #include "proxy/sandbox.h"
 #include "proxy/worker.h"
@@ -25,6 +25,8 @@ struct proxy {
     uint32_t worker_count; /* started */
     struct pool_table pools;
     uint64_t announced_generation, newest_generation;
+    struct heartbeat heartbeat;
+    uint32_t question; /* that every worker is to answer until the next heartbeat */
     bool stopping, done;
 };
 
@@ -156,6 +158,19 @@ static void on_closed(void *context)
     stop(proxy, ORDER_STOP, 0);
 }
 
+/* The traffic is the workers': one that hangs is a proxy that hangs. */
+static bool workers_answer(void *context)
+{
+    struct proxy *proxy = context;
+    for (uint32_t i = 0; i < proxy->worker_count; i++) {
+        if (atomic_load(&proxy->workers[i].answered) != proxy->question)
+            return false;
+    }
+    struct order order = {.kind = ORDER_ANSWER, .question = ++proxy->question};
+    post_to_all(proxy, &order);
+    return true;
+}
+
 /* A worker adopted a generation or finished. */
 static void on_report(struct loop_io *io, unsigned readiness)
 {
@@ -236,11 +251,17 @@ static bool start(struct proxy *proxy, const struct process_context *context)
     if (!sandbox_enter())
         log_warning("the kernel does not confine this process: %s", strerror(errno));
     proxy->channel = channel_new(proxy->loop, context->channel_fd, &handler);
-    return proxy->channel != NULL;
+    if (!proxy->channel)
+        return false;
+    proxy->heartbeat.is_well = workers_answer;
+    proxy->heartbeat.context = proxy;
+    heartbeat_start(&proxy->heartbeat, proxy->loop, proxy->channel);
+    return true;
 }
 
 static void finish(struct proxy *proxy)
 {
+    heartbeat_stop(&proxy->heartbeat);
     for (uint32_t i = 0; i < proxy->worker_count; i++)
         worker_join(&proxy->workers[i]);
     for (uint32_t i = 0; i < proxy->worker_count; i++)

@@ -146,6 +146,7 @@ static void obey(struct worker *worker, const struct order *order)
     case ORDER_GONE: listener_remove(worker, &order->endpoint); break;
     case ORDER_DRAIN: drain(worker, order->drain_ms); break;
     case ORDER_STOP: worker->stopping = true; break;
+    case ORDER_ANSWER: atomic_store(&worker->answered, order->question); break;
     }
 }
 

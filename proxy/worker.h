@@ -73,6 +73,7 @@ struct worker {
     uint64_t drain_until_ms;
 
     _Atomic uint64_t running_generation; /* written here, read by the main thread */
+    _Atomic uint32_t answered;           /* the last question */
     _Atomic bool finished;
 };
 

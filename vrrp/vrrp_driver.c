@@ -2,6 +2,7 @@
 
 #include "lbnode/base/bytes.h"
 #include "lbnode/base/monotime.h"
+#include "lbnode/loop/heartbeat.h"
 #include "vrrp/address_watch.h"
 #include "vrrp/advert_policy.h"
 #include "vrrp/claim_answer.h"
@@ -29,6 +30,7 @@ struct vrrp_driver {
     struct vrrp_host host;
     struct loop_timer timer;
     struct loop_signal terminate;
+    struct heartbeat heartbeat;
     struct address_watch *watch;
     struct claim_answer claims;
     struct vrrp_router *routers;
@@ -536,6 +538,7 @@ struct vrrp_driver *vrrp_driver_new(const struct vrrp_driver_options *options, i
         return NULL;
     }
     arm(driver);
+    heartbeat_start(&driver->heartbeat, driver->host.loop, driver->host.report.channel);
     return driver;
 }
 
@@ -550,6 +553,7 @@ void vrrp_driver_free(struct vrrp_driver *driver)
 {
     if (!driver)
         return;
+    heartbeat_stop(&driver->heartbeat);
     loop_timer_stop(&driver->timer);
     loop_signal_stop(&driver->terminate);
     while (driver->routers) {

@@ -13,6 +13,7 @@ enum event_level {
     ROW(NODE_STARTED, INFO, "the node's processes are running")                                \
     ROW(NODE_STOPPING, INFO, "the node is stopping in an orderly way")                         \
     ROW(PROCESS_DIED, ERROR, "a process ended unexpectedly and is started again")              \
+    ROW(PROCESS_HUNG, ERROR, "a process did not respond for too long and was killed")          \
     ROW(PROCESS_RESTARTED, INFO, "a process that had died is running again")                   \
     ROW(VRRP_RESIGNED, ERROR,                                                                  \
         "the vrrp process died twice in a minute; the addresses were given up")                \

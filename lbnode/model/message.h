@@ -259,6 +259,11 @@ struct message_event {
     char text[240]; /* one sentence, no secrets */
 };
 
+/* any child -> supervisor: it works. Whoever stops saying so hangs and is killed. */
+struct message_alive {
+    struct message header;
+};
+
 /* supervisor -> any child: end in an orderly way (vrrp resigns; the proxy drains DRAIN_MS). */
 struct message_stop {
     struct message header;
@@ -287,6 +292,7 @@ struct message_stop {
     ROW(ELIGIBLE, struct message_eligible)                                                     \
     ROW(HINDRANCE, struct message_hindrance)                                                   \
     ROW(IMPORTED_VERDICT, struct message_imported_verdict)                                     \
+    ROW(ALIVE, struct message_alive)                                                           \
     ROW(EVENT, struct message_event)                                                           \
     ROW(STOP, struct message_stop)
 

@@ -205,6 +205,7 @@ static void announce(struct control *control)
 
 static void close_all(struct control *control)
 {
+    heartbeat_stop(&control->heartbeat);
     eligibility_stop(control);
     admin_server_free(control->admin);
     if (control->replication)
@@ -234,6 +235,7 @@ int control_main(const struct process_context *context, const struct node_settin
         status = EXIT_UNUSABLE;
     } else {
         announce(&control);
+        heartbeat_start(&control.heartbeat, control.loop, control.channel);
         loop_run(control.loop);
     }
     close_all(&control);

@@ -9,7 +9,7 @@
 #define LBNODE_NODE_CONTROL_INTERNAL_H
 
 #include "lbnode/admin/admin_server.h"
-#include "lbnode/loop/channel.h"
+#include "lbnode/loop/heartbeat.h"
 #include "lbnode/model/hindrance.h"
 #include "lbnode/model/projection.h"
 #include "lbnode/node/batch_guard.h"
@@ -42,6 +42,7 @@ struct control {
     const struct node_settings *settings;
     struct loop *loop;
     struct channel *channel;
+    struct heartbeat heartbeat;
     struct replication *replication;
     struct admin_server *admin;
     struct node_state *state; /* what admin sees */

@@ -4,6 +4,7 @@
 #include "lbnode/base/log.h"
 #include "lbnode/base/monotime.h"
 #include "lbnode/node/control.h"
+#include "lbnode/node/hang_watch.h"
 #include "lbnode/node/run_dir.h"
 #include "lbnode/node/supervisor.h"
 #include "proxy/proxy.h"
@@ -79,6 +80,7 @@ static int supervise(const struct node_settings *settings,
         .user = *user,
         .drain_ms = SUPERVISOR_DRAIN_MS,
         .proven_after_ms = SUPERVISOR_PROVEN_AFTER_MS,
+        .hang_check_ms = HANG_CHECK_MS,
         .remove_address = vip_address_remove,
         .speak_for_dead = vrrp_speak_for_dead,
     };

@@ -45,6 +45,7 @@ struct supervisor_settings {
     bool keep_privileges; /* tests: no process gives anything up */
     uint32_t drain_ms;
     uint32_t proven_after_ms; /* a snapshot that ran so long is trusted */
+    uint32_t hang_check_ms;   /* HANG_CHECK_MS of hang_watch.h, but for tests */
     /* Takes an address away that a dead vrrp process left behind. */
     int (*remove_address)(const struct message_vrrp_owned *owned);
     /* Speaks in the name of a dead vrrp process (vrrp/vrrp.h). */

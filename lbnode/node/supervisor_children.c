@@ -183,6 +183,7 @@ void children_start(struct supervisor *supervisor, enum process_role role)
         return;
     }
     child->pid = pid;
+    child->hang = (struct hang_watch){0};
     children_write_pids(supervisor);
     supervisor_tell_process(supervisor, role);
     if (child->restarts > 0)
@@ -266,6 +267,10 @@ static void proxy_died(struct supervisor *supervisor, struct restart_decision *d
         decision->delay_ms = 0;
         supervisor->children[PROCESS_PROXY].policy.deaths = 0;
     }
+    /* Clients wait for it, and it did serve: the second death in a row costs no delay either.
+     */
+    if (supervisor->proxy_ran && supervisor->children[PROCESS_PROXY].policy.deaths == 2)
+        decision->delay_ms = 0;
     if (!supervisor->proxy_ran && supervisor->children[PROCESS_PROXY].policy.deaths > 1)
         eligible_set(supervisor, false, "the proxy dies before it serves");
     else if (supervisor->children[PROCESS_PROXY].policy.deaths >= REPEATED_DEATHS)
@@ -292,10 +297,25 @@ static void resign(struct supervisor *supervisor)
     supervisor_speak_for_vrrp(supervisor, true);
     supervisor_remove_owned(supervisor);
     supervisor->status_count = 0; /* it starts as a newcomer */
-    supervisor_event(
-        supervisor, EVENT_VRRP_RESIGNED,
-        "vrrp died %u times within a minute; its addresses are removed, next try in %d s",
-        supervisor->children[PROCESS_VRRP].policy.deaths, RESTART_RESIGNED_DELAY_MS / 1000);
+}
+
+/* Restarted in place it goes on where it was, and nobody notices; unless it was silent before,
+ * so that a peer has taken over: then it comes back as a newcomer, and at once. */
+static void vrrp_died(struct supervisor *supervisor, const struct restart_decision *decision)
+{
+    const struct child *child = &supervisor->children[PROCESS_VRRP];
+    bool superseded =
+        hang_watch_is_silent(&child->hang) && supervisor_has_vrrp_peers(supervisor);
+    if (!decision->resign && !superseded) {
+        supervisor_speak_for_vrrp(supervisor, false);
+        return;
+    }
+    resign(supervisor);
+    if (decision->resign)
+        supervisor_event(
+            supervisor, EVENT_VRRP_RESIGNED,
+            "vrrp died %u times within a minute; its addresses are removed, next try in %d s",
+            child->policy.deaths, RESTART_RESIGNED_DELAY_MS / 1000);
 }
 
 static void died(struct child *child, int status)
@@ -327,10 +347,8 @@ static void died(struct child *child, int status)
     }
     if (child->role == PROCESS_PROXY)
         proxy_died(supervisor, &decision);
-    if (decision.resign)
-        resign(supervisor);
-    else if (child->role == PROCESS_VRRP)
-        supervisor_speak_for_vrrp(supervisor, false);
+    if (child->role == PROCESS_VRRP)
+        vrrp_died(supervisor, &decision);
     if (decision.delay_ms == 0)
         children_start(supervisor, child->role);
     else

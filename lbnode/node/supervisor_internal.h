@@ -4,12 +4,14 @@
  *   supervisor_relay.c      messages from and to the children, what is kept for restarts
  *   supervisor_snapshots.c  the running snapshot, the proven one, the fall-back
  *   supervisor_bindings.c   listening sockets
+ *   supervisor_watchdog.c   processes that hang
  *   supervisor_hindrances.c what speaks against serving, besides the proxy */
 #ifndef LBNODE_NODE_SUPERVISOR_INTERNAL_H
 #define LBNODE_NODE_SUPERVISOR_INTERNAL_H
 
 #include "lbnode/loop/channel.h"
 #include "lbnode/model/hindrance.h"
+#include "lbnode/node/hang_watch.h"
 #include "lbnode/node/message_list.h"
 #include "lbnode/node/restart_policy.h"
 #include "lbnode/node/supervisor.h"
@@ -41,6 +43,7 @@ struct child {
     struct restart_policy policy;
     struct loop_timer restart_timer;
     struct loop_timer kill_timer; /* it closed its channel and should be gone by then */
+    struct hang_watch hang;
     uint32_t restarts;
 };
 
@@ -101,6 +104,7 @@ struct supervisor {
     struct message_eligible eligible;
     bool proxy_ran; /* it ran a snapshot since it was started */
     struct loop_timer eligible_timer;
+    struct loop_timer watchdog_timer;
 
     struct message_hindrance hindrances[HINDRANCES_MAXIMUM]; /* that hold */
     size_t hindrance_count;
@@ -156,6 +160,8 @@ void supervisor_event(struct supervisor *supervisor,
                       const char *format,
                       ...) __attribute__((format(printf, 3, 4)));
 void supervisor_tell_process(struct supervisor *supervisor, enum process_role role);
+/* True: the election's configuration names other nodes. */
+bool supervisor_has_vrrp_peers(const struct supervisor *supervisor);
 /* Takes every address away that vrrp told us about. */
 void supervisor_remove_owned(struct supervisor *supervisor);
 /* In the name of a dead vrrp process: resigns, or speaks once until it runs again. */
@@ -174,6 +180,11 @@ void snapshots_adopt(struct supervisor *supervisor,
 /* True: the next proxy gets another snapshot than the one that died. */
 bool snapshots_proxy_died(struct supervisor *supervisor);
 void snapshots_free(struct supervisor *supervisor);
+
+/* ---- supervisor_watchdog.c ---- */
+
+/* Looks after the children from now on, until the node stops. */
+void watchdog_start(struct supervisor *supervisor);
 
 /* ---- supervisor_bindings.c ---- */
 

@@ -88,6 +88,15 @@ static void send_vouched(struct supervisor *supervisor)
         supervisor_send(supervisor, PROCESS_VRRP, &supervisor->vouched[i].header, NULL, 0);
 }
 
+bool supervisor_has_vrrp_peers(const struct supervisor *supervisor)
+{
+    for (size_t i = 0; i < supervisor->vrrp_set.count; i++) {
+        if (supervisor->vrrp_set.items[i].header.type == MESSAGE_VRRP_PEER)
+            return true;
+    }
+    return false;
+}
+
 /* ---- what vrrp says -------------------------------------------------------------------------
  */
 
@@ -278,7 +287,9 @@ void supervisor_relay(struct child *from,
 {
     struct supervisor *supervisor = from->supervisor;
     size_t used = 0;
-    if (message->type == MESSAGE_EVENT) {
+    if (message->type == MESSAGE_ALIVE) {
+        hang_watch_alive(&from->hang);
+    } else if (message->type == MESSAGE_EVENT) {
         take_event(from, (const void *)message);
     } else if (from->role == PROCESS_CONTROL && message->type == MESSAGE_SNAPSHOT) {
         used = fd_count == 1;

@@ -6,6 +6,13 @@ import time
 from pair import VIP, PairTest, Prober
 
 
+def is_another(test, node, role, before):
+    try:
+        return test.process(node, role) != before
+    except (AssertionError, OSError):
+        return False
+
+
 class ProcessDeath(PairTest):
     def kill_under_load(self, role):
         """The report of a client that ran while ROLE of the active node was killed and came back."""
@@ -13,18 +20,12 @@ class ProcessDeath(PairTest):
         before = self.process(active, role)
         with Prober(self.lab, VIP) as prober:
             os.kill(before, signal.SIGKILL)
-            self.eventually(lambda: self.replaced(active, role, before), 3, "%s runs again" % role)
+            self.eventually(lambda: is_another(self, active, role, before), 3, "%s runs again" % role)
             time.sleep(1)
             self.assertEqual(self.active(), active, "the address moved")
         self.assertEqual(self.active(), active, "the address moved")
         self.assertIn("PROCESS_DIED", self.cli(active, "events"))
         return prober.report
-
-    def replaced(self, node, role, before):
-        try:
-            return self.process(node, role) != before
-        except (AssertionError, OSError):
-            return False
 
     def test_no_connection_is_refused_while_the_proxy_is_replaced(self):
         report = self.kill_under_load("proxy")
@@ -45,6 +46,28 @@ class ProcessDeath(PairTest):
 
     def test_no_request_fails_while_vrrp_is_replaced(self):
         self.assertNoFailure(self.kill_under_load("vrrp"))
+
+
+class ProcessHangs(PairTest):
+    def stop_and_await_another(self, node, role):
+        before = self.process(node, role)
+        os.kill(before, signal.SIGSTOP)
+        self.eventually(lambda: is_another(self, node, role, before), 8, "%s is replaced" % role)
+        self.eventually(lambda: "PROCESS_HUNG" in self.cli(node, "events"), 2, "the event is told")
+
+    def test_a_proxy_that_hangs_is_replaced_and_the_address_stays(self):
+        active = self.active()
+        self.stop_and_await_another(active, "proxy")
+        self.eventually(self.answers, 2, "clients are served again")
+        self.assertEqual(self.active(), active)
+
+    def test_an_election_that_hangs_loses_its_addresses_and_returns_as_backup(self):
+        active = self.active()
+        self.stop_and_await_another(active, "vrrp")
+        with Prober(self.lab, VIP) as prober:
+            time.sleep(2)
+        self.assertNoFailure(prober.report)
+        self.assertEqual(self.active(), self.other(active))
 
 
 class Health(PairTest):

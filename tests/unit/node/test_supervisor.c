@@ -21,6 +21,7 @@ enum {
     DEADLINE_MS = 5000,
     WORKERS = 2,
     PROVEN_AFTER_MS = 50,
+    HANG_CHECK_TEST_MS = 20,
     POISON = 8,     /* this generation and later ones kill the proxy */
     STARTED = 1000, /* types beside enum message_type */
     REMOVED = 1001,
@@ -41,6 +42,8 @@ struct journal {
     _Atomic int starts[PROCESS_ROLE_COUNT];
     struct ip_endpoint endpoint;
     bool no_running;       /* the proxy never says that it runs */
+    bool beating;          /* children give signs of life */
+    bool peers;            /* the election's configuration has another node */
     bool control_unusable; /* control ends at once */
     bool poison;           /* control sends a snapshot that kills the proxy after a good one */
 };
@@ -77,6 +80,7 @@ struct running_fake {
     struct loop *loop;
     struct channel *channel;
     struct loop_timer poison_timer;
+    struct loop_timer beat_timer;
     uint64_t poison_sent;
 };
 
@@ -137,9 +141,12 @@ static void send_election(struct running_fake *self)
 {
     struct message_vrrp_begin begin = MESSAGE_OF(VRRP_BEGIN, struct message_vrrp_begin);
     struct message_vrrp_group group = MESSAGE_OF(VRRP_GROUP, struct message_vrrp_group);
+    struct message_vrrp_peer peer = MESSAGE_OF(VRRP_PEER, struct message_vrrp_peer);
     struct message_vrrp_commit commit = MESSAGE_OF(VRRP_COMMIT, struct message_vrrp_commit);
     channel_send(self->channel, &begin.header, NULL, 0);
     channel_send(self->channel, &group.header, NULL, 0);
+    if (self->fake->journal->peers)
+        channel_send(self->channel, &peer.header, NULL, 0);
     channel_send(self->channel, &commit.header, NULL, 0);
     /* Half a set, as from a process that dies in the middle. */
     channel_send(self->channel, &begin.header, NULL, 0);
@@ -166,8 +173,18 @@ static void send_poison(struct loop_timer *timer)
         loop_timer_start(self->loop, timer, 4 * PROVEN_AFTER_MS, send_poison);
 }
 
+static void beat(struct loop_timer *timer)
+{
+    struct running_fake *self = CONTAINER_OF(timer, struct running_fake, beat_timer);
+    struct message_alive alive = MESSAGE_OF(ALIVE, struct message_alive);
+    channel_send(self->channel, &alive.header, NULL, 0);
+    loop_timer_start(self->loop, timer, HANG_CHECK_TEST_MS / 2, beat);
+}
+
 static void begin_fake(struct running_fake *self, int start)
 {
+    if (self->fake->journal->beating)
+        beat(&self->beat_timer);
     if (self->fake->role == PROCESS_VRRP)
         send_owned(self);
     if (self->fake->role == PROCESS_CONTROL && start == 1) {
@@ -255,6 +272,7 @@ static void start_node(void)
                                            .keep_privileges = true,
                                            .drain_ms = 50,
                                            .proven_after_ms = PROVEN_AFTER_MS,
+                                           .hang_check_ms = HANG_CHECK_TEST_MS,
                                            .remove_address = note_removed,
                                            .speak_for_dead = note_spoken};
     for (int role = PROCESS_VRRP; role < PROCESS_ROLE_COUNT; role++) {
@@ -415,6 +433,44 @@ static void the_second_death_of_vrrp_gives_its_addresses_up(void **state)
     assert_int_equal(count_of(fixture.journal, PROCESS_SUPERVISOR, SPOKE, 1), 1);
 }
 
+/* Stops ROLE; true when it was killed for that and runs again. */
+static bool is_replaced_when_stopped(enum process_role role)
+{
+    int starts = fixture.journal->starts[role];
+    assert_int_equal(kill(fixture.journal->pids[role], SIGSTOP), 0);
+    return wait_for(PROCESS_CONTROL, MESSAGE_EVENT, EVENT_PROCESS_HUNG, 1) &&
+           wait_for(role, STARTED, UINT64_MAX, starts + 1);
+}
+
+static void a_process_that_hangs_is_killed_and_started_again(void **state)
+{
+    fixture.journal->beating = true;
+    start_and_serve();
+    assert_true(is_replaced_when_stopped(PROCESS_PROXY));
+}
+
+static void an_election_that_hung_comes_back_as_a_newcomer(void **state)
+{
+    fixture.journal->beating = fixture.journal->peers = true;
+    start_and_serve();
+    assert_true(wait_for(PROCESS_VRRP, MESSAGE_VRRP_COMMIT, UINT64_MAX, 1));
+    assert_true(is_replaced_when_stopped(PROCESS_VRRP));
+    assert_int_equal(count_of(fixture.journal, PROCESS_SUPERVISOR, SPOKE, 1), 1);
+    assert_int_equal(count_of(fixture.journal, PROCESS_SUPERVISOR, REMOVED, 7), 1);
+    assert_true(wait_for(PROCESS_VRRP, MESSAGE_VRRP_COMMIT, UINT64_MAX, 2));
+    assert_int_equal(count_of(fixture.journal, PROCESS_VRRP, MESSAGE_VRRP_STATUS, UINT64_MAX),
+                     0);
+}
+
+static void a_lone_election_that_hung_goes_on_where_it_was(void **state)
+{
+    fixture.journal->beating = true;
+    start_and_serve();
+    assert_true(is_replaced_when_stopped(PROCESS_VRRP));
+    assert_int_equal(count_of(fixture.journal, PROCESS_SUPERVISOR, REMOVED, UINT64_MAX), 0);
+    assert_true(wait_for(PROCESS_VRRP, MESSAGE_VRRP_STATUS, UINT64_MAX, 1));
+}
+
 static void the_end_has_an_order(void **state)
 {
     static const enum process_role order[] = {PROCESS_VRRP, PROCESS_PROXY, PROCESS_HEALTH,
@@ -508,6 +564,9 @@ int main(void)
         WITH_NODE(only_whole_election_sets_reach_vrrp),
         WITH_NODE(the_first_death_of_vrrp_is_healed_in_place),
         WITH_NODE(the_second_death_of_vrrp_gives_its_addresses_up),
+        WITH_NODE(a_process_that_hangs_is_killed_and_started_again),
+        WITH_NODE(an_election_that_hung_comes_back_as_a_newcomer),
+        WITH_NODE(a_lone_election_that_hung_goes_on_where_it_was),
         WITH_NODE(the_end_has_an_order),
         WITH_NODE(children_notice_the_death_of_the_supervisor),
         WITH_NODE(a_taken_port_is_reported_and_tried_again),

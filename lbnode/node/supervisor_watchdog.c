@@ -1,0 +1,30 @@
+/* Kills what hangs without dying; the rest is as with any death. */
+#include "lbnode/node/supervisor_internal.h"
+
+#include "lbnode/base/bytes.h"
+
+#include <signal.h>
+
+static void check(struct loop_timer *timer)
+{
+    struct supervisor *supervisor = CONTAINER_OF(timer, struct supervisor, watchdog_timer);
+    for (int role = 0; role < PROCESS_ROLE_COUNT; role++) {
+        struct child *child = &supervisor->children[role];
+        if (child->pid <= 0 || !hang_watch_check(&child->hang, child->role))
+            continue;
+        supervisor_event(supervisor, EVENT_PROCESS_HUNG,
+                         "%s (process %d) gave no sign of life for %.1f s and is killed",
+                         process_role_name(child->role), (int)child->pid,
+                         hang_watch_limit(child->role) * supervisor->settings->hang_check_ms /
+                             1000.0);
+        kill(child->pid, SIGKILL);
+    }
+    watchdog_start(supervisor);
+}
+
+void watchdog_start(struct supervisor *supervisor)
+{
+    if (!supervisor->stopping)
+        loop_timer_start(supervisor->loop, &supervisor->watchdog_timer,
+                         supervisor->settings->hang_check_ms, check);
+}
