@@ -214,13 +214,6 @@ bool core_snapshot_hash(struct core *core, uint8_t out[HASH_SIZE]);
  * begun. */
 void core_hold_log(struct core *core, bool hold);
 
-/* A snapshot that this node is taking. */
-struct bootstrap_view {
-    struct uuid from;
-    const char *name;
-    uint64_t taken, announced; /* records */
-};
-
 /* False: there is none under way. */
 bool core_bootstrap(const struct core *core, struct bootstrap_view *out);
 const char *core_storage_problem(const struct core *core);

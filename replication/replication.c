@@ -445,6 +445,11 @@ void replication_visit_peers(const struct replication *replication,
     core_visit_peers(replication->core, replication_now(replication), visit, context);
 }
 
+bool replication_bootstrap(const struct replication *replication, struct bootstrap_view *out)
+{
+    return core_bootstrap(replication->core, out);
+}
+
 void replication_state_hash(const struct replication *replication, uint8_t out[32])
 {
     core_state_hash(replication->core, out);

@@ -22,6 +22,7 @@ struct replication_settings {
     struct text_list addresses;     /* endpoints that peers reach us at, 1..4 */
     struct ip_address vrrp_address; /* for adverts; family 0: the first of addresses */
     uint64_t incarnation;           /* at least this; raised to persisted + 1 */
+    uint64_t snapshot_after;        /* records that a node lacks at most; 0: 5,000 */
 };
 
 /* What a node measured about one member, for peers (replication.md 11.3). */
@@ -193,6 +194,16 @@ struct peer_view {
 void replication_visit_peers(const struct replication *replication,
                              void (*visit)(void *context, const struct peer_view *peer),
                              void *context);
+
+/* The state of a peer on its way here, because this node lacks too much for single records. */
+struct bootstrap_view {
+    struct uuid from;
+    const char *name;          /* of that node */
+    uint64_t taken, announced; /* records */
+};
+
+/* False: none is under way. */
+bool replication_bootstrap(const struct replication *replication, struct bootstrap_view *out);
 
 struct conflict_entry {
     struct bytes value; /* facet bytes */

@@ -20,6 +20,7 @@ static struct core_settings core_settings_of(const struct replication *replicati
         .node_id = replication->node_id,
         .key = replication->key,
         .incarnation = replication->incarnation,
+        .snapshot_after = replication->settings.snapshot_after,
         .random_seed = random_u64(),
     };
 }

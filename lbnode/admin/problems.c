@@ -46,6 +46,13 @@ static void find_in_processes(const struct node_state *state, struct problem_lis
     }
     if (*storage)
         add(problems, HEALTH_DEGRADED, "the store refuses changes: %s", storage);
+    struct bootstrap_view bootstrap;
+    if (replication_bootstrap(state->replication, &bootstrap))
+        add(problems, HEALTH_DEGRADED,
+            "this node was away for long and takes the state from %.64s: %llu of about %llu "
+            "changes",
+            bootstrap.name, (unsigned long long)bootstrap.taken,
+            (unsigned long long)bootstrap.announced);
     if (state->running_generation < state->built_generation)
         add(problems, HEALTH_DEGRADED, "the proxy runs configuration %llu, the newest is %llu",
             (unsigned long long)state->running_generation,

@@ -334,6 +334,11 @@ void replication_state_hash(const struct replication *replication, uint8_t out[3
     memset(out, (int)replication->seq, 32);
 }
 
+bool replication_bootstrap(const struct replication *replication, struct bootstrap_view *out)
+{
+    return false;
+}
+
 const char *replication_storage_problem(const struct replication *replication)
 {
     return "";

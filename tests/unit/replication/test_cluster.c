@@ -12,7 +12,8 @@
 #include <unistd.h>
 
 enum {
-    NODES = 3
+    NODES = 3,
+    SNAPSHOT_AFTER_RECORDS = 20
 };
 
 struct test_node {
@@ -62,7 +63,11 @@ static void on_submitted(void *context, const struct submit_result *result)
 static void start_node(struct test_node *node)
 {
     struct replication_settings settings = {
-        .state_dir = node->directory, .node_name = node->name, .listen = node->endpoint};
+        .state_dir = node->directory,
+        .node_name = node->name,
+        .listen = node->endpoint,
+        .snapshot_after = SNAPSHOT_AFTER_RECORDS,
+    };
     struct replication_handler handler = {
         .applied = on_applied, .event = on_event, .context = node};
     struct error error = {0};
@@ -345,6 +350,37 @@ static void a_node_catches_up_after_an_absence(void **state)
     assert_same_state(&nodes[0], &nodes[1]);
 }
 
+static bool second_took_a_snapshot(void)
+{
+    return pair_is_synced() && nodes[1].events[EVENT_BOOTSTRAP_DONE] > 0;
+}
+
+static void a_node_takes_a_snapshot_after_a_long_absence(void **state)
+{
+    const struct uuid object = {{0x31}}, other = {{0x32}};
+    char value[3000];
+    form_pair();
+    stop_node(&nodes[0]);
+    submit_value(&nodes[1], &other, "made alone");
+    stop_node(&nodes[1]);
+    start_node(&nodes[0]);
+    for (int i = 0; i < 3 * SNAPSHOT_AFTER_RECORDS; i++) {
+        memset(value, 'a' + i % 26, sizeof(value)); /* more than the stream takes at once */
+        value[sizeof(value) - 1] = 0;
+        submit_value(&nodes[0], &object, value);
+    }
+    memset(nodes[1].events, 0, sizeof(nodes[1].events));
+    start_node(&nodes[1]);
+    wait_until(second_took_a_snapshot, "a snapshot is taken");
+    assert_same_state(&nodes[0], &nodes[1]);
+    submit_value(&nodes[1], &object, "after");
+    wait_until(pair_is_synced, "changes travel as before");
+    stop_node(&nodes[1]);
+    start_node(&nodes[1]);
+    wait_until(pair_is_synced, "the disk has it");
+    assert_same_state(&nodes[0], &nodes[1]);
+}
+
 static void both_sides_of_a_cut_keep_the_conflict_until_a_later_write(void **state)
 {
     struct uuid object = uuid_random();
@@ -503,6 +539,7 @@ int main(void)
         TEST(a_member_cannot_join_again),
         TEST(two_nodes_cannot_have_one_name),
         TEST(a_node_catches_up_after_an_absence),
+        TEST(a_node_takes_a_snapshot_after_a_long_absence),
         TEST(both_sides_of_a_cut_keep_the_conflict_until_a_later_write),
         TEST(a_large_change_travels_by_stream),
         TEST(the_survivor_removes_the_dead_and_invites_a_new_one),
