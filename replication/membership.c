@@ -56,14 +56,33 @@ bool membership_plan_node(const struct facet_table *facets,
 
 /* ---- init ------------------------------------------------------------------------------- */
 
-static bool plan_default_group(const struct uuid *cluster_id, struct change_set *out)
+void replication_avoid_vrids(struct replication *replication, const bool *avoided)
+{
+    memcpy(replication->avoided_vrids, avoided, sizeof(replication->avoided_vrids));
+}
+
+/* Differs from cluster to cluster, so that two on one link are apart. */
+static int64_t choose_vrid(const struct uuid *cluster_id, const bool *avoided)
+{
+    enum {
+        MOST = 255
+    };
+    unsigned first = load_be16(cluster_id->bytes) % MOST, i = 0;
+    while (i < MOST && avoided[1 + (first + i) % MOST])
+        i++;
+    return 1 + (first + i) % MOST;
+}
+
+static bool plan_default_group(const struct uuid *cluster_id,
+                               const bool *avoided_vrids,
+                               struct change_set *out)
 {
     struct resource *resource = resource_new(RESOURCE_VRRP_GROUP);
     if (!resource)
         return false;
     struct vrrp_group *group = CONTAINER_OF(resource, struct vrrp_group, resource);
     resource->id = uuid_derived(cluster_id, "vrrp_group/default");
-    group->vrid = 1 + load_be16(cluster_id->bytes) % 255;
+    group->vrid = choose_vrid(cluster_id, avoided_vrids);
     bool planned = set_text(&resource->name, "default") && change_set_add_create(out, resource);
     resource_free(resource);
     return planned;
@@ -101,7 +120,8 @@ static bool plan_first_change(const struct replication *replication,
         .vrrp_address = replication->settings.vrrp_address,
     };
     return membership_plan_node(NULL, &facts, out) &&
-           (!founding->needs_group || plan_default_group(&genesis->cluster_id, out));
+           (!founding->needs_group ||
+            plan_default_group(&genesis->cluster_id, replication->avoided_vrids, out));
 }
 
 static void submit_set(struct replication *replication,

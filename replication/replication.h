@@ -91,6 +91,9 @@ bool replication_init(struct replication *replication,
                       replication_done *done,
                       void *context,
                       struct error *error);
+/* Virtual router ids (indexes, 256 of them) that the first group of a cluster should not get, as
+ * long as others are left: call before replication_init. */
+void replication_avoid_vrids(struct replication *replication, const bool *avoided);
 /* A one-time token that lets one node join through this one within TTL_S seconds. */
 bool replication_token_create(struct replication *replication,
                               uint32_t ttl_s,

@@ -57,6 +57,7 @@ struct replication {
     struct join_client *join;
     struct join_server *join_servers; /* a list */
     struct event_limit join_refusals;
+    bool avoided_vrids[256];       /* for the first group of a new cluster */
     struct restore *restore;       /* under way, or NULL */
     struct refounding *refounding; /* being gathered, or NULL */
     struct snapshot_sending *sending;

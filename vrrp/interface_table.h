@@ -18,8 +18,9 @@ struct interface {
     unsigned index;
     char name[IFNAMSIZ];
     uint8_t mac[MAC_SIZE];
-    bool has_mac; /* Ethernet: neighbours can be told */
-    bool up;      /* set up and with carrier */
+    bool has_mac;  /* Ethernet: neighbours can be told */
+    bool up;       /* set up and with carrier */
+    bool settling; /* not yet up because it has just come back (link_debounce.h) */
     bool loopback;
 };
 

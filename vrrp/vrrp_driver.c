@@ -7,6 +7,8 @@
 #include "vrrp/advert_policy.h"
 #include "vrrp/claim_answer.h"
 #include "vrrp/hand_over.h"
+#include "vrrp/host_sockets.h"
+#include "vrrp/link_debounce.h"
 #include "vrrp/reset_filter.h"
 #include "vrrp/router_evidence.h"
 #include "vrrp/vrrp_router.h"
@@ -33,6 +35,8 @@ struct vrrp_driver {
     struct heartbeat heartbeat;
     struct address_watch *watch;
     struct claim_answer claims;
+    struct vrid_watch vrids;
+    struct link_debounce links;
     struct vrrp_router *routers;
     struct vrrp_config pending; /* the set that is being received */
     /* Last states of a process that died, until the first configuration. */
@@ -72,26 +76,6 @@ static void mark_virtual(struct vrrp_driver *driver)
     }
 }
 
-/* Interfaces that went away take their sockets along. */
-static void sweep_sockets(struct vrrp_driver *driver)
-{
-    for (struct vrrp_socket *s = driver->host.sockets; s; s = s->next)
-        s->used = false;
-    for (struct vrrp_router *router = driver->routers; router; router = router->next) {
-        if (router->socket)
-            router->socket->used = true;
-    }
-    for (struct vrrp_socket **at = &driver->host.sockets; *at;) {
-        struct vrrp_socket *socket = *at;
-        if (socket->used) {
-            at = &socket->next;
-        } else {
-            *at = socket->next;
-            vrrp_socket_close(socket);
-        }
-    }
-}
-
 static void evaluate_all(struct vrrp_driver *driver)
 {
     for (struct vrrp_router *router = driver->routers; router; router = router->next)
@@ -105,9 +89,13 @@ static void refresh(struct vrrp_driver *driver)
         driver->refresh_due_us = monotime_now_us() + STATUS_US;
         return;
     }
+    uint64_t look_us =
+        link_debounce_apply(&driver->links, &driver->host.table, monotime_now_us());
+    driver->refresh_due_us = earlier(driver->refresh_due_us, look_us);
     mark_virtual(driver);
     evaluate_all(driver);
-    sweep_sockets(driver);
+    host_sockets_listen(&driver->host);
+    host_sockets_sweep(&driver->host, driver->routers);
 }
 
 /* ---- planned switches -------------------------------------------------------------------- */
@@ -288,6 +276,7 @@ static void on_message(void *context,
     struct vrrp_envelope opened = *envelope;
     struct vrrp_router *router =
         message.size > 1 ? find_router(driver, socket, message.data[1]) : NULL;
+    host_sockets_note_vrid(&driver->host, &driver->vrids, socket, envelope, message);
     if (!router) /* other VRIDs than ours are other people's business */
         return;
     opened.any_hop_limit = vrrp_group_has_router(&router->group, &envelope->source);
@@ -561,11 +550,12 @@ void vrrp_driver_free(struct vrrp_driver *driver)
         vrrp_router_free(driver->routers);
         driver->routers = next;
     }
-    sweep_sockets(driver);
+    host_sockets_close(&driver->host);
     address_watch_close(driver->watch);
     claim_answer_close(&driver->claims);
     vip_netlink_close(driver->host.netlink);
     interface_table_free(&driver->host.table);
+    link_debounce_free(&driver->links);
     if (driver->host.frame_fd >= 0)
         close(driver->host.frame_fd);
     vrrp_config_free(&driver->host.config);

@@ -90,8 +90,9 @@ struct vrrp_place vrrp_place_router(const struct vrrp_config *config,
     }
     choose_source(&place, config, table, carrier, address->family);
     if (!place.interface->up || !carrier->up) {
-        snprintf(place.reason, sizeof(place.reason), "interface %s is down",
-                 carrier->up ? place.interface->name : carrier->name);
+        const struct interface *down = carrier->up ? place.interface : carrier;
+        snprintf(place.reason, sizeof(place.reason), "interface %s %s", down->name,
+                 down->settling ? "has just come back; it counts when it stays" : "is down");
         return fault(place, EVENT_VRRP_FAULT, HINDRANCE_IS_INTERFACE);
     }
     if (place.own_address.family == 0) {

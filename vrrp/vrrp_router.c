@@ -239,7 +239,9 @@ void vrrp_router_evaluate(struct vrrp_router *router, struct vrrp_host *host, ui
     router_hindrance_find(router, host, &place);
     router_hindrance_rank(router, host);
     report_hindrance(router, host, hindered_before);
-    if (place.reason[0] && strcmp(before, place.reason) != 0)
+    /* That a link has come back and has to stay is no news of its own. */
+    bool same_fault = hindered_before == place.hindrance && place.fault == EVENT_VRRP_FAULT;
+    if (place.reason[0] && strcmp(before, place.reason) != 0 && !same_fault)
         vrrp_report_event(&host->report, place.fault, "group %s (IPv%u): %s",
                           router->group.name, router->family, place.reason);
     if (place.own_address.family)

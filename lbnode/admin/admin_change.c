@@ -1,6 +1,7 @@
 #include "lbnode/admin/admin_change.h"
 
 #include "lbnode/admin/admin_routes.h"
+#include "lbnode/admin/vrid_choice.h"
 #include "lbnode/base/monotime.h"
 #include "lbnode/base/random.h"
 #include "lbnode/model/field_table.h"
@@ -141,6 +142,7 @@ static void start_cluster(struct admin_request *request)
     struct error error = {0};
     request->change->started_cluster = true;
     request->held = true;
+    vrid_avoid_heard(request->state);
     bool started = replication_init(replication, replication_node_name(replication),
                                     recovery_code, cluster_started, request, &error);
     explicit_bzero(recovery_code, sizeof(recovery_code));

@@ -1,6 +1,7 @@
 /* Starting a cluster, inviting nodes into it, joining one. */
 #include "lbnode/admin/admin_handlers.h"
 #include "lbnode/admin/admin_request.h"
+#include "lbnode/admin/vrid_choice.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -105,6 +106,7 @@ void cluster_create(struct admin_request *request)
     }
     founding->request = request;
     request->held = true;
+    vrid_avoid_heard(request->state);
     if (!replication_init(request->state->replication, name, founding->recovery_code, founded,
                           founding, &error)) {
         request->held = false;

@@ -12,12 +12,22 @@
 
 enum {
     NODE_STATE_MAXIMUM_VRRP = 512,
-    NODE_STATE_MAXIMUM_BINDINGS = 4096
+    NODE_STATE_MAXIMUM_BINDINGS = 4096,
+    VRID_HEARD_FOR_MS = 60000, /* after the last packet a VRID counts as free again */
 };
 
 struct binding_state {
     struct ip_endpoint endpoint;
     int error_number; /* 0: bound; -1: not answered yet */
+};
+
+/* The last packet for a VRID. */
+struct vrid_heard {
+    struct ip_address source; /* family 0: nothing was heard */
+    uint64_t wall_ms;
+    char interface[IFNAMSIZ];
+    uint8_t version;
+    bool is_node;
 };
 
 struct node_state {
@@ -32,6 +42,7 @@ struct node_state {
     uint64_t built_generation, running_generation; /* of the snapshot */
     struct message_vrrp_status vrrp[NODE_STATE_MAXIMUM_VRRP];
     size_t vrrp_count;
+    struct vrid_heard vrids[256];
     struct message_process processes[PROCESS_ROLE_COUNT];
     struct binding_state bindings[NODE_STATE_MAXIMUM_BINDINGS];
     size_t binding_count;

@@ -1,6 +1,7 @@
 #include "lbnode/admin/problems.h"
 
 #include "lbnode/admin/status_view.h"
+#include "lbnode/admin/vrid_choice.h"
 #include "lbnode/model/hindrance.h"
 #include "lbnode/model/status.h"
 
@@ -108,6 +109,26 @@ static void find_in_vrrp(const struct node_state *state, struct problem_list *pr
     }
 }
 
+static void find_in_vrids(const struct node_state *state, struct problem_list *problems)
+{
+    const struct effective *object;
+    char text[IP_ADDRESS_TEXT_SIZE];
+    for (size_t i = 0;
+         (object = configuration_at(state->configuration, RESOURCE_VRRP_GROUP, i)); i++) {
+        const struct vrrp_group *group = (const void *)object->resource;
+        const struct vrid_heard *stranger = vrid_stranger(state, group->vrid);
+        if (!stranger || group->policy == VRRP_POLICY_COMPAT)
+            continue;
+        ip_address_format(&stranger->source, text);
+        add(problems, HEALTH_DEGRADED,
+            "%s, which is no node, uses virtual router %lld of group %.64s on %s; give the "
+            "group "
+            "another one: lbnode vrrpgroup set --vrid N %.64s",
+            text, (long long)group->vrid, object->resource->name, stranger->interface,
+            object->resource->name);
+    }
+}
+
 static void find_in_bindings(const struct node_state *state, struct problem_list *problems)
 {
     char text[IP_ENDPOINT_TEXT_SIZE];
@@ -173,6 +194,7 @@ void problems_find(const struct node_state *state, struct problem_list *problems
         add(problems, HEALTH_DEGRADED, "%u open conflict%s; see lbnode conflicts", conflicts,
             conflicts == 1 ? "" : "s");
     find_in_vrrp(state, problems);
+    find_in_vrids(state, problems);
     find_in_bindings(state, problems);
     find_in_objects(state, problems);
     find_in_traffic(state, problems);

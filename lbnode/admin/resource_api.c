@@ -5,6 +5,7 @@
 #include "lbnode/admin/list_query.h"
 #include "lbnode/admin/resource_view.h"
 #include "lbnode/admin/revision.h"
+#include "lbnode/admin/vrid_choice.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -284,6 +285,17 @@ void resource_api_submit_create(struct admin_request *request,
     resource_free(resource);
 }
 
+static bool
+pick_vrid(const struct admin_request *request, struct json_value *object, struct error *error)
+{
+    if (!json_value_is_null(json_value_get(object, "vrid")))
+        return true;
+    uint8_t vrid = vrid_choose(request->state, error);
+    if (vrid != 0)
+        json_value_set_number(object, "vrid", vrid);
+    return vrid != 0;
+}
+
 void resource_create(struct admin_request *request)
 {
     const struct resource_class *class = resource_class_of(request->route->type);
@@ -300,6 +312,10 @@ void resource_create(struct admin_request *request)
         } else {
             json_value_set_text(object, "pool_id", pool_id);
         }
+    }
+    if (object && class->type == RESOURCE_VRRP_GROUP && !pick_vrid(request, object, &error)) {
+        json_value_free(object);
+        object = NULL;
     }
     struct resource *resource =
         object ? resource_api_build(request, class->type, object, &error) : NULL;

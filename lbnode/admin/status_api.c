@@ -33,6 +33,7 @@ static struct json_value *this_node(const struct node_state *state)
     json_value_set_bool(node, "initialised", replication_is_initialised(replication));
     set_time(node, "started_at", state->started_wall_ms);
     json_value_set_number(node, "uptime_s", (int64_t)(uptime_ms / 1000));
+    json_value_set_number(node, "uptime_ms", (int64_t)uptime_ms);
     json_value_set_bool(node, "manages_addresses", state->manages_addresses);
     json_value_set_number(node, "generation", (int64_t)state->built_generation);
     json_value_set_number(node, "running_generation", (int64_t)state->running_generation);

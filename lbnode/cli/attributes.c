@@ -157,7 +157,7 @@ bool attributes_check_mandatory(const struct context *context,
     struct text missing = {0};
     for (size_t i = 0; i < context->class->field_count; i++) {
         const struct field *field = &context->class->fields[i];
-        if ((field->flags & FIELD_REQUIRED) && !(field->flags & FIELD_OWNER) &&
+        if ((field->flags & FIELD_REQUIRED) && !(field->flags & (FIELD_OWNER | FIELD_PICKED)) &&
             !json_value_get(body, field->name))
             text_appendf(&missing, "%s--%s", missing.length ? " and " : "",
                          option_of(context, field));

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum {
     TOKEN_SIZE = 1024
@@ -31,12 +32,33 @@ static const char *text_of(const struct json_value *object, const char *key)
     return text ? text : "-";
 }
 
+/* The first group gets a virtual router id that no other router uses: those advertise once a
+ * second by default, and a daemon that has just been started has not heard them all. */
+static void listen_first(struct context *context)
+{
+    enum {
+        LISTEN_MS = 1100
+    };
+    struct response response;
+    struct error ignored = {0};
+    if (client_request(&context->client, "GET", "/v1/status", NULL, &response, &ignored)) {
+        const struct json_value *node = json_value_get(response.json, "node");
+        int64_t uptime_ms = json_value_number(json_value_get(node, "uptime_ms"));
+        int64_t rest_ms = uptime_ms < LISTEN_MS ? LISTEN_MS - uptime_ms : 0;
+        const struct timespec rest = {rest_ms / 1000, rest_ms % 1000 * 1000000};
+        if (rest_ms > 0 && json_value_truth(json_value_get(node, "manages_addresses")))
+            nanosleep(&rest, NULL);
+    }
+    response_free(&response);
+}
+
 bool run_cluster_init(struct context *context, struct error *error)
 {
     struct response response;
     struct json_value *body = json_value_object();
     const char *name = arguments_value(&context->arguments, "name");
     json_value_set_text(body, "name", name ? name : "lbnode");
+    listen_first(context);
     bool good = post(context, "/v1/cluster", "cluster", body, &response, error);
     const struct json_value *cluster = json_value_get(response.json, "cluster");
     if (good && context->format == OUTPUT_NAME) {

@@ -138,8 +138,12 @@ static const struct option failover_options[] = {
 
 static const struct option drill_options[] = {
     {.name = "count", .value_name = "N", .help = "how often, there and back (1)"},
-    {.name = "group", .value_name = "NAME", .help = "the VRRP group, if several have addresses"},
-    {.name = "to", .value_name = "NODE", .help = "the node to switch to (the first eligible one)"},
+    {.name = "group",
+     .value_name = "NAME",
+     .help = "the VRRP group, if several have addresses"},
+    {.name = "to",
+     .value_name = "NODE",
+     .help = "the node to switch to (the first eligible one)"},
     {.name = "probe",
      .value_name = "ADDR:PORT",
      .help = "what to connect to (the first listener of the group)"},

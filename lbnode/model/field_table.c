@@ -59,7 +59,8 @@ static struct json_value *describe_field(const struct field *field)
     struct json_value *object = json_value_object();
     json_value_set_text(object, "name", field->name);
     json_value_set_text(object, "type", type_name(field));
-    json_value_set_bool(object, "required", field->flags & FIELD_REQUIRED);
+    json_value_set_bool(object, "required",
+                        (field->flags & FIELD_REQUIRED) && !(field->flags & FIELD_PICKED));
     json_value_set_bool(object, "create_only", field->flags & FIELD_CREATE_ONLY);
     json_value_set_bool(object, "nullable", field->flags & FIELD_NULLABLE);
     if (field->type == FIELD_INTEGER || field->type == FIELD_TEXT) {

@@ -30,6 +30,7 @@ enum field_flag {
     FIELD_INTERNAL = 8,    /* in records, but no API attribute and no option */
     FIELD_OWNER = 16, /* names the owner (loadbalancer_id, pool_id); stored as resource.owner */
     FIELD_POSITIONAL = 32, /* the CLI takes it as the positional argument of create */
+    FIELD_PICKED = 128,    /* required, but the API picks a value when a creation has none */
     FIELD_HTTP_ONLY = 64,  /* healthmonitor: null and refused unless type is HTTP */
 };
 

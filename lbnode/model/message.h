@@ -214,6 +214,17 @@ struct message_vrrp_status {
     char dead_time_reason[96]; /* why the dead time is what it is */
 };
 
+/* vrrp -> supervisor -> control: a VRRP or CARP packet for VRID came in; told again while it
+ * goes on. */
+struct message_vrid_heard {
+    struct message header;
+    struct ip_address source;
+    char interface[IFNAMSIZ];
+    uint8_t vrid;
+    uint8_t version; /* 2 (CARP too) or 3 */
+    uint8_t is_node; /* from an address of the roster */
+};
+
 /* vrrp -> supervisor: an address was added to or removed from an interface, so that somebody
  * can take it away when vrrp is dead. */
 struct message_vrrp_owned {
@@ -288,6 +299,7 @@ struct message_stop {
     ROW(VRRP_VOUCHED, struct message_vrrp_vouched)                                             \
     ROW(VRRP_EVIDENCE, struct message_vrrp_evidence)                                           \
     ROW(VRRP_STATUS, struct message_vrrp_status)                                               \
+    ROW(VRID_HEARD, struct message_vrid_heard)                                                 \
     ROW(VRRP_OWNED, struct message_vrrp_owned)                                                 \
     ROW(ELIGIBLE, struct message_eligible)                                                     \
     ROW(HINDRANCE, struct message_hindrance)                                                   \

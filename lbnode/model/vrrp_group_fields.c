@@ -10,8 +10,9 @@ static const char *const checksums[] = {"RFC9568", "PSEUDO", NULL};
 static const struct field fields[] = {
     COMMON_ROWS(FIELD_INTERNAL),
     {.name = "vrid", .type = FIELD_INTEGER, FIELD_AT(vrrp_group, vrid),
-     .facet = 10, .tag = 1, .flags = FIELD_REQUIRED, .minimum = 1, .maximum = 255,
-     .help = "virtual router id; unique among the VRRP routers of a link"},
+     .facet = 10, .tag = 1, .flags = FIELD_REQUIRED | FIELD_PICKED, .minimum = 1,
+     .maximum = 255,
+     .help = "virtual router id; unique among the VRRP routers of a link; not given: a free one"},
     {.name = "interface", .type = FIELD_TEXT, FIELD_AT(vrrp_group, interface),
      .facet = 10, .tag = 2, .flags = FIELD_NULLABLE, .minimum = 1, .maximum = 15,
      .check = check_interface,

@@ -40,6 +40,7 @@ static void take_message(struct control *control,
     case MESSAGE_PROCESS: control_take_process(control, body); break;
     case MESSAGE_BIND_RESULT: control_take_bind_result(control, body); break;
     case MESSAGE_VRRP_STATUS: control_take_vrrp_status(control, body); break;
+    case MESSAGE_VRID_HEARD: control_take_vrid_heard(control, body); break;
     case MESSAGE_EVENT: control_take_event(control, body); break;
     case MESSAGE_STOP: loop_stop(control->loop); break;
     default: break;

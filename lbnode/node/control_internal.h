@@ -106,6 +106,7 @@ void control_take_event(struct control *control, const struct message_event *eve
 void control_take_process(struct control *control, const struct message_process *process);
 void control_take_vrrp_status(struct control *control,
                               const struct message_vrrp_status *status);
+void control_take_vrid_heard(struct control *control, const struct message_vrid_heard *heard);
 void control_take_bind_result(struct control *control,
                               const struct message_bind_result *result);
 /* Forgets bindings that SNAPSHOT does not name, adds those it does. */

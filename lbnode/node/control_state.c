@@ -109,6 +109,22 @@ static struct vrrp_claim claim_of(const struct message_vrrp_status *status,
     };
 }
 
+/* A node's adverts do not hide those of a stranger. */
+void control_take_vrid_heard(struct control *control, const struct message_vrid_heard *heard)
+{
+    struct vrid_heard *last = &control->state->vrids[heard->vrid];
+    uint64_t now_ms = walltime_now_ms();
+    if (heard->is_node && last->source.family && !last->is_node &&
+        now_ms - last->wall_ms < VRID_HEARD_FOR_MS)
+        return;
+    *last = (struct vrid_heard){.source = heard->source,
+                                .wall_ms = now_ms,
+                                .version = heard->version,
+                                .is_node = heard->is_node};
+    memcpy(last->interface, heard->interface, sizeof(last->interface));
+    last->interface[sizeof(last->interface) - 1] = '\0';
+}
+
 /* What the peers shall know: who is active for which group (replication.h). */
 void control_publish_claims(struct control *control)
 {

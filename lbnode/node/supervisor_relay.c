@@ -275,6 +275,8 @@ static void from_vrrp(struct supervisor *supervisor, const struct message *messa
     if (message->type == MESSAGE_VRRP_STATUS) {
         keep_status(supervisor, (const void *)message);
         supervisor_send(supervisor, PROCESS_CONTROL, message, NULL, 0);
+    } else if (message->type == MESSAGE_VRID_HEARD) {
+        supervisor_send(supervisor, PROCESS_CONTROL, message, NULL, 0);
     } else if (message->type == MESSAGE_VRRP_OWNED) {
         keep_owned(supervisor, (const void *)message);
     }

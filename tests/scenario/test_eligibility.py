@@ -39,3 +39,15 @@ class Eligibility(PairTest):
         self.assertIn("unsynced", self.group(active)["reason"])
         self.lab.start(other)
         self.eventually(lambda: self.group(active)["reason"] == "", 10, "in sync once the other one answers")
+
+    def test_a_link_that_flaps_moves_the_address_once(self):
+        active = self.active()
+        other = self.other(active)
+        for _ in range(3):
+            self.lab.unplug(active)
+            self.eventually(lambda: self.lab.holders(VIP) == [other], 2, "the address is where the link is")
+            self.lab.plug(active)
+            self.eventually(lambda: "has just come back" in self.group(active)["reason"], 2, "the link has to stay")
+        self.eventually(lambda: self.group(active)["state"] == "backup", 10, "then it counts")
+        self.assertEqual(self.cli(other, "events").count("VIP_ACTIVE"), 1)
+        self.assertEqual(self.lab.holders(VIP), [other])
