@@ -4,6 +4,7 @@
 #include "proxy/http_exchange.h"
 #include "proxy/listener.h"
 #include "proxy/relay_tcp.h"
+#include "proxy/source_table.h"
 
 #include <string.h>
 #include <sys/socket.h>
@@ -81,6 +82,9 @@ static void retire(struct client *client)
                                   1, memory_order_relaxed);
         listener_client_closed(worker);
     }
+    if (client->counted)
+        source_table_leave(worker->shared->sources, client->listener_slot,
+                           &client->peer.address);
     if (!client->will_run) /* else the run list buries it */
         object_bury(&worker->client_pool, client);
 }

@@ -12,6 +12,8 @@ struct relay;
 enum {
     CLIENT_HEAD_TIMEOUT_MS = 10000,
     CLIENT_KEEP_ALIVE_MS = 60000,
+    CLIENT_KEEP_ALIVE_FULL_MS =
+        5000, /* while more than 80 % of the worker's clients are there */
     CLIENT_LINGER_MS = 1000,
     CLIENT_LINGER_BYTES = 64 << 10
 };
@@ -22,7 +24,9 @@ struct client {
     struct worker *worker;
     struct client *next, **link; /* of the worker's clients */
     struct client *run_next;     /* of its run list */
-    bool will_run, closed, limited;
+    bool will_run, closed;
+    bool limited; /* takes a place of its listener's limit */
+    bool counted; /* and one of its address's */
     uint32_t listener_slot, listener_incarnation;
     struct ip_endpoint peer, local;
     struct buffer *in;

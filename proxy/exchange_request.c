@@ -85,11 +85,14 @@ static int build_head(struct exchange *exchange, const struct snapshot_listener 
         .local = client->local,
         .upgrade = exchange->is_upgrade,
     };
+    size_t needed = exchange->request.size + HEAD_GROWTH;
     exchange->up = buffer_get(buffers, BUFFER_SMALL);
     if (!exchange->up)
         return 503;
-    if (exchange->request.size + HEAD_GROWTH > buffer_room(exchange->up) &&
-        !buffer_grow(buffers, &exchange->up))
+    if (exchange->is_replayable && exchange->request.framing == HTTP_BODY_LENGTH &&
+        exchange->request.content_length <= EXCHANGE_REPLAY_BODY)
+        needed += exchange->request.content_length;
+    if (needed > buffer_room(exchange->up) && !buffer_grow(buffers, &exchange->up))
         return 503;
     int size = forwarded_request_build(&request, exchange->up->data, exchange->up->capacity);
     if (size < 0)
@@ -105,6 +108,18 @@ static uint64_t at_least_one(uint64_t timeout_ms)
         MAXIMUM_MS = 24 * 24 * 3600 * 1000
     };
     return timeout_ms > 0 && timeout_ms < MAXIMUM_MS ? timeout_ms : MAXIMUM_MS;
+}
+
+/* A request that cannot be repeated, or whose body is too long to be kept for that, goes over a
+ * fresh connection while the client's connection is young: it could meet a kept one just as the
+ * member closes it. A client's later requests bear that, as they would without us. */
+static bool may_reuse(const struct exchange *exchange)
+{
+    const struct http_head *head = &exchange->request;
+    bool is_short =
+        head->framing == HTTP_BODY_NONE ||
+        (head->framing == HTTP_BODY_LENGTH && head->content_length <= EXCHANGE_REPLAY_BODY);
+    return (exchange->is_replayable && is_short) || exchange->client->requests > 1;
 }
 
 void exchange_begin(struct exchange *exchange)
@@ -143,10 +158,7 @@ void exchange_begin(struct exchange *exchange)
     exchange->dispatch.on_event = exchange_on_member_event;
     exchange->dispatch.on_turn = exchange_on_turn;
     exchange->dispatch.owner = exchange;
-    /* A request that cannot be repeated goes over a fresh connection while the client's
-     * connection is young: it could meet a kept one just as the member closes it. */
-    bool may_reuse = exchange->is_replayable || client->requests > 1;
-    exchange_dispatched(exchange, dispatch_next(&exchange->dispatch, may_reuse));
+    exchange_dispatched(exchange, dispatch_next(&exchange->dispatch, may_reuse(exchange)));
 }
 
 void exchange_on_turn(struct dispatch *dispatch)
@@ -173,6 +185,7 @@ void exchange_dispatched(struct exchange *exchange, enum dispatch_result result)
         return;
     case DISPATCH_QUEUED:
         exchange->stage = EXCHANGE_QUEUE;
+        exchange->body_since_ms = 0; /* it is not read meanwhile */
         worker_set_deadline(exchange->worker, timed,
                             dispatch_queue_left_ms(&exchange->dispatch));
         return;
@@ -201,6 +214,23 @@ static void make_room(struct exchange *exchange)
         buffer_compact(up);
 }
 
+/* False when the client sends its body too slowly. What the member does not take yet is not the
+ * client's fault: the average begins anew after it. */
+static bool is_fast_enough(struct exchange *exchange, size_t size)
+{
+    uint64_t now_ms = worker_now_ms(exchange->worker);
+    uint64_t elapsed_ms = now_ms - exchange->body_since_ms;
+    bool is_blocked = buffer_room(exchange->up) < BODY_LEAST_ROOM;
+    exchange->body_bytes += (uint32_t)size;
+    if (!is_blocked && exchange->body_since_ms != 0 && elapsed_ms < EXCHANGE_BODY_RATE_MS)
+        return true;
+    bool good = is_blocked || exchange->body_since_ms == 0 ||
+                exchange->body_bytes >= EXCHANGE_BODY_RATE * elapsed_ms / 1000;
+    exchange->body_since_ms = is_blocked ? 0 : now_ms;
+    exchange->body_bytes = 0;
+    return good;
+}
+
 /* Reads and moves the body. False: the exchange is over. */
 static bool read_body(struct exchange *exchange, bool *moved)
 {
@@ -216,6 +246,11 @@ static bool read_body(struct exchange *exchange, bool *moved)
     size_t size = stream_read(&client->stream, client->in);
     counter_add(&client_counters(client)->bytes_in, size);
     exchange->record.bytes_in += size;
+    if (!is_fast_enough(exchange, size)) {
+        counter_add(&client_counters(client)->timeouts, 1);
+        exchange_answer(exchange, 408, TERMINATION_CLIENT_TIMEOUT);
+        return false;
+    }
     size_t before = buffer_size(client->in);
     enum body_result result =
         body_transfer_move(&exchange->request_body, client->in, exchange->up);

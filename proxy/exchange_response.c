@@ -5,6 +5,8 @@
 #include "proxy/http_exchange.h"
 #include "proxy/relay_tcp.h"
 
+#include <string.h>
+
 enum {
     HEAD_GROWTH = 256 /* what we may add to a head, at most */
 };
@@ -99,6 +101,32 @@ static bool take_upgrade(struct exchange *exchange, struct buffer *in)
     return false;
 }
 
+/* "Keep-Alive: timeout=5" (RFC 2068 19.7.1.1): we close first, a second before the member
+ * would, so that no request meets its end. */
+static uint32_t idle_hint_ms(const struct http_head *head, const char *buffer)
+{
+    enum {
+        EARLIER_MS = 1000,
+        LEAST_MS = 100
+    };
+    const struct http_field *field = http_head_field(head, HTTP_FIELD_KEEP_ALIVE);
+    struct bytes list = {0}, element;
+    if (field)
+        list = http_head_text(buffer, field->value, field->value_length);
+    while (http_list_next(&list, &element)) {
+        uint32_t seconds = 0;
+        size_t i = 8;
+        if (element.size < 9 || element.size > 12 || memcmp(element.data, "timeout=", 8) != 0)
+            continue;
+        for (; i < element.size && element.data[i] >= '0' && element.data[i] <= '9'; i++)
+            seconds = seconds * 10 + (uint32_t)(element.data[i] - '0');
+        if (i == element.size)
+            return seconds * 1000 > EARLIER_MS + LEAST_MS ? seconds * 1000 - EARLIER_MS
+                                                          : LEAST_MS;
+    }
+    return 0;
+}
+
 static bool take_head(struct exchange *exchange, struct buffer *in)
 {
     const struct http_head *head = &exchange->response;
@@ -106,6 +134,8 @@ static bool take_head(struct exchange *exchange, struct buffer *in)
     bool open_ended =
         head->framing == HTTP_BODY_CHUNKED || head->framing == HTTP_BODY_UNTIL_CLOSE;
     bool chunked = modern && open_ended;
+    uint32_t idle_ms = idle_hint_ms(head, buffer_begin(in));
+    exchange->dispatch.connection->idle_ms = idle_ms < IDLE_TIMEOUT_MS ? idle_ms : 0;
     exchange->client_keep = client_may_stay(exchange, chunked);
     struct forwarded_response response = {
         .head = head,

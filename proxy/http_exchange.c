@@ -87,6 +87,13 @@ static void flush_down(struct exchange *exchange, bool *moved)
     }
 }
 
+/* Idle connections make room while places are scarce. */
+static uint64_t keep_alive_ms(const struct worker *worker)
+{
+    bool scarce = (uint64_t)worker->client_count * 5 > worker->shared->maximum_clients * 4ull;
+    return scarce ? CLIENT_KEEP_ALIVE_FULL_MS : CLIENT_KEEP_ALIVE_MS;
+}
+
 /* The response is on its way completely: the connection waits for the next request or ends. */
 static void finish(struct exchange *exchange)
 {
@@ -98,7 +105,7 @@ static void finish(struct exchange *exchange)
     request_record_decide(&exchange->record, TERMINATION_COMPLETE);
     exchange_free(exchange);
     if (keep) {
-        worker_set_deadline(client->worker, &client->timed, CLIENT_KEEP_ALIVE_MS);
+        worker_set_deadline(client->worker, &client->timed, keep_alive_ms(client->worker));
         if (buffer_size(client->in) > 0 || client->stream.readable)
             worker_run_later(client->worker, client);
         buffer_put_empty(&client->worker->buffers, &client->in);

@@ -16,6 +16,15 @@ enum exchange_stage {
 };
 
 enum {
+    /* A body that comes in more slowly than this, on average over the time, is a slow attack.
+     */
+    EXCHANGE_BODY_RATE = 500, /* bytes a second */
+    EXCHANGE_BODY_RATE_MS = 20000,
+    /* Bodies up to here are kept whole until there is an answer, to be sent again. */
+    EXCHANGE_REPLAY_BODY = 64 << 10
+};
+
+enum {
     EXCHANGE_MAXIMUM_INTERIM = 16 /* 1xx responses to one request */
 };
 
@@ -40,6 +49,8 @@ struct exchange {
     bool response_is_bulk;   /* its body comes in large pieces */
     bool any_sent;           /* to the client: too late for an error page */
     uint8_t interim_count;
+    uint64_t body_since_ms; /* of the average rate of the request's body */
+    uint32_t body_bytes;    /* since then */
     struct request_record record;
     uint64_t client_data_ms, member_connect_ms, member_data_ms;
     void *reserved; /* link of buried objects */

@@ -51,7 +51,8 @@ void idle_pool_put(struct worker *worker, struct member_connection *connection)
     list->first = connection;
     list->count++;
     connection->timed.on_expiry = on_idle_expiry;
-    worker_set_deadline(worker, &connection->timed, IDLE_TIMEOUT_MS);
+    worker_set_deadline(worker, &connection->timed,
+                        connection->idle_ms ? connection->idle_ms : IDLE_TIMEOUT_MS);
 }
 
 struct member_connection *

@@ -5,6 +5,7 @@
 #include "proxy/client_connection.h"
 #include "proxy/http_exchange.h"
 #include "proxy/relay_tcp.h"
+#include "proxy/source_table.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -87,20 +88,46 @@ static bool welcome(struct listener_socket *socket,
                     const struct sockaddr_storage *address)
 {
     struct ip_endpoint peer;
-    if (!ip_endpoint_from_sockaddr((const struct sockaddr *)address, &peer) ||
-        !is_allowed(socket->worker, listener, &peer.address)) {
+    struct worker *worker = socket->worker;
+    struct source_table *sources = worker->shared->sources;
+    enum source_result source = SOURCE_UNCOUNTED;
+    bool allowed = ip_endpoint_from_sockaddr((const struct sockaddr *)address, &peer) &&
+                   is_allowed(worker, listener, &peer.address);
+    if (allowed && listener->source_limit > 0)
+        source =
+            source_table_enter(sources, listener->slot, &peer.address, listener->source_limit);
+    if (!allowed || source == SOURCE_TOO_MANY) {
+        counter_add(
+            &worker_listener_counters(worker, listener->slot, listener->incarnation)->refused,
+            1);
         refuse(fd);
         return false;
     }
-    struct client *client = client_new(socket->worker, listener, fd, &peer, &socket->endpoint);
-    if (!client)
+    struct client *client = client_new(worker, listener, fd, &peer, &socket->endpoint);
+    if (!client) {
+        if (source == SOURCE_COUNTED)
+            source_table_leave(sources, listener->slot, &peer.address);
         return false;
+    }
     client->limited = listener->connection_limit >= 0;
+    client->counted = source == SOURCE_COUNTED;
     if (listener->protocol == SNAPSHOT_HTTP)
         http_client_start(client);
     else
         relay_tcp_start(client, listener);
     return true;
+}
+
+/* Nothing is left to accept with. The queue of the kernel takes what comes meanwhile; told once
+ * and not at each try. */
+static void pause_exhausted(struct listener_socket *socket, int error)
+{
+    uint64_t delay_ms = socket->pause_ms ? socket->pause_ms : LISTENER_PAUSE_MS;
+    if (socket->pause_ms == 0)
+        log_warning("accept: %s; pausing", strerror(error));
+    socket->pause_ms =
+        2 * delay_ms < LISTENER_LONGEST_PAUSE_MS ? 2 * delay_ms : LISTENER_LONGEST_PAUSE_MS;
+    pause_for(socket, delay_ms);
 }
 
 /* One connection: 1 accepted, 0 none there, -1 paused. */
@@ -118,6 +145,8 @@ static int accept_one(struct listener_socket *socket)
     int fd =
         accept4(socket->fd, (struct sockaddr *)&address, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
     int error = errno;
+    if (fd >= 0)
+        socket->pause_ms = 0;
     if (fd >= 0 && welcome(socket, listener, fd, &address))
         return 1;
     give_place_back(worker, listener);
@@ -125,8 +154,7 @@ static int accept_one(struct listener_socket *socket)
         return 1;
     if (error == EAGAIN)
         return 0;
-    log_warning("accept: %s; pausing for %d ms", strerror(error), LISTENER_PAUSE_MS);
-    pause_for(socket, LISTENER_PAUSE_MS);
+    pause_exhausted(socket, error);
     return -1;
 }
 

@@ -13,10 +13,12 @@ struct listener_socket {
     struct ip_endpoint endpoint;
     uint32_t listener; /* index in the worker's generation, or SNAPSHOT_NONE: not served */
     int fd;
+    uint64_t pause_ms; /* of the next pause for want of descriptors; 0: the shortest */
 };
 
 enum {
-    LISTENER_PAUSE_MS = 100,     /* after the kernel refused a descriptor */
+    LISTENER_PAUSE_MS = 100, /* after the kernel refused a descriptor; doubles up to */
+    LISTENER_LONGEST_PAUSE_MS = 1000,
     LISTENER_FULL_PAUSE_MS = 20, /* at the connection limit; others may free a place */
     LISTENER_ACCEPTS_PER_TURN = 32
 };

@@ -12,6 +12,7 @@ struct member_connection {
     struct worker *worker;
     uint32_t slot, incarnation; /* of the member */
     int connect_error;          /* errno when connecting failed */
+    uint32_t idle_ms;           /* how long the member keeps it, if it said so; else 0 */
     bool connecting;
     bool reused; /* carried a request before */
     bool closed;

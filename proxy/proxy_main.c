@@ -5,6 +5,7 @@
 #include "lbnode/loop/heartbeat.h"
 #include "proxy/proxy.h"
 #include "proxy/sandbox.h"
+#include "proxy/source_table.h"
 #include "proxy/worker.h"
 
 #include <errno.h>
@@ -220,12 +221,13 @@ static bool open_shared(struct proxy *proxy, const struct process_context *conte
     shared->members = aligned_alloc(64, MEMBER_SLOTS * sizeof(*shared->members));
     shared->limited_connections = calloc(LISTENER_SLOTS, sizeof(*shared->limited_connections));
     shared->maximum_clients = maximum_clients(context->worker_count);
+    shared->sources = source_table_new();
     shared->report_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     proxy->loop = loop_new();
     proxy->workers =
         aligned_alloc(64, (context->worker_count * sizeof(*proxy->workers) + 63) / 64 * 64);
-    if (!shared->members || !shared->limited_connections || shared->report_fd < 0 ||
-        !proxy->loop || !proxy->workers)
+    if (!shared->members || !shared->limited_connections || !shared->sources ||
+        shared->report_fd < 0 || !proxy->loop || !proxy->workers)
         return false;
     memset(shared->members, 0, MEMBER_SLOTS * sizeof(*shared->members));
     memset(proxy->workers, 0, context->worker_count * sizeof(*proxy->workers));
@@ -275,6 +277,7 @@ static void finish(struct proxy *proxy)
         close(proxy->shared.report_fd);
     free(proxy->shared.members);
     free(proxy->shared.limited_connections);
+    source_table_free(proxy->shared.sources);
     free(proxy->workers);
 }
 

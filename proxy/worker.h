@@ -24,6 +24,7 @@ struct proxy_shared {
     const struct process_context *context;
     struct member_runtime *members;       /* MEMBER_SLOTS */
     _Atomic int64_t *limited_connections; /* LISTENER_SLOTS; where a limit is set */
+    struct source_table *sources;         /* where a limit per source is set */
     struct worker *workers;               /* all of them, to wake them */
     uint32_t maximum_clients;             /* per worker, by the limit of open files */
     int report_fd;                        /* wakes the main thread */

@@ -114,17 +114,12 @@ static void take_connection(struct transport *transport, int fd, bool from_node)
     transport->inbound[slot] = inbound;
 }
 
-void inbound_on_connection(struct loop_io *io, unsigned readiness)
+void inbound_on_connection(struct acceptor *acceptor,
+                           int fd,
+                           const struct sockaddr_storage *from)
 {
-    struct transport *transport = CONTAINER_OF(io, struct transport, tcp);
-    for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
-        struct sockaddr_storage from;
-        socklen_t size = sizeof(from);
-        int fd = accept4(io->fd, (struct sockaddr *)&from, &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        if (fd < 0)
-            return;
-        take_connection(transport, fd, is_from_node(transport, &from));
-    }
+    struct transport *transport = CONTAINER_OF(acceptor, struct transport, tcp);
+    take_connection(transport, fd, is_from_node(transport, from));
 }
 
 void inbound_free_all(struct transport *transport)

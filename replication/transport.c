@@ -254,13 +254,12 @@ int transport_start(struct replication *replication, struct error *error)
     int tcp = open_socket(&replication->settings.listen, SOCK_STREAM);
     if (tcp < 0)
         return bind_failed(replication, tcp, error);
-    transport->tcp.fd = tcp;
+    transport->tcp_fd = tcp;
     transport->has_tcp = true;
     int result = loop_io_start(replication->loop, &transport->udp, udp, LOOP_READABLE,
                                transport_on_datagram);
     if (result == 0)
-        result = loop_io_start(replication->loop, &transport->tcp, tcp, LOOP_READABLE,
-                               inbound_on_connection);
+        result = acceptor_start(replication->loop, &transport->tcp, tcp, inbound_on_connection);
     return result == 0 ? 0 : bind_failed(replication, result, error);
 }
 
@@ -276,10 +275,10 @@ void transport_free(struct transport *transport)
         free(transport->links[i]);
     }
     loop_io_stop(&transport->udp);
-    loop_io_stop(&transport->tcp);
+    acceptor_stop(&transport->tcp);
     if (transport->has_udp)
         close(transport->udp.fd);
     if (transport->has_tcp)
-        close(transport->tcp.fd);
+        close(transport->tcp_fd);
     free(transport);
 }

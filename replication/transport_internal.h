@@ -4,6 +4,7 @@
 #ifndef REPLICATION_TRANSPORT_INTERNAL_H
 #define REPLICATION_TRANSPORT_INTERNAL_H
 
+#include "lbnode/loop/acceptor.h"
 #include "replication/clone_watch.h"
 #include "replication/connection.h"
 #include "replication/packet.h"
@@ -15,7 +16,6 @@
 enum {
     DATAGRAMS_PER_TURN = 64,
     STRANGERS = 64, /* accepted connections that have not proved who they are */
-    ACCEPTS_PER_TURN = 64,
     STREAM_MESSAGE_MAXIMUM = SNAPSHOT_PART_MAXIMUM + PACKET_OVERHEAD + 64,
     VERIFICATIONS_PER_SECOND = 4000,
     STREAM_PACKET_BYTES = 16 << 10, /* several frames share a signature up to here */
@@ -45,7 +45,9 @@ struct inbound {
 
 struct transport {
     struct replication *replication;
-    struct loop_io udp, tcp;
+    struct loop_io udp;
+    struct acceptor tcp;
+    int tcp_fd;
     bool has_udp, has_tcp, is_ipv6;
     uint64_t counters[2]; /* by channel, over all peers */
     struct link *links[ROSTER_MAXIMUM];
@@ -70,7 +72,9 @@ void transport_hand_over(struct transport *transport,
                          const struct packet *packet);
 
 /* inbound.c */
-void inbound_on_connection(struct loop_io *io, unsigned readiness);
+void inbound_on_connection(struct acceptor *acceptor,
+                           int fd,
+                           const struct sockaddr_storage *from);
 void inbound_free_all(struct transport *transport);
 
 #endif

@@ -1,6 +1,7 @@
 #include "lbnode/admin/admin_server.h"
 
 #include "lbnode/admin/admin_connection.h"
+#include "lbnode/loop/acceptor.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -28,7 +29,7 @@ enum client_kind {
 struct admin_server {
     struct loop *loop;
     const struct node_state *state;
-    struct loop_io unix_io, tcp_io;
+    struct acceptor unix_socket, tcp_socket;
     int unix_fd, tcp_fd;
     char *socket_path; /* ours to remove; NULL before it is bound */
     struct admin_connection *clients[CLIENT_KINDS * MAXIMUM_CLIENTS]; /* by kind */
@@ -127,26 +128,16 @@ static void take_client(struct admin_server *server, int fd, bool local)
     *place = admin_connection_new(&owner, fd, author);
 }
 
-static void accept_all(struct admin_server *server, int listen_fd, bool local)
+static void
+on_unix_client(struct acceptor *acceptor, int fd, const struct sockaddr_storage *from)
 {
-    for (;;) {
-        int fd = accept4(listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd < 0 && errno == EINTR)
-            continue;
-        if (fd < 0)
-            return;
-        take_client(server, fd, local);
-    }
+    take_client(CONTAINER_OF(acceptor, struct admin_server, unix_socket), fd, true);
 }
 
-static void unix_ready(struct loop_io *io, unsigned readiness)
+static void
+on_tcp_client(struct acceptor *acceptor, int fd, const struct sockaddr_storage *from)
 {
-    accept_all(CONTAINER_OF(io, struct admin_server, unix_io), io->fd, true);
-}
-
-static void tcp_ready(struct loop_io *io, unsigned readiness)
-{
-    accept_all(CONTAINER_OF(io, struct admin_server, tcp_io), io->fd, false);
+    take_client(CONTAINER_OF(acceptor, struct admin_server, tcp_socket), fd, false);
 }
 
 /* ---- binding -------------------------------------------------------------------------------
@@ -190,8 +181,8 @@ static bool bind_unix(struct admin_server *server, const char *path, struct erro
         return error_set(error, ERROR_INTERNAL, "cannot listen on %s: %s", path,
                          strerror(errno));
     server->socket_path = strdup(path);
-    return loop_io_start(server->loop, &server->unix_io, server->unix_fd, LOOP_READABLE,
-                         unix_ready) == 0 ||
+    return acceptor_start(server->loop, &server->unix_socket, server->unix_fd,
+                          on_unix_client) == 0 ||
            error_set(error, ERROR_INTERNAL, "cannot watch %s", path);
 }
 
@@ -212,8 +203,8 @@ bind_tcp(struct admin_server *server, const struct ip_endpoint *endpoint, struct
         listen(server->tcp_fd, BACKLOG) != 0)
         return error_set(error, ERROR_INTERNAL, "the API cannot listen on %s: %s", text,
                          strerror(errno));
-    return loop_io_start(server->loop, &server->tcp_io, server->tcp_fd, LOOP_READABLE,
-                         tcp_ready) == 0 ||
+    return acceptor_start(server->loop, &server->tcp_socket, server->tcp_fd, on_tcp_client) ==
+               0 ||
            error_set(error, ERROR_INTERNAL, "cannot watch %s", text);
 }
 
@@ -246,8 +237,8 @@ void admin_server_free(struct admin_server *server)
     event_ring_listen(server->state->events, NULL, NULL);
     for (size_t i = 0; i < ARRAY_LENGTH(server->clients); i++)
         admin_connection_free(server->clients[i]);
-    loop_io_stop(&server->unix_io);
-    loop_io_stop(&server->tcp_io);
+    acceptor_stop(&server->unix_socket);
+    acceptor_stop(&server->tcp_socket);
     if (server->socket_path)
         unlink(server->socket_path);
     if (server->unix_fd >= 0)

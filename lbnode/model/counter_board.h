@@ -22,7 +22,8 @@ enum {
     ROW(bytes_in, "counter", "Bytes received from clients")                                    \
     ROW(bytes_out, "counter", "Bytes sent to clients")                                         \
     ROW(no_member, "counter", "Requests or connections refused because no member was usable")  \
-    ROW(timeouts, "counter", "Requests or connections ended by a timeout")
+    ROW(timeouts, "counter", "Requests or connections ended by a timeout")                     \
+    ROW(refused, "counter", "Connections refused by allowed_cidrs or source_connection_limit")
 
 /* the metric is lbnode_pool_<name> */
 #define POOL_COUNTERS(ROW)                                                                     \

@@ -47,6 +47,10 @@ static const struct field fields[] = {
     {.name = "connection_limit", .type = FIELD_INTEGER, FIELD_AT(listener, connection_limit),
      .facet = 15, .tag = 1, .minimum = -1, .maximum = INT32_MAX, .default_text = "-1",
      .help = "most client connections at a time on one node; -1 is no limit"},
+    {.name = "source_connection_limit", .type = FIELD_INTEGER,
+     FIELD_AT(listener, source_connection_limit), .facet = 15, .tag = 2, .minimum = -1,
+     .maximum = 1000000, .default_text = "-1",
+     .help = "most connections at a time from one client address (IPv6: /64); -1 is no limit"},
 };
 /* clang-format on */
 

@@ -105,7 +105,7 @@ struct listener {
     int64_t protocol; /* enum protocol */
     int64_t protocol_port;
     struct uuid default_pool_id;
-    int64_t connection_limit;
+    int64_t connection_limit, source_connection_limit;
     int64_t timeout_client_data, timeout_member_connect, timeout_member_data,
         timeout_tcp_inspect;
     struct text_list insert_headers; /* map header -> "true" | "false" */

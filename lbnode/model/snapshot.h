@@ -65,6 +65,7 @@ struct snapshot_listener {
     uint32_t insert_headers;  /* set of snapshot_insert_header */
     uint32_t pool;            /* index or SNAPSHOT_NONE: HTTP 503, TCP close */
     int64_t connection_limit; /* -1: none; per node */
+    uint32_t source_limit;    /* connections of one client address; 0: no limit */
     uint64_t timeout_client_data_ms, timeout_member_connect_ms, timeout_member_data_ms;
     uint32_t first_cidr, cidr_count; /* allowed client prefixes; none: everybody */
     snapshot_string name;

@@ -396,6 +396,8 @@ static bool add_listener(struct build *build, const struct listener *from)
         .insert_headers = insert_headers_of(from),
         .pool = pool_number(build, from),
         .connection_limit = from->connection_limit,
+        .source_limit =
+            from->source_connection_limit > 0 ? (uint32_t)from->source_connection_limit : 0,
         .timeout_client_data_ms = timeout_ms(from->timeout_client_data),
         .timeout_member_connect_ms = timeout_ms(from->timeout_member_connect),
         .timeout_member_data_ms = timeout_ms(from->timeout_member_data),

@@ -36,7 +36,8 @@ static const struct example examples[] = {
      "80, \"default_pool_id\": \"" EXAMPLE_ID "\", \"timeout_client_data\": 1, "
      "\"timeout_member_connect\": 2, \"timeout_member_data\": 3, \"timeout_tcp_inspect\": 4, "
      "\"insert_headers\": {\"X-Forwarded-For\": \"true\"}, \"allowed_cidrs\": "
-     "[\"10.0.0.0/8\", \"fd00::/8\"], \"connection_limit\": 100}"},
+     "[\"10.0.0.0/8\", \"fd00::/8\"], \"connection_limit\": 100, \"source_connection_limit\": "
+     "7}"},
     {RESOURCE_POOL, "{" EXAMPLE_COMMON ", \"project_id\": \"p1\", \"protocol\": \"TCP\", "
                     "\"lb_algorithm\": \"SOURCE_IP\", \"slow_start\": 30, \"queue_limit\": 5, "
                     "\"queue_timeout\": 900}"},

@@ -116,6 +116,12 @@ static bool answer_once(struct connection *c)
     return c->requests == 1 && answer_who(c);
 }
 
+static bool answer_patient(struct connection *c)
+{
+    return send_body(c, "Connection: keep-alive\r\nKeep-Alive: timeout=2, max=100\r\n", "ok",
+                     2);
+}
+
 /* The member named b answers; others close without a byte. */
 static bool answer_mute(struct connection *c)
 {
@@ -179,14 +185,23 @@ static bool answer(struct connection *c)
         const char *path;
         bool (*answer)(struct connection *c);
     } answers[] = {
-        {"/who", answer_who},         {"/close", answer_close},
-        {"/big", answer_big},         {"/until-close", answer_until_close},
-        {"/echo", answer_echo},       {"/chunked", answer_chunked},
-        {"/head", answer_head},       {"/once", answer_once},
-        {"/never", answer_never},     {"/junk", answer_junk},
-        {"/cut", answer_cut},         {"/empty", answer_empty},
-        {"/mute", answer_mute},       {"/big-cut", answer_big_cut},
-        {"/upgrade", answer_upgrade}, {"/not-modified", answer_not_modified},
+        {"/who", answer_who},
+        {"/close", answer_close},
+        {"/big", answer_big},
+        {"/until-close", answer_until_close},
+        {"/echo", answer_echo},
+        {"/chunked", answer_chunked},
+        {"/head", answer_head},
+        {"/once", answer_once},
+        {"/never", answer_never},
+        {"/junk", answer_junk},
+        {"/cut", answer_cut},
+        {"/empty", answer_empty},
+        {"/patient", answer_patient},
+        {"/mute", answer_mute},
+        {"/big-cut", answer_big_cut},
+        {"/upgrade", answer_upgrade},
+        {"/not-modified", answer_not_modified},
     };
     struct bytes path = http_head_text(text_string(&c->message.input), c->message.head.target,
                                        c->message.head.target_length);

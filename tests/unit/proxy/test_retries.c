@@ -4,6 +4,8 @@
 #include "tests/unit/proxy/visitor.h"
 #include "tests/unit/proxy/world.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static struct world world;
@@ -103,6 +105,50 @@ static void a_dead_pool_is_not_flooded_with_repetitions(void **state)
 
 #define RETRY_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+static void put(struct visitor *visitor, const char *path, size_t size)
+{
+    char head[128];
+    char *body = malloc(size);
+    memset(body, 'x', size);
+    snprintf(head, sizeof(head), "PUT %s HTTP/1.1\r\nHost: t\r\nContent-Length: %zu\r\n\r\n",
+             path, size);
+    visitor_say(visitor, head);
+    visitor_send(visitor, body, size);
+    free(body);
+}
+
+/* Kept whole until there is an answer, though it is longer than a small buffer. */
+static void a_body_of_up_to_64_kib_can_be_sent_again(void **state)
+{
+    struct visitor visitor;
+    world.image.members[1].enabled = 0;
+    world_apply(&world);
+    char answer[64];
+    for (int i = 0; i < 20; i++) /* until both workers keep a connection */
+        assert_int_equal(visitor_get(&world.http, "/once", answer, sizeof(answer)), 200);
+    unsigned before = a.requests;
+    visitor_connect(&visitor, &world.http);
+    put(&visitor, "/once", 60000);
+    assert_int_equal(visitor_read(&visitor, "PUT"), 200);
+    assert_int_equal(a.requests, before + 2); /* over the kept connection, and a fresh one */
+    visitor_leave(&visitor);
+}
+
+static void a_longer_body_goes_over_a_fresh_connection_at_first(void **state)
+{
+    struct visitor visitor;
+    world.image.members[1].enabled = 0;
+    world_apply(&world);
+    char answer[64];
+    assert_int_equal(visitor_get(&world.http, "/once", answer, sizeof(answer)), 200);
+    visitor_connect(&visitor, &world.http);
+    put(&visitor, "/once", 70000);
+    assert_int_equal(visitor_read(&visitor, "PUT"), 200);
+    assert_int_equal(a.requests, 2);
+    assert_int_equal(a.connections, 2);
+    visitor_leave(&visitor);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -111,6 +157,10 @@ int main(void)
         RETRY_TEST(a_lone_member_without_an_answer_is_asked_once),
         RETRY_TEST(a_suspect_is_left_alone_while_another_member_serves),
         RETRY_TEST(a_dead_pool_is_not_flooded_with_repetitions),
+        cmocka_unit_test_setup_teardown(a_body_of_up_to_64_kib_can_be_sent_again, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_longer_body_goes_over_a_fresh_connection_at_first,
+                                        setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
