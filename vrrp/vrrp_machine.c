@@ -58,6 +58,7 @@ static unsigned enter(struct vrrp_machine *machine, enum vrrp_state state, uint6
 {
     machine->state = state;
     machine->preempting = false;
+    machine->answers = 0;
     machine->since_us = now_us;
     machine->hand_over_until_us = 0;
     machine->demoted = false;
@@ -272,6 +273,7 @@ active_timer(struct vrrp_machine *machine, const struct vrrp_event *event, uint6
     if (now_us < machine->hand_over_until_us)
         return ask_for_taker(machine, now_us);
     struct vrrp_actions actions = advertise(machine, now_us);
+    machine->answers = 0;
     if (machine->hand_over_until_us)
         actions.set |= VRRP_ACTION_NO_TAKER;
     machine->hand_over_until_us = 0;
@@ -303,15 +305,19 @@ active_advert(struct vrrp_machine *machine, const struct vrrp_event *event, uint
 {
     if (machine->hand_over_until_us)
         return event->priority ? let_go(machine, event, now_us) : nothing;
-    struct vrrp_actions actions = advertise(machine, now_us);
     if (event->priority && beats_us(machine, event)) {
-        actions.set |= VRRP_ACTION_REMOVE_ADDRESSES | enter(machine, VRRP_BACKUP, now_us);
+        struct vrrp_actions last = advertise(machine, now_us);
+        last.set |= VRRP_ACTION_REMOVE_ADDRESSES | enter(machine, VRRP_BACKUP, now_us);
         follow(machine, event, now_us);
-    } else {
-        /* Whoever resigns has had the addresses until now. */
-        actions.set |= VRRP_ACTION_ANNOUNCE;
+        return last;
     }
-    return actions;
+    if (machine->answers == VRRP_ANSWERS_MAXIMUM)
+        return nothing;
+    struct vrrp_actions answer = advertise(machine, now_us);
+    machine->answers++;
+    /* Whoever resigns has had the addresses until now. */
+    answer.set |= VRRP_ACTION_ANNOUNCE;
+    return answer;
 }
 
 static struct vrrp_actions

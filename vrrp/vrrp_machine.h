@@ -28,6 +28,9 @@ enum {
     /* How many intervals an owner waits for somebody to take over; fewer than the dead time of
      * those that were not asked. */
     VRRP_HAND_OVER_INTERVALS = 2,
+    /* Adverts that an owner answers at once between two of its regular ones: enough for any
+     * rival, and a bound for a flood. */
+    VRRP_ANSWERS_MAXIMUM = 4,
 };
 
 struct vrrp_machine_settings {
@@ -60,6 +63,7 @@ struct vrrp_machine {
     struct ip_address
         resigned;      /* whom we followed and who gave up in order; family 0: nobody */
     bool handed_over;  /* no preemption until we were active again */
+    uint8_t answers;   /* ACTIVE: since the last regular advert */
     bool preempting;   /* the last advert was not followed: we mean to take over from it */
     bool demoted;      /* BACKUP that does not hear who is active: by DEMOTE */
     uint64_t since_us; /* of the state */

@@ -223,6 +223,27 @@ static void a_node_that_handed_over_does_not_preempt(void **state)
                 now_us + INTERVAL_US + vrrp_machine_dead_time_us(&machine));
 }
 
+/* Whoever floods an owner with adverts of a low priority gets a few answers and does not keep
+ * it from its own regular adverts. */
+static void a_flood_of_adverts_is_answered_a_few_times_an_interval(void **state)
+{
+    static const uint8_t priorities[] = {PRIORITY - 1, 0};
+    for (size_t i = 0; i < ARRAY_LENGTH(priorities); i++) {
+        struct vrrp_machine machine = in_state(VRRP_ACTIVE);
+        uint64_t now_us = START_US + LISTEN_US, end_us = now_us + 10 * INTERVAL_US;
+        unsigned sent = 0;
+        for (; now_us < end_us; now_us += 100) {
+            sent +=
+                (advert(&machine, 9, priorities[i], now_us).set & VRRP_ACTION_SEND_ADVERT) != 0;
+            if (now_us >= vrrp_machine_due_us(&machine))
+                sent += (give(&machine, VRRP_EVENT_TIMER, now_us).set &
+                         VRRP_ACTION_SEND_ADVERT) != 0;
+        }
+        assert_in_range(sent, 10, 10 * (VRRP_ANSWERS_MAXIMUM + 1));
+        assert_int_equal(machine.state, VRRP_ACTIVE);
+    }
+}
+
 static void a_repeated_resignation_does_not_put_the_takeover_off(void **state)
 {
     struct vrrp_machine machine = following(200);
@@ -343,6 +364,7 @@ int main(void)
         cmocka_unit_test(after_the_grace_the_addresses_go_and_the_new_owner_is_told),
         cmocka_unit_test(a_hand_over_that_nobody_takes_is_given_up),
         cmocka_unit_test(a_node_that_handed_over_does_not_preempt),
+        cmocka_unit_test(a_flood_of_adverts_is_answered_a_few_times_an_interval),
         cmocka_unit_test(a_repeated_resignation_does_not_put_the_takeover_off),
         cmocka_unit_test(a_demoted_node_stays_backup_for_the_hold),
         cmocka_unit_test(the_end_of_a_demotion_leaves_the_ordinary_dead_time),
