@@ -76,19 +76,19 @@ class Mixed(PairTest):
 
     # ---- keepalived ---------------------------------------------------------------------------
 
-    def keepalived(self, priority, version=3, unicast=False, interval="0.1", options=""):
+    def keepalived(self, priority, version=3, unicast=False, interval="0.1", options="", host="lb2"):
         if unicast:
             ends = [link_local(self.lab, host) if ":" in self.vip else self.lab.address(host)
                     for host in ("lb2", "lb1")]
             options += "\n  unicast_src_ip %s\n  unicast_peer {\n    %s\n  }" % tuple(ends)
         addresses = [FIRST6 + "/64", VIP6 + "/128"] if ":" in self.vip else [VIP + "/32"]
-        path = self.lab.path("lb2", "keepalived.conf")
+        path = self.lab.path(host, "keepalived.conf")
         with open(path, "w") as file:
             file.write(KEEPALIVED % {"version": version, "vrid": VRID, "priority": priority, "interval": interval,
                                      "options": options, "addresses": "\n    ".join(addresses)})
-        self.lab.spawn("lb2", "keepalived", "--dont-fork", "--vrrp", "--log-console", "--use-file=" + path,
-                       "--pid=" + self.lab.path("lb2", "keepalived.pid"),
-                       "--vrrp_pid=" + self.lab.path("lb2", "vrrp.pid"))
+        self.lab.spawn(host, "keepalived", "--dont-fork", "--vrrp", "--log-console", "--use-file=" + path,
+                       "--pid=" + self.lab.path(host, "keepalived.pid"),
+                       "--vrrp_pid=" + self.lab.path(host, "vrrp.pid"))
 
     def keepalived_pids(self):
         return [pid for pid in namespaces.pids(self.lab.namespace("lb2"))
@@ -195,15 +195,13 @@ class Mixed(PairTest):
         self.assertTrue(self.lab.holds("lb1", VIP), "lb1 gave way")
 
     def test_version_2_is_named_and_ignored_even_with_compat(self):
+        """Plain on lb2, behind an authentication header on w1."""
         self.start(COMPAT + "MULTICAST")
         self.keepalived(200, version=2, interval="1")
-        self.named("keepalived or another router speaking VRRPv2 on VRID 51 from " + self.lab.address("lb2"))
-
-    def test_version_2_with_an_authentication_header_is_named_too(self):
-        self.start("")
-        self.keepalived(200, version=2, interval="1",
+        self.keepalived(200, version=2, interval="1", host="w1",
                         options="authentication {\n    auth_type AH\n    auth_pass s3cretpw\n  }")
-        self.named("speaking VRRPv2 on VRID 51 from " + self.lab.address("lb2"))
+        for host in "lb2", "w1":
+            self.named("keepalived or another router speaking VRRPv2 on VRID 51 from " + self.lab.address(host))
 
     def test_a_stranger_of_priority_255_takes_nothing_from_a_strict_group(self):
         self.start("")
