@@ -1,4 +1,5 @@
 /* Pages of a backup, and merging one back. */
+#include "replication/backup_parts.h"
 #include "replication/memory.h"
 #include "replication/record_set.h"
 #include "replication/replication_internal.h"
@@ -66,6 +67,14 @@ bool replication_backup_page(struct replication *replication,
     struct page page = {.out = out_page};
     if (!core_is_initialised(replication->core))
         return error_set(error, ERROR_CONFLICT, "this node is in no cluster yet");
+    if (backup_is_page_of_parts(have))
+        return backup_reading_page(replication, have, out_page, out_have, out_more, error);
+    if (have.size == 0 && !core_can_answer(replication->core, &(struct vv){0})) {
+        *out_more = true;
+        return !backup_reading_start(replication) || /* else again after the commit */
+               (put_head(replication, out_page) &&
+                backup_reading_page(replication, have, out_page, out_have, out_more, error));
+    }
     if (!vv_parse(have, 1, &page.have))
         return error_set(error, ERROR_INVALID,
                          "Value of have is not what the page before gave");
@@ -207,10 +216,17 @@ void replication_restore(struct replication *replication,
 {
     struct restore_result refused = {.offered = count};
     struct genesis parsed;
+    struct snapshot_part part;
     bool good = genesis_parse(genesis, &parsed) ||
                 error_set(&refused.error, ERROR_INVALID, "this is no backup of lbnode");
-    good = good && may_restore(replication, &parsed, &refused.error) &&
-           take_genesis(replication, genesis, &parsed, &refused.error);
+    good = good && may_restore(replication, &parsed, &refused.error);
+    if (good && count > 0 && backup_part_parse(records[0], &part) &&
+        !core_is_initialised(replication->core)) {
+        backup_install(replication, genesis, records, count, &refused);
+        done(context, &refused);
+        return;
+    }
+    good = good && take_genesis(replication, genesis, &parsed, &refused.error);
     if (!good) {
         done(context, &refused);
         return;
@@ -221,7 +237,7 @@ void replication_restore(struct replication *replication,
     restore->start = applied_count(replication);
     restore->pass_start = SIZE_MAX;
     for (size_t i = 0; i < count; i++)
-        record_set_add(&restore->set, records[i]);
+        record_set_add(&restore->set, backup_record_of(records[i]));
     restore->next = restore->set.count;
     replication->restore = restore;
     replication_step(replication, &(struct core_event){.kind = CORE_TICK});

@@ -19,12 +19,6 @@ struct core_now {
     uint64_t mono_us, wall_ms;
 };
 
-/* How long what was replaced or deleted is kept. Without limits (0) all of it is. */
-struct retention {
-    uint64_t keep_ms;    /* younger records and tombstones stay */
-    uint64_t keep_bytes; /* while the log has more, younger ones go, too */
-};
-
 struct core_settings {
     struct uuid node_id;
     const struct sign_key *key; /* borrowed for the core's life */

@@ -45,6 +45,9 @@ static const uint64_t MS = 1000, SECOND = 1000000; /* microseconds */
 
 /* Meta rows: one letter, then the name. */
 static const char META_GENESIS = 'g', META_HLC = 'h', META_STREAM = 's', META_PEER = 'p';
+/* There: something was purged or came as a snapshot, so applying the log from its beginning
+ * does not give the state. What is not dead of it does. */
+static const char META_RETAINED = 'r';
 
 struct stream {
     uint64_t id;
@@ -383,6 +386,7 @@ void core_intake_free(struct core *core);
 void core_stable(const struct core *core, struct vv *out);
 void core_sweep(struct core *core, struct core_actions *actions);
 uint64_t core_sweep_due_us(const struct core *core); /* UINT64_MAX: not now */
+void core_put_retained(struct store_batch *batch);
 void core_take_log_rows(struct core *core, const struct core_event *event);
 
 /* core_revive.c: adds what a change that revives an object has to say besides. False: too

@@ -3,7 +3,8 @@
  * Meta rows: 'g' genesis bytes · 'h' hybrid clock u64 · 's' stream u64: {1 node id, 2 public
  * key, 3 seq, 4 hash of the last record, 5 refused, 6 context entries, 7 incarnation, 8 highest
  * record that is no longer in the log, 9 folded, 10 records in the log} · 'p' node id: {1 its
- * durable vector, 2 wall ms when it was heard last}. (The driver keeps its own: 'i'
+ * durable vector, 2 wall ms when it was heard last}
+ * · 'r' see META_RETAINED. (The driver keeps its own: 'i'
  * incarnation, 't' join tokens.) */
 #include "replication/core_internal.h"
 

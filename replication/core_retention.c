@@ -112,6 +112,12 @@ static bool is_purgeable(const struct core *core, const struct object *object)
     return true;
 }
 
+void core_put_retained(struct store_batch *batch)
+{
+    const uint8_t key = (uint8_t)META_RETAINED;
+    store_batch_put(batch, STORE_META, (struct bytes){&key, 1}, (struct bytes){0});
+}
+
 /* Some of them; false: there are more. */
 static bool purge_tombstones(struct core *core, struct core_actions *actions)
 {
@@ -127,6 +133,8 @@ static bool purge_tombstones(struct core *core, struct core_actions *actions)
     }
     for (size_t i = 0; i < count; i++)
         facet_purge(&core->facets, &found[i], &core->cleaning);
+    if (count > 0)
+        core_put_retained(&core->cleaning);
     if (orphans > 0) { /* those were shown as errors until now */
         core->facets.changes.followed = false;
         core_act(actions, CORE_APPLIED)->position = core->durable_position;

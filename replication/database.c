@@ -92,6 +92,11 @@ static void database_free(struct database *database)
 static void check_records(struct database *database)
 {
     const struct vv *vector = core_vector(database->core);
+    if (database->set.truncated && database->report->applied < database->set.count)
+        bad(database->report, "%zu changes do not verify (signature, or chain of hashes)",
+            database->set.count - database->report->applied);
+    if (database->set.truncated && !record_set_is_complete(&database->set))
+        bad(database->report, "changes are missing in the log");
     for (size_t i = 0; i < database->set.count; i++) {
         const struct record *record = &database->set.items[i];
         if (record->seq > vv_get(vector, record->stream))
@@ -211,7 +216,7 @@ static bool put_missing(void *context, struct bytes key, struct bytes value)
 
 static bool rewrite(struct database *database, struct error *error)
 {
-    static const enum store_table derived_tables[] = {STORE_FACET, STORE_CHANGE};
+    static const enum store_table derived_tables[] = {STORE_FACET, STORE_CHANGE, STORE_DEAD};
     struct store_batch batch = {0};
     struct rewriting rewriting = {database, &batch, STORE_META};
     int result =

@@ -55,6 +55,8 @@ static bool add_meta_row(void *context, struct bytes key, struct bytes value)
 {
     if (key.data[0] == 's' && key.size == 9)
         record_set_add_stream(context, key, value);
+    if (key.data[0] == 'r' && key.size == 1)
+        ((struct record_set *)context)->truncated = true;
     return add_genesis_row(context, key, value);
 }
 
@@ -99,9 +101,17 @@ static int compare_records(const void *left, const void *right)
     return order ? order : compare_u64(a->seq, b->seq);
 }
 
+static int compare_keys(const void *left, const void *right)
+{
+    const struct store_op *a = left, *b = right;
+    return memcmp(a->key, b->key, FACET_DEAD_KEY_SIZE);
+}
+
 void record_set_sort(struct record_set *set)
 {
     size_t kept = 0;
+    if (set->dead.count > 0)
+        qsort(set->dead.ops, set->dead.count, sizeof(struct store_op), compare_keys);
     if (set->count == 0)
         return;
     qsort(set->items, set->count, sizeof(struct record), compare_records);

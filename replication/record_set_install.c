@@ -175,6 +175,7 @@ static int put_head(const struct record_set *set, struct store *store)
         store_batch_put(&batch, STORE_META, genesis_key,
                         (struct bytes){set->genesis, set->genesis_size});
     store_batch_append(&batch, &set->streams);
+    core_put_retained(&batch);
     int result = store_commit(store, &batch);
     store_batch_free(&batch);
     return result;

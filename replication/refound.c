@@ -1,6 +1,7 @@
 /* A new cluster out of a backup of another one: its records are gathered and checked in memory,
  * what they lead to is written again as this node's own changes, and nothing else of the old
  * cluster is kept: neither its id, nor its nodes, nor its root key. */
+#include "replication/backup_parts.h"
 #include "replication/memory.h"
 #include "replication/record_set.h"
 #include "replication/replication_internal.h"
@@ -75,9 +76,7 @@ bool replication_refound_gather(struct replication *replication,
     gathered->touched_ms = now_ms(replication);
     record_set_add_genesis(&gathered->set, genesis);
     for (size_t i = 0; i < count; i++) {
-        size_t before = gathered->set.count;
-        record_set_add(&gathered->set, records[i]);
-        if (gathered->set.count > before)
+        if (backup_gather(records[i], &gathered->set))
             continue;
         refound_cancel(replication);
         return error_set(error, ERROR_INVALID,

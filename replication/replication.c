@@ -1,6 +1,7 @@
 #include "replication/replication_internal.h"
 
 #include "lbnode/base/monotime.h"
+#include "replication/backup_parts.h"
 #include "replication/join.h"
 #include "replication/memory.h"
 #include "replication/node_key.h"
@@ -96,6 +97,7 @@ static void on_tick(struct loop_timer *timer)
     replication_store_tick(replication);
     join_refusals_tick(replication);
     refound_tick(replication);
+    backup_reading_tick(replication);
     replication_step(replication, &(struct core_event){.kind = CORE_TICK});
 }
 
@@ -308,6 +310,7 @@ void replication_close(struct replication *replication)
     join_servers_cancel(replication);
     replication_restore_cancel(replication);
     refound_cancel(replication);
+    backup_install_cancel(replication);
     snapshot_send_cancel(replication);
     transport_free(replication->transport);
     replication_store_close(replication);

@@ -15,6 +15,12 @@
 
 struct replication;
 
+/* How long what was replaced or deleted is kept. Without limits (0) all of it is. */
+struct retention {
+    uint64_t keep_ms;    /* younger records and tombstones stay; 0: nothing ever goes */
+    uint64_t keep_bytes; /* while the log has more, younger records go, too; 0: no limit */
+};
+
 struct replication_settings {
     const char *state_dir; /* exists, writable; holds node.key, config.mdb */
     const char *node_name;
@@ -23,6 +29,7 @@ struct replication_settings {
     struct ip_address vrrp_address; /* for adverts; family 0: the first of addresses */
     uint64_t incarnation;           /* at least this; raised to persisted + 1 */
     uint64_t snapshot_after;        /* records that a node lacks at most; 0: 5,000 */
+    struct retention retention;
 };
 
 /* What a node measured about one member, for peers (replication.md 11.3). */
@@ -91,8 +98,8 @@ bool replication_init(struct replication *replication,
                       replication_done *done,
                       void *context,
                       struct error *error);
-/* Virtual router ids (indexes, 256 of them) that the first group of a cluster should not get, as
- * long as others are left: call before replication_init. */
+/* Virtual router ids (indexes, 256 of them) that the first group of a cluster should not get,
+ * as long as others are left: call before replication_init. */
 void replication_avoid_vrids(struct replication *replication, const bool *avoided);
 /* A one-time token that lets one node join through this one within TTL_S seconds. */
 bool replication_token_create(struct replication *replication,
@@ -246,7 +253,8 @@ void replication_visit_entries(const struct replication *replication,
 /* ---- backup and restore ---------------------------------------------------------------------
  *
  * A backup is the concatenation of pages, one message: {1 version, 2 genesis, 3 wall ms, 4 node
- * that made it, 5 vector entries, 6 roster lines "ID NAME", 7 records in causal order}. */
+ * that made it, 5 vector entries, 6 roster lines "ID NAME", 7 records in causal order}. When
+ * the log is truncated, 7 are the parts of a snapshot instead (backup_parts.h). */
 
 /* The page after what HAVE (empty: the first page; else the OUT_HAVE of the page before)
  * covers, up to 1 MiB of records. OUT_MORE: another one follows. */
@@ -266,7 +274,8 @@ typedef void restore_done(void *context, const struct restore_result *result);
 
 /* Merges RECORDS (copied; field 7 of a backup, in its order) as if a peer had sent them:
  * nothing is rolled back, what is known already is skipped. A node in no cluster becomes part
- * of that of GENESIS. One at a time. */
+ * of that of GENESIS; from the parts of a snapshot it takes the state when the last has come.
+ * One at a time. */
 void replication_restore(struct replication *replication,
                          struct bytes genesis,
                          const struct bytes *records,

@@ -15,6 +15,8 @@ struct join_client;
 struct join_server;
 struct restore;
 struct snapshot_sending;
+struct snapshot_build;
+struct backup_reading;
 
 struct waiter {
     uint64_t token;
@@ -57,9 +59,11 @@ struct replication {
     struct join_client *join;
     struct join_server *join_servers; /* a list */
     struct event_limit join_refusals;
-    bool avoided_vrids[256];       /* for the first group of a new cluster */
-    struct restore *restore;       /* under way, or NULL */
-    struct refounding *refounding; /* being gathered, or NULL */
+    bool avoided_vrids[256];               /* for the first group of a new cluster */
+    struct backup_reading *backup_reading; /* a backup of parts, or NULL */
+    struct snapshot_build *backup_build;   /* such a one being restored, or NULL */
+    struct restore *restore;               /* under way, or NULL */
+    struct refounding *refounding;         /* being gathered, or NULL */
     struct snapshot_sending *sending;
 };
 

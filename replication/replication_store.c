@@ -22,6 +22,7 @@ static struct core_settings core_settings_of(const struct replication *replicati
         .incarnation = replication->incarnation,
         .snapshot_after = replication->settings.snapshot_after,
         .random_seed = random_u64(),
+        .retention = replication->settings.retention,
     };
 }
 

@@ -324,6 +324,7 @@ size_t snapshot_build_finish(struct snapshot_build *build)
     for (size_t i = 0; i < core->stream_count; i++)
         core_encode_stream(core->streams[i], &build->rows);
     core_put_clock(core, &build->rows);
+    core_put_retained(&build->rows);
     return build->early_count;
 }
 

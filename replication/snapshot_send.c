@@ -1,5 +1,6 @@
 /* Snapshots and the store: sending one over the stream to a peer, as fast as it takes it, and
  * collecting what this node has above one that it takes itself. */
+#include "replication/backup_parts.h"
 #include "replication/join.h"
 #include "replication/memory.h"
 #include "replication/replication_internal.h"
@@ -38,6 +39,7 @@ static void end(struct replication *replication)
 
 void snapshot_send_cancel(struct replication *replication)
 {
+    backup_reading_end(replication);
     join_servers_end_sending(replication);
     end(replication);
 }

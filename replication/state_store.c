@@ -55,6 +55,52 @@ static void sync_directory(const char *path)
 
 /* ---- salvage ---------------------------------------------------------------------------- */
 
+/* A store that was begun with something that turns out to be unusable would be worse than none.
+ */
+static bool is_installable(const struct record_set *set,
+                           const struct core_settings *settings,
+                           struct core_now now)
+{
+    struct error error = {0};
+    size_t applied = 0;
+    struct store *store = store_mem_open();
+    struct core *core = record_set_replay(set, settings, store, now, &applied, &error);
+    bool good = core && applied == set->count;
+    core_free(core);
+    store_close(store);
+    return good;
+}
+
+/* A truncated log gives no state when some of it cannot be read; the copy of it that is kept
+ * beside does, if that is whole. Then STORE has it, and the rest of SET goes on top. */
+static struct core *start_from_copy(const char *state_dir,
+                                    const struct core_settings *settings,
+                                    const struct record_set *set,
+                                    struct store *store,
+                                    struct core_now now,
+                                    size_t *out_applied)
+{
+    struct place place = {state_dir};
+    struct record_set base = {0};
+    struct error error = {0};
+    struct core *core = NULL;
+    const char *path = path_of(&place, STATE_STORE_COPY);
+    struct store *copy = access(path, F_OK) == 0 && store_check(path, first_map_size, &error)
+                             ? store_lmdb_open(path, first_map_size, &error)
+                             : NULL;
+    bool usable = copy && record_set_read(&base, copy) == 0 && base.truncated &&
+                  record_set_is_complete(&base);
+    store_close(copy);
+    record_set_sort(&base);
+    if (usable && is_installable(&base, settings, now))
+        core = record_set_replay(&base, settings, store, now, out_applied, &error);
+    if (core)
+        record_set_merge(set, core, store, now);
+    record_set_free(&base);
+    unlink(path_of(&place, STATE_STORE_COPY "-lock"));
+    return core;
+}
+
 /* What the damaged file still has, into a new store beside it. What is missing comes from the
  * peers. */
 static bool salvage(const char *state_dir,
@@ -74,7 +120,9 @@ static bool salvage(const char *state_dir,
         return false;
     record_set_scrape(&set, path_of(&place, current));
     record_set_scrape(&set, path_of(&place, STATE_STORE_COPY));
-    struct core *core = record_set_replay(&set, settings, store, now, &applied, &failure);
+    struct core *core = start_from_copy(state_dir, settings, &set, store, now, &applied);
+    if (!core)
+        core = record_set_replay(&set, settings, store, now, &applied, &failure);
     bool is_empty = failure.kind == ERROR_NOT_FOUND;
     if (core)
         snprintf(report, STATE_STORE_REPORT_SIZE,

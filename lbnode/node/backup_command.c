@@ -125,7 +125,8 @@ static size_t count_records(struct bytes content)
     struct wire_field field;
     size_t count = 0;
     while (wire_next(&reader, &field))
-        count += field.number == BACKUP_RECORD;
+        count += field.number == BACKUP_RECORD && field.bytes.size > 0 &&
+                 !backup_is_framing(field.bytes.data[0]);
     return count;
 }
 

@@ -15,6 +15,12 @@ enum {
     BACKUP_GENESIS_MAXIMUM = 1024
 };
 
+/* Is an item that starts with LETTER a part of a snapshot that holds no change? */
+static inline bool backup_is_framing(uint8_t letter)
+{
+    return letter >= 20 && letter <= 23 && letter != 22;
+}
+
 /* The first line of PATH, or asked for on the terminal (twice when TWICE) without echo. */
 bool backup_read_passphrase(const char *path,
                             bool twice,

@@ -1,0 +1,476 @@
+/* What goes and what stays (replication.md 3.4), rule by rule, on one node with one peer that
+ * only says what it has. */
+#include "replication/core_internal.h"
+#include "replication/record_set.h"
+#include "replication/replication_internal.h"
+#include "tests/support/test.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const struct uuid self = {{1}}, peer_id = {{2}}, object = {{0x0b}}, child = {{0x0c}};
+static const uint64_t day_ms = 24ull * 3600 * 1000, keep_days = 90;
+
+struct fixture {
+    struct store *store;
+    struct sign_key *key, *peer_key;
+    struct core *core;
+    uint64_t now_us, wall_ms, incarnation;
+    struct retention retention;
+    bool peer_follows; /* it has whatever this node has */
+    unsigned events[EVENT_CODE_COUNT];
+    uint8_t changes;
+};
+
+static struct core_now now_of(const struct fixture *fixture)
+{
+    return (struct core_now){fixture->now_us, fixture->wall_ms};
+}
+
+static void start(struct fixture *fixture)
+{
+    const struct core_settings settings = {.node_id = self,
+                                           .key = fixture->key,
+                                           .incarnation = ++fixture->incarnation,
+                                           .random_seed = fixture->incarnation,
+                                           .retention = fixture->retention};
+    struct error error;
+    core_free(fixture->core);
+    fixture->core = core_load(&settings, fixture->store, now_of(fixture), &error);
+    assert_non_null(fixture->core);
+}
+
+static void step(struct fixture *fixture, const struct core_event *event);
+
+static void read_log(struct fixture *fixture, const struct core_action *action)
+{
+    struct log_slice slice;
+    assert_int_equal(
+        log_slice_read(fixture->store, action->first_row, action->row_count, &slice), 0);
+    step(fixture, &(struct core_event){.kind = CORE_LOG_ROWS,
+                                       .records = slice.records,
+                                       .record_count = slice.count,
+                                       .log_ended = slice.ended});
+    log_slice_free(&slice);
+}
+
+static void step(struct fixture *fixture, const struct core_event *event)
+{
+    struct core_actions actions = {0};
+    bool committed = false;
+    core_step(fixture->core, event, now_of(fixture), &actions);
+    for (size_t i = 0; i < actions.count; i++) {
+        struct core_action *action = &actions.items[i];
+        if (action->kind == CORE_PERSIST) {
+            assert_int_equal(store_commit(fixture->store, &action->batch), 0);
+            committed = true;
+        } else if (action->kind == CORE_READ_LOG) {
+            read_log(fixture, action);
+        } else if (action->kind == CORE_EVENT) {
+            fixture->events[action->code]++;
+        }
+    }
+    core_actions_free(&actions);
+    if (committed)
+        step(fixture, &(struct core_event){.kind = CORE_PERSISTED});
+    else if (core_wants_stage(fixture->core))
+        step(fixture, &(struct core_event){.kind = CORE_STAGE});
+}
+
+static void peer_says(struct fixture *fixture, const struct vv *has)
+{
+    struct wire_writer body = {0};
+    vv_put(&body, 1, has);
+    wire_put_varint(&body, 2, 0);
+    step(fixture, &(struct core_event){.kind = CORE_FRAME,
+                                       .node = peer_id,
+                                       .frame_type = FRAME_VV,
+                                       .body = wire_written(&body)});
+    wire_writer_free(&body);
+}
+
+/* Long enough for a sweep or two. */
+static void let_sweep(struct fixture *fixture)
+{
+    const uint64_t two_hours_us = 7200ull * 1000000, pace_us = 500000;
+    for (uint64_t us = 0; us < two_hours_us; us += pace_us) {
+        fixture->now_us += pace_us;
+        if (fixture->peer_follows && us % 60000000 == 0)
+            peer_says(fixture, core_durable(fixture->core));
+        step(fixture, &(struct core_event){.kind = CORE_TICK});
+        step(fixture, &(struct core_event){.kind = CORE_STAGE});
+    }
+}
+
+static void pass_days(struct fixture *fixture, uint64_t days)
+{
+    fixture->wall_ms += days * day_ms;
+    let_sweep(fixture);
+}
+
+static void submit(struct fixture *fixture, struct change_set *changes)
+{
+    fixture->now_us += 1000000;
+    step(fixture, &(struct core_event){.kind = CORE_SUBMIT,
+                                       .submit = {.changes = changes,
+                                                  .change_id = {{0xc0, ++fixture->changes}},
+                                                  .kind = RECORD_CONFIG}});
+    for (int i = 0; i < 3; i++) { /* changes may be collected for a moment */
+        fixture->now_us += 100000;
+        step(fixture, &(struct core_event){.kind = CORE_TICK});
+        step(fixture, &(struct core_event){.kind = CORE_STAGE});
+    }
+    change_set_free(changes);
+}
+
+static void set(struct fixture *fixture, struct uuid id, uint16_t facet, uint8_t value)
+{
+    struct change_set changes = {0};
+    const struct uuid none = {0};
+    change_set_add(&changes, &id, &none, 5, facet, (struct bytes){&value, 1});
+    submit(fixture, &changes);
+}
+
+static void make(struct fixture *fixture, struct uuid id, struct uuid owner)
+{
+    struct change_set changes = {0};
+    const uint8_t one = 1;
+    change_set_add(&changes, &id, &owner, 5, FACET_LIFE, (struct bytes){&one, 1});
+    change_set_add(&changes, &id, &owner, 5, 10, (struct bytes){&one, 1});
+    change_set_add(&changes, &id, &owner, 5, 11, (struct bytes){&one, 1});
+    submit(fixture, &changes);
+}
+
+static bool count_row(void *context, struct bytes key, struct bytes value)
+{
+    ++*(size_t *)context;
+    return true;
+}
+
+static size_t rows(struct fixture *fixture, enum store_table table)
+{
+    size_t count = 0;
+    store_walk(fixture->store, table, (struct bytes){0}, count_row, &count);
+    return count;
+}
+
+static void
+add_node(struct change_set *changes, const struct uuid *id, const struct sign_key *key)
+{
+    struct text_list addresses = {0};
+    text_list_add(&addresses, "192.0.2.1:7850", 14);
+    const struct node_facts facts = {.id = *id,
+                                     .name = uuid_equal(id, &self) ? "lb1" : "lb2",
+                                     .public_key = sign_key_public(key),
+                                     .addresses = &addresses};
+    assert_true(membership_plan_node(NULL, &facts, changes));
+    text_list_free(&addresses);
+}
+
+/* A cluster of two nodes, of which the first record (kept for ever) tells. */
+static int set_up(void **state)
+{
+    struct fixture *fixture = calloc(1, sizeof(*fixture));
+    struct wire_writer bytes = {0};
+    struct store_batch batch = {0};
+    struct change_set changes = {0};
+    fixture->now_us = 1000000;
+    fixture->wall_ms = 1800000000000;
+    fixture->retention.keep_ms = keep_days * day_ms;
+    fixture->peer_follows = true;
+    fixture->key = sign_key_generate();
+    fixture->peer_key = sign_key_generate();
+    fixture->store = store_mem_open();
+    assert_true(
+        genesis_build(fixture->key, "t", 1, &self, sign_key_public(fixture->key), &bytes));
+    store_batch_put(&batch, STORE_META, (struct bytes){(const uint8_t *)"g", 1},
+                    wire_written(&bytes));
+    assert_int_equal(store_commit(fixture->store, &batch), 0);
+    store_batch_free(&batch);
+    wire_writer_free(&bytes);
+    start(fixture);
+    add_node(&changes, &self, fixture->key);
+    add_node(&changes, &peer_id, fixture->peer_key);
+    submit(fixture, &changes);
+    *state = fixture;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *fixture = *state;
+    core_free(fixture->core);
+    store_close(fixture->store);
+    sign_key_free(fixture->key);
+    sign_key_free(fixture->peer_key);
+    free(fixture);
+    return 0;
+}
+
+/* ---- records ---------------------------------------------------------------------------- */
+
+static void a_replaced_value_goes_when_it_is_old(void **state)
+{
+    struct fixture *fixture = *state;
+    make(fixture, object, (struct uuid){0});
+    for (uint8_t value = 2; value < 10; value++)
+        set(fixture, object, 10, value);
+    assert_int_equal(rows(fixture, STORE_LOG), 10);
+    pass_days(fixture, keep_days - 1);
+    assert_int_equal(rows(fixture, STORE_LOG), 10);
+    pass_days(fixture, 2);
+    assert_int_equal(rows(fixture, STORE_LOG), 3);  /* roster, creation, last value */
+    assert_int_equal(rows(fixture, STORE_DEAD), 1); /* the creation's first value */
+    assert_false(core_can_answer(fixture->core, &(struct vv){0}));
+    assert_true(core_can_answer(fixture->core, core_durable(fixture->core)));
+}
+
+static void without_a_limit_everything_stays(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->retention.keep_ms = 0;
+    start(fixture);
+    make(fixture, object, (struct uuid){0});
+    set(fixture, object, 10, 2);
+    set(fixture, object, 10, 3);
+    pass_days(fixture, 1000);
+    assert_int_equal(rows(fixture, STORE_LOG), 4);
+}
+
+static void nothing_goes_that_a_node_lacks(void **state)
+{
+    struct fixture *fixture = *state;
+    struct vv has = {0};
+    make(fixture, object, (struct uuid){0});
+    vv_copy(&has, core_durable(fixture->core));
+    set(fixture, object, 10, 2);
+    set(fixture, object, 10, 3);
+    fixture->peer_follows = false;
+    peer_says(fixture, &has);
+    pass_days(fixture, 1000);
+    assert_int_equal(rows(fixture, STORE_LOG), 4);
+    assert_true(core_can_answer(fixture->core, &has));
+    fixture->peer_follows = true;
+    pass_days(fixture, 1);
+    assert_int_equal(rows(fixture, STORE_LOG), 3);
+    vv_free(&has);
+}
+
+static void a_record_stays_while_a_node_lacks_what_replaced_it(void **state)
+{
+    struct fixture *fixture = *state;
+    struct vv has = {0};
+    make(fixture, object, (struct uuid){0});
+    set(fixture, object, 10, 2);
+    set(fixture, object, 10, 3);
+    vv_copy(&has, core_durable(fixture->core));
+    set(fixture, object, 10, 4); /* the peer has 3, but not this one */
+    fixture->peer_follows = false;
+    peer_says(fixture, &has);
+    pass_days(fixture, 1000);
+    assert_int_equal(rows(fixture, STORE_LOG), 5);
+    vv_free(&has);
+}
+
+static void a_node_that_forgot_is_believed(void **state)
+{
+    struct fixture *fixture = *state;
+    struct vv had = {0};
+    make(fixture, object, (struct uuid){0});
+    vv_copy(&had, core_durable(fixture->core));
+    set(fixture, object, 10, 2);
+    set(fixture, object, 10, 3);
+    peer_says(fixture, core_durable(fixture->core));
+    fixture->peer_follows = false;
+    peer_says(fixture, &had); /* its disk is an older one now */
+    pass_days(fixture, 1000);
+    assert_int_equal(rows(fixture, STORE_LOG), 4);
+    vv_free(&had);
+}
+
+static void a_large_log_loses_younger_records(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->retention.keep_bytes = 2000;
+    start(fixture);
+    make(fixture, object, (struct uuid){0});
+    for (uint8_t value = 2; value < 40; value++)
+        set(fixture, object, 10, value);
+    pass_days(fixture, 1);
+    assert_int_equal(rows(fixture, STORE_LOG), 3);
+}
+
+/* ---- tombstones ------------------------------------------------------------------------- */
+
+static void a_deleted_object_is_purged(void **state)
+{
+    struct fixture *fixture = *state;
+    make(fixture, object, (struct uuid){0});
+    set(fixture, object, FACET_LIFE, 0);
+    set(fixture, child, 10, 1); /* so that the deletion is not the last record */
+    pass_days(fixture, keep_days - 1);
+    assert_non_null(facet_object(core_facets(fixture->core), &object));
+    pass_days(fixture, 2);
+    assert_null(facet_object(core_facets(fixture->core), &object));
+    assert_int_equal(rows(fixture, STORE_LOG), 2);
+    assert_int_equal(rows(fixture, STORE_DEAD), 1); /* of an edit that nothing is left of */
+}
+
+static void what_is_below_a_purged_object_goes_with_it(void **state)
+{
+    struct fixture *fixture = *state;
+    make(fixture, object, (struct uuid){0});
+    make(fixture, child, object);
+    set(fixture, object, FACET_LIFE, 0);
+    pass_days(fixture, keep_days + 1);
+    assert_null(facet_object(core_facets(fixture->core), &object));
+    assert_null(facet_object(core_facets(fixture->core), &child));
+}
+
+static void a_deletion_waits_for_what_a_peer_has_more(void **state)
+{
+    struct fixture *fixture = *state;
+    struct vv has = {0};
+    make(fixture, object, (struct uuid){0});
+    set(fixture, object, FACET_LIFE, 0);
+    vv_copy(&has, core_durable(fixture->core));
+    vv_raise(&has, 4711, 1); /* perhaps an edit by somebody who did not know */
+    fixture->peer_follows = false;
+    peer_says(fixture, &has);
+    pass_days(fixture, 1000);
+    assert_non_null(facet_object(core_facets(fixture->core), &object));
+    vv_free(&has);
+}
+
+static void who_revives_says_everything_anew(void **state)
+{
+    struct fixture *fixture = *state;
+    make(fixture, object, (struct uuid){0});
+    make(fixture, child, object);
+    set(fixture, object, FACET_LIFE, 0);
+    set(fixture, object, FACET_LIFE, 1);
+    const struct object *revived = facet_object(core_facets(fixture->core), &object);
+    const struct object *below = facet_object(core_facets(fixture->core), &child);
+    struct dot dot = facet_of(revived, FACET_LIFE)->entries[0].dot;
+    for (size_t f = 0; f < revived->count; f++)
+        assert_int_equal(revived->facets[f].entries[0].dot.seq, dot.seq);
+    for (size_t f = 0; f < below->count; f++)
+        assert_int_equal(below->facets[f].entries[0].dot.seq, dot.seq);
+    assert_int_equal(facet_of(revived, 11)->entries[0].value[0], 1);
+}
+
+/* ---- streams ---------------------------------------------------------------------------- */
+
+static void a_stream_of_which_nothing_is_left_is_folded(void **state)
+{
+    struct fixture *fixture = *state;
+    start(fixture);
+    set(fixture, object, FACET_LIFE, 1);
+    uint64_t second = fixture->core->own_stream;
+    start(fixture);
+    set(fixture, object, FACET_LIFE, 1);
+    pass_days(fixture, keep_days + 1);
+    const struct stream *stream = core_stream(fixture->core, second);
+    assert_true(stream->folded);
+    assert_int_equal(stream->kept, 0);
+    assert_int_equal(vv_get(core_durable(fixture->core), second), 1);
+    start(fixture);
+    assert_true(core_stream(fixture->core, second)->folded);
+    set(fixture, object, FACET_LIFE, 1); /* a new stream need not tell of it */
+    const struct stream *third = core_stream(fixture->core, fixture->core->own_stream);
+    assert_int_equal(vv_get(&third->context, second), 0);
+}
+
+static void the_last_record_of_an_open_stream_stays(void **state)
+{
+    struct fixture *fixture = *state;
+    set(fixture, object, 10, 1); /* of no object: nothing of it counts for long */
+    pass_days(fixture, keep_days + 1);
+    assert_null(facet_object(core_facets(fixture->core), &object));
+    assert_int_equal(rows(fixture, STORE_LOG), 2);
+}
+
+/* ---- afterwards ------------------------------------------------------------------------- */
+
+static void what_is_left_gives_the_same_state(void **state)
+{
+    struct fixture *fixture = *state;
+    struct record_set set_of_records = {0};
+    struct store *rebuilt = store_mem_open();
+    const struct core_settings settings = {.node_id = self, .key = fixture->key};
+    struct error error = {0};
+    uint8_t before[HASH_SIZE], after[HASH_SIZE];
+    size_t applied;
+    make(fixture, object, (struct uuid){0});
+    make(fixture, child, object);
+    for (uint8_t value = 2; value < 10; value++)
+        set(fixture, object, value % 2 ? 10 : 11, value);
+    set(fixture, child, FACET_LIFE, 0);
+    pass_days(fixture, keep_days + 1);
+    assert_int_equal(record_set_read(&set_of_records, fixture->store), 0);
+    assert_true(set_of_records.truncated);
+    assert_true(record_set_is_complete(&set_of_records));
+    record_set_sort(&set_of_records);
+    struct core *core = record_set_replay(&set_of_records, &settings, rebuilt, now_of(fixture),
+                                          &applied, &error);
+    assert_non_null(core);
+    assert_int_equal(applied, set_of_records.count);
+    core_state_hash(fixture->core, before);
+    core_state_hash(core, after);
+    assert_memory_equal(before, after, HASH_SIZE);
+    assert_true(vv_equal(core_durable(core), core_durable(fixture->core)));
+    core_free(core);
+    store_close(rebuilt);
+    record_set_free(&set_of_records);
+}
+
+static void a_set_that_lacks_a_record_is_not_complete(void **state)
+{
+    struct fixture *fixture = *state;
+    struct record_set set_of_records = {0};
+    make(fixture, object, (struct uuid){0});
+    set(fixture, object, 10, 2);
+    set(fixture, object, 10, 3);
+    pass_days(fixture, keep_days + 1);
+    assert_int_equal(record_set_read(&set_of_records, fixture->store), 0);
+    free((void *)(uintptr_t)set_of_records.items[--set_of_records.count].whole.data);
+    assert_false(record_set_is_complete(&set_of_records));
+    record_set_free(&set_of_records);
+}
+
+static void a_node_that_is_away_for_a_month_is_told_of(void **state)
+{
+    struct fixture *fixture = *state;
+    pass_days(fixture, 1);
+    assert_int_equal(fixture->events[EVENT_RETENTION_BLOCKED], 0);
+    fixture->peer_follows = false;
+    pass_days(fixture, 29);
+    assert_int_equal(fixture->events[EVENT_RETENTION_BLOCKED], 0);
+    start(fixture); /* when it was heard is not forgotten */
+    pass_days(fixture, 2);
+    assert_int_equal(fixture->events[EVENT_RETENTION_BLOCKED], 1);
+}
+
+int main(void)
+{
+    crypto_start();
+#define WITH_CORE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        WITH_CORE(a_replaced_value_goes_when_it_is_old),
+        WITH_CORE(without_a_limit_everything_stays),
+        WITH_CORE(nothing_goes_that_a_node_lacks),
+        WITH_CORE(a_record_stays_while_a_node_lacks_what_replaced_it),
+        WITH_CORE(a_node_that_forgot_is_believed),
+        WITH_CORE(a_large_log_loses_younger_records),
+        WITH_CORE(a_deleted_object_is_purged),
+        WITH_CORE(what_is_below_a_purged_object_goes_with_it),
+        WITH_CORE(a_deletion_waits_for_what_a_peer_has_more),
+        WITH_CORE(who_revives_says_everything_anew),
+        WITH_CORE(a_stream_of_which_nothing_is_left_is_folded),
+        WITH_CORE(the_last_record_of_an_open_stream_stays),
+        WITH_CORE(what_is_left_gives_the_same_state),
+        WITH_CORE(a_set_that_lacks_a_record_is_not_complete),
+        WITH_CORE(a_node_that_is_away_for_a_month_is_told_of),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
