@@ -158,6 +158,8 @@ static bool open_replication(struct control *control, struct error *error)
         .node_name = settings->name,
         .listen = settings->gossip_listen,
         .incarnation = control->context->incarnation,
+        .retention = {.keep_ms = settings->history_days * 24ull * 3600 * 1000,
+                      .keep_bytes = (uint64_t)settings->history_mib << 20},
     };
     struct replication_handler handler = {on_applied,      on_event, on_verdict,
                                           on_switch_asked, control,  on_outlook};

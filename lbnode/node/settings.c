@@ -127,6 +127,24 @@ static bool set_user(struct node_settings *settings, const char *value)
     return copy_text(settings->user, sizeof(settings->user), value);
 }
 
+static bool set_history_days(struct node_settings *settings, const char *value)
+{
+    int64_t number;
+    if (!parse_integer(value, 0, 36500, &number))
+        return false;
+    settings->history_days = (uint32_t)number;
+    return true;
+}
+
+static bool set_history_mib(struct node_settings *settings, const char *value)
+{
+    int64_t number;
+    if (!parse_integer(value, 0, 8192, &number))
+        return false;
+    settings->history_mib = (uint32_t)number;
+    return true;
+}
+
 static bool set_log_level(struct node_settings *settings, const char *value)
 {
     static const char *const names[] = {"debug", "info", "warning", "error"};
@@ -160,6 +178,11 @@ static const struct setting table[] = {
      "a whole number from 1 to 64"},
     {"user", "USER", "account of the unprivileged processes (default lbnode if it exists)",
      set_user, "an account name"},
+    {"history-days", "DAYS",
+     "how long replaced and deleted values stay (default 90; 0: forever)", set_history_days,
+     "a whole number from 0 to 36500"},
+    {"history-mib", "MIB", "or until all changes take that much (default 256; 0: no limit)",
+     set_history_mib, "a whole number from 0 to 8192"},
     {"log-level", "LEVEL", "debug, info, warning or error (default info)", set_log_level,
      "one of debug, info, warning, error"},
 };
@@ -203,6 +226,8 @@ static void set_defaults(struct node_settings *out,
         out->worker_count = 1;
     if (out->worker_count > WORKERS_MAXIMUM)
         out->worker_count = WORKERS_MAXIMUM;
+    out->history_days = 90;
+    out->history_mib = 256;
     out->log_level = LOG_LEVEL_INFO;
 }
 

@@ -33,7 +33,8 @@ struct node_settings {
     struct ip_endpoint api_listen; /* family 0: none */
     char interface[IFNAMSIZ];      /* for groups that name none; "" = by subnet */
     uint32_t worker_count;
-    char user[SETTINGS_NAME_SIZE]; /* "" = the account lbnode if it exists */
+    char user[SETTINGS_NAME_SIZE];      /* "" = the account lbnode if it exists */
+    uint32_t history_days, history_mib; /* 0: no limit */
     enum log_level log_level;
     bool help; /* --help was given: nothing else counts */
 };

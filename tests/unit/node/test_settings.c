@@ -84,6 +84,7 @@ static void some_address_is_always_found(void **state)
 static void yaml_has_the_same_settings(void **state)
 {
     static const char text[] = "name: right\nworkers: 4\nlog_level: debug\n"
+                               "history_days: 30\nhistory_mib: 0\n"
                                "address: [10.0.0.6, '[fd00::6]:7000']\n";
     struct node_settings settings;
     struct error error;
@@ -92,6 +93,8 @@ static void yaml_has_the_same_settings(void **state)
     assert_string_equal(settings.name, "right");
     assert_int_equal(settings.worker_count, 4);
     assert_int_equal(settings.log_level, LOG_LEVEL_DEBUG);
+    assert_int_equal(settings.history_days, 30);
+    assert_int_equal(settings.history_mib, 0);
     assert_int_equal(settings.address_count, 2);
 }
 
