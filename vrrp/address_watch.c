@@ -2,12 +2,21 @@
 
 #include "lbnode/base/bytes.h"
 #include "vrrp/netlink_address.h"
+#include "vrrp/vip_address.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/if_addr.h>
+#include <linux/rtnetlink.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
 #include <netlink/route/addr.h>
 #include <stdlib.h>
+
+enum {
+    RECEIVE_PER_TURN = 256,
+};
 
 struct address_watch {
     struct loop_io io;
@@ -43,10 +52,32 @@ static int on_notification(struct nl_msg *message, void *context)
 static void on_ready(struct loop_io *io, unsigned readiness)
 {
     struct address_watch *watch = CONTAINER_OF(io, struct address_watch, io);
+    int rv = 0;
     watch->handler.on_wake(watch->handler.context);
-    int rv = nl_recvmsgs_default(watch->socket);
+    for (int i = 0; i < RECEIVE_PER_TURN && rv >= 0; i++)
+        rv = nl_recvmsgs_default(watch->socket);
     if (rv < 0 && rv != -NLE_AGAIN && rv != -NLE_INTR)
         watch->handler.on_lost(watch->handler.context);
+}
+
+/* Most notifications are of our own renewals and say nothing new. Drops new addresses that bear
+ * our mark (a kernel before 5.18 does not pass it on: then all are read). */
+static void ignore_own(int fd)
+{
+    struct sock_filter program[] = {
+        BPF_STMT(BPF_LD | BPF_H | BPF_ABS, offsetof(struct nlmsghdr, nlmsg_type)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWADDR), 0, 6),
+        BPF_STMT(BPF_LD | BPF_IMM, NLMSG_HDRLEN + NLMSG_ALIGN(sizeof(struct ifaddrmsg))),
+        BPF_STMT(BPF_LDX | BPF_IMM, IFA_PROTO),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (unsigned)(SKF_AD_OFF + SKF_AD_NLATTR)),
+        BPF_STMT(BPF_MISC | BPF_TAX, 0),
+        BPF_STMT(BPF_LD | BPF_B | BPF_IND, NLA_HDRLEN),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, VIP_PROTOCOL, 1, 0),
+        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+    };
+    struct sock_fprog filter = {ARRAY_LENGTH(program), program};
+    setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter));
 }
 
 static int subscribe(struct address_watch *watch)
@@ -62,6 +93,7 @@ static int subscribe(struct address_watch *watch)
         return -EIO;
     int fd = nl_socket_get_fd(watch->socket), size = RECEIVE_BUFFER;
     setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
+    ignore_own(fd);
     nl_socket_set_nonblocking(watch->socket);
     return 0;
 }

@@ -11,7 +11,8 @@ struct address_watch_handler {
     void (*on_address_gone)(void *context,
                             unsigned interface_index,
                             const struct ip_address *address);
-    /* ADDRESS appeared, or its lifetime changed. */
+    /* ADDRESS appeared, or its lifetime changed; not called for those of lbnode (VIP_PROTOCOL).
+     */
     void (*on_address)(void *context,
                        unsigned interface_index,
                        const struct ip_address *address);

@@ -1,14 +1,12 @@
 #include "vrrp/vip_address.h"
 
-#include "vrrp/netlink_address.h"
 #include "vrrp/vrrp.h"
 
 #include <errno.h>
 #include <linux/if_addr.h>
-#include <netlink/attr.h>
+#include <linux/rtnetlink.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
-#include <netlink/route/addr.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -56,71 +54,74 @@ void vip_netlink_close(struct vip_netlink *netlink)
     free(netlink);
 }
 
-static void set_lifetime(struct rtnl_addr *native, const struct ip_address *address)
+/* ---- requests: built by hand, hundreds of them twice a second ------------------------------
+ */
+
+static void put(struct nlmsghdr *header, uint16_t type, const void *data, size_t size)
 {
-    rtnl_addr_set_valid_lifetime(native, VIP_LIFETIME_S);
+    struct nlattr attribute = {.nla_len = (uint16_t)(NLA_HDRLEN + size), .nla_type = type};
+    uint8_t *at = (uint8_t *)header + header->nlmsg_len;
+    memcpy(at, &attribute, sizeof(attribute));
+    memcpy(at + NLA_HDRLEN, data, size);
+    memset(at + NLA_HDRLEN + size, 0, NLA_ALIGN(size) - size);
+    header->nlmsg_len += (uint32_t)(NLA_HDRLEN + NLA_ALIGN(size));
+}
+
+static void put_life(struct nlmsghdr *header, const struct ip_address *address)
+{
+    const uint8_t protocol = VIP_PROTOCOL;
     /* Deprecated at once: never a source address of this host's own IPv6 connections. */
-    rtnl_addr_set_preferred_lifetime(native, address->family == 6 ? 0 : VIP_LIFETIME_S);
+    const struct ifa_cacheinfo life = {
+        .ifa_prefered = address->family == 6 ? 0 : VIP_LIFETIME_S, .ifa_valid = VIP_LIFETIME_S};
     /* Duplicate detection would keep the address unusable for a second, and a take-over from
      * a node that is not quite dead would fail it for good. */
+    const uint32_t flags = IFA_F_NODAD;
+    put(header, IFA_CACHEINFO, &life, sizeof(life));
+    put(header, IFA_PROTO, &protocol, sizeof(protocol));
     if (address->family == 6)
-        rtnl_addr_set_flags(native, IFA_F_NODAD);
+        put(header, IFA_FLAGS, &flags, sizeof(flags));
 }
 
-/* NULL when out of memory. */
-static struct nl_msg *build(const struct vip_change *change)
+/* Writes the request for CHANGE to ROOM, which has MESSAGE_ROOM bytes; returns its size. */
+static size_t build(const struct vip_change *change, uint32_t sequence, bool last, void *room)
 {
-    struct rtnl_addr *native = rtnl_addr_alloc();
-    struct nl_addr *local = netlink_address_to(&change->address);
-    struct nl_msg *message = NULL;
-    if (native && local && rtnl_addr_set_local(native, local) == 0) {
-        rtnl_addr_set_ifindex(native, (int)change->interface_index);
-        if (change->present) {
-            set_lifetime(native, &change->address);
-            rtnl_addr_build_add_request(native, NLM_F_CREATE | NLM_F_REPLACE | NLM_F_ACK,
-                                        &message);
-            if (message) /* libnl has no name for it; without room the mark is missing */
-                nla_put_u8(message, IFA_PROTO, VIP_PROTOCOL);
-        } else {
-            rtnl_addr_build_delete_request(native, NLM_F_ACK, &message);
-        }
-    }
-    nl_addr_put(local);
-    rtnl_addr_put(native);
-    return message;
+    const struct ip_address *address = &change->address;
+    const struct ifaddrmsg target = {
+        .ifa_family = address->family == 6 ? AF_INET6 : AF_INET,
+        .ifa_prefixlen = vip_prefix_length(address),
+        .ifa_index = change->interface_index,
+    };
+    struct nlmsghdr *header = room;
+    *header = (struct nlmsghdr){
+        .nlmsg_len = NLMSG_LENGTH(sizeof(target)),
+        .nlmsg_type = change->present ? RTM_NEWADDR : RTM_DELADDR,
+        .nlmsg_flags = NLM_F_REQUEST,
+        .nlmsg_seq = sequence,
+    };
+    if (change->present)
+        header->nlmsg_flags |= NLM_F_CREATE | NLM_F_REPLACE;
+    if (last)
+        header->nlmsg_flags |= NLM_F_ACK;
+    memcpy(NLMSG_DATA(header), &target, sizeof(target));
+    put(header, IFA_LOCAL, address->bytes, ip_address_size(address));
+    put(header, IFA_ADDRESS, address->bytes, ip_address_size(address));
+    if (change->present)
+        put_life(header, address);
+    return NLMSG_ALIGN(header->nlmsg_len);
 }
 
-/* Appends the request for CHANGE with sequence number SEQUENCE; returns the new size. */
-static size_t
-append(struct vip_netlink *netlink, size_t used, struct vip_change *change, uint32_t sequence)
-{
-    struct nl_msg *message = build(change);
-    change->result = message ? -ETIMEDOUT : -ENOMEM;
-    if (!message)
-        return used;
-    nl_complete_msg(netlink->socket, message);
-    struct nlmsghdr *header = nlmsg_hdr(message);
-    header->nlmsg_seq = sequence;
-    header->nlmsg_flags |= NLM_F_ACK;
-    size_t size = NLMSG_ALIGN(header->nlmsg_len);
-    if (size <= MESSAGE_ROOM) {
-        memcpy(netlink->request + used, header, header->nlmsg_len);
-        used += size;
-    } else {
-        change->result = -EMSGSIZE;
-    }
-    nlmsg_free(message);
-    return used;
-}
+/* ---- answers --------------------------------------------------------------------------------
+ */
 
-/* Number of answers to the batch in what was received. */
-static size_t read_answers(const struct vip_netlink *netlink,
-                           size_t size,
-                           struct vip_change *changes,
-                           size_t count,
-                           uint32_t first_sequence)
+/* True when the answer to the last request was among what was received. The kernel answers in
+ * order: what failed at once, what went well only for the last. */
+static bool read_answers(const struct vip_netlink *netlink,
+                         size_t size,
+                         struct vip_change *changes,
+                         size_t count,
+                         uint32_t first_sequence)
 {
-    size_t answers = 0;
+    bool complete = false;
     int rest = (int)size;
     struct nlmsghdr *header = (struct nlmsghdr *)(uintptr_t)netlink->answer;
     for (; nlmsg_ok(header, rest); header = nlmsg_next(header, &rest)) {
@@ -132,31 +133,36 @@ static size_t read_answers(const struct vip_netlink *netlink,
         memcpy(&result, nlmsg_data(header), sizeof(result));
         changes[offset].result =
             !changes[offset].present && result == -EADDRNOTAVAIL ? 0 : result;
-        answers++;
+        complete = complete || offset == count - 1;
     }
-    return answers;
+    return complete;
 }
 
 static void apply_batch(struct vip_netlink *netlink, struct vip_change *changes, size_t count)
 {
     uint32_t first_sequence = netlink->next_sequence;
-    size_t used = 0, expected = 0;
+    size_t used = 0;
+    bool complete = false;
     netlink->next_sequence += (uint32_t)count;
     for (size_t i = 0; i < count; i++) {
-        used = append(netlink, used, &changes[i], first_sequence + (uint32_t)i);
-        expected += changes[i].result == -ETIMEDOUT;
+        used += build(&changes[i], first_sequence + (uint32_t)i, i == count - 1,
+                      netlink->request + used);
+        changes[i].result = -ETIMEDOUT;
     }
-    if (expected == 0 || nl_sendto(netlink->socket, netlink->request, used) < 0)
+    if (nl_sendto(netlink->socket, netlink->request, used) < 0)
         return;
-    while (expected > 0) {
+    while (!complete) {
         ssize_t size = recv(nl_socket_get_fd(netlink->socket), netlink->answer,
                             sizeof(netlink->answer), 0);
         if (size < 0 && errno == EINTR)
             continue;
         if (size <= 0)
             return;
-        size_t answers = read_answers(netlink, (size_t)size, changes, count, first_sequence);
-        expected = answers < expected ? expected - answers : 0;
+        complete = read_answers(netlink, (size_t)size, changes, count, first_sequence);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (changes[i].result == -ETIMEDOUT) /* nothing was said against it */
+            changes[i].result = 0;
     }
 }
 
