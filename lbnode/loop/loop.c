@@ -149,10 +149,10 @@ static void timer_expired(evutil_socket_t fd, short what, void *context)
     timer->on_expiry(timer);
 }
 
-void loop_timer_start_us(struct loop *loop,
-                         struct loop_timer *timer,
-                         uint64_t delay_us,
-                         void (*on_expiry)(struct loop_timer *))
+static void start_timer(struct loop *loop,
+                        struct loop_timer *timer,
+                        uint64_t delay_us,
+                        void (*on_expiry)(struct loop_timer *))
 {
     struct timeval delay = {(time_t)(delay_us / 1000000), (suseconds_t)(delay_us % 1000000)};
     loop_timer_stop(timer);
@@ -162,12 +162,23 @@ void loop_timer_start_us(struct loop *loop,
     timer->active = true;
 }
 
+/* Delays count from the time that the turn began with, which is long ago here: the timer would
+ * expire early, and be started anew for the rest. */
+void loop_timer_start_us(struct loop *loop,
+                         struct loop_timer *timer,
+                         uint64_t delay_us,
+                         void (*on_expiry)(struct loop_timer *))
+{
+    event_base_update_cache_time(loop->base);
+    start_timer(loop, timer, delay_us, on_expiry);
+}
+
 void loop_timer_start(struct loop *loop,
                       struct loop_timer *timer,
                       uint64_t delay_ms,
                       void (*on_expiry)(struct loop_timer *))
 {
-    loop_timer_start_us(loop, timer, delay_ms * 1000, on_expiry);
+    start_timer(loop, timer, delay_ms * 1000, on_expiry);
 }
 
 void loop_timer_stop(struct loop_timer *timer)
