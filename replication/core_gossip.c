@@ -327,7 +327,8 @@ static void handle_pull_end(struct core *core,
     while (wire_next(&reader, &field))
         if (field.number == 1)
             peer->pull_again = field.integer == 1;
-    if (peer->pull_again && !core->pending_dirty && !core->committing)
+    core->pending_dirty |= core_has_arrivals(core); /* more do not come for now */
+    if (peer->pull_again && !core_has_arrivals(core) && !core->committing)
         core_request_pull(core, peer, actions);
 }
 

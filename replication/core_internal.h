@@ -339,6 +339,8 @@ void core_receive_record(struct core *core,
                          struct bytes whole,
                          const struct uuid *from,
                          struct core_actions *actions);
+/* Something has come that the next batch may take. */
+bool core_has_arrivals(const struct core *core);
 void core_expire_pending(struct core *core);
 void core_pending_drop(struct core *core, size_t index);
 

@@ -201,6 +201,11 @@ void core_receive_record(struct core *core,
         want_more(core, from, actions);
 }
 
+bool core_has_arrivals(const struct core *core)
+{
+    return core->pending_dirty || core->received_pace.count > 0;
+}
+
 void core_expire_pending(struct core *core)
 {
     for (size_t i = core->pending_count; i-- > 0;)

@@ -550,7 +550,7 @@ void core_persisted(struct core *core, int result, struct core_actions *actions)
     core->staged_count = 0;
     core_check_answers(core, actions);
     for (size_t i = 0; i < core->peer_count; i++)
-        if (core->peers[i]->pull_again && !core->pending_dirty)
+        if (core->peers[i]->pull_again && !core_has_arrivals(core))
             core_request_pull(core, core->peers[i], actions);
 }
 

@@ -229,6 +229,34 @@ static void only_a_gap_makes_a_receiver_ask(void **state)
     assert_int_equal(fixture->sent[FRAME_PULL], 1);
 }
 
+/* The next question must say that the records of this answer are there. */
+static void the_end_of_an_answer_to_a_pull_is_waited_for_by_nobody(void **state)
+{
+    struct fixture *fixture = *state;
+    const uint8_t more[] = {0x08, 0x01};
+    fixture->slow_disk = true;
+    for (uint64_t seq = 1; seq <= 4; seq++) {
+        struct bytes record = peer_record(fixture, seq, 1, NULL);
+        chain(fixture, record);
+        if (seq == 4) { /* three were under way at once: this one alone waits for others */
+            step(fixture, &(struct core_event){.kind = CORE_PERSISTED});
+            step(fixture, &(struct core_event){.kind = CORE_PERSISTED});
+        }
+        receive(fixture, record);
+        release(record);
+    }
+    assert_int_equal(applied(fixture), 3);
+    unsigned pulls = fixture->sent[FRAME_PULL];
+    step(fixture, &(struct core_event){.kind = CORE_FRAME,
+                                       .node = peer,
+                                       .frame_type = FRAME_PULL_END,
+                                       .body = {more, sizeof(more)}});
+    assert_int_equal(applied(fixture), 4);
+    assert_int_equal(fixture->sent[FRAME_PULL], pulls);
+    step(fixture, &(struct core_event){.kind = CORE_PERSISTED});
+    assert_int_equal(fixture->sent[FRAME_PULL], pulls + 1);
+}
+
 static void records_that_were_there_share_an_acknowledgement(void **state)
 {
     struct fixture *fixture = *state;
@@ -444,6 +472,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(records_are_applied_in_order_however_they_arrive),
         TEST(only_a_gap_makes_a_receiver_ask),
+        TEST(the_end_of_an_answer_to_a_pull_is_waited_for_by_nobody),
         TEST(records_that_were_there_share_an_acknowledgement),
         TEST(a_steady_flow_of_changes_does_not_put_a_resend_off),
         TEST(a_change_after_an_answer_by_vector_is_sent_again),
