@@ -47,6 +47,8 @@ void world_crash(struct world *world, struct world_node *node)
 {
     if (!node->core)
         return;
+    struct bootstrap_view bootstrap;
+    node->switched_unheard |= node->is_committing && core_bootstrap(node->core, &bootstrap);
     if (node->is_committing && world_below(world, 2) == 0)
         store_commit(node->store, &node->committing);
     store_batch_free(&node->committing);

@@ -190,6 +190,10 @@ static void begin_commit(struct world_node *node, struct store_batch *batch)
     world_note_records(world, batch);
     node->committing = *batch;
     node->is_committing = true;
+    struct bootstrap_view bootstrap;
+    if (world->crash_switches && core_bootstrap(node->core, &bootstrap) &&
+        world_below(world, 3) == 0)
+        node->crash_at_commit = world_below(world, 2) ? CRASH_BEFORE : CRASH_AFTER;
     *batch = (struct store_batch){0};
     queue_push(world, (struct world_message){.at_us = world->now_us + delay,
                                              .to = node->number,
@@ -316,6 +320,8 @@ static void end_commit(struct world *world, struct world_node *node)
 {
     struct core_event event = {.kind = CORE_PERSISTED};
     if (node->crash_at_commit != CRASH_NONE) {
+        struct bootstrap_view bootstrap;
+        node->switched_unheard |= core_bootstrap(node->core, &bootstrap);
         if (node->crash_at_commit == CRASH_AFTER)
             store_commit(node->store, &node->committing);
         node->is_committing = false; /* world_crash must not decide again */

@@ -3,6 +3,7 @@
  *   replication_world.c  time, network, commits, stepping the cores
  *   replication_nodes.c  nodes and the cluster: founding, joining, restarts
  *   replication_snapshot.c  streams that carry snapshots
+ *   replication_return.c  a node with an old disk
  *   replication_disk.c   old images, copied disks, rot, crashes in a commit
  *   replication_writes.c what clients write
  *   replication_years.c  a year's absence, and what is left after it
@@ -60,6 +61,7 @@ struct world_node {
     unsigned events[EVENT_CODE_COUNT];
     bool left, has_rot;
     struct world_sending sending;
+    bool switched_unheard; /* crashed when a snapshot was on disk, before it was told */
 };
 
 struct world_message {
@@ -91,7 +93,8 @@ struct world_record {
 struct world {
     struct random_sequence random;
     uint64_t now_us, order, last_incarnation, transfers;
-    uint64_t snapshot_after;                         /* records that a node lacks */
+    bool crash_switches;     /* many a node that takes a snapshot crashes in a commit */
+    uint64_t snapshot_after; /* records that a node lacks */
     uint64_t bulk_at_us[WORLD_PLACES][WORLD_PLACES]; /* a stream keeps its order */
     unsigned node_count; /* places in use, members or not, without the copy's */
     struct world_node nodes[WORLD_PLACES];
@@ -144,6 +147,8 @@ void world_submit(struct world *world,
                   size_t index);
 /* Runs, is a member and was not removed. */
 bool world_is_up(const struct world_node *node);
+/* All nodes of the roster, and more than one. */
+bool world_all_are_up(const struct world *world);
 
 /* ---- nodes ---- */
 
@@ -181,6 +186,9 @@ void world_retry(struct world *world);
 /* ---- years ---- */
 
 void world_spend_years(struct world *world);
+
+/* A node goes on with an old disk, through crashes and cuts. */
+void world_return(struct world *world);
 
 /* ---- disks ---- */
 

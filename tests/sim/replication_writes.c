@@ -128,8 +128,11 @@ plan_claim(struct world *world, const struct world_node *node, struct change_set
         return;
     if ((sight == ABSENT && !may_make(world, number)) || (sight == DEAD && !may_revive(world)))
         return;
+    bool deletes = sight == ALIVE && world_below(world, 3) == 0;
+    if (sight == ALIVE && !deletes && world->may_repeat)
+        return; /* says that it lives, as a revival does */
     struct resource *resource = is_owner ? balancer(world) : listener(world, number);
-    if (sight == ALIVE && world_below(world, 3) == 0)
+    if (deletes)
         change_set_add_delete(changes, resource);
     else
         change_set_add_create(changes, resource);

@@ -7,7 +7,7 @@
 static const uint64_t second_us = 1000000;
 static const int64_t year_ms = 365ll * 24 * 3600 * 1000;
 
-static bool all_are_up(const struct world *world)
+bool world_all_are_up(const struct world *world)
 {
     unsigned active = 0, up = 0;
     const struct core *core = NULL;
@@ -140,10 +140,10 @@ static void check_leftovers(struct world *world)
 void world_spend_years(struct world *world)
 {
     struct world_node *node = &world->nodes[world_below(world, world->node_count)];
-    if (world->retention.keep_ms == 0 || !all_are_up(world) || !world_is_up(node))
+    if (world->retention.keep_ms == 0 || !world_all_are_up(world) || !world_is_up(node))
         return;
     be_away(world, node);
-    if (world->failure[0] || !all_are_up(world))
+    if (world->failure[0] || !world_all_are_up(world))
         return;
     world->years_ms += year_ms;
     let_sweep(world);

@@ -204,6 +204,8 @@ static void live(struct world *world)
         world_check_recomputed(world);
     if (!world->failure[0])
         world_spend_years(world);
+    if (!world->failure[0] && world_below(world, 2) == 0)
+        world_return(world);
     if (!world->failure[0])
         remove_one(world);
 }
