@@ -93,3 +93,13 @@ struct ip_address vouch_table_link_local(const struct vouch_table *table,
     }
     return (struct ip_address){0};
 }
+
+const struct message_vrrp_vouched *vouch_table_node(const struct vouch_table *table,
+                                                    const struct ip_address *source)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        if (names(&table->nodes[i], source))
+            return &table->nodes[i];
+    }
+    return NULL;
+}

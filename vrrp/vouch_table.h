@@ -28,6 +28,9 @@ enum vouch vouch_table_judge(const struct vouch_table *table,
                              const struct vrrp_config *config,
                              const struct ip_address *source,
                              struct uuid *out_node);
+/* Who named SOURCE as one of its sources, or NULL. */
+const struct message_vrrp_vouched *vouch_table_node(const struct vouch_table *table,
+                                                    const struct ip_address *source);
 /* The link-local address of NODE_ID that is vouched for, the first one; family 0: none. */
 struct ip_address vouch_table_link_local(const struct vouch_table *table,
                                          const struct uuid *node_id);

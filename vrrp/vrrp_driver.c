@@ -6,6 +6,7 @@
 #include "vrrp/address_watch.h"
 #include "vrrp/advert_policy.h"
 #include "vrrp/claim_answer.h"
+#include "vrrp/families.h"
 #include "vrrp/hand_over.h"
 #include "vrrp/host_sockets.h"
 #include "vrrp/link_debounce.h"
@@ -138,6 +139,7 @@ static void run_planned(struct vrrp_driver *driver, uint64_t now_us)
 static void run_due(struct vrrp_driver *driver)
 {
     uint64_t now_us = monotime_now_us();
+    families_unite(driver->routers, &driver->host, now_us);
     for (struct vrrp_router *router = driver->routers; router; router = router->next)
         vrrp_router_run_due(router, &driver->host, now_us);
     for (struct vrrp_router *router = driver->routers; router; router = router->next)
@@ -230,19 +232,6 @@ find_router(struct vrrp_driver *driver, const struct vrrp_socket *socket, uint8_
     return NULL;
 }
 
-/* Both families of a group should be on one node. IPv4 leads: where it loses against another
- * owner, IPv6 is handed over too (its own tie is decided by link-local addresses, which may
- * order the nodes the other way). */
-static void follow_ipv4(struct vrrp_driver *driver, const struct vrrp_router *lost)
-{
-    struct vrrp_event yield = {.kind = VRRP_EVENT_YIELD};
-    for (struct vrrp_router *router = driver->routers; router; router = router->next) {
-        if (lost->family == 4 && router->family == 6 &&
-            uuid_equal(&router->group.group_id, &lost->group.group_id))
-            vrrp_router_step(router, &driver->host, &yield, monotime_now_us());
-    }
-}
-
 static void take_advert(struct vrrp_driver *driver,
                         struct vrrp_router *router,
                         const struct vrrp_envelope *envelope,
@@ -263,7 +252,7 @@ static void take_advert(struct vrrp_driver *driver,
     if (!ip_address_equal(&active_before, &router->machine.active_address))
         vrrp_router_send_status(router, &driver->host);
     if (was_active && router->machine.state == VRRP_BACKUP)
-        follow_ipv4(driver, router);
+        families_follow(router, &driver->host, monotime_now_us());
 }
 
 static void on_message(void *context,
@@ -337,6 +326,7 @@ static void drop_routers(struct vrrp_driver *driver)
         resign(driver, router);
         *at = router->next;
         vrrp_router_free(router);
+        families_link(driver->routers);
     }
 }
 
@@ -364,6 +354,7 @@ add_router(struct vrrp_driver *driver, const struct message_vrrp_group *group, u
         return;
     router->next = driver->routers;
     driver->routers = router;
+    families_link(driver->routers);
     /* The state of the process before us comes first, eligibility after it. */
     host->eligibility_known = known && driver->resumed_count == 0;
     vrrp_router_configure(router, host, group, monotime_now_us());

@@ -122,11 +122,22 @@ give_up(struct vrrp_machine *machine, enum vrrp_state state, uint64_t now_us)
                                         enter(machine, state, now_us)};
 }
 
+/* The owner of the other family has a working link already, and should be the owner of this
+ * one: it is before the others. */
+static uint32_t first_listening_us(const struct vrrp_machine *machine,
+                                   const struct vrrp_event *event)
+{
+    uint32_t dead_us = vrrp_machine_dead_time_us(machine);
+    if (!event->sibling_active || machine->state != VRRP_INITIALIZE)
+        return vrrp_machine_listen_time_us(machine);
+    return dead_us > VRRP_LISTEN_SIBLING_US ? dead_us : VRRP_LISTEN_SIBLING_US;
+}
+
 static struct vrrp_actions
 any_eligible(struct vrrp_machine *machine, const struct vrrp_event *event, uint64_t now_us)
 {
     machine->active_interval_us = machine->settings.advert_interval_us;
-    machine->deadline_us = now_us + vrrp_machine_listen_time_us(machine);
+    machine->deadline_us = now_us + first_listening_us(machine, event);
     return (struct vrrp_actions){.set =
                                      VRRP_ACTION_GREET | enter(machine, VRRP_BACKUP, now_us)};
 }

@@ -22,6 +22,8 @@ enum {
     /* A machine that starts to listen hears nothing while its peers' kernels resolve its link
      * address, which they retry once a second: so long it stays backup at least. */
     VRRP_LISTEN_MINIMUM_US = 1000000,
+    /* Unless it is new and this node is active for the other family of its group. */
+    VRRP_LISTEN_SIBLING_US = 250000,
     /* After a hand-over the old owner goes on answering what it has begun. Shorter than the
      * lifetime of an address, which nobody renews meanwhile. */
     VRRP_GRACE_US = 1000000,
@@ -95,6 +97,9 @@ struct vrrp_event {
     uint8_t priority;
     uint32_t interval_us;
     uint32_t hold_us; /* DEMOTE */
+    /* ELIGIBLE: this node is active for the group's other family, so a new machine listens for
+     * less time than those of other nodes. */
+    bool sibling_active;
     /* RESUME */
     enum vrrp_state resume_state;
     struct ip_address resume_active_address;

@@ -248,6 +248,7 @@ void vrrp_router_evaluate(struct vrrp_router *router, struct vrrp_host *host, ui
         set_settings(router, host, &place.own_address);
     if (router_hindrance_is_out(router))
         event.kind = VRRP_EVENT_INELIGIBLE;
+    event.sibling_active = router->sibling && router->sibling->machine.state == VRRP_ACTIVE;
     if (event.kind == VRRP_EVENT_INELIGIBLE || host->eligibility_known)
         vrrp_router_step(router, host, &event, now_us);
     if (place.interface && !place.interface->up && strcmp(before, place.reason) != 0)
@@ -406,6 +407,7 @@ void vrrp_router_announce_again(struct vrrp_router *router,
                                 struct vrrp_host *host,
                                 uint64_t now_us)
 {
+    vrrp_router_run_due(router, host, now_us); /* after a sleep we are no owner any more */
     if (router->machine.state != VRRP_ACTIVE)
         return;
     announce_schedule_start(&router->announcements, now_us);

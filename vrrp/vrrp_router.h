@@ -4,6 +4,7 @@
 #define VRRP_VRRP_ROUTER_H
 
 #include "vrrp/announce_schedule.h"
+#include "vrrp/family_bond.h"
 #include "vrrp/hindrance_list.h"
 #include "vrrp/switch_guard.h"
 #include "vrrp/vip_address.h"
@@ -48,6 +49,8 @@ struct vrrp_router {
     struct vrrp_vip *vips;
     size_t vip_count;
     struct vrrp_machine machine;
+    struct vrrp_router *sibling; /* of the group's other family (families.h), or NULL */
+    struct family_bond bond;     /* IPv6 */
     struct announce_schedule announcements;
     struct switch_guard *guard; /* NULL: none now */
     uint64_t guard_until_us;

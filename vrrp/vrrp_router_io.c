@@ -52,6 +52,20 @@ static bool is_in_reach(const struct vrrp_router *router,
     return toward && toward->index == router->socket->interface_index;
 }
 
+/* To each address in our family that its adverts may come from: which of them is on this link
+ * only the network knows. */
+static void send_to_node(struct vrrp_router *router,
+                         const struct vrrp_host *host,
+                         const struct vrrp_packet *packet,
+                         const struct ip_address *one)
+{
+    const struct message_vrrp_vouched *node = vouch_table_node(&host->vouched, one);
+    for (uint32_t i = 0; node && i < node->count; i++) {
+        if (node->addresses[i].family == router->family)
+            send_to(router, packet, &node->addresses[i]);
+    }
+}
+
 void vrrp_router_send_advert(struct vrrp_router *router,
                              struct vrrp_host *host,
                              uint8_t priority,
@@ -71,6 +85,8 @@ void vrrp_router_send_advert(struct vrrp_router *router,
     bool multicast = router->group.multicast && !one;
     if (!router->socket || router->machine.settings.own_address.family == 0)
         return;
+    if (one && ip_address_is_link_local(only))
+        send_to_node(router, host, &packet, only);
     for (size_t i = 0; i < host->config.peer_count && !multicast; i++) {
         const struct ip_address *peer = &host->config.peers[i].address;
         if (one && !ip_address_equal(peer, only))

@@ -85,6 +85,76 @@ class SplitBrain(FencingTest):
             self.assertTrue(said, "the winner did not announce")
 
 
+class Sleep(FencingTest):
+    """Everything of the owner is stopped and goes on later: what does it say when it wakes?"""
+
+    def setUp(self):
+        super().setUp()
+        self.cli("lb1", "loadbalancer create --name six --vip-address " + VIP6)
+        self.eventually(lambda: len(self.lab.holders(VIP6)) == 1, 3, "IPv6 is served")
+        self.eventually(lambda: self.lab.holders(VIP6) == self.lab.holders(VIP), 3, "one owner for both families")
+        vrid = self.json("lb1", "vrrpgroup show default")["vrid"]
+        self.addresses = VIP, VIP6, "fe80::200:5eff:fe00:2%02x" % vrid
+
+    def freeze(self, seconds):
+        """Who slept, and what the wire saw of it from its waking on."""
+        sleeper = self.active()
+        before = set(self.lab.pids(sleeper))
+        wire = vrrp_wire.Sniffer(self.lab.namespace("client"))
+        self.lab.pause(sleeper)
+        time.sleep(seconds)
+        woken = time.monotonic()
+        self.lab.resume(sleeper)
+        self.eventually(lambda: not self.held(sleeper), 3, "the addresses left the sleeper")
+        self.gone_ms = (time.monotonic() - woken) * 1000
+        time.sleep(1)
+        self.assertEqual(set(self.lab.pids(sleeper)), before, "a process of it was replaced")
+        mac = self.mac(sleeper)
+        return sleeper, [line for line in wire.stop() if line[0] >= woken and line[1] == mac]
+
+    def held(self, node):
+        return [address for address in self.addresses if node in self.lab.holders(address)]
+
+    def assertSilent(self, said):
+        """No advert but resignations, no announcement of an address that is not the sleeper's own."""
+        spoken = [line for line in said if (line[2] == "advert" and line[3] != "0") or line[3] in self.addresses]
+        self.assertEqual(spoken, [], "the sleeper spoke as if it was active")
+
+    def test_a_short_sleep_is_followed_by_silence(self):
+        for seconds in 0.3, 1.0:
+            sleeper, said = self.freeze(seconds)
+            self.assertSilent(said)
+            self.assertLess(self.gone_ms, 500, "the addresses stayed for too long")
+            self.eventually(lambda: self.lab.holders(VIP) == [self.other(sleeper)], 1, "one owner")
+
+    def test_a_long_sleep_is_followed_by_silence_and_the_kernel_drops_the_addresses(self):
+        sleeper = self.active()
+        self.lab.pause(sleeper)
+        stopped = time.monotonic()
+        self.eventually(lambda: not self.held(sleeper), 3, "the kernel dropped the addresses")
+        self.assertGreater(time.monotonic() - stopped, 0.5)
+        wire = vrrp_wire.Sniffer(self.lab.namespace("client"))
+        woken = time.monotonic()
+        self.lab.resume(sleeper)
+        time.sleep(1.5)
+        mac = self.mac(sleeper)
+        self.assertSilent([line for line in wire.stop() if line[0] >= woken and line[1] == mac])
+        self.assertFalse(self.held(sleeper))
+
+
+class Families(FencingTest):
+    def test_ipv6_ends_where_ipv4_is_however_late_its_owner_learns_of_it(self):
+        owner = self.active()
+        other = self.other(owner)
+        late = [self.process(owner, "control")]
+        send_signal(late, signal.SIGSTOP)
+        self.cli(other, "loadbalancer create --name six --vip-address " + VIP6)
+        self.eventually(lambda: self.lab.holders(VIP6) == [other], 4, "the node that knows of it serves it")
+        send_signal(late, signal.SIGCONT)
+        self.eventually(lambda: self.lab.holders(VIP6) == [owner], 6, "IPv6 goes where IPv4 is")
+        self.assertEqual(self.active(), owner)
+
+
 class Vouching(FencingTest):
     def test_two_nodes_that_start_without_gossip_elect_one(self):
         self.eventually(lambda: all(map(self.vouched, self.lab.node_names())), 2, "the nodes know each other")

@@ -100,6 +100,11 @@ send_advert(struct world *world, size_t from, size_t router, const struct vrrp_a
     }
 }
 
+static bool has_sibling(const struct world *world, size_t router)
+{
+    return (router ^ 1) < world->router_count;
+}
+
 void world_give(struct world *world, size_t node, size_t router, const struct vrrp_event *event)
 {
     for (size_t r = 0; r < world->router_count; r++) {
@@ -109,8 +114,11 @@ void world_give(struct world *world, size_t node, size_t router, const struct vr
         if (world->broken == BROKEN_DEAF && machine->state == VRRP_ACTIVE &&
             event->kind == VRRP_EVENT_ADVERT)
             continue;
+        struct vrrp_event given = *event;
+        given.sibling_active = has_sibling(world, r) && world->broken != BROKEN_BOND &&
+                               world->nodes[node].machines[r ^ 1].state == VRRP_ACTIVE;
         struct vrrp_actions actions =
-            vrrp_machine_step(machine, event, world_local_us(world, node));
+            vrrp_machine_step(machine, &given, world_local_us(world, node));
         if (actions.set & VRRP_ACTION_SEND_ADVERT)
             send_advert(world, node, r, &actions);
         if (actions.set & VRRP_ACTION_STATE_CHANGED)
@@ -150,8 +158,44 @@ static void deliver(struct world *world, size_t index)
                                .priority = flight.priority,
                                .interval_us = world->interval_us[flight.router]};
     world->flights[index] = world->flights[--world->flight_count];
-    if (world->nodes[flight.to].up)
-        world_give(world, flight.to, flight.router, &event);
+    if (!world->nodes[flight.to].up)
+        return;
+    const struct vrrp_machine *to = &world->nodes[flight.to].machines[flight.router];
+    bool was_active = to->state == VRRP_ACTIVE;
+    world_give(world, flight.to, flight.router, &event);
+    bool lost = was_active && to->state == VRRP_BACKUP && flight.router % 2 == 0;
+    if (lost && has_sibling(world, flight.router) && world->broken != BROKEN_BOND)
+        world_order(world, flight.to, flight.router + 1u, VRRP_EVENT_YIELD);
+}
+
+/* ---- both families on one node ---------------------------------------------------------- */
+
+static struct ip_address
+address_of_owner(const struct world *world, const struct ip_address *ipv4, size_t router)
+{
+    for (size_t i = 0; i < world->node_count; i++) {
+        const struct vrrp_machine *machines = world->nodes[i].machines;
+        if (ip_address_equal(&machines[router - 1].settings.own_address, ipv4))
+            return machines[router].settings.own_address;
+    }
+    return (struct ip_address){0};
+}
+
+static void unite(struct world *world, size_t node)
+{
+    struct world_node *it = &world->nodes[node];
+    for (size_t r = 1; r < world->router_count; r += 2) {
+        if (!family_bond_hands_over(&it->bonds[r], &it->machines[r - 1], &it->machines[r],
+                                    world_local_us(world, node)))
+            continue;
+        struct vrrp_event hand_over = {
+            .kind = VRRP_EVENT_HAND_OVER,
+            .source = address_of_owner(world, &it->bonds[r].asked, r),
+        };
+        world_trace(world, node, "unites", (unsigned)r);
+        world_disturb(world, node, r, 0);
+        world_give(world, node, r, &hand_over);
+    }
 }
 
 /* ---- time ------------------------------------------------------------------------------- */
@@ -210,9 +254,12 @@ bool world_turn(struct world *world, uint64_t until_us)
     world->now_us = later(world->now_us, next.due_us);
     if (!rules_hold(world))
         return false;
-    if (next.flight < FLIGHTS_MAXIMUM)
+    if (next.flight < FLIGHTS_MAXIMUM) {
         deliver(world, next.flight);
-    else
-        world_give(world, next.node, next.router, &timer);
+        return rules_hold(world);
+    }
+    if (world->broken != BROKEN_BOND)
+        unite(world, next.node);
+    world_give(world, next.node, next.router, &timer);
     return rules_hold(world);
 }

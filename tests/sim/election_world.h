@@ -1,12 +1,14 @@
 /* Nodes, their clocks and the network between them, in virtual time: what elections of the
  * production machine (vrrp/vrrp_machine.h) are put through. A node has one machine for each
- * virtual router, which is a VRRP group in one address family. Two times: that of the world,
- * and that of each node's clock, which has an offset and runs fast or slow. Microseconds. */
+ * virtual router, which is a VRRP group in one address family: router 2n is IPv4 of a group,
+ * 2n + 1 IPv6 of the same, and the node keeps them together as vrrp/families.c does. Two times:
+ * that of the world, and that of each node's clock, which has an offset and runs fast or slow.
+ * Microseconds. */
 #ifndef TESTS_SIM_ELECTION_WORLD_H
 #define TESTS_SIM_ELECTION_WORLD_H
 
 #include "lbnode/base/random.h"
-#include "vrrp/vrrp_machine.h"
+#include "vrrp/family_bond.h"
 
 #include <stddef.h>
 
@@ -28,13 +30,15 @@ enum broken_rule {
     BROKEN_DEAF,  /* an owner does not listen to adverts */
     BROKEN_SLOW,  /* the dead time is three times what it should be */
     BROKEN_HASTY, /* it is half an interval */
+    BROKEN_BOND,  /* the families of a group go their own ways */
     BROKEN_COUNT
 };
 
 struct world_node {
     struct vrrp_machine machines[ROUTERS_MAXIMUM];
-    uint8_t priorities[ROUTERS_MAXIMUM]; /* while it is not drained */
-    bool up;                             /* the process exists */
+    struct family_bond bonds[ROUTERS_MAXIMUM]; /* of IPv6 */
+    uint8_t priorities[ROUTERS_MAXIMUM];       /* while it is not drained */
+    bool up;                                   /* the process exists */
     bool can_serve, drained;
     uint64_t paused_until_us; /* not run before */
     uint64_t clock_offset_us;

@@ -23,6 +23,7 @@ enum {
     ROUNDS = 4,
     WATCH_US = 3000000,
     MARGIN_US = 20000,
+    FAMILIES_US = 100000000,
 };
 
 static enum broken_rule broken;
@@ -64,6 +65,20 @@ static void boot(struct world *world, size_t node)
     }
     if (it->can_serve)
         world_order(world, node, EVERY_ROUTER, VRRP_EVENT_ELIGIBLE);
+}
+
+/* The addresses of one family are taken from the configuration and come back: not at the same
+ * time on all nodes. */
+static void add_again(struct world *world, size_t node, size_t router)
+{
+    struct vrrp_machine *machine = &world->nodes[node].machines[router];
+    struct vrrp_machine_settings settings = machine->settings;
+    world_trace(world, node, "adds again", (unsigned)router);
+    world_order(world, node, router, VRRP_EVENT_STOP);
+    vrrp_machine_init(machine, &settings, world_local_us(world, node));
+    world->nodes[node].bonds[router] = (struct family_bond){0};
+    if (world->nodes[node].can_serve)
+        world_order(world, node, router, VRRP_EVENT_ELIGIBLE);
 }
 
 /* The process dies and is started again at once with its last states. */
@@ -156,6 +171,7 @@ enum trouble {
     TROUBLE_STOP,
     TROUBLE_SERVICE,
     TROUBLE_RESTART,
+    TROUBLE_ADD,
     TROUBLE_YIELD,
     TROUBLE_SWITCH,
     TROUBLE_DEMOTE,
@@ -180,6 +196,7 @@ static void cause_trouble(struct world *world)
     case TROUBLE_STOP: end_process(world, node, true); break;
     case TROUBLE_SERVICE: toggle_service(world, node); break;
     case TROUBLE_RESTART: restart_in_place(world, node); break;
+    case TROUBLE_ADD: add_again(world, node, world_below(world, world->router_count)); break;
     case TROUBLE_YIELD: world_order(world, node, router, VRRP_EVENT_YIELD); break;
     case TROUBLE_SWITCH:
         switch_to(world, node, router, world_below(world, world->node_count));
@@ -325,12 +342,40 @@ static void reboot_one(struct world *world)
         boot(world, node);
 }
 
+static bool are_together(struct world *world)
+{
+    for (size_t r = 1; r < world->router_count; r += 2) {
+        size_t ipv4 = NODES_MAXIMUM, ipv6 = NODES_MAXIMUM;
+        count_active(world, r - 1, &ipv4);
+        count_active(world, r, &ipv6);
+        if (ipv4 == ipv6)
+            continue;
+        snprintf(world->failure, sizeof(world->failure),
+                 "router %zu is on node %zu and the other family of its group on node %zu", r,
+                 ipv6, ipv4);
+        return false;
+    }
+    return true;
+}
+
+/* Attempts that failed in the chaos put the next one off, for FAMILIES_US at most. */
+static bool await_families(struct world *world)
+{
+    uint64_t end_us = world->now_us + FAMILIES_US;
+    while (!are_together(world)) {
+        if (world->now_us >= end_us || !run_until(world, world->now_us + WATCH_US))
+            return false;
+        world->failure[0] = '\0';
+    }
+    return true;
+}
+
 static bool watch(struct world *world)
 {
     size_t owners[ROUTERS_MAXIMUM];
     for (size_t r = 0; r < ROUTERS_MAXIMUM; r++)
         owners[r] = NODES_MAXIMUM + 1;
-    if (!run_until(world, settled_us(world)))
+    if (!run_until(world, settled_us(world)) || !await_families(world))
         return false;
     uint64_t end_us = world->now_us + WATCH_US;
     reboot_one(world);
@@ -338,7 +383,7 @@ static bool watch(struct world *world)
         if (!one_each(world, owners))
             return false;
     } while (world_turn(world, end_us));
-    return rules_hold(world) && nobody_lingers(world);
+    return rules_hold(world) && nobody_lingers(world) && are_together(world);
 }
 
 /* ---- seeds ------------------------------------------------------------------------------ */
@@ -425,7 +470,8 @@ struct options {
 
 static bool take_broken(const char *name)
 {
-    static const char *const names[BROKEN_COUNT] = {"nothing", "tie", "deaf", "slow", "hasty"};
+    static const char *const names[BROKEN_COUNT] = {"nothing", "tie",   "deaf",
+                                                    "slow",    "hasty", "bond"};
     for (int i = 0; i < BROKEN_COUNT; i++) {
         if (strcmp(names[i], name) == 0) {
             broken = (enum broken_rule)i;

@@ -274,6 +274,20 @@ static void the_end_of_a_demotion_leaves_the_ordinary_dead_time(void **state)
     assert_true(machine.deadline_us == now_us + 1000 + vrrp_machine_dead_time_us(&machine));
 }
 
+static void the_owner_of_the_other_family_is_before_the_others(void **state)
+{
+    struct vrrp_machine_settings settings = in_state(VRRP_INITIALIZE).settings;
+    struct vrrp_event eligible = {.kind = VRRP_EVENT_ELIGIBLE, .sibling_active = true};
+    struct vrrp_machine machine;
+    vrrp_machine_init(&machine, &settings, START_US);
+    vrrp_machine_step(&machine, &eligible, START_US);
+    assert_true(machine.deadline_us < START_US + VRRP_LISTEN_MINIMUM_US);
+    assert_true(machine.deadline_us >= START_US + vrrp_machine_dead_time_us(&machine));
+    machine = in_state(VRRP_FAULT); /* somebody may have it, and our link was away */
+    vrrp_machine_step(&machine, &eligible, START_US);
+    assert_true(machine.deadline_us >= START_US + VRRP_LISTEN_MINIMUM_US);
+}
+
 static void a_release_cuts_no_first_listening_short(void **state)
 {
     struct vrrp_machine machine = in_state(VRRP_BACKUP);
@@ -368,6 +382,7 @@ int main(void)
         cmocka_unit_test(a_repeated_resignation_does_not_put_the_takeover_off),
         cmocka_unit_test(a_demoted_node_stays_backup_for_the_hold),
         cmocka_unit_test(the_end_of_a_demotion_leaves_the_ordinary_dead_time),
+        cmocka_unit_test(the_owner_of_the_other_family_is_before_the_others),
         cmocka_unit_test(a_release_cuts_no_first_listening_short),
         cmocka_unit_test(a_backup_that_hears_the_owner_goes_by_its_adverts),
         cmocka_unit_test(an_owner_that_is_late_by_two_intervals_goes_on),
