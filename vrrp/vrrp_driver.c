@@ -363,6 +363,17 @@ add_router(struct vrrp_driver *driver, const struct message_vrrp_group *group, u
     vrrp_router_evaluate(router, host, monotime_now_us());
 }
 
+/* Before a router looks for its own address: a process before us may have left these behind. */
+static void mark_configured(struct interface_table *table, const struct vrrp_config *config)
+{
+    for (size_t i = 0; i < config->address_count; i++)
+        interface_table_mark_virtual(table, &config->addresses[i].address);
+    for (size_t i = 0; i < config->group_count; i++) {
+        struct ip_address link_local = vrrp_link_local(config->groups[i].vrid);
+        interface_table_mark_virtual(table, &link_local);
+    }
+}
+
 static void apply(struct vrrp_driver *driver)
 {
     static const uint8_t families[] = {4, 6};
@@ -371,8 +382,7 @@ static void apply(struct vrrp_driver *driver)
     driver->pending = (struct vrrp_config){0};
     const struct vrrp_config *config = &driver->host.config;
     drop_routers(driver);
-    for (size_t i = 0; i < config->address_count; i++)
-        interface_table_mark_virtual(&driver->host.table, &config->addresses[i].address);
+    mark_configured(&driver->host.table, config);
     for (size_t i = 0; i < config->group_count; i++) {
         for (size_t f = 0; f < ARRAY_LENGTH(families); f++) {
             const struct message_vrrp_group *group = &config->groups[i];

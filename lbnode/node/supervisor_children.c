@@ -299,13 +299,14 @@ static void resign(struct supervisor *supervisor)
     supervisor->status_count = 0; /* it starts as a newcomer */
 }
 
-/* Restarted in place it goes on where it was, and nobody notices; unless it was silent before,
- * so that a peer has taken over: then it comes back as a newcomer, and at once. */
+/* Restarted in place it goes on where it was, and nobody notices; unless it was silent before
+ * (or the whole node slept), so that a peer has taken over: then it comes back as a newcomer,
+ * and at once. */
 static void vrrp_died(struct supervisor *supervisor, const struct restart_decision *decision)
 {
     const struct child *child = &supervisor->children[PROCESS_VRRP];
-    bool superseded =
-        hang_watch_is_silent(&child->hang) && supervisor_has_vrrp_peers(supervisor);
+    bool silent = hang_watch_is_silent(&child->hang) || watchdog_slept(supervisor);
+    bool superseded = silent && supervisor_has_vrrp_peers(supervisor);
     if (!decision->resign && !superseded) {
         supervisor_speak_for_vrrp(supervisor, false);
         return;

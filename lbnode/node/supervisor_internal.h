@@ -105,6 +105,8 @@ struct supervisor {
     bool proxy_ran; /* it ran a snapshot since it was started */
     struct loop_timer eligible_timer;
     struct loop_timer watchdog_timer;
+    uint64_t watchdog_due_us; /* monotonic */
+    uint64_t woke_us;         /* from the last sleep of the whole node; 0: none */
 
     struct message_hindrance hindrances[HINDRANCES_MAXIMUM]; /* that hold */
     size_t hindrance_count;
@@ -185,6 +187,8 @@ void snapshots_free(struct supervisor *supervisor);
 
 /* Looks after the children from now on, until the node stops. */
 void watchdog_start(struct supervisor *supervisor);
+/* Was this process stopped just now, for two checks or longer? So were the others then. */
+bool watchdog_slept(const struct supervisor *supervisor);
 
 /* ---- supervisor_bindings.c ---- */
 

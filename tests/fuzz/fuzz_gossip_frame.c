@@ -17,6 +17,12 @@ static void step(struct core *core, const struct core_event *event)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const uint8_t seed[SIGN_SEED_SIZE] = {1};
+    static const struct vrrp_claim claim = {.group_id = {{9}},
+                                            .family = 4,
+                                            .state = 2,
+                                            .priority = 100,
+                                            .advert_ms = 20,
+                                            .source = {4, {192, 0, 2, 1}}};
     struct genesis genesis = {.first_node = other};
     struct error error;
     if (size == 0)
@@ -27,6 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const struct core_settings settings = {.node_id = self, .key = key, .random_seed = 1};
     struct core *core = core_load(&settings, store, (struct core_now){1000000, 1}, &error);
     core_found(core, &genesis);
+    step(core, &(struct core_event){.kind = CORE_CLAIMS, .claims = &claim, .claim_count = 1});
     step(core, &(struct core_event){.kind = CORE_FRAME,
                                     .node = other,
                                     .frame_type = data[0],

@@ -142,6 +142,23 @@ class Sleep(FencingTest):
         self.assertFalse(self.held(sleeper))
 
 
+    def test_a_process_that_is_replaced_after_a_sleep_listens_first(self):
+        sleeper = self.active()
+        vrrp = self.process(sleeper, "vrrp")
+        self.lab.pause(sleeper)
+        self.eventually(lambda: self.other(sleeper) in self.lab.holders(VIP), 1, "the other one takes over")
+        time.sleep(0.8)
+        send_signal([vrrp], signal.SIGKILL)
+        wire = vrrp_wire.Sniffer(self.lab.namespace("client"))
+        woken = time.monotonic()
+        self.lab.resume(sleeper)
+        self.eventually(lambda: "PROCESS_RESTARTED" in self.cli(sleeper, "events"), 3, "it is replaced")
+        time.sleep(1.5)
+        mac = self.mac(sleeper)
+        self.assertSilent([line for line in wire.stop() if line[0] >= woken and line[1] == mac])
+        self.assertEqual(self.lab.holders(VIP), [self.other(sleeper)])
+
+
 class Families(FencingTest):
     def test_ipv6_ends_where_ipv4_is_however_late_its_owner_learns_of_it(self):
         owner = self.active()

@@ -100,6 +100,7 @@ class VrrpProcess(unittest.TestCase):
         time.sleep(1)
         self.assertEqual(self.owner(), owner, "the addresses moved\n" + self.log(owner))
         self.assertNotIn("VIP_ACTIVE", self.log(3 - owner))
+        self.assertNotIn("VRRP_FOREIGN", self.log(3 - owner))
 
     def test_an_owner_that_slept_listens_before_it_speaks(self):
         owner = self.owner()
