@@ -1,5 +1,6 @@
 #include "vrrp/vip_address.h"
 
+#include "vrrp/netlink_address.h"
 #include "vrrp/vrrp.h"
 
 #include <errno.h>
@@ -7,6 +8,7 @@
 #include <linux/rtnetlink.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
+#include <netlink/route/route.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -170,6 +172,22 @@ void vip_netlink_apply(struct vip_netlink *netlink, struct vip_change *changes, 
 {
     for (size_t done = 0; done < count; done += BATCH)
         apply_batch(netlink, changes + done, count - done < BATCH ? count - done : BATCH);
+}
+
+bool vip_address_is_local(const struct ip_address *address)
+{
+    struct nl_sock *socket = nl_socket_alloc();
+    struct nl_addr *native = netlink_address_to(address);
+    struct rtnl_route *route = NULL;
+    bool local = true;
+    if (socket && native && nl_connect(socket, NETLINK_ROUTE) == 0 &&
+        rtnl_route_lookup(socket, native, &route) == 0)
+        local = rtnl_route_get_type(route) == RTN_LOCAL;
+    if (route)
+        rtnl_route_put(route);
+    nl_addr_put(native);
+    nl_socket_free(socket);
+    return local;
 }
 
 int vip_address_remove(const struct message_vrrp_owned *owned)

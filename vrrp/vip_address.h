@@ -31,6 +31,9 @@ void vip_netlink_close(struct vip_netlink *netlink); /* NULL-safe */
 /* Applies the changes in few batches and waits for the kernel's answers (which it gives during
  * the call). */
 void vip_netlink_apply(struct vip_netlink *netlink, struct vip_change *changes, size_t count);
+/* Does the kernel deliver packets for ADDRESS here? It answers yes to a new IPv6 address some
+ * time before it does, since a worker of its own makes the route. True when in doubt. */
+bool vip_address_is_local(const struct ip_address *address);
 /* 32 or 128: a virtual address never makes a subnet of its own. */
 uint8_t vip_prefix_length(const struct ip_address *address);
 

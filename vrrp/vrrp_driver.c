@@ -249,6 +249,7 @@ static void take_advert(struct vrrp_driver *driver,
     struct ip_address active_before = router->machine.active_address;
     bool was_active = router->machine.state == VRRP_ACTIVE;
     vrrp_router_step(router, &driver->host, &event, monotime_now_us());
+    vrrp_router_know_active(router, monotime_now_us());
     if (!ip_address_equal(&active_before, &router->machine.active_address))
         vrrp_router_send_status(router, &driver->host);
     if (was_active && router->machine.state == VRRP_BACKUP)

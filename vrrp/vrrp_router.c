@@ -14,6 +14,8 @@ enum {
      * interfaces: no duel at full speed. */
     REPLACE_GAP_US = 50000,
     CLAIM_GAP_US = 1000000,
+    USABLE_CHECK_US = 500,
+    USABLE_MAXIMUM_US = 50000,
     GUARD_US = VRRP_GRACE_US + 200000, /* the old owner's grace and the way */
     /* A link that came back may carry nothing yet for a while: its switch has not noticed. */
     GREET_GAP_US = 100000,
@@ -259,8 +261,27 @@ void vrrp_router_evaluate(struct vrrp_router *router, struct vrrp_host *host, ui
     }
 }
 
+/* The addresses become usable in order: the last one is enough. */
+static bool awaits_kernel(struct vrrp_router *router, uint64_t now_us)
+{
+    const struct vrrp_vip *last = &router->vips[router->vip_count - 1];
+    if (!router->usable_by_us)
+        return false;
+    if (now_us < router->usable_check_us)
+        return true;
+    router->usable_check_us = now_us + USABLE_CHECK_US;
+    if (now_us < router->usable_by_us && !last->left_alone && last->owned_index &&
+        !vip_address_is_local(&last->address))
+        return true;
+    router->usable_by_us = 0;
+    return false;
+}
+
 static void announce_due(struct vrrp_router *router, struct vrrp_host *host, uint64_t now_us)
 {
+    if (now_us >= announce_schedule_due_us(&router->announcements) &&
+        awaits_kernel(router, now_us))
+        return;
     if (announce_schedule_take(&router->announcements, now_us))
         vrrp_router_announce(router, host);
 }
@@ -332,6 +353,10 @@ void vrrp_router_step(struct vrrp_router *router,
         vrrp_router_guard(router, host, now_us + GUARD_US);
     if (actions.set & VRRP_ACTION_ADD_ADDRESSES)
         vrrp_router_add_addresses(router, host);
+    if ((actions.set & VRRP_ACTION_ADD_ADDRESSES) && router->family == 6) {
+        router->usable_by_us = now_us + USABLE_MAXIMUM_US;
+        router->usable_check_us = now_us + USABLE_CHECK_US;
+    }
     if (actions.set & VRRP_ACTION_REMOVE_ADDRESSES)
         vrrp_router_remove_addresses(router, host, false);
     if (actions.set & VRRP_ACTION_ANNOUNCE) {
@@ -359,6 +384,8 @@ uint64_t vrrp_router_due_us(const struct vrrp_router *router)
 {
     uint64_t announce_us = announce_schedule_due_us(&router->announcements);
     uint64_t machine_us = vrrp_machine_due_us(&router->machine);
+    if (router->usable_by_us && announce_us < router->usable_check_us)
+        announce_us = router->usable_check_us;
     uint64_t due_us = announce_us < machine_us ? announce_us : machine_us;
     if (listens(router) && router->greet_due_us < due_us)
         due_us = router->greet_due_us;

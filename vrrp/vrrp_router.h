@@ -52,6 +52,10 @@ struct vrrp_router {
     struct vrrp_router *sibling; /* of the group's other family (families.h), or NULL */
     struct family_bond bond;     /* IPv6 */
     struct announce_schedule announcements;
+    /* IPv6: announcements wait until the kernel delivers what they attract; 0: it does. */
+    uint64_t usable_by_us, usable_check_us;
+    struct ip_address known_active; /* whose link address was asked for, and when */
+    uint64_t known_active_us;
     struct switch_guard *guard; /* NULL: none now */
     uint64_t guard_until_us;
     uint64_t claim_answered_us;
@@ -109,6 +113,9 @@ void vrrp_router_claimed(struct vrrp_router *router,
                          const uint8_t mac[MAC_SIZE]);
 bool vrrp_router_has_address(const struct vrrp_router *router,
                              const struct ip_address *address);
+/* A backup keeps the link address of the active node at hand, for the guard of a planned
+ * switch: IPv6 adverts by multicast teach the kernel none. */
+void vrrp_router_know_active(struct vrrp_router *router, uint64_t now_us);
 void vrrp_router_send_status(struct vrrp_router *router, struct vrrp_host *host);
 
 #endif

@@ -10,6 +10,7 @@
 #include <string.h>
 
 enum {
+    KNOW_ACTIVE_US = 10000000, /* the kernel forgets neighbours that nobody talks to */
     /* What one packet of the smallest IPv6 MTU holds; the list in an advert is for people. */
     ADVERT_ADDRESSES_IPV6 = 77,
 };
@@ -187,6 +188,18 @@ void vrrp_router_end_guard(struct vrrp_router *router)
 {
     switch_guard_close(router->guard);
     router->guard = NULL;
+}
+
+void vrrp_router_know_active(struct vrrp_router *router, uint64_t now_us)
+{
+    const struct ip_address *active = &router->machine.active_address;
+    bool known = ip_address_equal(active, &router->known_active) &&
+                 now_us - router->known_active_us < KNOW_ACTIVE_US;
+    if (known || router->machine.state != VRRP_BACKUP || active->family == 0 || !router->socket)
+        return;
+    neighbour_resolve(router->socket->interface_index, active);
+    router->known_active = *active;
+    router->known_active_us = now_us;
 }
 
 static void note_added(struct vrrp_vip *vip,

@@ -1,7 +1,7 @@
 """Planned switches: clients do not notice, and the address stays where it was sent."""
 import time
 
-from pair import VIP, PairTest, Prober
+from pair import VIP, VIP6, PairTest, Prober
 
 
 class Planned(PairTest):
@@ -62,3 +62,19 @@ class Planned(PairTest):
     def test_a_node_that_stops_in_order_answers_what_it_has_begun(self):
         report = self.switch_under_load(lambda node: self.lab.stop(node))
         self.assertHardlyNoticed(report)
+
+
+class PlannedIpv6(PairTest):
+    serves = False
+
+    def test_twenty_switches_of_an_ipv6_address_fail_hardly_a_request(self):
+        self.serve(vip=VIP6)
+        self.settle(VIP6)
+        with Prober(self.lab, VIP6) as prober:
+            for _ in range(20):
+                active = self.active(VIP6)
+                self.cli(active, "failover")
+                self.eventually(lambda: self.lab.holders(VIP6) == [self.other(active)], 4, "only the other node has it")
+        print("    " + prober.report.line())
+        self.assertLessEqual(prober.report.failed, 1, prober.report.line())
+        self.assertGreater(prober.report.sent, 1000, prober.report.line())
