@@ -52,8 +52,7 @@ static void send_vector(struct core *core,
                         struct core_actions *actions)
 {
     struct wire_writer body = {0};
-    vv_put(&body, 1, &core->shown);
-    wire_put_varint(&body, 2, wants_reply);
+    core_put_vector(core, peer, wants_reply, &body);
     core_act_send(actions, &peer->id, FRAME_VV, &body);
 }
 
@@ -261,23 +260,18 @@ static void handle_vector(struct core *core,
                           struct bytes body,
                           struct core_actions *actions)
 {
-    struct vv theirs;
-    struct wire_reader reader = wire_reader_of(body);
-    struct wire_field field;
-    bool wants_reply = false;
-    if (!vv_parse(body, 1, &theirs))
+    struct vector_frame theirs;
+    if (!core_take_vector(core, peer, body, &theirs))
         return;
-    while (wire_next(&reader, &field))
-        if (field.number == 2)
-            wants_reply = field.integer == 1;
-    peer->durable_dirty |= vv_merge(&peer->durable, &theirs);
-    vv_copy(&peer->reported, &theirs); /* less than before: its disk is an older one */
+    peer->durable_dirty |= vv_merge(&peer->durable, &theirs.vector);
+    if (theirs.is_complete)
+        vv_copy(&peer->reported, &theirs.vector); /* maybe less: its disk is an older one */
     core_follow_ack(core, peer, actions);
-    if (lacks_some_of(core, &theirs))
+    if (lacks_some_of(core, &theirs.vector))
         core_request_pull(core, peer, actions);
-    vv_free(&theirs);
+    vv_free(&theirs.vector);
     peer->vector_resend_us = 0;
-    if (wants_reply)
+    if (theirs.wants_reply)
         send_vector(core, peer, false, actions);
     core_check_answers(core, actions);
 }

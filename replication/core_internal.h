@@ -184,8 +184,9 @@ struct peer {
     uint64_t acked_us, ack_us; /* when the last ACK left; when the next one has to, or 0 */
     uint64_t last_ack;         /* hash of it: the same again is no news */
     struct vv durable, running;
-    struct vv reported; /* all that it had on disk at one moment, as it said last */
-    bool durable_dirty;
+    struct vv reported;     /* all that it had on disk at one moment, as it said last */
+    uint64_t folded_digest; /* of its folded streams, as it said last */
+    bool folded_known, durable_dirty;
     uint64_t seen_wall_ms; /* when it was heard last, before this start, too */
     bool absence_reported;
     uint64_t notice_us;
@@ -390,6 +391,22 @@ void core_sweep(struct core *core, struct core_actions *actions);
 uint64_t core_sweep_due_us(const struct core *core); /* UINT64_MAX: not now */
 void core_put_retained(struct store_batch *batch);
 void core_take_log_rows(struct core *core, const struct core_event *event);
+
+/* core_vectors.c */
+struct vector_frame {
+    struct vv vector;
+    bool is_complete; /* else folded streams may be missing in it */
+    bool wants_reply;
+};
+void core_put_vector(const struct core *core,
+                     const struct peer *peer,
+                     bool wants_reply,
+                     struct wire_writer *out);
+/* Notes what it tells about the peer's folded streams. False: malformed. */
+bool core_take_vector(const struct core *core,
+                      struct peer *peer,
+                      struct bytes body,
+                      struct vector_frame *out);
 
 /* core_revive.c: adds what a change that revives an object has to say besides. False: too
  * large. */

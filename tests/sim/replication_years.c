@@ -23,7 +23,7 @@ bool world_all_are_up(const struct world *world)
 
 static void let_sweep(struct world *world)
 {
-    world_run(world, 2 * world->retention.keep_ms * 1000 + 10 * second_us);
+    world_run(world, 20 * second_us);
 }
 
 /* ---- the absent node -------------------------------------------------------------------- */

@@ -381,6 +381,56 @@ static void a_stream_of_which_nothing_is_left_is_folded(void **state)
     assert_int_equal(vv_get(&third->context, second), 0);
 }
 
+/* A stream of another process, of which nothing is left. */
+static void fold_one(struct fixture *fixture)
+{
+    start(fixture);
+    set(fixture, object, FACET_LIFE, 1);
+    start(fixture);
+    set(fixture, object, FACET_LIFE, 1);
+    pass_days(fixture, keep_days + 1);
+}
+
+static void folded_streams_travel_as_a_digest(void **state)
+{
+    struct fixture *fixture = *state;
+    struct wire_writer whole = {0}, brief = {0};
+    struct vector_frame frame;
+    fold_one(fixture);
+    struct peer *peer = core_peer(fixture->core, &peer_id);
+    peer->folded_known = false;
+    core_put_vector(fixture->core, peer, false, &whole);
+    assert_true(core_take_vector(fixture->core, peer, wire_written(&whole), &frame));
+    assert_true(frame.is_complete);
+    assert_true(vv_equal(&frame.vector, core_durable(fixture->core)));
+    vv_free(&frame.vector);
+    core_put_vector(fixture->core, peer, true,
+                    &brief); /* now it has said that it has the same */
+    assert_true(brief.size < whole.size);
+    assert_true(core_take_vector(fixture->core, peer, wire_written(&brief), &frame));
+    assert_true(frame.is_complete && frame.wants_reply);
+    assert_true(vv_equal(&frame.vector, core_durable(fixture->core)));
+    vv_free(&frame.vector);
+    wire_writer_free(&whole);
+    wire_writer_free(&brief);
+}
+
+static void an_unknown_digest_makes_no_claim(void **state)
+{
+    struct fixture *fixture = *state;
+    struct wire_writer body = {0};
+    fold_one(fixture);
+    const struct peer *peer = core_peer(fixture->core, &peer_id);
+    assert_true(vv_equal(&peer->reported, core_durable(fixture->core)));
+    wire_put_fixed64(&body, 3, 4711);
+    step(fixture, &(struct core_event){.kind = CORE_FRAME,
+                                       .node = peer_id,
+                                       .frame_type = FRAME_VV,
+                                       .body = wire_written(&body)});
+    assert_true(vv_equal(&peer->reported, core_durable(fixture->core)));
+    wire_writer_free(&body);
+}
+
 static void the_last_record_of_an_open_stream_stays(void **state)
 {
     struct fixture *fixture = *state;
@@ -467,6 +517,8 @@ int main(void)
         WITH_CORE(a_deletion_waits_for_what_a_peer_has_more),
         WITH_CORE(who_revives_says_everything_anew),
         WITH_CORE(a_stream_of_which_nothing_is_left_is_folded),
+        WITH_CORE(folded_streams_travel_as_a_digest),
+        WITH_CORE(an_unknown_digest_makes_no_claim),
         WITH_CORE(the_last_record_of_an_open_stream_stays),
         WITH_CORE(what_is_left_gives_the_same_state),
         WITH_CORE(a_set_that_lacks_a_record_is_not_complete),
