@@ -145,6 +145,22 @@ static bool set_history_mib(struct node_settings *settings, const char *value)
     return true;
 }
 
+/* Without a shell: a path and words. */
+static bool set_check_command(struct node_settings *settings, const char *value)
+{
+    return value[0] == '/' &&
+           copy_text(settings->check_command, sizeof(settings->check_command), value);
+}
+
+static bool set_check_interval(struct node_settings *settings, const char *value)
+{
+    int64_t number;
+    if (!parse_integer(value, 1, 3600, &number))
+        return false;
+    settings->check_interval_ms = (uint32_t)number * 1000;
+    return true;
+}
+
 static bool set_log_level(struct node_settings *settings, const char *value)
 {
     static const char *const names[] = {"debug", "info", "warning", "error"};
@@ -183,6 +199,11 @@ static const struct setting table[] = {
      "a whole number from 0 to 36500"},
     {"history-mib", "MIB", "or until all changes take that much (default 256; 0: no limit)",
      set_history_mib, "a whole number from 0 to 8192"},
+    {"check-command", "PATH [WORD...]",
+     "program that says by status 0 that this node may be active (default: none)",
+     set_check_command, "the absolute path of a program, with arguments after blanks"},
+    {"check-interval", "SECONDS", "how often it runs, and how long it may take (default 2)",
+     set_check_interval, "a whole number of seconds from 1 to 3600"},
     {"log-level", "LEVEL", "debug, info, warning or error (default info)", set_log_level,
      "one of debug, info, warning, error"},
 };
@@ -228,6 +249,7 @@ static void set_defaults(struct node_settings *out,
         out->worker_count = WORKERS_MAXIMUM;
     out->history_days = 90;
     out->history_mib = 256;
+    out->check_interval_ms = 2000;
     out->log_level = LOG_LEVEL_INFO;
 }
 

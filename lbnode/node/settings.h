@@ -18,7 +18,8 @@ enum {
     SETTINGS_NAME_SIZE = 64,
     SETTINGS_MAXIMUM_ADDRESSES = 4,
     SETTINGS_GOSSIP_PORT = 7850,
-    SETTINGS_API_PORT = 9876
+    SETTINGS_API_PORT = 9876,
+    SETTINGS_CHECK_SIZE = 256,
 };
 
 struct node_settings {
@@ -33,8 +34,10 @@ struct node_settings {
     struct ip_endpoint api_listen; /* family 0: none */
     char interface[IFNAMSIZ];      /* for groups that name none; "" = by subnet */
     uint32_t worker_count;
-    char user[SETTINGS_NAME_SIZE];      /* "" = the account lbnode if it exists */
-    uint32_t history_days, history_mib; /* 0: no limit */
+    char user[SETTINGS_NAME_SIZE];           /* "" = the account lbnode if it exists */
+    uint32_t history_days, history_mib;      /* 0: no limit */
+    char check_command[SETTINGS_CHECK_SIZE]; /* "" = none */
+    uint32_t check_interval_ms;
     enum log_level log_level;
     bool help; /* --help was given: nothing else counts */
 };

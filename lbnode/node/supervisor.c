@@ -83,6 +83,7 @@ void supervisor_begin_stop(struct supervisor *supervisor, int exit_status)
 #endif
     loop_timer_stop(&supervisor->eligible_timer);
     loop_timer_stop(&supervisor->bind_timer);
+    check_stop(supervisor);
     loop_timer_stop(&supervisor->watchdog_timer);
     for (int role = 0; role < PROCESS_ROLE_COUNT; role++)
         loop_timer_stop(&supervisor->children[role].restart_timer);
@@ -203,6 +204,7 @@ int supervisor_run(const struct supervisor_settings *settings)
         for (size_t i = 0; i < ARRAY_LENGTH(order); i++)
             children_start(supervisor, order[i]);
         eligible_await_proxy(supervisor);
+        check_start(supervisor);
         watchdog_start(supervisor);
         loop_run(supervisor->loop);
         if (settings->run_dir)

@@ -16,6 +16,7 @@ enum {
     EXIT_UNUSABLE = 3,
     SUPERVISOR_MAXIMUM_LOCKS = 2,
     SUPERVISOR_DRAIN_MS = 2000,
+    SUPERVISOR_CHECK_SIZE = 256,
 #ifdef LBNODE_POISON
     SUPERVISOR_PROVEN_AFTER_MS = 3000, /* a test does not wait for a minute */
 #else
@@ -42,7 +43,9 @@ struct supervisor_settings {
     size_t lock_count;
     const char *run_dir; /* for the files of run_dir.h; NULL: none are written */
     struct privileges_user user;
-    bool keep_privileges; /* tests: no process gives anything up */
+    bool keep_privileges;      /* tests: no process gives anything up */
+    const char *check_command; /* words; the first is a path. NULL or "": none */
+    uint32_t check_interval_ms;
     uint32_t drain_ms;
     uint32_t proven_after_ms; /* a snapshot that ran so long is trusted */
     uint32_t hang_check_ms;   /* HANG_CHECK_MS of hang_watch.h, but for tests */

@@ -361,6 +361,8 @@ void children_reap(struct supervisor *supervisor)
     int status;
     pid_t pid;
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        if (check_ended(supervisor, pid, status))
+            continue;
         for (int role = 0; role < PROCESS_ROLE_COUNT; role++) {
             if (supervisor->children[role].pid == pid) {
                 died(&supervisor->children[role], status);

@@ -5,10 +5,12 @@
  *   supervisor_snapshots.c  the running snapshot, the proven one, the fall-back
  *   supervisor_bindings.c   listening sockets
  *   supervisor_watchdog.c   processes that hang
+ *   supervisor_check.c     the operator's check command
  *   supervisor_hindrances.c what speaks against serving, besides the proxy */
 #ifndef LBNODE_NODE_SUPERVISOR_INTERNAL_H
 #define LBNODE_NODE_SUPERVISOR_INTERNAL_H
 
+#include "lbnode/base/rise_fall.h"
 #include "lbnode/loop/channel.h"
 #include "lbnode/model/hindrance.h"
 #include "lbnode/node/hang_watch.h"
@@ -108,6 +110,13 @@ struct supervisor {
     uint64_t watchdog_due_us; /* monotonic */
     uint64_t woke_us;         /* from the last sleep of the whole node; 0: none */
 
+    struct {
+        pid_t pid; /* 0: it does not run now */
+        bool late; /* it was killed for that */
+        struct rise_fall counter;
+        struct loop_timer timer;
+    } check;
+
     struct message_hindrance hindrances[HINDRANCES_MAXIMUM]; /* that hold */
     size_t hindrance_count;
 
@@ -199,6 +208,13 @@ void bindings_close_unwanted(struct supervisor *supervisor);
 /* Hands every bound socket to a starting proxy, or every result to a starting control. */
 void bindings_replay(struct supervisor *supervisor, enum process_role role);
 void bindings_free(struct supervisor *supervisor);
+
+/* ---- supervisor_check.c ---- */
+
+void check_start(struct supervisor *supervisor);
+void check_stop(struct supervisor *supervisor);
+/* A process ended. False: it was not the check. */
+bool check_ended(struct supervisor *supervisor, pid_t pid, int status);
 
 /* ---- supervisor_hindrances.c ---- */
 

@@ -1,4 +1,6 @@
 """Who may be active: what speaks against a node, what follows from it, and how people are told."""
+import os
+
 from pair import VIP, PairTest, Prober
 
 
@@ -51,3 +53,30 @@ class Eligibility(PairTest):
         self.eventually(lambda: self.group(active)["state"] == "backup", 10, "then it counts")
         self.assertEqual(self.cli(other, "events").count("VIP_ACTIVE"), 1)
         self.assertEqual(self.lab.holders(VIP), [other])
+
+
+class CheckCommand(PairTest):
+    formed, serves = False, False
+
+    def test_a_node_whose_check_command_fails_gives_way(self):
+        flag = self.lab.path("lb1", "well")
+        open(flag, "w").close()
+        for node in self.lab.node_names():
+            command = "/usr/bin/test -e %s" % self.lab.path(node, "well")
+            self.lab.start(node, options=("--check-command", command, "--check-interval", "1"))
+        open(self.lab.path("lb2", "well"), "w").close()
+        self.lab.form()
+        self.serve()
+        self.settle()
+        if self.active() != "lb1":
+            self.cli("lb1", "failover --to lb1")
+            self.eventually(lambda: self.lab.holders(VIP) == ["lb1"], 4, "lb1 has the address")
+        os.remove(flag)
+        with Prober(self.lab, VIP) as prober:
+            self.eventually(lambda: self.lab.holders(VIP) == ["lb2"], 10, "the node that is well has the address")
+        self.assertLessEqual(prober.report.failed, 1, prober.report.line())
+        self.assertIn("its check command fails", self.cli("lb2", "status"))
+        self.assertIn("the check command ended with status 1", self.cli("lb1", "status"))
+        self.assertIn("Node lb1 cannot take group default", self.cli("lb2", "failover --to lb1", code=4))
+        open(flag, "w").close()
+        self.eventually(lambda: "not eligible" not in self.cli("lb2", "status"), 8, "it is eligible again")
