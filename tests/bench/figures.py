@@ -37,7 +37,8 @@ def cpu_seconds(pids):
 
 
 class Figures:
-    """Values by figure and system. A figure has a unit, a bar, and what the bar is about."""
+    """Values by figure and system. A figure has a unit, a bar, and what the bar is about. With several
+    systems beside lbnode, the better one is the peer."""
 
     def __init__(self, name):
         self.name, self.values, self.noise, self.about = name, {}, [], {}
@@ -55,9 +56,12 @@ class Figures:
 
     def rows(self):
         for figure, (unit, bar, on, summary) in self.about.items():
-            ours, theirs = (self.values.get(figure, {}).get(system, []) for system in ("lbnode", "peer"))
+            values = self.values.get(figure, {})
+            ours = values.get("lbnode", [])
             if not ours:
                 continue
+            peers = [values[system] for system in values if system != "lbnode"]
+            theirs = min(peers, key=summary) if peers else []
             mine, peer = summary(ours), summary(theirs) if theirs else None
             ratio = mine / peer if peer else None
             judged = ratio if on == "ratio" else mine
