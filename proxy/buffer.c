@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const uint32_t capacities[BUFFER_CLASS_COUNT] = {16 << 10, 80 << 10};
+static const uint32_t capacities[BUFFER_CLASS_COUNT] = {BUFFER_SMALL_SIZE, 80 << 10};
 
 struct buffer *buffer_get(struct buffer_pool *pool, enum buffer_class size_class)
 {

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 enum buffer_class {
-    BUFFER_SMALL, /* 16 KiB */
+    BUFFER_SMALL, /* 20 KiB: an answer of 16 KiB with its head comes, and goes, in one piece */
     BUFFER_LARGE, /* 80 KiB: any head that the parser accepts, with what we add */
     BUFFER_CLASS_COUNT
 };
@@ -21,6 +21,7 @@ struct buffer {
 };
 
 enum {
+    BUFFER_SMALL_SIZE = 20 << 10,
     BUFFER_POOL_KEPT = 256 /* free buffers kept per class; more go back to the system */
 };
 

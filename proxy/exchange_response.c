@@ -45,7 +45,8 @@ static bool put_head(struct exchange *exchange, const struct forwarded_response 
     struct buffer_pool *buffers = &exchange->worker->buffers;
     size_t needed = exchange->response.size + HEAD_GROWTH;
     if (!exchange->down)
-        exchange->down = buffer_get(buffers, needed < 16000 ? BUFFER_SMALL : BUFFER_LARGE);
+        exchange->down =
+            buffer_get(buffers, needed < BUFFER_SMALL_SIZE ? BUFFER_SMALL : BUFFER_LARGE);
     if (exchange->down && buffer_room(exchange->down) < needed)
         buffer_grow(buffers, &exchange->down);
     int size =
@@ -331,7 +332,9 @@ bool exchange_move_response(struct exchange *exchange)
     }
     /* For a pipe the buffers must be empty first. */
     bool only_drain = wants_pipe(exchange) && buffer_size(connection->in) > 0;
-    size_t size = only_drain ? 0 : stream_read(&connection->stream, connection->in);
+    /* What comes with the head fits behind the head that we make of it. */
+    size_t limit = exchange->response_begun ? SIZE_MAX : BUFFER_SMALL_SIZE - HEAD_GROWTH;
+    size_t size = only_drain ? 0 : stream_read_some(&connection->stream, connection->in, limit);
     if (size > 0) {
         exchange->response_is_bulk |= buffer_room(connection->in) == 0;
         if (!exchange->response_begun) {

@@ -66,7 +66,12 @@ bool stream_is_quiet(struct stream *stream)
 
 size_t stream_read(struct stream *stream, struct buffer *buffer)
 {
-    size_t room = buffer_room(buffer);
+    return stream_read_some(stream, buffer, SIZE_MAX);
+}
+
+size_t stream_read_some(struct stream *stream, struct buffer *buffer, size_t limit)
+{
+    size_t room = buffer_room(buffer) < limit ? buffer_room(buffer) : limit;
     if (!stream->readable || stream->ended || room == 0)
         return 0;
     ssize_t size;

@@ -34,6 +34,8 @@ bool stream_is_quiet(struct stream *stream);
 /* One read into the room of BUFFER: bytes, or 0 when there is nothing now or no more (ended).
  */
 size_t stream_read(struct stream *stream, struct buffer *buffer);
+/* The same with LIMIT bytes at most. */
+size_t stream_read_some(struct stream *stream, struct buffer *buffer, size_t limit);
 /* One write of BUFFER from its start: bytes consumed, 0 when there is no room now or it failed.
  */
 size_t stream_write(struct stream *stream, struct buffer *buffer);
