@@ -109,6 +109,10 @@ static void find_in_vrrp(const struct node_state *state, struct problem_list *pr
     }
 }
 
+enum {
+    VERSION_UNDERSTOOD = 3
+};
+
 static void find_in_vrids(const struct node_state *state, struct problem_list *problems)
 {
     const struct effective *object;
@@ -117,9 +121,18 @@ static void find_in_vrids(const struct node_state *state, struct problem_list *p
          (object = configuration_at(state->configuration, RESOURCE_VRRP_GROUP, i)); i++) {
         const struct vrrp_group *group = (const void *)object->resource;
         const struct vrid_heard *stranger = vrid_stranger(state, group->vrid);
-        if (!stranger || group->policy == VRRP_POLICY_COMPAT)
+        bool compat = group->policy == VRRP_POLICY_COMPAT;
+        if (!stranger || (compat && stranger->version == VERSION_UNDERSTOOD))
             continue;
         ip_address_format(&stranger->source, text);
+        if (compat) {
+            add(problems, HEALTH_DEGRADED,
+                "%s speaks VRRPv%u or CARP, which no node follows, on virtual router %lld of "
+                "group %.64s on %s; set vrrp_version 3 there",
+                text, stranger->version, (long long)group->vrid, object->resource->name,
+                stranger->interface);
+            continue;
+        }
         add(problems, HEALTH_DEGRADED,
             "%s, which is no node, uses virtual router %lld of group %.64s on %s; give the "
             "group "

@@ -202,6 +202,7 @@ class Mixed(PairTest):
                         options="authentication {\n    auth_type AH\n    auth_pass s3cretpw\n  }")
         for host in "lb2", "w1":
             self.named("keepalived or another router speaking VRRPv2 on VRID 51 from " + self.lab.address(host))
+        self.assertIn("speaks VRRPv2", self.cli("lb1", "status"))
 
     def test_a_stranger_of_priority_255_takes_nothing_from_a_strict_group(self):
         self.start("")
