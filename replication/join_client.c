@@ -159,6 +159,7 @@ static void take_end(struct join_client *client)
     core_free(replication->core);
     replication->core = snapshot_build_take_core(client->build);
     finish(client, &(struct error){.kind = ERROR_NONE});
+    memory_trim();
     if (replication->handler.applied)
         replication->handler.applied(replication->handler.context,
                                      core_position(replication->core));

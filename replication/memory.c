@@ -1,5 +1,6 @@
 #include "replication/memory.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,6 +34,11 @@ char *memory_text(const void *data, size_t size)
     if (size > 0)
         memcpy(copy, data, size);
     return copy;
+}
+
+void memory_trim(void)
+{
+    malloc_trim(0);
 }
 
 void *memory_grow(void *items, size_t count, size_t *capacity, size_t size)

@@ -10,6 +10,9 @@ void *memory_resize(void *old, size_t size);
 uint8_t *memory_copy(const void *data, size_t size);
 char *memory_text(const void *data, size_t size); /* terminated copy */
 
+/* Gives back to the system what a large and short-lived structure has left between others. */
+void memory_trim(void);
+
 /* Makes room for one more element in ITEMS (element size SIZE). */
 void *memory_grow(void *items, size_t count, size_t *capacity, size_t size);
 

@@ -4,6 +4,7 @@
 
 #include "lbnode/base/monotime.h"
 #include "lbnode/base/random.h"
+#include "replication/memory.h"
 #include "replication/state_store.h"
 
 #include <errno.h>
@@ -80,12 +81,16 @@ static void start_degraded(struct replication *replication, int result)
 static void on_committed(void *context, int result)
 {
     struct replication *replication = context;
+    struct bootstrap_view bootstrap;
+    bool was_large = core_bootstrap(replication->core, &bootstrap);
     replication->committing = false;
     replication->damaged |= result == -EBADMSG;
     if (replication->damaged)
         result = -EBADMSG;
     replication_step(replication,
                      &(struct core_event){.kind = CORE_PERSISTED, .result = result});
+    if (was_large && !core_bootstrap(replication->core, &bootstrap))
+        memory_trim();
 }
 
 bool replication_store_open(struct replication *replication, struct error *error)

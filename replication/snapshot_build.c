@@ -76,7 +76,7 @@ static bool within_bounds(struct snapshot_build *build)
 {
     const struct store_batch *rows = &build->rows;
     return rows->bytes + rows->count * sizeof(*rows->ops) <= SNAPSHOT_BYTES_MAXIMUM ||
-           wrong(build, "it is larger than 256 MiB");
+           wrong(build, "it is larger than 1 GiB");
 }
 
 static bool is_sound(const struct stream *stream)

@@ -10,7 +10,7 @@ enum {
     SNAPSHOT_SCHEMA = 1,
     SNAPSHOT_STREAMS_MAXIMUM = 1 << 16,
     SNAPSHOT_PART_MAXIMUM = RECORD_MAXIMUM_SIZE + (512 << 10),
-    SNAPSHOT_BYTES_MAXIMUM = 256 << 20 /* of rows that a receiver makes of it */
+    SNAPSHOT_BYTES_MAXIMUM = 1 << 30 /* of rows that a receiver makes of it */
 };
 
 enum snapshot_kind {

@@ -1,6 +1,7 @@
 """A node that was away while thousands of changes were made takes the whole state of another."""
 import json
 import os
+import shutil
 import sys
 import unittest
 
@@ -60,6 +61,29 @@ class Absence(PairTest):
         self.lab.kill("lb2")
         self.lab.start("lb2")
         self.eventually(lambda: self.state("lb2") == self.state("lb1"), 10, "the disk has it all")
+
+    def test_an_old_disk_brings_nothing_back(self):
+        self.cli("lb1", "member create --name w3 --address 10.9.0.3 --protocol-port 80 workers")
+        self.eventually(lambda: self.weight("lb2", "w3") == 1, 5, "lb2 has the member")
+        self.lab.kill("lb2")
+        state = self.lab.path("lb2", "state")
+        shutil.copytree(state, state + ".old")
+        self.lab.start("lb2")
+        self.eventually(lambda: self.state("lb2") == self.state("lb1"), 10, "both have the same state")
+        self.cli("lb1", "member delete workers w3")
+        self.write("lb1", "w1", CHANGES)
+        self.eventually(lambda: self.state("lb2") == self.state("lb1"), 30, "both have all changes")
+        self.lab.kill("lb2")
+        shutil.rmtree(state)
+        os.rename(state + ".old", state)
+        self.lab.cut("lb1", "lb2")
+        self.lab.start("lb2")
+        self.cli("lb2", "member set --weight 77 workers w2")  # before it hears of anything
+        self.lab.heal()
+        self.assertCaughtUp("lb2", "lb1")
+        for node in "lb1", "lb2":
+            self.eventually(lambda: self.weight(node, "w2") == 77, 5, "%s has the change of lb2" % node)
+            self.assertEqual(self.member(node, "w3"), {}, "%s has no deleted member" % node)
 
 
 if __name__ == "__main__":
