@@ -45,15 +45,13 @@ struct store_lmdb {
     MDB_env *env; /* NULL: dead, the next commit tries to open it again */
     MDB_dbi tables[STORE_TABLE_COUNT], check;
     size_t map_size;
+    bool is_known;             /* it was open until now: no need to verify it */
     pthread_rwlock_t map_lock; /* shared: in a transaction; exclusive: resizing, reopening */
 };
 
 static const char *const table_names[STORE_TABLE_COUNT] = {
-    [STORE_META] = "meta",
-    [STORE_LOG] = "log",
-    [STORE_FACET] = "facet",
-    [STORE_CHANGE] = "change",
-    [STORE_DEAD] = "dead",
+    [STORE_META] = "meta",     [STORE_LOG] = "log",   [STORE_FACET] = "facet",
+    [STORE_CHANGE] = "change", [STORE_DEAD] = "dead",
 };
 static const char check_name[] = "check", check_key[] = "totals";
 
@@ -171,8 +169,8 @@ static int write_ops(struct store_lmdb *lmdb,
         const struct store_op *op = &batch->ops[i];
         MDB_val key = {op->key_size, (void *)(uintptr_t)op->key};
         bool all = op->remove && op->key_size == 0;
-        int result = all ? clear(lmdb, txn, op->table, totals)
-                         : discount(lmdb, txn, op, totals);
+        int result =
+            all ? clear(lmdb, txn, op->table, totals) : discount(lmdb, txn, op, totals);
         if (all && !result)
             continue;
         if (!result && op->remove)
@@ -389,7 +387,7 @@ static int verify_tables(struct store_lmdb *lmdb)
     if (result)
         return result;
     result = open_tables(lmdb, txn, 0);
-    if (!result)
+    if (!result && !lmdb->is_known)
         result = verify(lmdb, txn);
     if (!result)
         return mdb_txn_commit(txn); /* keeps the table handles */
@@ -492,6 +490,17 @@ static int name_failure(struct store_lmdb *lmdb, int result)
     return to_errno(full ? ENOSPC : result);
 }
 
+/* LMDB keeps the memory of the largest transaction for ever: tens of MiB after a snapshot. */
+static void shed_memory(struct store_lmdb *lmdb, const struct store_batch *batch)
+{
+    const size_t large = 20000;
+    if (batch->count < large)
+        return;
+    lmdb->is_known = true;
+    reopen(lmdb); /* should it fail, the next commit tries again */
+    lmdb->is_known = false;
+}
+
 static int commit(struct store *store, const struct store_batch *batch)
 {
     struct store_lmdb *lmdb = CONTAINER_OF(store, struct store_lmdb, store);
@@ -502,8 +511,11 @@ static int commit(struct store *store, const struct store_batch *batch)
             return result == ENOSPC && reopened == -EIO ? -ENOSPC : reopened;
         result = write_growing(lmdb, batch);
     }
-    if (result == 0)
+    if (result == 0) {
         reach_ahead(lmdb);
+        shed_memory(lmdb, batch);
+        return 0;
+    }
     return name_failure(lmdb, result);
 }
 

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -136,6 +137,57 @@ static void many_small_batches_outgrow_the_first_map(void **state)
     open_store(fixture, MIB);
 }
 
+static size_t memory_in_use(void)
+{
+    struct mallinfo2 info = mallinfo2();
+    return info.uordblks + info.hblkhd;
+}
+
+static int put_many(struct fixture *fixture, unsigned count, bool clear)
+{
+    struct store_batch batch = {0};
+    char key[16];
+    uint8_t value[300] = {1};
+    if (clear)
+        store_batch_clear(&batch, STORE_LOG);
+    for (unsigned i = 0; i < count; i++) {
+        snprintf(key, sizeof(key), "key%u", i);
+        store_batch_put(&batch, STORE_LOG, text(key), (struct bytes){value, sizeof(value)});
+    }
+    int result = store_commit(fixture->store, &batch);
+    store_batch_free(&batch);
+    return result;
+}
+
+static void a_large_batch_leaves_no_memory_behind(void **state)
+{
+    struct fixture *fixture = *state;
+    size_t before = memory_in_use();
+    assert_int_equal(put_many(fixture, 40000, false), 0);
+    assert_in_range(memory_in_use(), 0, before + MIB);
+    assert_int_equal(put(fixture, "after", "works"), 0);
+    expect(fixture, "after", "works");
+}
+
+static bool count_row(void *context, struct bytes key, struct bytes value)
+{
+    ++*(unsigned *)context;
+    return true;
+}
+
+static void clearing_takes_all_rows_of_one_table(void **state)
+{
+    struct fixture *fixture = *state;
+    unsigned count = 0;
+    assert_int_equal(put_many(fixture, 1000, false), 0);
+    assert_int_equal(put_many(fixture, 10, true), 0);
+    store_close(fixture->store);
+    open_store(fixture, MIB); /* compares the totals */
+    assert_int_equal(
+        store_walk(fixture->store, STORE_LOG, (struct bytes){0}, count_row, &count), 0);
+    assert_int_equal(count, 10);
+}
+
 static void a_changed_value_is_an_error_and_never_read(void **state)
 {
     struct fixture *fixture = *state;
@@ -261,6 +313,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_STORE(a_full_map_grows_and_the_batch_is_done),
         WITH_STORE(many_small_batches_outgrow_the_first_map),
+        WITH_STORE(a_large_batch_leaves_no_memory_behind),
+        WITH_STORE(clearing_takes_all_rows_of_one_table),
         WITH_STORE(a_changed_value_is_an_error_and_never_read),
         WITH_STORE(damage_is_found_when_the_store_is_opened),
         WITH_STORE(a_truncated_file_is_damage),
