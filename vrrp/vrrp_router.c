@@ -494,7 +494,8 @@ void vrrp_router_send_status(struct vrrp_router *router, struct vrrp_host *host)
     status.hindrance = (uint8_t)router->hindrance;
     memcpy(status.reason, router->reason, sizeof(status.reason));
     status.demoted_count = router->demoted_count;
-    if (router->yield_until_us && !router->reason[0])
+    status.demoted = router->yield_until_us && machine->state == VRRP_BACKUP;
+    if (status.demoted && !router->reason[0])
         snprintf(status.reason, sizeof(status.reason), "%.40s is active too and comes first",
                  router->rival);
     if (host->report.channel)

@@ -102,6 +102,11 @@ static void find_in_vrrp(const struct node_state *state, struct problem_list *pr
             add(problems, HEALTH_DEGRADED,
                 "this node cannot serve VRRP group %.64s (IPv%u): %s",
                 group ? group->resource->name : "?", status->family, status->reason);
+        else if (status->demoted)
+            add(problems, HEALTH_DEGRADED,
+                "adverts of VRRP group %.64s (IPv%u) are lost between nodes: %s, as gossip "
+                "tells",
+                group ? group->resource->name : "?", status->family, status->reason);
         else if (yields)
             add(problems, HEALTH_DEGRADED,
                 "this node serves VRRP group %.64s (IPv%u) only while no other can: %s",

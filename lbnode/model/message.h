@@ -209,6 +209,7 @@ struct message_vrrp_status {
     uint32_t demoted_count;        /* by what gossip proved */
     struct ip_address own_address; /* source of our adverts; family 0: none */
     char interface[IFNAMSIZ];
+    uint8_t demoted; /* it does not hear who is active, and stays away because gossip says so */
     uint8_t hindrance;         /* enum hindrance: why it should not be active here */
     char reason[96];           /* the same for people, or "" */
     char dead_time_reason[96]; /* why the dead time is what it is */

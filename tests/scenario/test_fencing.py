@@ -46,6 +46,7 @@ class SplitBrain(FencingTest):
         self.assertIn("VRRP_DEMOTED", self.cli(gone, "events"))
         self.assertIn("DUAL_ACTIVE", self.cli(gone, "events"))
         self.assertFalse(wait_until(lambda: self.lab.holders(VIP) != [stays], 3), "a second owner came back")
+        self.assertIn("%s is active too and comes first" % stays, self.cli(gone, "status"))
         self.eventually(self.answers, 1, "clients have found the owner")
         kill(self.lab.pids(stays))
         self.eventually(lambda: gone in self.lab.holders(VIP), 3, "the demoted node serves when the other one dies")
