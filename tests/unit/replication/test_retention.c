@@ -272,6 +272,30 @@ static void a_record_stays_while_a_node_lacks_what_replaced_it(void **state)
     vv_free(&has);
 }
 
+/* The sweep has begun, all nodes have what was there then, and now a value is replaced. */
+static void a_record_that_lost_its_value_during_a_sweep_waits(void **state)
+{
+    struct fixture *fixture = *state;
+    make(fixture, object, (struct uuid){0});
+    set(fixture, object, 10, 2);
+    pass_days(fixture, keep_days + 1);
+    assert_int_equal(rows(fixture, STORE_LOG), 3);
+    for (int i = 0; i < 100000 && fixture->core->sweep.phase != SWEEP_READS; i++) {
+        fixture->now_us += 50000;
+        if (i % 1000 == 0)
+            peer_says(fixture, core_durable(fixture->core));
+        step(fixture, &(struct core_event){.kind = CORE_TICK});
+    }
+    assert_int_equal(fixture->core->sweep.phase, SWEEP_READS);
+    fixture->peer_follows = false;
+    set(fixture, object, 10, 3);
+    pass_days(fixture, 1000);
+    assert_int_equal(rows(fixture, STORE_LOG), 4);
+    fixture->peer_follows = true;
+    pass_days(fixture, 1);
+    assert_int_equal(rows(fixture, STORE_LOG), 3);
+}
+
 static void a_node_that_forgot_is_believed(void **state)
 {
     struct fixture *fixture = *state;
@@ -510,6 +534,7 @@ int main(void)
         WITH_CORE(without_a_limit_everything_stays),
         WITH_CORE(nothing_goes_that_a_node_lacks),
         WITH_CORE(a_record_stays_while_a_node_lacks_what_replaced_it),
+        WITH_CORE(a_record_that_lost_its_value_during_a_sweep_waits),
         WITH_CORE(a_node_that_forgot_is_believed),
         WITH_CORE(a_large_log_loses_younger_records),
         WITH_CORE(a_deleted_object_is_purged),
