@@ -21,6 +21,7 @@ static void on_claim(void *context,
     struct claim_answer *answer = context;
     if (is_own_mac(&answer->host->table, mac))
         return;
+    gateway_check_heard(&answer->host->gateways, address);
     for (struct vrrp_router *router = *answer->routers; router; router = router->next)
         vrrp_router_claimed(router, answer->host, interface_index, address, mac);
 }
@@ -41,6 +42,12 @@ void claim_answer_watch(struct claim_answer *answer)
     struct ip_address addresses[2][GUARD_PROGRAM_MAXIMUM_ADDRESSES];
     size_t counts[2] = {0};
     const struct vrrp_config *config = answer->host ? &answer->host->config : NULL;
+    for (size_t i = 0; config && i < answer->host->gateways.count; i++) {
+        const struct ip_address *address = &answer->host->gateways.items[i].address;
+        size_t family = address->family == 6;
+        if (counts[family] < GUARD_PROGRAM_MAXIMUM_ADDRESSES)
+            addresses[family][counts[family]++] = *address;
+    }
     for (size_t i = 0; config && i < config->address_count; i++) {
         const struct ip_address *address = &config->addresses[i].address;
         size_t family = address->family == 6;

@@ -14,4 +14,11 @@ void ndisc_build_advertisement(const uint8_t mac[MAC_SIZE],
                                const struct ip_address *address,
                                uint8_t out[NDISC_FRAME_SIZE]);
 
+/* A Neighbour Solicitation to TARGET's solicited-node group: whoever has it answers to SENDER,
+ * whose link address MAC is told. */
+void ndisc_build_solicitation(const uint8_t mac[MAC_SIZE],
+                              const struct ip_address *sender,
+                              const struct ip_address *target,
+                              uint8_t out[NDISC_FRAME_SIZE]);
+
 #endif

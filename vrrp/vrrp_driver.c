@@ -59,6 +59,7 @@ static void arm(struct vrrp_driver *driver)
     uint64_t due_us =
         earlier(driver->refresh_due_us, earlier(driver->renew_due_us, driver->status_due_us));
     due_us = earlier(due_us, earlier(driver->drain_due_us, driver->stop_us));
+    due_us = earlier(due_us, gateway_check_due_us(&driver->host.gateways));
     for (struct vrrp_router *router = driver->routers; router; router = router->next)
         due_us = earlier(due_us,
                          earlier(vrrp_router_due_us(router), router_evidence_due_us(router)));
@@ -151,6 +152,10 @@ static void run_due(struct vrrp_driver *driver)
     }
     if (now_us >= driver->refresh_due_us)
         refresh(driver);
+    if (gateway_check_run(&driver->host.gateways, &driver->host, now_us)) {
+        evaluate_all(driver);
+        driver->status_due_us = now_us;
+    }
     if (now_us >= driver->status_due_us) {
         for (struct vrrp_router *router = driver->routers; router; router = router->next)
             vrrp_router_send_status(router, &driver->host);
@@ -395,6 +400,7 @@ static void apply(struct vrrp_driver *driver)
         }
     }
     driver->resumed_count = 0;
+    gateway_check_configure(&driver->host.gateways, &driver->host);
     claim_answer_watch(&driver->claims);
     refresh(driver);
     driver->status_due_us = 0;

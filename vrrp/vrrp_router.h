@@ -5,6 +5,7 @@
 
 #include "vrrp/announce_schedule.h"
 #include "vrrp/family_bond.h"
+#include "vrrp/gateway_check.h"
 #include "vrrp/hindrance_list.h"
 #include "vrrp/switch_guard.h"
 #include "vrrp/vip_address.h"
@@ -30,6 +31,7 @@ struct vrrp_host {
     bool eligibility_known, eligible; /* as the supervisor says */
     char ineligible_reason[VRRP_REASON_SIZE];
     struct hindrance_list hindrances; /* what else speaks against being active */
+    struct gateway_check gateways;
 };
 
 struct vrrp_vip {

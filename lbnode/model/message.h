@@ -108,8 +108,9 @@ enum {
 struct message_vrrp_group {
     struct message header;
     struct uuid group_id;
-    char name[64];            /* for people */
-    char interface[IFNAMSIZ]; /* "" = the one whose subnet holds the address */
+    char name[64];             /* for people */
+    char interface[IFNAMSIZ];  /* "" = the one whose subnet holds the address */
+    struct ip_address gateway; /* must answer on this node's link; family 0: none */
     uint8_t vrid;
     uint8_t priority; /* of this node, 1..254 */
     uint8_t preempt;

@@ -89,6 +89,7 @@ struct vrrp_group {
     int64_t mode;                   /* enum vrrp_mode */
     int64_t checksum;               /* enum vrrp_checksum_choice */
     struct text_list unicast_peers; /* addresses */
+    struct ip_address gateway;      /* family 0: not checked */
 };
 
 struct load_balancer {

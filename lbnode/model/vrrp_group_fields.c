@@ -43,6 +43,9 @@ static const struct field fields[] = {
      .facet = 13, .tag = 4, .maximum = IP_ADDRESS_TEXT_SIZE, .item = ITEM_ADDRESS,
      .most_items = VRRP_GROUP_ROUTERS_MAXIMUM, .check = check_router,
      .help = "VRRP routers that are no nodes: with COMPAT adverts go to them too"},
+    {.name = "gateway", .type = FIELD_ADDRESS, FIELD_AT(vrrp_group, gateway),
+     .facet = 14, .tag = 1, .flags = FIELD_NULLABLE,
+     .help = "a router on the link; a node that it does not answer gives the addresses away"},
 };
 /* clang-format on */
 

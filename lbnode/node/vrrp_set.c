@@ -34,6 +34,7 @@ static bool add_group(const struct vrrp_group *group,
     message.group_id = group->resource.id;
     snprintf(message.name, sizeof(message.name), "%s", group->resource.name);
     snprintf(message.interface, sizeof(message.interface), "%s", interface);
+    message.gateway = group->gateway;
     message.vrid = (uint8_t)group->vrid;
     message.priority = priority_of(group, own->name);
     message.preempt = group->preempt;

@@ -80,3 +80,29 @@ class CheckCommand(PairTest):
         self.assertIn("Node lb1 cannot take group default", self.cli("lb2", "failover --to lb1", code=4))
         open(flag, "w").close()
         self.eventually(lambda: "not eligible" not in self.cli("lb2", "status"), 8, "it is eligible again")
+
+
+class Gateway(PairTest):
+    def reason(self, node):
+        return self.json(node, "status")["vrrp"][0]["reason"]
+
+    def check_gateway(self, gateway):
+        active = self.active()
+        other = self.other(active)
+        self.cli(active, "vrrpgroup set --gateway %s default" % gateway)
+        self.lab.cut(active, "client")
+        self.eventually(lambda: self.lab.holders(VIP) == [other], 10, "the node that reaches %s has it" % gateway)
+        self.assertIn("gateway %s does not answer" % gateway, self.reason(active))
+        self.assertIn("it does not reach the group's gateway", self.cli(other, "status"))
+        self.lab.cut(other, "client")
+        self.eventually(lambda: "does not answer" in self.reason(other), 8, "nobody reaches it")
+        self.assertEqual(self.lab.holders(VIP), [other], "a dead gateway takes the address from nobody")
+        self.lab.heal()
+        for node in active, other:
+            self.eventually(lambda: self.reason(node) == "", 8, "%s reaches it again" % node)
+
+    def test_a_node_that_does_not_reach_the_gateway_gives_way(self):
+        self.check_gateway("10.77.0.50")
+
+    def test_an_ipv6_gateway_counts_too(self):
+        self.check_gateway("fd77::50")

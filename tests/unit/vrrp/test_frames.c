@@ -59,12 +59,25 @@ static void an_unsolicited_advertisement_is_byte_exact(void **state)
                  "8800772ca000000020010db80000000000000000000001000201020000000001");
 }
 
+static void a_solicitation_goes_to_the_group_of_its_target(void **state)
+{
+    struct ip_address own = address_of("fe80::5:100");
+    struct ip_address target = address_of("2001:db8::12:3456");
+    uint8_t frame[NDISC_FRAME_SIZE];
+    ndisc_build_solicitation(mac, &own, &target, frame);
+    assert_frame(frame, sizeof(frame),
+                 "3333ff12345602000000000186dd6000000000203aff"
+                 "fe800000000000000000000000050100ff0200000000000000000001ff123456"
+                 "8700e18e0000000020010db80000000000000000001234560101020000000001");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_gratuitous_arp_is_byte_exact),
         cmocka_unit_test(an_arp_request_is_byte_exact),
         cmocka_unit_test(an_unsolicited_advertisement_is_byte_exact),
+        cmocka_unit_test(a_solicitation_goes_to_the_group_of_its_target),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
