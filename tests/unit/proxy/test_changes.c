@@ -1,0 +1,275 @@
+/* Changes of the configuration cut nothing that is established: members, pools and listeners
+ * that go are left by what comes next, and finished by what was there. */
+#include "lbnode/base/monotime.h"
+#include "tests/support/test.h"
+#include "tests/unit/proxy/origin.h"
+#include "tests/unit/proxy/visitor.h"
+#include "tests/unit/proxy/world.h"
+
+#include <pthread.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define GET(path) "GET " path " HTTP/1.1\r\nHost: test\r\n\r\n"
+
+enum {
+    CHANGES = 300
+};
+
+static struct world world;
+static struct origin a, b, tcp;
+
+static int setup(void **state)
+{
+    world_start(&world); /* forks: before there are threads */
+    origin_start(&a, 'a', false);
+    origin_start(&b, 'b', false);
+    origin_start(&tcp, 't', true);
+    world.image.members[0].endpoint = image_loopback(a.port);
+    world.image.members[1].endpoint = image_loopback(b.port);
+    world_apply(&world);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    world_stop(&world);
+    origin_stop(&a);
+    origin_stop(&b);
+    origin_stop(&tcp);
+    return 0;
+}
+
+/* ---- the changes ---------------------------------------------------------------------------
+ */
+
+static void remove_pool(void)
+{
+    world.image.header.pools.count = world.image.header.members.count = 0;
+    world.image.header.schedule.count = 0;
+    world.image.listeners[0].pool = world.image.listeners[1].pool = SNAPSHOT_NONE;
+    world_apply(&world);
+}
+
+static void remove_members(void)
+{
+    world.image.header.members.count = world.image.pool.member_count = 0;
+    image_schedule(&world.image);
+    world_apply(&world);
+}
+
+static void disable_members(void)
+{
+    world.image.members[0].enabled = world.image.members[1].enabled = 0;
+    image_schedule(&world.image);
+    world_apply(&world);
+}
+
+static void drain_members(void)
+{
+    world.image.members[0].weight = world.image.members[1].weight = 0;
+    image_schedule(&world.image);
+    world_apply(&world);
+}
+
+static void remove_listeners(void)
+{
+    world.image.header.endpoints.count = world.image.header.listeners.count = 0;
+    struct message_snapshot message = MESSAGE_OF(SNAPSHOT, struct message_snapshot);
+    message.generation = ++world.image.header.generation;
+    int fd = image_seal(&world.image);
+    world_send(&world, &message.header, fd);
+    close(fd);
+    world_wait(&world, &world.running_generation, message.generation);
+}
+
+static void limit_everything(void)
+{
+    for (int i = 0; i < 2; i++) {
+        world.image.listeners[i].connection_limit = 0;
+        world.image.listeners[i].source_limit = 1;
+        world.image.members[i].connection_limit = 1;
+        world.image.listeners[i].cidr_count = 1; /* and nobody is allowed */
+    }
+    world.image.pool.is_limited = 1;
+    world.image.pool.queue_timeout_ms = 1;
+    world.image.header.cidrs.count = 1;
+    world.image.cidr = (struct ip_prefix){{4, {10}}, 8};
+    world_apply(&world);
+}
+
+static void (*const changes[])(void) = {remove_pool,   remove_members,   disable_members,
+                                        drain_members, remove_listeners, limit_everything};
+
+/* ---- what outlives them --------------------------------------------------------------------
+ */
+
+static void wait_for_requests(struct origin *origin, unsigned count)
+{
+    uint64_t deadline_ms = monotime_now_ms() + WORLD_PATIENCE_MS;
+    while (origin->requests < count && monotime_now_ms() < deadline_ms)
+        usleep(1000);
+    assert_int_equal(origin->requests, count);
+}
+
+/* A POST of which the first half has arrived at the member, before and after CHANGE. */
+static void request_outlives(void (*change)(void))
+{
+    struct visitor visitor;
+    visitor_connect(&visitor, &world.http);
+    visitor_say(&visitor, GET("/who"));
+    assert_int_equal(visitor_read(&visitor, "GET"), 200);
+    visitor_say(&visitor, "POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 10\r\n\r\nfirst");
+    uint64_t deadline_ms = monotime_now_ms() + WORLD_PATIENCE_MS;
+    while (WORLD_SUM(&world, members[0].active) + WORLD_SUM(&world, members[1].active) < 1 &&
+           monotime_now_ms() < deadline_ms)
+        usleep(1000);
+    change();
+    visitor_say(&visitor, "-half");
+    assert_int_equal(visitor_read(&visitor, "POST"), 200);
+    assert_string_equal(text_string(&visitor.answer.body), "first-half");
+    visitor_leave(&visitor);
+}
+
+static void tcp_connection_outlives(void (*change)(void))
+{
+    struct visitor visitor;
+    char answer[16] = "";
+    world.image.members[0].endpoint = world.image.members[1].endpoint =
+        image_loopback(tcp.port);
+    world_apply(&world);
+    visitor_connect(&visitor, &world.tcp);
+    visitor_say(&visitor, "before ");
+    uint64_t deadline_ms = monotime_now_ms() + WORLD_PATIENCE_MS;
+    while (tcp.connections < 1 && monotime_now_ms() < deadline_ms)
+        usleep(1000);
+    change();
+    visitor_say(&visitor, "and after");
+    assert_int_equal(shutdown(visitor.fd, SHUT_WR), 0);
+    assert_int_equal(recv(visitor.fd, answer, 8, MSG_WAITALL), 8);
+    assert_string_equal(answer, "t got 16");
+    visitor_leave(&visitor);
+}
+
+static void tunnel_outlives(void (*change)(void))
+{
+    struct visitor visitor;
+    char data[256];
+    visitor_connect(&visitor, &world.http);
+    visitor_say(&visitor, "GET /upgrade HTTP/1.1\r\nHost: t\r\nConnection: upgrade\r\n"
+                          "Upgrade: websocket\r\n\r\n");
+    size_t size = 0;
+    while (size < sizeof(data) - 1 && (size < 6 || memcmp(data + size - 6, "hello:", 6) != 0)) {
+        ssize_t read = recv(visitor.fd, data + size, sizeof(data) - 1 - size, 0);
+        assert_true(read > 0);
+        size += (size_t)read;
+    }
+    change();
+    visitor_say(&visitor, "still here");
+    assert_int_equal(recv(visitor.fd, data, 10, MSG_WAITALL), 10);
+    assert_memory_equal(data, "still here", 10);
+    visitor_leave(&visitor);
+}
+
+static void each_change(void (*outlives)(void (*change)(void)))
+{
+    for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+        outlives(changes[i]);
+        teardown(NULL);
+        setup(NULL);
+    }
+}
+
+static void a_request_at_hand_outlives_every_change(void **state)
+{
+    each_change(request_outlives);
+}
+
+static void a_tcp_connection_outlives_every_change(void **state)
+{
+    each_change(tcp_connection_outlives);
+}
+
+static void a_tunnel_outlives_every_change(void **state)
+{
+    each_change(tunnel_outlives);
+}
+
+/* ---- and what comes next -------------------------------------------------------------------
+ */
+
+static void a_drained_member_gets_nothing_new(void **state)
+{
+    struct visitor busy;
+    char body[64];
+    visitor_connect(&busy, &world.http);
+    visitor_say(&busy, GET("/never")); /* the first turn is a's */
+    wait_for_requests(&a, 1);
+    world.image.members[0].weight = 0;
+    image_schedule(&world.image);
+    world_apply(&world);
+    for (int i = 0; i < 10; i++) {
+        assert_int_equal(visitor_get(&world.http, "/who", body, sizeof(body)), 200);
+        assert_string_equal(body, "member b");
+    }
+    assert_int_equal(a.requests, 1);
+    assert_int_equal(WORLD_SUM(&world, members[0].active), 1); /* and it goes on */
+    visitor_leave(&busy);
+}
+
+static _Atomic bool visiting;
+static _Atomic unsigned answered, lost;
+
+/* Requests on one kept connection: it is never closed on the client, nor does one fail. */
+static void *stay(void *context)
+{
+    struct visitor visitor;
+    visitor_connect(&visitor, &world.http);
+    while (visiting) {
+        visitor_say(&visitor, GET("/who"));
+        if (visitor_read(&visitor, "GET") == 200)
+            answered++;
+        else
+            lost++;
+        if (lost > 0)
+            break;
+    }
+    visitor_leave(&visitor);
+    return NULL;
+}
+
+static void member_changes_neither_fail_requests_nor_close_kept_connections(void **state)
+{
+    pthread_t thread;
+    visiting = true;
+    answered = lost = 0;
+    assert_int_equal(pthread_create(&thread, NULL, stay, NULL), 0);
+    for (uint32_t i = 0; i < CHANGES || (answered < 20 && i < 100000); i++) {
+        struct snapshot_member *member = &world.image.members[i % 2];
+        member->enabled = i % 4 > 1; /* one of them at least is */
+        world.image.members[1 - i % 2].enabled = 1;
+        member->weight = (uint16_t)(1 + i % 5);
+        member->incarnation = 1 + i % 3; /* as if it had another address */
+        image_schedule(&world.image);
+        world_apply(&world);
+    }
+    visiting = false;
+    pthread_join(thread, NULL);
+    assert_int_equal(lost, 0);
+    assert_true(answered >= 20);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_request_at_hand_outlives_every_change),
+        TEST(a_tcp_connection_outlives_every_change),
+        TEST(a_tunnel_outlives_every_change),
+        TEST(a_drained_member_gets_nothing_new),
+        TEST(member_changes_neither_fail_requests_nor_close_kept_connections),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
