@@ -85,6 +85,9 @@ static int build_head(struct exchange *exchange, const struct snapshot_listener 
         .local = client->local,
         .upgrade = exchange->is_upgrade,
     };
+    int64_t hops = forwarded_hops(request.head, request.buffer);
+    request.hop_counted = hops > 0;
+    request.hops_left = hops > 0 ? (uint32_t)hops - 1 : 0;
     size_t needed = exchange->request.size + HEAD_GROWTH;
     exchange->up = buffer_get(buffers, BUFFER_SMALL);
     if (!exchange->up)
@@ -136,6 +139,10 @@ void exchange_begin(struct exchange *exchange)
     }
     if (method_is(exchange, "CONNECT") || method_is(exchange, "TRACE")) {
         exchange_answer(exchange, 405, TERMINATION_BAD_REQUEST);
+        return;
+    }
+    if (forwarded_hops(&exchange->request, buffer_begin(client->in)) == 0) {
+        exchange_answer(exchange, 200, TERMINATION_COMPLETE); /* it was for us */
         return;
     }
     exchange->is_replayable = is_idempotent(exchange);

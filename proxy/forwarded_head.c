@@ -109,6 +109,7 @@ static bool drops_request_field(const struct forwarded_request *request,
     const struct http_head *head = request->head;
     switch (field->id) {
     case HTTP_FIELD_EXPECT: return !head->expect_continue;
+    case HTTP_FIELD_MAX_FORWARDS: return request->hop_counted;
     case HTTP_FIELD_X_FORWARDED_FOR:
     case HTTP_FIELD_X_FORWARDED_PORT:
     case HTTP_FIELD_X_FORWARDED_PROTO:
@@ -174,6 +175,26 @@ static void put_inserted(struct writer *writer, const struct forwarded_request *
         put_line(writer, "X-Forwarded-Proto", "http");
 }
 
+int64_t forwarded_hops(const struct http_head *head, const char *buffer)
+{
+    enum {
+        MAXIMUM_DIGITS = 9
+    };
+    const struct http_field *field = http_head_field(head, HTTP_FIELD_MAX_FORWARDS);
+    struct bytes method = http_head_text(buffer, head->method, head->method_length);
+    int64_t hops = 0;
+    if (!field || field->value_length == 0 || field->value_length > MAXIMUM_DIGITS ||
+        !bytes_equal(method, (struct bytes){(const uint8_t *)"OPTIONS", 7}))
+        return -1;
+    for (size_t i = 0; i < field->value_length; i++) {
+        char digit = buffer[field->value + i];
+        if (digit < '0' || digit > '9')
+            return -1;
+        hops = hops * 10 + (digit - '0');
+    }
+    return hops;
+}
+
 int forwarded_request_build(const struct forwarded_request *request, char *out, size_t capacity)
 {
     const struct http_head *head = request->head;
@@ -187,6 +208,11 @@ int forwarded_request_build(const struct forwarded_request *request, char *out, 
             put_field(&writer, request->buffer, &head->fields[i]);
     }
     put_inserted(&writer, request);
+    if (request->hop_counted) {
+        char hops[16];
+        snprintf(hops, sizeof(hops), "%u", request->hops_left);
+        put_line(&writer, "Max-Forwards", hops);
+    }
     if (head->framing == HTTP_BODY_CHUNKED)
         put_string(&writer, "Transfer-Encoding: chunked\r\n");
     if (request->upgrade)

@@ -13,7 +13,12 @@ struct forwarded_request {
     struct ip_address client;
     struct ip_endpoint local; /* where the client came in */
     bool upgrade;             /* pass Upgrade on */
+    bool hop_counted;         /* Max-Forwards becomes `hops_left` (RFC 9110 7.6.2) */
+    uint32_t hops_left;
 };
+
+/* What Max-Forwards of an OPTIONS request says; -1: it is not there, or no number. */
+int64_t forwarded_hops(const struct http_head *head, const char *buffer);
 
 /* Bytes written to OUT, or -400 when Connection names a field that must not be dropped, -431
  * when OUT is too small. */

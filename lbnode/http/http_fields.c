@@ -20,6 +20,7 @@ static const struct {
     KNOWN("host", HOST),
     KNOWN("http2-settings", HTTP2_SETTINGS),
     KNOWN("keep-alive", KEEP_ALIVE),
+    KNOWN("max-forwards", MAX_FORWARDS),
     KNOWN("proxy-authenticate", PROXY_AUTHENTICATE),
     KNOWN("proxy-authorization", PROXY_AUTHORIZATION),
     KNOWN("proxy-connection", PROXY_CONNECTION),

@@ -76,6 +76,32 @@ static void the_absolute_form_becomes_the_origin_form(void **state)
                    "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n");
 }
 
+static void hops_of_options_are_counted_down_and_of_others_left_alone(void **state)
+{
+    struct http_head head;
+    static const char options[] = "OPTIONS / HTTP/1.1\r\nHost: a\r\nMax-Forwards: 10\r\n\r\n";
+    http_head_init(&head);
+    assert_int_equal(http_request_parse(&head, options, strlen(options)), HTTP_COMPLETE);
+    assert_int_equal(forwarded_hops(&head, options), 10);
+    struct forwarded_request request = {
+        .head = &head, .buffer = options, .hop_counted = true, .hops_left = 9};
+    int size = forwarded_request_build(&request, out, sizeof(out) - 1);
+    out[size] = '\0';
+    assert_string_equal(out, "OPTIONS / HTTP/1.1\r\nHost: a\r\nMax-Forwards: 9\r\n\r\n");
+    static const char *const uncounted[] = {
+        "GET / HTTP/1.1\r\nHost: a\r\nMax-Forwards: 10\r\n\r\n",
+        "OPTIONS / HTTP/1.1\r\nHost: a\r\nMax-Forwards: 1x\r\n\r\n",
+        "OPTIONS / HTTP/1.1\r\nHost: a\r\nMax-Forwards: 9999999999\r\n\r\n",
+    };
+    for (size_t i = 0; i < sizeof(uncounted) / sizeof(uncounted[0]); i++) {
+        http_head_init(&head);
+        assert_int_equal(http_request_parse(&head, uncounted[i], strlen(uncounted[i])),
+                         HTTP_COMPLETE);
+        assert_int_equal(forwarded_hops(&head, uncounted[i]), -1);
+        EXPECT_REQUEST(uncounted[i], 0, uncounted[i]);
+    }
+}
+
 static void http_1_0_requests_get_a_host(void **state)
 {
     EXPECT_REQUEST("GET / HTTP/1.0\r\n\r\n", 0,
@@ -152,6 +178,7 @@ int main(void)
         cmocka_unit_test(names_that_members_confuse_are_dropped),
         cmocka_unit_test(inserted_fields_append_or_replace),
         cmocka_unit_test(the_absolute_form_becomes_the_origin_form),
+        cmocka_unit_test(hops_of_options_are_counted_down_and_of_others_left_alone),
         cmocka_unit_test(http_1_0_requests_get_a_host),
         cmocka_unit_test(bodies_keep_their_kind_of_framing),
         cmocka_unit_test(a_client_cannot_have_framing_or_rights_dropped),

@@ -330,6 +330,7 @@ static void bad_requests_get_their_status_and_a_close(void **state)
         {"CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n", 405},
         {"TRACE / HTTP/1.1\r\nHost: a\r\n\r\n", 405},
         {"GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505},
+        {"OPTIONS * HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\n\r\n", 200},
         {"\x16\x03\x01\x02", 400},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(requests); i++) {
