@@ -11,7 +11,7 @@ import threading
 import time
 
 from figures import version
-from lab import Lab, LabError
+from lab import Lab, LabError, tail
 from failover_busy import run_busy
 from failover_cases import CASES, VIP, trial
 from failover_pairs import PORT, Keepalived, Lbnode
@@ -65,6 +65,8 @@ class Running:
         return self.pair
 
     def __exit__(self, *exception):
+        if exception[0]:
+            tell(self.pair)
         self.pair.stream.close()
         self.pair.observer.close()
         if not self.keep:
@@ -77,7 +79,14 @@ def run_pair(pair, names, rounds, table, errors, keep=False):
             run_trials(pair, names, rounds, table)
     except (LabError, OSError) as error:
         errors.append("%s: %s" % (pair.name, error))
-        pair.lab.down()
+
+
+def tell(pair):
+    """What a pair was like when something went wrong with it."""
+    for row in pair.lab.status():
+        print("%-7s %-12s %s" % row)
+    for node in pair.lab.node_names():
+        print("---- log of %s\n%s" % (node, tail(pair.lab.log(node), 15)), flush=True)
 
 
 def run_cases(names, options, table):

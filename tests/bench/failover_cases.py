@@ -262,9 +262,10 @@ def trial(pair, case):
     got = Trial(pair, pair.observer.holders(VIP)[0])
     got.dead_ms = pair.dead_ms(other(got.active))
     slower = 1.0 if pair.restarts_proxy else 1.5
+    time.sleep(random.uniform(0, 0.02 if pair.restarts_proxy else float(pair.advert)))
     if case.slow and not case.once:
         pair.stream.start_slow()
-    time.sleep(BEFORE / 2 + random.uniform(0, 0.02 if pair.restarts_proxy else float(pair.advert)))
+    time.sleep(BEFORE / 2)
     got.broke = time.monotonic()
     got.broke = case.break_it(pair, got.active) or got.broke
     watch(pair, case.seconds[0] * slower)

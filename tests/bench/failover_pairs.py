@@ -48,7 +48,7 @@ INSTANCE = """vrrp_instance v%(vrid)s {
   nopreempt
   interface eth0
   virtual_router_id %(vrid)s
-  priority 100
+  priority %(priority)d
   advert_int %(advert)s
   virtual_ipaddress {
     %(addresses)s
@@ -77,8 +77,7 @@ def document(groups):
     """What `lbnode apply` takes: GROUPS is a list of lists of addresses, one per VRRP group."""
     names = ["default"] + ["group%d" % number for number in range(1, len(groups))]
     return json.dumps({
-        "vrrp_groups": [{"name": name, "interface": "eth0"} if name == "default" else
-                        {"name": name, "vrid": 1 + number, "interface": "eth0"} for number, name in enumerate(names)],
+        "vrrp_groups": [{"name": name, "vrid": 1 + number, "interface": "eth0"} for number, name in enumerate(names)],
         "loadbalancers": [{"name": "web" if name == "default" else name, "vrrp_group": name,
                            "vip_address": addresses[0], "additional_vips": addresses[1:]}
                           for name, addresses in zip(names, groups)]})
@@ -210,7 +209,9 @@ class Keepalived:
             with open(self.lab.path(node, "keepalived.conf"), "w") as file:
                 file.write(KEEPALIVED % {"node": node, "proxy": os.path.basename(self.program(node))})
                 for number, addresses in enumerate(groups):
-                    file.write(INSTANCE % {"vrid": 1 + number, "advert": self.advert,
+                    # The same one begins with all groups; nopreempt lets nothing move back.
+                    file.write(INSTANCE % {"priority": 101 if node == "lb1" else 100,
+                                           "vrid": 1 + number, "advert": self.advert,
                                            "addresses": "\n    ".join(a + "/24" for a in addresses)})
             self.revive(node)
 
