@@ -7,8 +7,14 @@ enum {
     PRIORITY_OF_STRANGERS = 255,
 };
 
-/* Once, then hourly, for each sender (stranger_table.h). A node that has just joined is heard
- * before its session is proven: that alone is no news. */
+/* What a node that has just joined hears before its first session is proven is no news. */
+static bool is_new_here(const struct vrrp_machine *machine, enum vouch vouch, uint64_t now_us)
+{
+    return vouch != VOUCH_GOOD && machine->state == VRRP_BACKUP &&
+           now_us - machine->since_us < 2 * (uint64_t)VRRP_LISTEN_MINIMUM_US;
+}
+
+/* Once, then hourly, for each sender (stranger_table.h). */
 static void name_stranger(struct vrrp_router *router,
                           struct vrrp_host *host,
                           enum vouch vouch,
@@ -22,8 +28,7 @@ static void name_stranger(struct vrrp_router *router,
     };
     char text[IP_ADDRESS_TEXT_SIZE];
     uint64_t now_us = monotime_now_us();
-    if (vouch == VOUCH_UNPROVEN &&
-        now_us - router->machine.since_us < 2 * (uint64_t)VRRP_LISTEN_MINIMUM_US)
+    if (is_new_here(&router->machine, vouch, now_us))
         return;
     if (!stranger_table_note(&host->foreign, source, router->group.vrid, VRRP_VERDICT_OK,
                              now_us))

@@ -211,5 +211,22 @@ class Vouching(FencingTest):
         self.assertNotIn("VIP_BACKUP", events.split("VRRP_FOREIGN", 1)[1])
 
 
+class Joining(FencingTest):
+    """A node that joins has no session with the owner yet, and must not become a second one."""
+
+    formed, serves = False, False
+
+    def test_a_joining_node_finds_the_owner_of_both_families(self):
+        self.lab.form(1)
+        self.lab.start("lb2")
+        self.cli("lb1", "loadbalancer create --name web --vip-address %s --additional-vip %s" % (VIP, VIP6))
+        self.eventually(lambda: all("lb1" in self.lab.holders(a) for a in (VIP, VIP6)), 4, "lb1 serves alone")
+        self.cli("lb2", "join " + self.lab.token("lb1"))
+        moved = wait_until(lambda: [a for a in (VIP, VIP6) if self.lab.holders(a) != ["lb1"]], 4)
+        self.assertFalse(moved, "%s was taken by the joining node" % moved)
+        self.assertNotIn("VRRP_FOREIGN", self.cli("lb2", "events"))
+        self.assertIn("fe80::", self.vouched("lb2"))
+
+
 if __name__ == "__main__":
     unittest.main()
