@@ -57,3 +57,23 @@ bool advert_policy_accepts(struct vrrp_router *router,
     name_stranger(router, host, vouch, source, priority);
     return false;
 }
+
+void advert_policy_compare_sum(struct vrrp_router *router,
+                               struct vrrp_host *host,
+                               const struct ip_address *source,
+                               const struct vrrp_packet *packet)
+{
+    char text[IP_ADDRESS_TEXT_SIZE];
+    bool pseudo = packet->checksum == VRRP_CHECKSUM_PSEUDO;
+    if (!router->group.compat || packet->family != 4 || pseudo == (bool)router->group.pseudo ||
+        !stranger_table_note(&host->foreign, source, router->group.vrid, VRRP_VERDICT_CHECKSUM,
+                             monotime_now_us()))
+        return;
+    ip_address_format(source, text);
+    vrrp_report_event(&host->report, EVENT_VRRP_FOREIGN,
+                      "%s sums its adverts of group %s (VRID %u) %s and may refuse ours, so "
+                      "that both would be active: lbnode vrrpgroup set --checksum %s %s",
+                      text, router->group.name, router->group.vrid,
+                      pseudo ? "with a pseudo-header" : "as RFC 9568 says",
+                      pseudo ? "PSEUDO" : "RFC9568", router->group.name);
+}

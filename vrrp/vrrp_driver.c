@@ -251,6 +251,7 @@ static void take_advert(struct vrrp_driver *driver,
     if (!advert_policy_accepts(router, &driver->host, &envelope->source, packet->priority))
         return;
     router->adverts_received++;
+    advert_policy_compare_sum(router, &driver->host, &envelope->source, packet);
     struct ip_address active_before = router->machine.active_address;
     bool was_active = router->machine.state == VRRP_ACTIVE;
     vrrp_router_step(router, &driver->host, &event, monotime_now_us());

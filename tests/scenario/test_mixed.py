@@ -170,10 +170,11 @@ class Mixed(PairTest):
         self.owns("lb1", 4, "the higher priority of lb1 takes the address")
 
     def test_keepalived_is_followed_whatever_sum_a_node_sends_but_does_not_follow_it(self):
-        """Debian's keepalived knows its own sum alone, so both would be active: the manual says to set PSEUDO."""
+        """Debian's keepalived knows its own sum alone, so both would be active: an event says what to do."""
         self.start(COMPAT.replace("PSEUDO", "RFC9568") + "MULTICAST")
         self.keepalived(200)
         self.owns("lb2", 5, "lb1 accepts keepalived's sum")
+        self.assertIn("vrrpgroup set --checksum PSEUDO default", self.cli("lb1", "events"))
         self.stop_keepalived()
         self.owns("lb1", 1, "and its priority 0")
         self.keepalived(50)
