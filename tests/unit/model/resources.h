@@ -23,7 +23,8 @@ static const struct example examples[] = {
      "{" EXAMPLE_COMMON ", \"vrid\": 51, \"interface\": \"eth0\", \"preference\": {\"lb1\": "
      "\"200\", \"lb2\": \"100\"}, \"advert_interval_ms\": 250, "
      "\"preempt\": true, \"preempt_delay_s\": 5, \"policy\": \"COMPAT\", \"mode\": "
-     "\"MULTICAST\", \"checksum\": \"PSEUDO\", \"unicast_peers\": [\"10.77.0.9\", "
+     "\"MULTICAST\", \"checksum\": \"PSEUDO\", \"gateway\": \"10.77.0.1\", \"unicast_peers\": "
+     "[\"10.77.0.9\", "
      "\"fe80::9\"]}"},
     {RESOURCE_LOAD_BALANCER,
      "{" EXAMPLE_COMMON ", \"project_id\": \"p1\", \"vip_address\": \"10.77.0.100\", "
