@@ -387,6 +387,7 @@ void core_intake_free(struct core *core);
 /* core_retention.c */
 /* What every active node has on its disk, as far as it said so. */
 void core_stable(const struct core *core, struct vv *out);
+void core_sweep_init(struct core *core);
 void core_sweep(struct core *core, struct core_actions *actions);
 uint64_t core_sweep_due_us(const struct core *core); /* UINT64_MAX: not now */
 void core_put_retained(struct store_batch *batch);

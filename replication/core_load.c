@@ -215,6 +215,7 @@ struct core *core_load(const struct core_settings *settings,
     vv_copy(&core->applied, &core->durable);
     core->durable_position = core->position;
     core_refresh_shown(core);
+    core_sweep_init(core);
     core->peers_saved_us = now.mono_us;
     return core;
 }

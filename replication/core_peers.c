@@ -26,6 +26,14 @@ void core_peer_free(struct peer *peer)
     free(peer);
 }
 
+/* When the node came into the roster: at least then it was there. */
+static uint64_t joined_wall_ms(const struct core *core, const struct uuid *id)
+{
+    const struct object *object = facet_object(&core->facets, id);
+    const struct facet_entry *life = object ? facet_winner(facet_of(object, FACET_LIFE)) : NULL;
+    return life ? life->wall_ms : core->now.wall_ms;
+}
+
 /* One peer per active node of the roster but this one; known ones keep their state. */
 void core_peers_refresh(struct core *core)
 {
@@ -47,7 +55,7 @@ void core_peers_refresh(struct core *core)
         if (!peer) {
             peer = memory_new(sizeof(*peer));
             peer->id = node->id;
-            peer->seen_wall_ms = core->now.wall_ms;
+            peer->seen_wall_ms = joined_wall_ms(core, &node->id);
         }
         core->peers[core->peer_count++] = peer;
     }

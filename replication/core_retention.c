@@ -370,6 +370,12 @@ uint64_t core_sweep_due_us(const struct core *core)
     return may ? core->sweep.next_us : UINT64_MAX;
 }
 
+/* Whoever is there is heard before anybody is missed. */
+void core_sweep_init(struct core *core)
+{
+    core->sweep.review_us = core->now.mono_us + rest_us(core);
+}
+
 void core_sweep(struct core *core, struct core_actions *actions)
 {
     if (core->now.mono_us < core_sweep_due_us(core))

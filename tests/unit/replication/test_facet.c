@@ -221,6 +221,64 @@ static void stored_entries_load_back_equal(void **state)
     facet_table_free(&loaded);
 }
 
+static bool is_dead(struct store *store, struct dot dot, uint32_t op_index)
+{
+    uint8_t key[FACET_DEAD_KEY_SIZE];
+    struct wire_writer row = {0};
+    facet_dead_key(dot, op_index, key);
+    bool found = store_get(store, STORE_DEAD, (struct bytes){key, sizeof(key)}, &row) == 0;
+    wire_writer_free(&row);
+    return found;
+}
+
+static void every_operation_either_counts_or_is_dead(void **state)
+{
+    struct facet_table table = {0};
+    struct store *store = store_mem_open();
+    const struct record_op op = {
+        .object_id = object_id, .type = 5, .facet = 10, .value = {(void *)"1", 1}};
+    const struct vv nothing = {0};
+    const struct dot first = {7, 1}, second = {7, 2};
+    struct facet_stamp stamp = {.dot = first, .context = &nothing};
+    struct store_batch batch = {0};
+    facet_apply(&table, &op, 0, &stamp, &batch);
+    facet_apply(&table, &op, 1, &stamp, &batch); /* the same record again */
+    stamp.dot = second;
+    facet_apply(&table, &op, 0, &stamp, &batch);
+    assert_int_equal(store_commit(store, &batch), 0);
+    assert_true(is_dead(store, first, 0) && is_dead(store, first, 1));
+    assert_false(is_dead(store, second, 0));
+    assert_true(facet_provides(&table, &op, 0, second));
+    assert_false(facet_provides(&table, &op, 1, first));
+    store_batch_free(&batch);
+    facet_purge(&table, &object_id, &batch);
+    assert_int_equal(store_commit(store, &batch), 0);
+    assert_null(facet_object(&table, &object_id));
+    assert_true(is_dead(store, second, 0));
+    store_batch_free(&batch);
+    store_close(store);
+    facet_table_free(&table);
+}
+
+static void losses_are_followed_up_to_their_bound(void **state)
+{
+    struct facet_table table = {0};
+    struct made first = record_of(1, 1, 1);
+    apply(&table, &first, 10, "a");
+    facet_follow_losses(&table);
+    for (uint64_t seq = 2; seq < FACET_LOSSES + 2; seq++) {
+        struct made next = record_of(1, seq, seq);
+        apply(&table, &next, 10, "b");
+    }
+    assert_true(table.losses.followed);
+    assert_int_equal(table.losses.count, FACET_LOSSES);
+    assert_int_equal(table.losses.dots[0].seq, 1);
+    struct made last = record_of(1, FACET_LOSSES + 2, FACET_LOSSES + 2);
+    apply(&table, &last, 10, "c");
+    assert_false(table.losses.followed);
+    facet_table_free(&table);
+}
+
 static void changed_objects_are_listed_once_until_taken(void **state)
 {
     struct facet_table table = {0};
@@ -255,6 +313,8 @@ int main(void)
         cmocka_unit_test(equal_clocks_are_decided_by_the_stream),
         cmocka_unit_test(what_is_deleted_or_orphaned_does_not_count_in_the_hash),
         cmocka_unit_test(stored_entries_load_back_equal),
+        cmocka_unit_test(every_operation_either_counts_or_is_dead),
+        cmocka_unit_test(losses_are_followed_up_to_their_bound),
         cmocka_unit_test(changed_objects_are_listed_once_until_taken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -512,6 +512,37 @@ static void a_set_that_lacks_a_record_is_not_complete(void **state)
     record_set_free(&set_of_records);
 }
 
+static void a_removed_node_keeps_nothing_from_going(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->peer_follows = false;
+    make(fixture, object, (struct uuid){0});
+    set(fixture, object, 10, 2);
+    set(fixture, object, 10, 3);
+    pass_days(fixture, 1000);
+    assert_int_equal(rows(fixture, STORE_LOG), 4);
+    step(fixture,
+         &(struct core_event){.kind = CORE_REMOVE_NODE,
+                              .node = peer_id,
+                              .submit = {.change_id = {{0xde}}, .kind = RECORD_ROSTER}});
+    pass_days(fixture, keep_days + 1);
+    assert_int_equal(rows(fixture, STORE_LOG), 4); /* roster, removal, creation, value */
+    assert_false(core_can_answer(fixture->core, &(struct vv){0}));
+}
+
+/* One that never came after it was invited. */
+static void a_node_that_was_never_seen_is_told_of(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->peer_follows = false;
+    for (int i = 0; i < 4; i++) { /* restarts do not make it seen */
+        pass_days(fixture, 10);
+        start(fixture);
+    }
+    let_sweep(fixture);
+    assert_true(fixture->events[EVENT_RETENTION_BLOCKED] > 0);
+}
+
 static void a_node_that_is_away_for_a_month_is_told_of(void **state)
 {
     struct fixture *fixture = *state;
@@ -547,6 +578,8 @@ int main(void)
         WITH_CORE(the_last_record_of_an_open_stream_stays),
         WITH_CORE(what_is_left_gives_the_same_state),
         WITH_CORE(a_set_that_lacks_a_record_is_not_complete),
+        WITH_CORE(a_removed_node_keeps_nothing_from_going),
+        WITH_CORE(a_node_that_was_never_seen_is_told_of),
         WITH_CORE(a_node_that_is_away_for_a_month_is_told_of),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
