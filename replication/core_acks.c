@@ -75,7 +75,7 @@ void core_acknowledge(struct core *core,
                       enum ack_occasion occasion,
                       struct core_actions *actions)
 {
-    static const uint64_t delays_us[] = {[ACK_RECEIVED] = 5000, [ACK_DURABLE] = 2000};
+    static const uint64_t delays_us[] = {[ACK_RECEIVED] = 5000, [ACK_DURABLE] = 5000};
     const uint64_t pause_us = 2 * MS;
     struct peer *peer = core_peer(core, id);
     if (!peer)
@@ -113,8 +113,8 @@ static uint64_t first_resend_us(const struct peer *peer)
     return patient > 25 * MS ? patient : 25 * MS;
 }
 
-/* Expects an answer about own records up to SEQ. Later ones wait for the next round, so that a
- * steady flow of changes neither puts a resend off nor repeats what has just left. */
+/* Expects an answer about own records up to SEQ. A steady flow of later ones does not put the
+ * resend off. */
 static void expect_ack(struct core *core, struct peer *peer, uint64_t seq)
 {
     peer->resend_tries = 0;
@@ -143,10 +143,14 @@ static void push(struct core *core, struct peer *peer, struct core_actions *acti
         peer->pushed = want;
         send_record(core, peer, want, actions);
     }
-    while (peer->pushed < want && peer->pushed < have + RESEND_WINDOW)
+    while (peer->pushed < want && peer->pushed < have + RESEND_WINDOW) {
         send_record(core, peer, ++peer->pushed, actions);
+        core->recent[peer->pushed % RECENT_RECORDS].pushed_us = core->now.mono_us;
+    }
+    bool asks_later =
+        peer->resend_asks && peer->resend_us > core->now.mono_us + first_resend_us(peer);
     if (peer->pushed > before &&
-        (!peer->resend_us || peer->resend_armed_us == core->now.mono_us))
+        (!peer->resend_us || asks_later || peer->resend_armed_us == core->now.mono_us))
         expect_ack(core, peer, peer->pushed);
 }
 
@@ -203,16 +207,35 @@ static void send_again(struct core *core, const struct peer *peer, struct core_a
             send_record(core, peer, seq, actions);
 }
 
+/* Takes in what was pushed later, but not just now. */
+static void cover_more(const struct core *core, struct peer *peer)
+{
+    bool settled = received_by(core, peer) >= peer->resend_upto;
+    uint64_t upto = peer->resend_upto, patient_us = first_resend_us(peer);
+    while (upto < peer->pushed &&
+           core->recent[(upto + 1) % RECENT_RECORDS].pushed_us + patient_us <=
+               core->now.mono_us)
+        upto++;
+    if (upto == peer->resend_upto)
+        return;
+    peer->resend_upto = upto;
+    if (settled) { /* nothing was amiss until now */
+        peer->resend_tries = 0;
+        peer->resend_asks = false;
+    }
+}
+
 static void resend(struct core *core, struct peer *peer, struct core_actions *actions)
 {
+    cover_more(core, peer);
     if (peer->resend_tries >= RESEND_TRIES || !core_peer_is_alive(peer)) {
         peer->resend_us = 0; /* the rest is for comparing vectors */
         return;
     }
     send_again(core, peer, actions);
-    /* Each delay twice, then double: one lost packet in three is bad, but still a network. */
-    unsigned doublings = peer->resend_tries < 8 ? peer->resend_tries / 2 : 4;
-    uint64_t delay_us = first_resend_us(peer) << doublings;
+    /* One lost packet in three is bad, but still a network: five copies at the first pace. */
+    unsigned doublings = peer->resend_tries < 4 ? 0 : peer->resend_tries / 2 - 1;
+    uint64_t delay_us = first_resend_us(peer) << (doublings < 4 ? doublings : 4);
     if (delay_us > 250 * MS)
         delay_us = 250 * MS;
     peer->resend_tries++;

@@ -286,7 +286,7 @@ struct core {
     bool cleaned;                 /* the batch under way has some */
     struct store_batch unwritten; /* of records applied while the store fails; all staged */
     struct {
-        uint64_t seq;
+        uint64_t seq, pushed_us;
         struct bytes bytes;
     } recent[RECENT_RECORDS]; /* at seq % RECENT_RECORDS */
 

@@ -440,6 +440,18 @@ static void a_lost_acknowledgement_is_asked_for(void **state)
     assert_int_equal(pair->answers, 1);
 }
 
+static void a_lost_acknowledgement_does_not_hold_the_next_change_up(void **state)
+{
+    struct pair *pair = *state;
+    pair->lose[1][FRAME_ACK] = pair->lose[1][FRAME_HEARTBEAT] = 1000;
+    write_value(pair, 1);
+    run(pair, 180 * MS); /* the pauses between the copies of the first have become long */
+    pair->lose[0][FRAME_RECORD] = 1;
+    write_value(pair, 2);
+    run(pair, 60 * MS);
+    assert_int_equal(has(pair, 1), 3);
+}
+
 static void at_most_64_records_are_under_way(void **state)
 {
     struct pair *pair = *state;
@@ -489,6 +501,7 @@ int main(void)
         TEST(what_is_received_is_not_sent_again),
         TEST(only_what_is_missing_is_sent_again),
         TEST(a_lost_acknowledgement_is_asked_for),
+        TEST(a_lost_acknowledgement_does_not_hold_the_next_change_up),
         TEST(at_most_64_records_are_under_way),
         TEST(an_acknowledgement_without_news_is_not_sent),
         TEST(what_peers_have_is_saved_now_and_then),
