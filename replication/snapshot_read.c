@@ -1,5 +1,6 @@
 #include "replication/snapshot_read.h"
 
+#include "replication/core_internal.h"
 #include "replication/memory.h"
 #include "replication/packet.h"
 
@@ -7,9 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum {
+    NODE_KEYS_FACET = 10
+};
+
 /* The next record of a stream. */
 struct head {
     uint64_t stream, next, last;
+    struct dot node[2];   /* what made the stream's node known: its life, its keys */
     struct record record; /* a view into `bytes` */
     struct wire_writer bytes;
     bool is_late; /* something that it builds on is still to come */
@@ -80,36 +86,50 @@ static void drop_head(struct snapshot_reader *reader, struct head *head)
     memmove(head, head + 1, (--reader->head_count - at) * sizeof(*head));
 }
 
+static bool
+is_to_come(const struct snapshot_reader *reader, const struct head *but, struct dot dot)
+{
+    const struct head *other = head_of(reader, dot.stream);
+    return other && other != but && other->next <= dot.seq;
+}
+
+/* What tells the node's key is among the dependencies, but those of a stream's first records
+ * may be gone with them. */
 static bool waits_for_another(const struct snapshot_reader *reader, const struct head *head)
 {
     struct wire_reader deps = head->record.deps;
     struct dot dep;
-    while (record_next_dep(&deps, &dep)) {
-        const struct head *other = head_of(reader, dep.stream);
-        if (other && other != head && other->next <= dep.seq)
+    for (size_t i = 0; i < ARRAY_LENGTH(head->node); i++)
+        if (is_to_come(reader, head, head->node[i]))
             return true;
-    }
+    while (record_next_dep(&deps, &dep))
+        if (is_to_come(reader, head, dep))
+            return true;
     return false;
+}
+
+static struct head *earliest(struct snapshot_reader *reader)
+{
+    struct head *best = NULL;
+    for (size_t i = 0; i < reader->head_count; i++) {
+        struct head *head = &reader->heads[i];
+        if (!head->is_late && (!best || head->record.hlc < best->record.hlc))
+            best = head;
+    }
+    return best;
 }
 
 /* Clock stamps respect causality, but for clocks that were a day wrong. */
 static struct head *next_head(struct snapshot_reader *reader)
 {
+    struct head *head, *first = NULL;
     for (size_t i = 0; i < reader->head_count; i++)
         reader->heads[i].is_late = false;
-    for (size_t tries = 0; tries < reader->head_count; tries++) {
-        struct head *best = NULL;
-        for (size_t i = 0; i < reader->head_count; i++) {
-            struct head *head = &reader->heads[i];
-            if (!head->is_late && (!best || head->record.hlc < best->record.hlc))
-                best = head;
-        }
-        if (best && !waits_for_another(reader, best))
-            return best;
-        if (best)
-            best->is_late = true;
+    while ((head = earliest(reader)) && waits_for_another(reader, head)) {
+        head->is_late = true;
+        first = first ? first : head;
     }
-    return NULL;
+    return head ? head : first;
 }
 
 /* ---- parts ------------------------------------------------------------------------------ */
@@ -154,7 +174,7 @@ static int next_record(struct snapshot_reader *reader, struct wire_writer *out)
 {
     struct head *head = next_head(reader);
     if (!head)
-        return reader->head_count == 0 ? 0 : -EBADMSG; /* records that wait for each other */
+        return 0;
     int result = put_record(reader, head, out);
     if (result)
         return result;
@@ -195,9 +215,22 @@ int snapshot_reader_next(struct snapshot_reader *reader,
 
 struct opening {
     struct snapshot_reader *reader;
-    const struct vv *upto;
+    const struct core *core;
     uint64_t streams;
 };
+
+static void find_node(const struct core *core, struct head *head)
+{
+    const uint16_t facets[] = {FACET_LIFE, NODE_KEYS_FACET};
+    const struct stream *stream = core_stream(core, head->stream);
+    const struct object *node =
+        stream ? facet_object(core_facets(core), &stream->node_id) : NULL;
+    for (size_t i = 0; node && i < ARRAY_LENGTH(facets); i++) {
+        const struct facet_entry *entry = facet_winner(facet_of(node, facets[i]));
+        if (entry)
+            head->node[i] = entry->dot;
+    }
+}
 
 static void note_stream(void *context, uint64_t stream, struct bytes row)
 {
@@ -214,7 +247,9 @@ static void note_stream(void *context, uint64_t stream, struct bytes row)
     frame_append(&reader->first, SNAPSHOT_STREAM, wire_written(&body));
     wire_writer_free(&body);
     opening->streams++;
-    struct head head = {.stream = stream, .next = 1, .last = vv_get(opening->upto, stream)};
+    struct head head = {
+        .stream = stream, .next = 1, .last = vv_get(core_vector(opening->core), stream)};
+    find_node(opening->core, &head);
     int found = load_head(reader->store, &head);
     if (found <= 0) {
         wire_writer_free(&head.bytes);
@@ -251,7 +286,7 @@ snapshot_reader_new(struct core *core, struct store *store, uint64_t transfer)
 {
     struct snapshot_reader *reader = memory_new(sizeof(*reader));
     struct wire_writer all = {0};
-    struct opening opening = {.reader = reader, .upto = core_vector(core)};
+    struct opening opening = {.reader = reader, .core = core};
     reader->store = store;
     reader->end = (struct snapshot_part){.kind = SNAPSHOT_END, .transfer = transfer};
     if (!core_snapshot_hash(core, reader->end.state_hash)) {
