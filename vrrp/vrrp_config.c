@@ -112,6 +112,19 @@ bool vrrp_group_has_router(const struct message_vrrp_group *group,
     return false;
 }
 
+bool vrrp_config_has_taker(const struct vrrp_config *config)
+{
+    for (size_t i = 0; i < config->peer_count; i++) {
+        if (!config->peers[i].drained)
+            return true;
+    }
+    for (size_t i = 0; i < config->group_count; i++) {
+        if (config->groups[i].compat)
+            return true;
+    }
+    return false;
+}
+
 const struct ip_address *vrrp_config_first_peer(const struct vrrp_config *config,
                                                 uint8_t family)
 {

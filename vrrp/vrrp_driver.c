@@ -111,7 +111,7 @@ static void hand_over(struct vrrp_driver *driver, const struct message_vrrp_hand
 static void drain(struct vrrp_driver *driver, uint64_t now_us)
 {
     static const struct message_vrrp_hand_over everything;
-    bool has = driver->host.config.drained && driver->host.config.peer_count > 0 &&
+    bool has = driver->host.config.drained && vrrp_config_has_taker(&driver->host.config) &&
                hand_over_any_active(driver->routers);
     if (has)
         hand_over(driver, &everything);

@@ -130,6 +130,7 @@ struct message_vrrp_peer {
     struct uuid node_id;
     char name[64];
     struct ip_address address;
+    uint8_t drained; /* it takes nothing over while another node can */
 };
 
 /* One virtual address and the group it moves with. */

@@ -126,6 +126,7 @@ add_peer(const struct node *node, const struct ip_address *address, struct messa
     message.header = (struct message){.type = MESSAGE_VRRP_PEER, .size = sizeof(message)};
     message.node_id = node->resource.id;
     snprintf(message.name, sizeof(message.name), "%s", node->resource.name);
+    message.drained = node->drain;
     message.address = *address;
     return message_list_add(out, &message.header);
 }

@@ -59,6 +59,15 @@ class Planned(PairTest):
         self.eventually(lambda: self.lab.holders(VIP) == [other], 12, "it gives the address away again")
         self.cli(active, "node undrain " + active)
 
+    def test_two_drained_nodes_do_not_pass_the_address_to_and_fro(self):
+        active = self.active()
+        for node in self.lab.node_names():
+            self.cli(active, "node drain " + node)
+        self.eventually(lambda: len(self.lab.holders(VIP)) == 1, 8, "one node has it")
+        before = self.active()
+        time.sleep(6)                           # a drained node offers every five seconds
+        self.assertEqual(self.lab.holders(VIP), [before])
+
     def test_a_node_that_stops_in_order_answers_what_it_has_begun(self):
         report = self.switch_under_load(lambda node: self.lab.stop(node))
         self.assertHardlyNoticed(report)

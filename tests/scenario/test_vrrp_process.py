@@ -132,6 +132,19 @@ class VrrpProcess(unittest.TestCase):
         self.assertIn("02:00:00:00:00:99", self.log(owner))
         self.assertNotIn("VIP_CLAIMED", self.log(3 - owner))
 
+    def test_a_foreign_neighbour_advertisement_is_named_and_answered(self):
+        owner = self.owner()
+        claim = "\n".join((
+            "import socket, sys",
+            "s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)",
+            "s.bind(('eth0', 0))",
+            "mac, ip = bytes.fromhex('020000000098'), socket.inet_pton(socket.AF_INET6, sys.argv[1])",
+            "group = socket.inet_pton(socket.AF_INET6, 'ff02::1')",
+            "icmp = bytes.fromhex('88000000a0000000') + ip + b'\\x02\\x01' + mac",
+            "s.send(bytes.fromhex('333300000001') + mac + bytes.fromhex('86dd6000000000203aff') + ip + group + icmp)"))
+        subprocess.run(namespaces.enter(self.namespace(3 - owner), "python3", "-c", claim, VIP6), check=True)
+        self.assertTrue(wait_until(lambda: "02:00:00:00:00:98 says that " + VIP6 in self.log(owner), 1), self.log(owner))
+
     def test_a_node_that_may_not_serve_hands_over_and_does_not_take_back(self):
         owner = self.owner()
         parent = self.children[owner - 1].pid
