@@ -1,19 +1,20 @@
 /* Requests. Which test proves which rule of HTTP/1.1, here and in the neighbours:
  *
- * start line (RFC 9112 3)                      good, bad: the rows that begin with a start line
- * limits of target, head, fields, names        limits_hold_in_any_segmentation
- * Host (3.2), absolute form                    good, bad; the_absolute_form_gives_a_path
- * lines and fields (2.2, 5.1, 5.2)             bad: from the bare LF to the folded field
- * Transfer-Encoding, Content-Length (6.1-6.3)  good, bad: POST; proxy/test_smuggling
- * Expect (RFC 9110 10.1.1)                     bad: 417; proxy/test_proxy
- * any segmentation gives the same              good_heads..., bad_heads..., every_proper_prefix...
- * chunks (RFC 9112 7.1)                        test_http_chunked, proxy/test_body_transfer
- * responses (4, 6.3)                           test_http_response
- * hop-by-hop fields (RFC 9110 7.6)             proxy/test_forwarded_head
- * TRACE, CONNECT, Max-Forwards (9.3, 7.6.2)    proxy/test_proxy, proxy/test_forwarded_head
- * Upgrade, 1xx, pipelining, old clients        proxy/test_proxy
- * every byte in every place                    proxy/test_smuggling
- * slow heads and bodies                        proxy/test_timeouts */
+ * start line (RFC 9112 3)             good, bad: rows that begin with a start line
+ * limits of target, head, fields      limits_hold_in_any_segmentation
+ * Host (3.2), absolute form           good, bad; the_absolute_form_gives_a_path
+ * lines and fields (2.2, 5.1, 5.2)    bad: from the bare LF to the folded field
+ * lengths and codings (6.1-6.3)       good, bad: POST; proxy/test_smuggling
+ * Expect (RFC 9110 10.1.1)            bad: 417; proxy/test_proxy
+ * segmentation makes no difference    the three tests after the tables
+ * chunks (RFC 9112 7.1)               test_http_chunked, proxy/test_body_transfer
+ * responses (4, 6.3)                  test_http_response
+ * hop-by-hop fields (RFC 9110 7.6)    proxy/test_forwarded_head
+ * TRACE, CONNECT, Max-Forwards        proxy/test_proxy, proxy/test_forwarded_head
+ * Upgrade, 1xx, pipelining, HTTP/1.0  proxy/test_proxy
+ * every byte in every place           proxy/test_smuggling
+ * slow heads and bodies               proxy/test_timeouts
+ */
 #include "lbnode/http/http_head.h"
 #include "tests/support/test.h"
 
