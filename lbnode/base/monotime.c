@@ -11,12 +11,12 @@ static uint64_t now_us(clockid_t clock)
 
 uint64_t monotime_now_us(void)
 {
-    return now_us(CLOCK_MONOTONIC);
+    return now_us(CLOCK_BOOTTIME);
 }
 
 uint64_t monotime_now_ms(void)
 {
-    return now_us(CLOCK_MONOTONIC) / 1000;
+    return now_us(CLOCK_BOOTTIME) / 1000;
 }
 
 uint64_t walltime_now_ms(void)

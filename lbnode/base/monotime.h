@@ -1,4 +1,5 @@
-/* Clocks. Monotonic time for everything; wall time only for display and the hybrid clock.
+/* Clocks. Monotonic time for everything, with the time that the machine was suspended: who
+ * wakes must see that it slept. Wall time only for display and the hybrid clock.
  * Pure cores never call these: they are handed the time. */
 #ifndef LBNODE_BASE_MONOTIME_H
 #define LBNODE_BASE_MONOTIME_H
