@@ -6,6 +6,18 @@
 
 #include <signal.h>
 
+#ifdef LBNODE_SYSTEMD
+#    include <systemd/sd-daemon.h>
+#endif
+
+/* The service manager looks after the supervisor, if there is one. */
+static void say_alive(void)
+{
+#ifdef LBNODE_SYSTEMD
+    sd_notify(0, "WATCHDOG=1");
+#endif
+}
+
 enum {
     WAKING_US = 200000 /* what came while we slept is handled by then */
 };
@@ -40,6 +52,7 @@ static void check(struct loop_timer *timer)
                              1000.0);
         kill(child->pid, SIGKILL);
     }
+    say_alive();
     watchdog_start(supervisor);
 }
 
