@@ -9,7 +9,7 @@
 
 enum {
     CONNECTION_OUT_MAXIMUM = 64 << 20,
-    CONNECTION_OUT_LOW = 64 << 10, /* on_room when less waits */
+    CONNECTION_OUT_LOW = 64 << 10,     /* on_room when less waits */
     CONNECTION_STRANGER_MAXIMUM = 2048 /* bytes of a message of an unknown sender */
 };
 

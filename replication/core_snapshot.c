@@ -308,13 +308,17 @@ void core_switch(struct core *core, int result, struct core_actions *actions)
 /* What belongs to this process stays: peers, questions, answers, claims. */
 static void adopt(struct core *core, struct core *fresh)
 {
-    struct core old = *core;
     for (size_t i = 0; i < fresh->stream_count; i++) {
         const struct stream *known = core_stream(core, fresh->streams[i]->id);
         fresh->streams[i]->touched = known ? known->touched : 0;
         fresh->streams[i]->dirty = false;
     }
-#define TAKE(field) (core->field = fresh->field, fresh->field = old.field)
+#define TAKE(field)                                                                            \
+    do {                                                                                       \
+        __typeof__(core->field) old = core->field;                                             \
+        core->field = fresh->field;                                                            \
+        fresh->field = old;                                                                    \
+    } while (0)
     TAKE(streams);
     TAKE(stream_count);
     TAKE(stream_capacity);
