@@ -112,6 +112,28 @@ static void too_many_parts_refuse_the_set(void **state)
     vrrp_config_free(&config);
 }
 
+static void what_a_drained_node_offers_wants_a_taker(void **state)
+{
+    struct vrrp_config config = {0};
+    struct message_vrrp_peer peer = MESSAGE_OF(VRRP_PEER, struct message_vrrp_peer);
+    struct message_vrrp_group group = sound_group(1);
+    peer.address.family = 4;
+    vrrp_config_begin(&config, &begin);
+    assert_false(vrrp_config_has_taker(&config));
+    peer.drained = 1;
+    vrrp_config_add(&config, &peer.header);
+    vrrp_config_add(&config, &group.header);
+    assert_false(vrrp_config_has_taker(&config));
+    peer.drained = 0;
+    vrrp_config_add(&config, &peer.header);
+    assert_true(vrrp_config_has_taker(&config));
+    vrrp_config_begin(&config, &begin);
+    group.compat = 1; /* a router that is no node may be about */
+    vrrp_config_add(&config, &group.header);
+    assert_true(vrrp_config_has_taker(&config));
+    vrrp_config_free(&config);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -121,6 +143,7 @@ int main(void)
         cmocka_unit_test(values_out_of_range_refuse_the_set),
         cmocka_unit_test(a_router_that_is_no_node_counts_with_compat_only),
         cmocka_unit_test(too_many_parts_refuse_the_set),
+        cmocka_unit_test(what_a_drained_node_offers_wants_a_taker),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
