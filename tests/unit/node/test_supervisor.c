@@ -3,6 +3,7 @@
 #include "lbnode/base/bytes.h"
 #include "lbnode/base/monotime.h"
 #include "lbnode/loop/channel.h"
+#include "lbnode/model/hindrance.h"
 #include "lbnode/node/supervisor.h"
 #include "tests/support/test.h"
 #include "vrrp/vrrp.h"
@@ -105,6 +106,8 @@ fake_message(void *context, const struct message *message, const int *fds, size_
         value = any->member_ELIGIBLE.eligible;
     if (message->type == MESSAGE_BIND_RESULT)
         value = (uint64_t)any->member_BIND_RESULT.error_number;
+    if (message->type == MESSAGE_HINDRANCE)
+        value = 1000u * any->member_HINDRANCE.holds + any->member_HINDRANCE.kind;
     note(self->fake->journal, self->fake->role, message->type, value);
     if (self->fake->role == PROCESS_PROXY && message->type == MESSAGE_SNAPSHOT &&
         value >= POISON)
@@ -142,9 +145,12 @@ static void send_election(struct running_fake *self)
     struct message_vrrp_begin begin = MESSAGE_OF(VRRP_BEGIN, struct message_vrrp_begin);
     struct message_vrrp_group group = MESSAGE_OF(VRRP_GROUP, struct message_vrrp_group);
     struct message_vrrp_peer peer = MESSAGE_OF(VRRP_PEER, struct message_vrrp_peer);
+    struct message_vrrp_address address = MESSAGE_OF(VRRP_ADDRESS, struct message_vrrp_address);
     struct message_vrrp_commit commit = MESSAGE_OF(VRRP_COMMIT, struct message_vrrp_commit);
     channel_send(self->channel, &begin.header, NULL, 0);
     channel_send(self->channel, &group.header, NULL, 0);
+    address.address = self->fake->journal->endpoint.address;
+    channel_send(self->channel, &address.header, NULL, 0);
     if (self->fake->journal->peers)
         channel_send(self->channel, &peer.header, NULL, 0);
     channel_send(self->channel, &commit.header, NULL, 0);
@@ -328,8 +334,7 @@ static bool connects(void)
     socklen_t size = ip_endpoint_to_sockaddr(&fixture.journal->endpoint, &address);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     bool good = connect(fd, (struct sockaddr *)&address, size) == 0;
-    close(fd);
-    return good;
+    return close(fd) == 0 && good;
 }
 
 static void a_snapshot_reaches_proxy_and_health_after_its_sockets(void **state)
@@ -504,19 +509,35 @@ static void children_notice_the_death_of_the_supervisor(void **state)
         assert_true(wait_for((enum process_role)role, ENDED, UINT64_MAX, 1));
 }
 
-static void a_taken_port_is_reported_and_tried_again(void **state)
+static int take_port(void)
 {
     struct sockaddr_storage address;
     socklen_t size = ip_endpoint_to_sockaddr(&fixture.journal->endpoint, &address);
-    int other = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(other, (struct sockaddr *)&address, size), 0);
-    assert_int_equal(listen(other, 1), 0);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(bind(fd, (struct sockaddr *)&address, size) == 0 && listen(fd, 1) == 0);
+    return fd;
+}
+
+static void a_taken_port_is_reported_and_tried_again(void **state)
+{
+    int other = take_port();
     start_and_serve();
     assert_true(wait_for(PROCESS_CONTROL, MESSAGE_BIND_RESULT, EADDRINUSE, 1));
     assert_true(wait_for(PROCESS_CONTROL, MESSAGE_EVENT, EVENT_BIND_FAILED, 1));
     close(other);
     assert_true(wait_for(PROCESS_CONTROL, MESSAGE_BIND_RESULT, 0, 1));
     assert_true(wait_for(PROCESS_PROXY, MESSAGE_LISTENER, WORKERS, 1));
+}
+
+static void a_taken_port_hinders_its_group_until_it_is_free(void **state)
+{
+    int other = take_port();
+    start_and_serve();
+    assert_true(wait_for(PROCESS_VRRP, MESSAGE_HINDRANCE, 1000 + HINDRANCE_IS_BIND, 1));
+    kill_and_wait(PROCESS_VRRP);
+    assert_true(wait_for(PROCESS_VRRP, MESSAGE_HINDRANCE, 1000 + HINDRANCE_IS_BIND, 2));
+    close(other);
+    assert_true(wait_for(PROCESS_VRRP, MESSAGE_HINDRANCE, HINDRANCE_IS_BIND, 1));
 }
 
 static void a_node_whose_control_cannot_start_ends(void **state)
@@ -570,6 +591,7 @@ int main(void)
         WITH_NODE(the_end_has_an_order),
         WITH_NODE(children_notice_the_death_of_the_supervisor),
         WITH_NODE(a_taken_port_is_reported_and_tried_again),
+        WITH_NODE(a_taken_port_hinders_its_group_until_it_is_free),
         WITH_NODE(a_snapshot_that_kills_the_proxy_twice_gives_way_to_the_proven_one),
         WITH_NODE(after_a_fall_back_the_next_snapshot_gets_one_try),
         WITH_NODE(a_node_whose_control_cannot_start_ends),
