@@ -222,6 +222,7 @@ struct sweep {
     struct vv checkpoint, stable; /* stable: what all nodes have */
     struct dot next_row;
     unsigned pressure;  /* how often the time that is kept has been halved */
+    size_t needless;    /* records that stay for their youth alone */
     uint64_t review_us; /* when alarms are looked at next */
     bool tombstones_reported;
 };

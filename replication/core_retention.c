@@ -178,15 +178,25 @@ static bool provides_something(const struct core *core, const struct record *rec
     return false;
 }
 
-static bool may_go(const struct core *core, const struct record *record)
+/* All but the age. */
+static bool is_needless(const struct core *core, const struct record *record)
 {
     const struct stream *stream = core_stream(core, record->stream);
-    uint64_t age_ms = core->retention.keep_ms >> core->sweep.pressure;
     return stream && !stream->refused &&
            record->seq <= vv_get(&core->sweep.stable, record->stream) &&
            (record->seq < stream->seq || is_closed(core, stream)) &&
-           is_older(core, record->wall_ms, age_ms) && !provides_something(core, record) &&
+           !provides_something(core, record) &&
            !lost_something_lately(core, (struct dot){record->stream, record->seq});
+}
+
+static bool may_go(struct core *core, const struct record *record)
+{
+    uint64_t age_ms = core->retention.keep_ms >> core->sweep.pressure;
+    if (!is_needless(core, record))
+        return false;
+    bool old = is_older(core, record->wall_ms, age_ms);
+    core->sweep.needless += !old;
+    return old;
 }
 
 static void forget_change(struct core *core, const struct record *record)
@@ -318,8 +328,8 @@ static void begin_sweep(struct core *core)
 static void end_sweep(struct core *core)
 {
     struct sweep *sweep = &core->sweep;
-    bool too_large =
-        core->retention.keep_bytes > 0 && core->log_bytes > core->retention.keep_bytes;
+    bool too_large = core->retention.keep_bytes > 0 && sweep->needless > 0 &&
+                     core->log_bytes > core->retention.keep_bytes;
     for (size_t i = 0; i < core->stream_count; i++) {
         fold(core, core->streams[i]);
         trim_hashes(core->streams[i]);
@@ -352,6 +362,7 @@ static void purge_and_read(struct core *core, struct core_actions *actions)
         return;
     }
     core->sweep.next_row = (struct dot){0};
+    core->sweep.needless = 0;
     enter(core, SWEEP_READS, slice_pause_us);
 }
 

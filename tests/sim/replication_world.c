@@ -453,7 +453,8 @@ void world_init(struct world *world, uint64_t seed)
     random_sequence_init(&world->random, seed);
     world->now_us = 1000000;
     if (world_below(world, 4) > 0)
-        world->retention = (struct retention){10000 + world_below(world, 20000), 0};
+        world->retention = (struct retention){10000 + world_below(world, 20000),
+                                              world_below(world, 4) == 0 ? 5000 : 0};
     /* Small clusters are the common ones, and large ones take long. */
     uint64_t most = world_below(world, 16) == 0 ? WORLD_NODES : 5;
     world->snapshot_after = world_below(world, 3) == 0 ? 1000000 : 3 + world_below(world, 30);

@@ -324,6 +324,17 @@ static void a_large_log_loses_younger_records(void **state)
     assert_int_equal(rows(fixture, STORE_LOG), 3);
 }
 
+static void a_log_that_is_large_with_needed_records_is_left_alone(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->retention.keep_bytes = 100;
+    start(fixture);
+    make(fixture, object, (struct uuid){0});
+    pass_days(fixture, 1);
+    assert_int_equal(rows(fixture, STORE_LOG), 2);
+    assert_int_equal(fixture->core->sweep.pressure, 0); /* nothing is to be gained by haste */
+}
+
 /* ---- tombstones ------------------------------------------------------------------------- */
 
 static void a_deleted_object_is_purged(void **state)
@@ -568,6 +579,7 @@ int main(void)
         WITH_CORE(a_record_that_lost_its_value_during_a_sweep_waits),
         WITH_CORE(a_node_that_forgot_is_believed),
         WITH_CORE(a_large_log_loses_younger_records),
+        WITH_CORE(a_log_that_is_large_with_needed_records_is_left_alone),
         WITH_CORE(a_deleted_object_is_purged),
         WITH_CORE(what_is_below_a_purged_object_goes_with_it),
         WITH_CORE(a_deletion_waits_for_what_a_peer_has_more),
