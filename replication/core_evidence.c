@@ -476,7 +476,7 @@ bool core_find_claim(const struct core *core,
     for (size_t i = 0; i < core->peer_count; i++) {
         const struct peer *peer = core->peers[i];
         const struct vrrp_claim *theirs = core_claim_for(&peer->claims, wanted);
-        if (!uuid_equal(&peer->id, node_id) || !theirs || !core_peer_is_alive(peer))
+        if (!uuid_equal(&peer->id, node_id) || !theirs || peer->state != PEER_IS_ALIVE)
             continue;
         *out = *theirs;
         return true;
