@@ -34,7 +34,7 @@ enum {
     ACK_STREAMS = 16,      /* the latest of a peer; vectors tell about older ones */
     SNAPSHOT_AFTER = 5000, /* records that a node lacks */
     CHANGE_IDS = 100000,
-    CLAIMS_MAXIMUM = 16, /* VRRP groups in a heartbeat */
+    CLAIMS_MAXIMUM = VRRP_CLAIMS_TOLD, /* VRRP groups in a heartbeat */
     FACTS_MAXIMUM = 128,
     STORAGE_PROBE_US = 5000000, /* between attempts to write again */
     /* A day is promised; clocks may have jumped by a day either way since. */

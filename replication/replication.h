@@ -317,6 +317,10 @@ const char *replication_storage_problem(const struct replication *replication);
  * ------------------------------------------------------------
  */
 
+enum {
+    VRRP_CLAIMS_TOLD = 16 /* in a heartbeat, at most */
+};
+
 /* What this node says about one VRRP group, for peers (replication.md 10). */
 struct vrrp_claim {
     struct uuid group_id;

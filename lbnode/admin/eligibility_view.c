@@ -40,6 +40,10 @@ void eligibility_find(const struct node_state *state,
     } else {
         struct peer_view peer;
         bool alive = node_view_peer(state, node_id, &peer) && peer.state == PEER_IS_ALIVE;
+        /* Of very many groups a heartbeat tells only some: the election itself will show. */
+        out->eligible = alive && state->vrrp_count > VRRP_CLAIMS_TOLD;
+        if (out->eligible)
+            return;
         snprintf(out->text, sizeof(out->text), "%s",
                  alive ? "it takes no part in this group" : "it does not answer");
         out->remedy = alive ? "is it running with the rights to manage addresses?"
