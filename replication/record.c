@@ -131,7 +131,7 @@ static bool read_repeated(struct record *out,
         return false;
     if (field->number == BODY_DEP) {
         note_run(&out->deps, before, BODY_DEP);
-        return dot_parse(field->bytes, &dot) && ++*dep_count <= VV_MAXIMUM_ENTRIES;
+        return dot_parse(field->bytes, &dot) && ++*dep_count <= RECORD_DEPENDENCIES_MAXIMUM;
     }
     note_run(&out->ops, before, BODY_OP);
     return parse_op(field->bytes, &op) && ++out->op_count <= CHANGE_SET_MAXIMUM_OPS;

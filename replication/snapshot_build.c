@@ -22,6 +22,7 @@ struct snapshot_build {
     struct arrival *arrivals;   /* by stream */
     size_t arrival_count, arrival_capacity;
     uint64_t records;
+    size_t stream_bytes;
     bool is_complete;
     struct bytes *early; /* owned: the owner's records that do not fit yet */
     size_t early_count, early_capacity;
@@ -91,6 +92,9 @@ static bool take_stream(struct snapshot_build *build, const struct snapshot_part
     if (build->arrival_count > 0 &&
         part->stream <= build->arrivals[build->arrival_count - 1].stream)
         return wrong(build, "its streams are not in order");
+    build->stream_bytes += part->row.size;
+    if (build->stream_bytes > SNAPSHOT_STREAM_BYTES_MAXIMUM)
+        return wrong(build, "what it says about streams is larger than 64 MiB");
     if (!core_decode_stream(build->core, part->stream, part->row) ||
         !is_sound(core_stream(build->core, part->stream)))
         return wrong(build, "what it says about a stream is malformed");

@@ -8,7 +8,8 @@
 
 enum {
     SNAPSHOT_SCHEMA = 1,
-    SNAPSHOT_STREAMS_MAXIMUM = 1 << 16,
+    SNAPSHOT_STREAMS_MAXIMUM = VV_MAXIMUM_ENTRIES,
+    SNAPSHOT_STREAM_BYTES_MAXIMUM = 64 << 20, /* of the rows about all of them */
     SNAPSHOT_PART_MAXIMUM = RECORD_MAXIMUM_SIZE + (512 << 10),
     SNAPSHOT_BYTES_MAXIMUM = 1 << 30 /* of rows that a receiver makes of it */
 };

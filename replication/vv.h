@@ -6,7 +6,7 @@
 #include "lbnode/base/wire.h"
 
 enum {
-    VV_MAXIMUM_ENTRIES = 4096
+    VV_MAXIMUM_ENTRIES = 1 << 16 /* one for each start of a process that wrote */
 };
 
 struct dot {

@@ -32,7 +32,8 @@ struct fixture {
     uint8_t changes;
     size_t cut_after; /* parts of a snapshot; 0: none is lost */
     int damaged_kind; /* of the part that arrives with another last byte; 0: none */
-    bool slow_disk;   /* of the taker: no commit ends */
+    unsigned lost_type, lost_count; /* so many frames of that type do not arrive */
+    bool slow_disk;                 /* of the taker: no commit ends */
 };
 
 static void step(struct fixture *fixture, int number, const struct core_event *event);
@@ -46,6 +47,10 @@ static void deliver(
     struct fixture *fixture, int from, const struct uuid *to, uint32_t type, struct bytes body)
 {
     fixture->nodes[from].sent[type % 64]++;
+    if (type == fixture->lost_type && fixture->lost_count > 0) {
+        fixture->lost_count--;
+        return;
+    }
     for (int i = 0; i < SILENT; i++)
         if (uuid_equal(&fixture->nodes[i].id, to) && fixture->nodes[i].core)
             step(fixture, i,
@@ -487,6 +492,38 @@ static void a_snapshot_that_nobody_asked_for_is_stopped(void **state)
     assert_int_equal(fixture->nodes[TAKER].events[EVENT_BOOTSTRAP_STARTED], 0);
 }
 
+/* In small steps, as the core asks for them. */
+static void pass_finely(struct fixture *fixture, uint64_t ms)
+{
+    for (uint64_t i = 0; i < ms; i += 5)
+        pass(fixture, 5);
+}
+
+static void a_lost_question_costs_no_second(void **state)
+{
+    static const unsigned types[] = {FRAME_VV, FRAME_PULL};
+    struct fixture *fixture = *state;
+    for (size_t i = 0; i < ARRAY_LENGTH(types); i++) {
+        fall_behind(fixture, 3);
+        fixture->lost_type = types[i];
+        fixture->lost_count = 3;
+        pass_finely(fixture, 700); /* a heartbeat, and 25, 50 and 100 ms */
+        assert_int_equal(fixture->lost_count, 0);
+        assert_same_state(fixture);
+    }
+}
+
+static void a_node_that_does_not_answer_is_not_asked_for_ever(void **state)
+{
+    struct fixture *fixture = *state;
+    fall_behind(fixture, 3);
+    fixture->lost_type = FRAME_PULL;
+    fixture->lost_count = 1000;
+    fixture->nodes[TAKER].sent[FRAME_PULL] = 0;
+    pass_finely(fixture, 1800);
+    assert_in_range(fixture->nodes[TAKER].sent[FRAME_PULL], 5, 12);
+}
+
 static void a_repeated_question_is_answered_once(void **state)
 {
     struct fixture *fixture = *state;
@@ -515,6 +552,8 @@ int main(void)
         TEST(a_full_disk_keeps_the_old_state),
         TEST(a_change_during_the_switch_waits_for_it),
         TEST(a_snapshot_that_nobody_asked_for_is_stopped),
+        TEST(a_lost_question_costs_no_second),
+        TEST(a_node_that_does_not_answer_is_not_asked_for_ever),
         TEST(a_repeated_question_is_answered_once),
     };
     crypto_start();
