@@ -6,11 +6,13 @@ on a fresh connection; the outage is the time from the first failed request to t
 answered after the last failed one."""
 import argparse
 import os
+import re
 import sys
 import threading
 import time
 
 from figures import version
+import namespaces as ns
 from lab import Lab, LabError, tail
 from failover_busy import run_busy
 from failover_cases import CASES, VIP, trial
@@ -19,6 +21,19 @@ from failover_scale import LAYOUTS, run_layout
 from failover_table import Table
 from observer import Observer
 from stream import Stream
+
+
+def lab(kind):
+    """A lab that no other run has: its name holds the process id of this one."""
+    return Lab("c%d-%s" % (os.getpid(), kind))
+
+
+def remove_leftovers():
+    """Labs of runs that are dead."""
+    for name in ns.all_names():
+        found = re.fullmatch(r"(c(\d+)-(lb|k1|k01))-\w+", name)
+        if found and not ns.is_alive(int(found[2])):
+            Lab(found[1]).down()
 
 
 def chosen_cases(text):
@@ -69,7 +84,9 @@ class Running:
             tell(self.pair)
         self.pair.stream.close()
         self.pair.observer.close()
-        if not self.keep:
+        if self.keep:
+            print("the lab %s stays; deploy/lab down --name %s removes it" % (self.pair.lab.name, self.pair.lab.name))
+        else:
             self.pair.lab.down()
 
 
@@ -93,7 +110,7 @@ def run_cases(names, options, table):
     """lbnode alone, then its peers side by side."""
     errors = []
     if not options.only_peers:
-        run_pair(Lbnode(Lab("case-lbnode")), names, options.rounds, table, errors, options.keep)
+        run_pair(Lbnode(lab("lb")), names, options.rounds, table, errors, options.keep)
     side_by_side(options, lambda pair, rounds: run_pair(pair, names, rounds, table, errors))
     return errors
 
@@ -102,14 +119,14 @@ def run_scale(options, table):
     errors = []
     for layout in LAYOUTS:
         if not options.only_peers:
-            run_layout(Lbnode(Lab("case-lbnode")), layout, options.rounds, table, errors)
+            run_layout(Lbnode(lab("lb")), layout, options.rounds, table, errors)
         side_by_side(options, lambda pair, rounds: run_layout(pair, layout, rounds, table, errors))
     return errors
 
 
 def side_by_side(options, act):
     """ACT(pair, rounds) with each of the peers."""
-    peers = [] if options.only_lbnode else [Keepalived(Lab("case-keep-1s"), "1"), Keepalived(Lab("case-keep-01s"), "0.1")]
+    peers = [] if options.only_lbnode else [Keepalived(lab("k1"), "1"), Keepalived(lab("k01"), "0.1")]
     threads = [threading.Thread(target=act, args=(pair, options.peer_rounds or options.rounds)) for pair in peers]
     for thread in threads:
         thread.start()
@@ -124,7 +141,7 @@ def parse():
     parser.add_argument("--cases", metavar="A,B", help="%s, or all (crash)" % ", ".join(CASES))
     parser.add_argument("--only-lbnode", action="store_true", help="without the peers")
     parser.add_argument("--only-peers", action="store_true", help="without lbnode")
-    parser.add_argument("--keep", action="store_true", help="leave the lab case-lbnode as it is, to look into it")
+    parser.add_argument("--keep", action="store_true", help="leave the lab of lbnode as it is, to look into it")
     parser.add_argument("--scale", action="store_true",
                         help="also 250 addresses in one group, and 100 groups (part of --cases all)")
     parser.add_argument("--busy", type=float, metavar="MINUTES", help="only this: other work on all cores for so long, "
@@ -136,8 +153,9 @@ def main():
     options, table, errors, began = parse(), Table(), [], time.monotonic()
     if not options.cases and not options.scale:
         options.cases = "crash"
+    remove_leftovers()
     if options.busy:
-        errors += run_busy(options.busy, table, Running)
+        errors += run_busy(Lbnode(lab("lb")), options.busy, table, Running)
     else:
         if options.cases:
             errors += run_cases(chosen_cases(options.cases), options, table)

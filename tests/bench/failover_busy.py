@@ -8,8 +8,7 @@ import time
 
 import namespaces as ns
 from failover_cases import VIP, other, settle
-from failover_pairs import Lbnode
-from lab import Lab, LabError, wait_until
+from lab import LabError, wait_until
 
 STOPS, STOP_SECONDS = 20, 0.03
 BARS = {"unwanted_moves": (0, 0), "dead_time_not_grown": (0, 0), "reason_not_told": (0, 0)}
@@ -67,8 +66,7 @@ def false_takeover(pair):
     return {"dead_time_not_grown": int(pair.dead_ms(taker) <= before), "reason_not_told": int(not told)}
 
 
-def run_busy(minutes, table, running):
-    pair = Lbnode(Lab("case-lbnode"))
+def run_busy(pair, minutes, table, running):
     try:
         with running(pair):
             settle(pair)

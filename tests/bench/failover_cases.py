@@ -166,6 +166,8 @@ def woken(trial, report):
     observer, begin = trial.pair.observer, trial.mended
     claims = [event for event in list(observer.events) if event[0] >= begin and event[2] == trial.active and
               (event[1] == "advert" and event[3] > 0 or event[1] == "announcement" and event[3] == VIP)]
+    for when, kind, _, what in claims[:3]:
+        print("  %s: %s %s, %.1f ms after it woke" % (trial.active, kind, what, (when - begin) * 1000))
     return {"claims": len(claims), "two_owners": int(len(observer.holders(VIP)) != 1), **returned(trial, report)}
 
 
