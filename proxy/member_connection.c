@@ -33,12 +33,11 @@ static int open_socket(const struct ip_endpoint *endpoint)
 {
     struct sockaddr_storage address;
     socklen_t size = ip_endpoint_to_sockaddr(endpoint, &address);
-    int on = 1, retransmissions = 2;
+    int on = 1;
     int fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    setsockopt(fd, IPPROTO_TCP, TCP_SYNCNT, &retransmissions, sizeof(retransmissions));
     if (connect(fd, (struct sockaddr *)&address, size) != 0 && errno != EINPROGRESS) {
         int error = errno;
         close(fd);

@@ -128,15 +128,19 @@ static bool move(struct relay *relay,
     return *out_read > 0 || *out_written > 0;
 }
 
-/* Passes the end of a direction on, once all its bytes are. True when it just was. */
-static bool
-pass_end(struct relay_direction *direction, const struct stream *from, const struct stream *to)
+/* Passes the end of a direction on, once all its bytes are. True when it just was. The second
+ * direction's end goes with closing both, which follows at once. */
+static bool pass_end(struct relay_direction *direction,
+                     const struct relay_direction *other,
+                     const struct stream *from,
+                     const struct stream *to)
 {
     bool at_end = from->ended && !direction->buffer && !direction->pipe && !direction->early;
     if (direction->shut || !(at_end || to->write_failed))
         return false;
     direction->shut = true;
-    shutdown(to->fd, SHUT_WR);
+    if (!other->shut)
+        shutdown(to->fd, SHUT_WR);
     return true;
 }
 
@@ -157,8 +161,8 @@ static bool step(struct relay *relay)
     if (read > 0 && relay->record.first_byte_us == REQUEST_NOT_REACHED)
         request_record_phase(&relay->record, &relay->record.first_byte_us,
                              worker_now_us(relay->worker));
-    moved |= pass_end(&relay->up, &client->stream, member);
-    moved |= pass_end(&relay->down, member, &client->stream);
+    moved |= pass_end(&relay->up, &relay->down, &client->stream, member);
+    moved |= pass_end(&relay->down, &relay->up, member, &client->stream);
     return moved;
 }
 
