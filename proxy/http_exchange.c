@@ -116,13 +116,23 @@ static void finish(struct exchange *exchange)
     }
 }
 
+/* The client went away before there was an answer: its place in the queue and at the member is
+ * for others. */
+static bool is_abandoned(const struct exchange *exchange)
+{
+    const struct client *client = exchange->client;
+    return client->stream.closing && exchange->stage != EXCHANGE_FLUSH &&
+           exchange->request_body.done && !exchange->response_begun &&
+           buffer_size(client->in) == 0 && stream_is_gone(&client->stream);
+}
+
 /* One round over both directions; true if another one may find more to do. */
 static bool step(struct exchange *exchange)
 {
     struct client *client = exchange->client;
     bool moved = false;
-    if (exchange->stage == EXCHANGE_QUEUE && client->stream.closing) {
-        exchange_abort(exchange, TERMINATION_CLIENT_CLOSED); /* a place is not for the gone */
+    if (is_abandoned(exchange)) {
+        exchange_abort(exchange, TERMINATION_CLIENT_CLOSED);
         return false;
     }
     if (exchange->stage == EXCHANGE_RUN || exchange->stage == EXCHANGE_CONNECT)

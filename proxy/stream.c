@@ -64,6 +64,15 @@ bool stream_is_quiet(struct stream *stream)
     return true;
 }
 
+bool stream_is_gone(const struct stream *stream)
+{
+    char byte;
+    if (stream->ended || !stream->closing)
+        return stream->ended;
+    ssize_t size = recv(stream->fd, &byte, 1, MSG_PEEK);
+    return size == 0 || (size < 0 && errno != EAGAIN && errno != EINTR);
+}
+
 size_t stream_read(struct stream *stream, struct buffer *buffer)
 {
     return stream_read_some(stream, buffer, SIZE_MAX);

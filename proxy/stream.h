@@ -31,6 +31,9 @@ void stream_abort(struct stream *stream);
 /* Nothing to read and no end in sight, as an idle connection has to be. Asks the kernel only
  * when `readable` is set, which a read that filled its room leaves so. */
 bool stream_is_quiet(struct stream *stream);
+/* The peer has closed, and there is nothing left to read. Asks the kernel only when the end is
+ * on its way. */
+bool stream_is_gone(const struct stream *stream);
 /* One read into the room of BUFFER: bytes, or 0 when there is nothing now or no more (ended).
  */
 size_t stream_read(struct stream *stream, struct buffer *buffer);

@@ -127,6 +127,20 @@ static void a_client_that_leaves_within_a_head_is_told_as_such(void **state)
     assert_ended(0, TERMINATION_CLIENT_CLOSED, 1);
 }
 
+static void a_client_that_leaves_before_an_answer_frees_the_member(void **state)
+{
+    struct visitor visitor;
+    uint64_t began_ms = monotime_now_ms();
+    visitor_connect(&visitor, &world.http);
+    visitor_say(&visitor, GET("/never"));
+    while (a.requests < 1 && monotime_now_ms() < began_ms + WORLD_PATIENCE_MS)
+        usleep(1000);
+    visitor_leave(&visitor);
+    assert_ended(0, TERMINATION_CLIENT_CLOSED, 1);
+    assert_int_equal(WORLD_SUM(&world, members[0].active), 0);
+    assert_in_range(monotime_now_ms() - began_ms, 0, 9000); /* and the member waits for 10 s */
+}
+
 static void a_bad_request_is_told_as_such(void **state)
 {
     ask("GET /who HTTP/1.1\r\n\r\n", 400);
@@ -200,6 +214,7 @@ int main(void)
         TEST(each_phase_of_a_request_is_observed_once),
         TEST(a_slow_head_is_the_clients_time),
         TEST(a_client_that_leaves_within_a_head_is_told_as_such),
+        TEST(a_client_that_leaves_before_an_answer_frees_the_member),
         TEST(a_bad_request_is_told_as_such),
         TEST(a_pool_without_members_is_told_as_such),
         TEST(members_that_refuse_are_told_as_such),
