@@ -172,7 +172,9 @@ def woken(trial, report):
 
 
 def dozed(trial, report):
-    return {"left_after_waking_ms": trial.lost_ms(trial.mended), **woken(trial, report)}
+    left = trial.lost_ms(trial.broke)               # by the end of its lifetime, or by waking
+    late = None if left is None else max(0.0, left - (trial.mended - trial.broke) * 1000)
+    return {"left_after_waking_ms": late, **woken(trial, report)}
 
 
 def healed(trial, report):

@@ -54,15 +54,16 @@ def addresses(data):
 
 
 def frame_meaning(frame):
-    """("advert", priority), ("announcement", address) or None."""
-    kind = frame[12:14]
-    if kind == b"\x08\x06" and frame[28:32] == frame[38:42]:
+    """("advert", priority), ("announcement", address) or None. Announcements go to all; the kernel of a
+    frozen owner answers those of the new one, but to that one alone."""
+    kind, to_all = frame[12:14], frame[0] & 1
+    if kind == b"\x08\x06" and to_all and frame[28:32] == frame[38:42]:
         return "announcement", socket.inet_ntoa(frame[28:32])
     if kind == b"\x08\x00" and frame[23] == 112:
         return "advert", frame[14 + (frame[14] & 15) * 4 + 2]
     if kind == b"\x86\xdd" and frame[20] == 112:
         return "advert", frame[56]
-    if kind == b"\x86\xdd" and len(frame) >= 78 and frame[54] == 136:
+    if kind == b"\x86\xdd" and to_all and len(frame) >= 78 and frame[54] == 136:
         return "announcement", socket.inet_ntop(socket.AF_INET6, frame[62:78])
     return None
 
