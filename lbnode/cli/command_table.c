@@ -92,12 +92,15 @@ static const struct option restore_options[] = {
      .help = "its first line is the passphrase; else it is asked for"},
     {.name = "new-cluster",
      .help = "start a new cluster with the backup's objects, on a node that is in none"},
-    {.name = "name", .value_name = "CLUSTER", .help = "name of the new cluster (the old one's)"},
+    {.name = "name",
+     .value_name = "CLUSTER",
+     .help = "name of the new cluster (the old one's)"},
     {.name = ""},
 };
 
 static const char restore_details[] =
-    "A restore merges: what the cluster lost returns, what was changed since stays changed, and\n"
+    "A restore merges: what the cluster lost returns, what was changed since stays changed, "
+    "and\n"
     "nothing is rolled back. With --new-cluster nothing of the old cluster but its objects is\n"
     "kept: the node becomes the first of a cluster with another id, another recovery code and\n"
     "no other nodes, and those of the old one cannot mix in.\n";

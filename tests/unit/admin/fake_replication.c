@@ -305,7 +305,8 @@ bool replication_find_owner(const struct replication *replication,
     return false;
 }
 
-void replication_avoid_vrids(struct replication *replication, const bool *avoided) {}
+void replication_avoid_vrids(struct replication *replication, const bool *avoided)
+{}
 
 bool replication_find_claim(const struct replication *replication,
                             const struct uuid *node_id,
