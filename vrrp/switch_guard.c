@@ -191,6 +191,12 @@ int switch_guard_open(const struct switch_guard_settings *settings, struct switc
     return 0;
 }
 
+void switch_guard_pause(struct switch_guard *guard)
+{
+    if (guard && guard->io.fd >= 0)
+        loop_io_stop(&guard->io);
+}
+
 void switch_guard_close(struct switch_guard *guard)
 {
     if (!guard)

@@ -21,6 +21,8 @@ struct switch_guard_settings {
 
 /* 0 or -errno; without the guard a switch works, but resets some connections. */
 int switch_guard_open(const struct switch_guard_settings *settings, struct switch_guard **out);
+/* Hands nothing on any more; closing it takes longer and may wait. NULL-safe. */
+void switch_guard_pause(struct switch_guard *guard);
 void switch_guard_close(struct switch_guard *guard); /* NULL-safe */
 
 #endif

@@ -16,6 +16,7 @@ enum {
     CLAIM_GAP_US = 1000000,
     USABLE_CHECK_US = 500,
     USABLE_MAXIMUM_US = 50000,
+    GUARD_END_GAP_US = 50000,
     GUARD_US = VRRP_GRACE_US + 200000, /* the old owner's grace and the way */
     /* A link that came back may carry nothing yet for a while: its switch has not noticed. */
     GREET_GAP_US = 100000,
@@ -300,7 +301,8 @@ static void report_state(struct vrrp_router *router, struct vrrp_host *host)
                           router->reason, router->reason[0] ? ")" : "");
     } else {
         announce_schedule_stop(&router->announcements);
-        vrrp_router_end_guard(router);
+        switch_guard_pause(router->guard);
+        router->guard_until_us = 0;
     }
     if (router->machine.state == VRRP_BACKUP)
         vrrp_report_event(&host->report, EVENT_VIP_BACKUP,
@@ -368,6 +370,18 @@ void vrrp_router_step(struct vrrp_router *router,
     report_surprises(router, host, actions.set);
 }
 
+/* The kernel takes up to 16 ms to close such a socket: those of many groups, one after the
+ * other, would hold adverts back for longer than the peers' dead time. */
+static void end_guard_in_turn(struct vrrp_router *router, struct vrrp_host *host)
+{
+    if (monotime_now_us() < host->guard_end_us) {
+        router->guard_until_us = host->guard_end_us;
+        return;
+    }
+    vrrp_router_end_guard(router);
+    host->guard_end_us = monotime_now_us() + GUARD_END_GAP_US;
+}
+
 void vrrp_router_run_due(struct vrrp_router *router, struct vrrp_host *host, uint64_t now_us)
 {
     struct vrrp_event timer = {.kind = VRRP_EVENT_TIMER};
@@ -377,7 +391,7 @@ void vrrp_router_run_due(struct vrrp_router *router, struct vrrp_host *host, uin
     if (listens(router) && now_us >= router->greet_due_us)
         greet(router, host, now_us);
     if (router->guard && now_us >= router->guard_until_us)
-        vrrp_router_end_guard(router);
+        end_guard_in_turn(router, host);
 }
 
 uint64_t vrrp_router_due_us(const struct vrrp_router *router)

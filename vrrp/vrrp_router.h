@@ -32,6 +32,7 @@ struct vrrp_host {
     char ineligible_reason[VRRP_REASON_SIZE];
     struct hindrance_list hindrances; /* what else speaks against being active */
     struct gateway_check gateways;
+    uint64_t guard_end_us; /* the next guard may end then */
 };
 
 struct vrrp_vip {

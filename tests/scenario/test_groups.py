@@ -1,4 +1,6 @@
 """Two groups with different preferred nodes: both nodes serve, each is the other's backup."""
+import json
+
 from pair import VIP, PairTest, Prober
 
 SECOND = "10.77.0.101"
@@ -35,6 +37,20 @@ class Groups(PairTest):
         self.eventually(lambda: self.lab.lbnode("lb1", "failover", "--group", "second", "--to", "lb2").returncode == 0,
                         10, "failover brings it back once lb2 is eligible")
         self.eventually(lambda: self.holders() == {VIP: ["lb1"], SECOND: ["lb2"]}, 5, "one on each")
+
+    def test_thirty_groups_move_as_one_and_stay(self):
+        addresses = ["10.77.0.%d" % (120 + i) for i in range(30)]
+        names = ["g%d" % i for i in range(30)]
+        document = {"vrrp_groups": [{"name": name, "vrid": 101 + i} for i, name in enumerate(names)],
+                    "loadbalancers": [{"name": "l" + name, "vip_address": address, "vrrp_group": name}
+                                      for name, address in zip(names, addresses)]}
+        self.cli("lb1", "apply -f -", text_in=json.dumps(document))
+        self.eventually(lambda: all(self.lab.holders(address) for address in addresses), 8, "all are held")
+        self.lab.lbnode("lb1", "failover", "--to", "lb1")
+        self.eventually(lambda: all(self.lab.holders(address) == ["lb1"] for address in addresses), 8, "all on lb1")
+        self.cli("lb1", "failover --to lb2")
+        self.eventually(lambda: all(self.lab.holders(address) == ["lb2"] for address in addresses), 8, "all on lb2")
+        self.assertNotIn("VRRP_FALSE_TAKEOVER", self.cli("lb1", "events"))
 
     def test_a_returning_node_takes_its_group_back_only_with_preempt(self):
         self.make_second()
