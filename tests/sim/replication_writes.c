@@ -115,6 +115,20 @@ static struct resource *listener(const struct world *world, unsigned number)
     return resource;
 }
 
+/* All of it but its life: only what is made or revived is said to live. */
+static void add_edit(struct change_set *changes, const struct resource *resource)
+{
+    struct change_set whole = {0};
+    change_set_add_create(&whole, resource);
+    for (size_t i = 0; i < whole.count; i++) {
+        const struct change_op *op = &whole.ops[i];
+        if (op->facet != FACET_LIFE)
+            change_set_add(changes, &op->object_id, &op->owner, op->type, op->facet,
+                           (struct bytes){op->value, op->value_size});
+    }
+    change_set_free(&whole);
+}
+
 static void
 plan_claim(struct world *world, const struct world_node *node, struct change_set *changes)
 {
@@ -134,6 +148,8 @@ plan_claim(struct world *world, const struct world_node *node, struct change_set
     struct resource *resource = is_owner ? balancer(world) : listener(world, number);
     if (deletes)
         change_set_add_delete(changes, resource);
+    else if (sight == ALIVE)
+        add_edit(changes, resource);
     else
         change_set_add_create(changes, resource);
     resource_free(resource);
