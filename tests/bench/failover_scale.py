@@ -1,5 +1,6 @@
 """Many addresses: 250 in one group, and 100 groups with one each. What an advert costs, and how far apart
 the first and the last address move when the active node vanishes."""
+import os
 import time
 
 from failover_cases import come_back, other, vanish
@@ -12,6 +13,9 @@ LAYOUTS = {
     "250 addresses": [ADDRESSES],
     "100 groups": [[address] for address in ADDRESSES[:100]],
 }
+BARE = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))),
+                    "build/tests/bench/bare_adverts")
+BARE_BYTES = 8 + 4 * len(ADDRESSES)                 # of an advert that lists them all
 CPU_SECONDS = 3                                     # whole ones: so often the nodes tell their counters
 BARS = {"cpu_per_advert_us": (10, 10), "announced_within_ms": (20, 20), "moved_within_ms": (20, 20)}
 
@@ -30,6 +34,18 @@ def advert_cost(pair, node):
     before, sent = cpu_seconds(process), pair.adverts(node)
     time.sleep(CPU_SECONDS)
     return (cpu_seconds(process) - before) / max(1, pair.adverts(node) - sent) * 1e6
+
+
+def bare_cost(pair, node):
+    """The same of a process that only wakes up every 20 ms and sends as many bytes to a process that takes
+    them: what waking up and the network of this machine cost."""
+    receiver = pair.lab.spawn(other(node), BARE, "receive")
+    try:
+        sent = pair.lab.execute(node, BARE, "send", pair.lab.address(other(node)), str(BARE_BYTES), str(CPU_SECONDS))
+        return float(sent.stdout)
+    finally:
+        receiver.kill()
+        receiver.wait()
 
 
 def first_times(events, kind, node, begin, wanted):
@@ -68,6 +84,8 @@ def measure(pair, layout, groups, rounds, table):
         table.note_load()
         time.sleep(1.5)
         node = owner(pair, wanted)
+        if pair.name == "lbnode" and len(groups) == 1:
+            table.add(layout, "bare adverts", {"cpu_per_advert_us": bare_cost(pair, node)}, {}, 0)
         values = {"cpu_per_advert_us": advert_cost(pair, node), **move(pair, node, wanted)}
         table.add(layout, pair.name, values, BARS if pair.name == "lbnode" else {}, 0)
         print("round %2d  %-18s %-16s %s" % (number + 1, layout, pair.name, "  ".join(
