@@ -191,18 +191,23 @@ static void note_loss(struct facet_losses *losses, struct dot dot)
     losses->dots[losses->count++] = dot;
 }
 
-/* ENTRY no longer counts: its row goes, and its record's operation is dead. */
+/* ENTRY no longer counts: its row goes, and its record's operation is dead. BY is the record
+ * that replaced it; zero: it is purged. */
 static void end_entry(struct facet_table *table,
                       const struct object *object,
                       uint16_t facet,
                       struct facet_entry *entry,
+                      struct dot by,
                       struct store_batch *batch)
 {
-    uint8_t key[FACET_KEY_SIZE], dead[FACET_DEAD_KEY_SIZE];
+    uint8_t key[FACET_KEY_SIZE], dead[FACET_DEAD_KEY_SIZE], value[16];
+    store_be64(value, by.stream);
+    store_be64(value + 8, by.seq);
     encode_key(&object->id, facet, entry->dot, key);
     facet_dead_key(entry->dot, entry->op_index, dead);
     store_batch_remove(batch, STORE_FACET, (struct bytes){key, sizeof(key)});
-    store_batch_put(batch, STORE_DEAD, (struct bytes){dead, sizeof(dead)}, (struct bytes){0});
+    store_batch_put(batch, STORE_DEAD, (struct bytes){dead, sizeof(dead)},
+                    (struct bytes){value, by.stream ? sizeof(value) : 0});
     note_loss(&table->losses, entry->dot);
     facet_sum_entry(table, object, entry, false);
     entry_free(entry);
@@ -221,7 +226,7 @@ static void drop_covered(struct facet_table *table,
             state->entries[kept++] = *entry;
             continue;
         }
-        end_entry(table, object, state->facet, entry, batch);
+        end_entry(table, object, state->facet, entry, stamp->dot, batch);
     }
     state->count = kept;
 }
@@ -464,7 +469,7 @@ void facet_purge(struct facet_table *table, const struct uuid *id, struct store_
     for (size_t f = 0; f < object->count; f++) {
         struct facet_state *state = &object->facets[f];
         for (size_t e = 0; e < state->count; e++)
-            end_entry(table, object, state->facet, &state->entries[e], batch);
+            end_entry(table, object, state->facet, &state->entries[e], (struct dot){0}, batch);
         state->count = 0;
     }
     object_free(object);

@@ -23,6 +23,7 @@ struct head {
 
 struct snapshot_reader {
     struct store *store;
+    struct vv upto; /* what was applied at its beginning */
     struct snapshot_part end;
     struct wire_writer first; /* BEGIN and STREAM parts, as frames */
     struct wire_reader cursor;
@@ -135,6 +136,7 @@ static struct head *next_head(struct snapshot_reader *reader)
 /* ---- parts ------------------------------------------------------------------------------ */
 
 struct dead_walk {
+    const struct vv *upto;
     uint64_t stream, seq;
     struct wire_writer list;
 };
@@ -145,6 +147,10 @@ static bool note_dead(void *context, struct bytes key, struct bytes value)
     if (key.size != 20 || load_be64(key.data) != walk->stream ||
         load_be64(key.data + 8) != walk->seq)
         return false;
+    /* What a record above the snapshot replaced meanwhile still counts in it. */
+    if (value.size == 16 &&
+        vv_get(walk->upto, load_be64(value.data)) < load_be64(value.data + 8))
+        return true;
     wire_append(&walk->list, key.data + 16, 4);
     return true;
 }
@@ -152,7 +158,7 @@ static bool note_dead(void *context, struct bytes key, struct bytes value)
 static int
 put_record(struct snapshot_reader *reader, struct head *head, struct wire_writer *out)
 {
-    struct dead_walk walk = {.stream = head->stream, .seq = head->next};
+    struct dead_walk walk = {.upto = &reader->upto, .stream = head->stream, .seq = head->next};
     uint8_t key[20] = {0};
     store_be64(key, walk.stream);
     store_be64(key + 8, walk.seq);
@@ -293,6 +299,7 @@ snapshot_reader_new(struct core *core, struct store *store, uint64_t transfer)
         free(reader);
         return NULL;
     }
+    vv_copy(&reader->upto, core_vector(core));
     core_visit_streams(core, note_stream, &opening);
     put_begin(reader, core, opening.streams, &all);
     wire_append(&all, reader->first.data, reader->first.size);
@@ -311,6 +318,7 @@ void snapshot_reader_free(struct snapshot_reader *reader)
     for (size_t i = 0; i < reader->head_count; i++)
         wire_writer_free(&reader->heads[i].bytes);
     free(reader->heads);
+    vv_free(&reader->upto);
     wire_writer_free(&reader->first);
     free(reader);
 }

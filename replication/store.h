@@ -6,9 +6,9 @@
  *   log     stream u64, seq u64                     -> record bytes
  *   facet   object 16, facet u16, stream u64, seq u64 -> entry, see facet.c
  *   change  change_id 16                            -> stream u64, seq u64, wall ms u64
- *   dead    stream u64, seq u64, operation index u32 -> nothing: the operation of a record of
- * the log whose value was replaced or purged. Each operation of each record of the log has
- * either a row here or one in facet. */
+ *   dead    stream u64, seq u64, operation index u32 -> stream u64, seq u64 of the record that
+ * replaced it, or nothing: the operation of a record of the log whose value was replaced or
+ * purged. Each operation of each record of the log has either a row here or one in facet. */
 #ifndef REPLICATION_STORE_H
 #define REPLICATION_STORE_H
 

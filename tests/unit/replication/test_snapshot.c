@@ -30,13 +30,15 @@ struct fixture {
     struct side nodes[NODES];
     uint64_t now_us;
     uint8_t changes;
-    size_t cut_after; /* parts of a snapshot; 0: none is lost */
-    int damaged_kind; /* of the part that arrives with another last byte; 0: none */
+    size_t cut_after;   /* parts of a snapshot; 0: none is lost */
+    size_t write_after; /* the giver replaces a value after so many parts; 0: never */
+    int damaged_kind;   /* of the part that arrives with another last byte; 0: none */
     unsigned lost_type, lost_count; /* so many frames of that type do not arrive */
     bool slow_disk;                 /* of the taker: no commit ends */
 };
 
 static void step(struct fixture *fixture, int number, const struct core_event *event);
+static void write_value(struct fixture *fixture, int number, uint8_t object, uint8_t value);
 
 static struct core_now now_of(const struct fixture *fixture)
 {
@@ -104,7 +106,8 @@ static void send_snapshot(struct fixture *fixture, int from, const struct uuid *
         if (result > 0)
             deliver(fixture, from, to, type, wire_written(&body));
         wire_writer_free(&body);
-        parts++;
+        if (++parts == fixture->write_after)
+            write_value(fixture, from, 1, 99);
     }
     assert_true(result >= 0);
     snapshot_reader_free(reader);
@@ -197,6 +200,15 @@ static void write_value(struct fixture *fixture, int number, uint8_t object, uin
     struct change_set changes = {0};
     const struct uuid id = object_of(object), none = {0};
     change_set_add(&changes, &id, &none, 5, 10, (struct bytes){&value, 1});
+    submit(fixture, number, &changes);
+}
+
+static void create(struct fixture *fixture, int number, uint8_t object)
+{
+    struct change_set changes = {0};
+    const struct uuid id = object_of(object), none = {0};
+    const uint8_t alive = 1;
+    change_set_add(&changes, &id, &none, 5, FACET_LIFE, (struct bytes){&alive, 1});
     submit(fixture, number, &changes);
 }
 
@@ -330,6 +342,20 @@ static void who_lacks_much_gets_a_snapshot(void **state)
     assert_int_equal(fixture->nodes[TAKER].events[EVENT_BOOTSTRAP_DONE], 1);
     assert_same_state(fixture);
     load(fixture, TAKER); /* the store has the same */
+    assert_same_state(fixture);
+}
+
+static void a_change_while_it_is_sent_does_no_harm(void **state)
+{
+    struct fixture *fixture = *state;
+    size_t count;
+    create(fixture, GIVER, 1);
+    fall_behind(fixture, SNAPSHOT_AFTER_RECORDS + 1);
+    fixture->write_after = 2;
+    meet(fixture);
+    assert_int_equal(fixture->nodes[TAKER].events[EVENT_BOOTSTRAP_FAILED], 0);
+    assert_int_equal(fixture->nodes[TAKER].events[EVENT_BOOTSTRAP_DONE], 1);
+    assert_int_equal(value_of(fixture, TAKER, 1, &count), 99);
     assert_same_state(fixture);
 }
 
@@ -542,6 +568,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(who_lacks_much_gets_a_snapshot),
+        TEST(a_change_while_it_is_sent_does_no_harm),
         TEST(who_lacks_little_gets_records),
         TEST(own_later_changes_stay),
         TEST(a_concurrent_change_makes_a_conflict_as_usual),
