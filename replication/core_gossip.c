@@ -287,7 +287,9 @@ static uint64_t number_of(struct bytes body)
     return number;
 }
 
-/* With records, or with a snapshot if that is too much, or no longer possible. */
+/* With records, or with a snapshot if that is too much, or no longer possible. While a new
+ * state is being committed, the store may have it already and memory not: the peer asks again.
+ */
 static void handle_pull(struct core *core,
                         struct peer *peer,
                         struct bytes body,
@@ -295,7 +297,8 @@ static void handle_pull(struct core *core,
 {
     struct vv have;
     uint64_t number = number_of(body);
-    if ((number && number == peer->answered_pull) || !vv_parse(body, 1, &have))
+    if ((core->intake && core->intake->state == INTAKE_COMMITTING) ||
+        (number && number == peer->answered_pull) || !vv_parse(body, 1, &have))
         return;
     peer->answered_pull = number;
     struct core_action *action = core_act(
