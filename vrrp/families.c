@@ -23,16 +23,21 @@ void families_follow(struct vrrp_router *lost, struct vrrp_host *host, uint64_t 
         vrrp_router_step(lost->sibling, host, &yield, now_us);
 }
 
+/* An owner of IPv4 that sends no IPv6 adverts can take nothing over; asked at large, a third
+ * node would, and offer it in its turn a second later, without end. */
 static void unite(struct vrrp_router *ipv6, struct vrrp_host *host, uint64_t now_us)
 {
     struct vrrp_event hand_over = {.kind = VRRP_EVENT_HAND_OVER};
+    const struct vrrp_machine *ipv4 = &ipv6->sibling->machine;
     struct uuid owner;
-    if (!family_bond_hands_over(&ipv6->bond, &ipv6->sibling->machine, &ipv6->machine, now_us))
+    if (ipv6->machine.state != VRRP_ACTIVE || ipv4->state != VRRP_BACKUP ||
+        vouch_table_judge(&host->vouched, &host->config, &ipv4->active_address, &owner) !=
+            VOUCH_GOOD)
         return;
-    if (vouch_table_judge(&host->vouched, &host->config, &ipv6->bond.asked, &owner) ==
-        VOUCH_GOOD)
-        hand_over.source = vouch_table_link_local(&host->vouched, &owner);
-    vrrp_router_step(ipv6, host, &hand_over, now_us);
+    hand_over.source = vouch_table_link_local(&host->vouched, &owner);
+    if (hand_over.source.family &&
+        family_bond_hands_over(&ipv6->bond, ipv4, &ipv6->machine, now_us))
+        vrrp_router_step(ipv6, host, &hand_over, now_us);
 }
 
 /* Routers that are no nodes elect each family for itself: a mixed group is left alone. */
