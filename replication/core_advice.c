@@ -5,6 +5,10 @@
 
 #include <string.h>
 
+enum {
+    HELD_INTERVALS = 3 /* one heartbeat may be lost, and the next be late */
+};
+
 static bool has_fact(const struct core *core,
                      enum evidence_kind kind,
                      const struct vrrp_claim *claim,
@@ -60,7 +64,8 @@ static int compare_rank(const struct core *core,
 }
 
 /* Once told to give way a claim stays told so as long as the rival says that it is active:
- * without its adverts this node would only take over again. */
+ * without its adverts this node would only take over again. Freed because a heartbeat was lost,
+ * it would be active within a dead time. */
 static bool must_yield(const struct core *core,
                        const struct peer *peer,
                        const struct vrrp_claim *own,
@@ -68,12 +73,14 @@ static bool must_yield(const struct core *core,
 {
     const struct vrrp_claim *theirs = core_claim_for(&peer->claims, own);
     bool told = before && before->kind == ADVICE_YIELD && uuid_equal(&before->rival, &peer->id);
-    if (!theirs || !core_claims_are_fresh(core, peer) ||
+    if (!theirs || !core_peer_is_alive(peer) ||
         !core_claim_is_active(core, &peer->claims, theirs))
         return false;
     if (told && own->state == VRRP_BACKUP)
-        return true;
-    return has_fact(core, EVIDENCE_DUAL_ACTIVE, own, &peer->id) &&
+        return core->now.mono_us - peer->claims.at_us <=
+               HELD_INTERVALS * core_heartbeat_interval_us(core);
+    return core_claims_are_fresh(core, peer) &&
+           has_fact(core, EVIDENCE_DUAL_ACTIVE, own, &peer->id) &&
            compare_rank(core, peer, own, theirs) < 0;
 }
 

@@ -106,6 +106,23 @@ static void it_stays_away_while_the_other_is_active_and_no_longer(void **state)
     assert_int_equal(advice_of(net, 0), ADVICE_NONE);
 }
 
+/* Freed for a moment, it would be active again before it is told once more. */
+static void a_heartbeat_that_is_lost_does_not_bring_it_back(void **state)
+{
+    struct net *net = *state;
+    claim(net, 0, VRRP_ACTIVE, 100);
+    claim(net, 1, VRRP_ACTIVE, 200);
+    run(net, 1500);
+    claim(net, 0, VRRP_BACKUP, 100);
+    for (unsigned round = 0; round < 10; round++) {
+        for (unsigned at = 0; at < 1000; at += 20) {
+            net->cut[1][0] = at < 160; /* one at most */
+            run(net, 20);
+            assert_int_equal(advice_of(net, 0), ADVICE_YIELD);
+        }
+    }
+}
+
 static void a_backup_is_told_nothing(void **state)
 {
     struct net *net = *state;
@@ -187,6 +204,7 @@ int main(void)
         RULE(of_two_active_nodes_the_worse_one_gives_way),
         RULE(among_equals_the_higher_address_stays),
         RULE(it_stays_away_while_the_other_is_active_and_no_longer),
+        RULE(a_heartbeat_that_is_lost_does_not_bring_it_back),
         RULE(a_backup_is_told_nothing),
         RULE(a_planned_switch_demotes_nobody),
         RULE(whom_nobody_hears_leaves_if_another_can_serve),
