@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
-"""Runs the scenarios one after the other: run.py [--lbnode PATH] [--only PATTERN] [--results FILE]
+"""Runs the scenarios: run.py [--lbnode PATH] [--only PATTERN] [--jobs N] [--results FILE]
 
-FILE gets a JSON list of [name, passed | failed | skipped, why]. Exit 1 when one failed."""
+N classes run side by side, each in labs of its own: most scenarios wait most of the time. Those of a class
+that measures how short something is (`alone = True`) come first, one after the other. FILE gets a JSON list
+of [name, passed | failed | skipped, why]. Exit 1 when one failed."""
 import argparse
 import json
+import multiprocessing
 import os
 import sys
 import time
@@ -62,10 +65,37 @@ class Result(unittest.TestResult):
                                       time.monotonic() - self.started), flush=True)
 
 
+def run_one_by_one(chosen):
+    result = Result()
+    unittest.TestSuite(chosen).run(result)
+    return result.rows
+
+
+def by_class(chosen):
+    """[[scenarios of a class]]"""
+    classes = {}
+    for case in chosen:
+        classes.setdefault(type(case), []).append(case)
+    return list(classes.values())
+
+
+def run(chosen, jobs):
+    """Their rows, in the order in which they ended."""
+    alone = [case for case in chosen if getattr(case, "alone", False) or jobs == 1]
+    rows = run_one_by_one(alone)
+    groups = by_class(case for case in chosen if case not in alone)
+    if groups:
+        with multiprocessing.get_context("fork").Pool(jobs, maxtasksperchild=1) as pool:
+            for more in pool.imap_unordered(run_one_by_one, groups, chunksize=1):
+                rows += more
+    return rows
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lbnode", metavar="PATH")
     parser.add_argument("--only", metavar="PATTERN", default="")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N")
     parser.add_argument("--results", metavar="FILE")
     parser.add_argument("--verbose", action="store_true", help="print why a scenario failed")
     options = parser.parse_args()
@@ -74,16 +104,15 @@ def main():
     from pair import remove_leftovers
     remove_leftovers()
     chosen = [case for case in cases(unittest.defaultTestLoader.discover(HERE)) if options.only in case.id()]
-    result = Result()
-    unittest.TestSuite(chosen).run(result)
+    rows = run(chosen, options.jobs)
     if options.results:
         with open(options.results, "w") as file:
-            json.dump(result.rows, file)
+            json.dump(rows, file)
     if options.verbose:
-        for name, outcome, why in result.rows:
+        for name, outcome, why in rows:
             if outcome == "failed":
                 print("FAILED %s\n%s" % (name, why))
-    return 0 if all(row[1] != "failed" for row in result.rows) else 1
+    return 0 if all(row[1] != "failed" for row in rows) else 1
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ from pair import VIP, VIP6, PairTest, Prober, wait_until
 
 
 class Failover(PairTest):
+    alone = True
+
     def test_clients_hardly_notice_the_death_of_the_active_node(self):
         outages = []
         for _ in range(3):

@@ -88,6 +88,7 @@ class SplitBrain(FencingTest):
 
 class Sleep(FencingTest):
     """Everything of the owner is stopped and goes on later: what does it say when it wakes?"""
+    alone = True
 
     def setUp(self):
         super().setUp()

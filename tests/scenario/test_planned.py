@@ -5,6 +5,8 @@ from pair import VIP, VIP6, PairTest, Prober
 
 
 class Planned(PairTest):
+    alone = True
+
     def switch_under_load(self, act):
         """The report of a client that ran while ACT moved the address to the other node."""
         active = self.active()
@@ -74,6 +76,8 @@ class Planned(PairTest):
 
 
 class PlannedIpv6(PairTest):
+    alone = True
+
     serves = False
 
     def test_twenty_switches_of_an_ipv6_address_fail_hardly_a_request(self):

@@ -14,6 +14,8 @@ def is_another(test, node, role, before):
 
 
 class ProcessDeath(PairTest):
+    alone = True
+
     def kill_under_load(self, role):
         """The report of a client that ran while ROLE of the active node was killed and came back."""
         active = self.active()

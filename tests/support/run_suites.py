@@ -123,7 +123,8 @@ def run_scenarios(folder, options, count):
         count.skip("scenario", impossible)
         return
     results = os.path.join(ROOT, folder, "scenario.json")
-    command = [sys.executable, "tests/scenario/run.py", "--lbnode", binary, "--results", results]
+    command = [sys.executable, "tests/scenario/run.py", "--lbnode", binary, "--jobs", "2",
+               "--results", results]
     if options.only:
         command += ["--only", options.only]
     if subprocess.run(command, cwd=ROOT).returncode not in (0, 1) or not os.path.exists(results):
