@@ -13,6 +13,7 @@ enum {
     SUSPECT_INTERVALS = 5,
     FRESH_INTERVALS = 2,
     ACTIVE_ADVERTS = 2, /* how long a claim must stand to count */
+    TOLD_MS = 2500,     /* elections repeat their state each second */
     VACANT_ADVERTS = 3,
     FIRST_ELECTION_MS = 1500 /* a node listens for a second before it serves */
 };
@@ -76,6 +77,8 @@ put_claim(const struct core *core, struct wire_writer *body, const struct vrrp_c
         wire_put_varint(body, 8, claim->hindrance);
     if (source > 0)
         wire_put_varint(body, 9, source);
+    wire_put_varint(body, 10,
+                    claim->told_ms_ago + (core->now.mono_us - core->claims.at_us) / MS);
     wire_end(body, mark);
 }
 
@@ -120,6 +123,7 @@ static bool parse_claim(struct bytes in, struct vrrp_claim *out)
         case 7: out->advert_ms = (uint32_t)field.integer; break;
         case 8: out->hindrance = (uint8_t)field.integer; break;
         case 9: out->source.bytes[0] = (uint8_t)field.integer; break;
+        case 10: out->told_ms_ago = field.integer; break;
         }
     }
     return wire_ended(&reader) && has_group;
@@ -309,8 +313,20 @@ bool core_claim_is_active(const struct core *core,
                           const struct claims *claims,
                           const struct vrrp_claim *claim)
 {
-    uint64_t age_ms = claim->since_ms_ago + (core->now.mono_us - claims->at_us) / MS;
-    return claim->state == VRRP_ACTIVE && age_ms > ACTIVE_ADVERTS * (uint64_t)claim->advert_ms;
+    uint64_t since_us = core->now.mono_us - claims->at_us;
+    return claim->state == VRRP_ACTIVE && claim->told_ms_ago + since_us / MS <= TOLD_MS &&
+           claim->since_ms_ago + since_us / MS > ACTIVE_ADVERTS * (uint64_t)claim->advert_ms;
+}
+
+/* A rival whose election hangs still claims what it said last. It has to say so again after
+ * this node became active, or the only one that serves would give way to nobody. */
+static bool was_told_since(const struct core *core,
+                           const struct peer *peer,
+                           const struct vrrp_claim *theirs,
+                           const struct vrrp_claim *own)
+{
+    uint64_t told_ms = theirs->told_ms_ago + (core->now.mono_us - peer->claims.at_us) / MS;
+    return told_ms < own->since_ms_ago + (core->now.mono_us - core->claims.at_us) / MS;
 }
 
 /* E4 as this node is part of it: vrrp decides who gives way. */
@@ -321,7 +337,8 @@ static void find_rivals(struct core *core, struct facts *found, const struct vrr
         const struct vrrp_claim *theirs = core_claim_for(&peer->claims, own);
         if (!theirs || !core_claims_are_fresh(core, peer) ||
             !core_claim_is_active(core, &core->claims, own) ||
-            !core_claim_is_active(core, &peer->claims, theirs))
+            !core_claim_is_active(core, &peer->claims, theirs) ||
+            !was_told_since(core, peer, theirs, own))
             continue;
         struct evidence fact = {
             .kind = EVIDENCE_DUAL_ACTIVE,

@@ -330,6 +330,7 @@ struct vrrp_claim {
     uint8_t hindrance; /* enum hindrance: why the node should not be active */
     uint32_t advert_ms;
     uint64_t since_ms_ago;    /* age of the state */
+    uint64_t told_ms_ago;     /* when the election last said so: it may hang since */
     struct ip_address source; /* of its adverts; family 0: not known */
 };
 

@@ -494,6 +494,7 @@ void vrrp_router_send_status(struct vrrp_router *router, struct vrrp_host *host)
     status.active_address =
         machine->state == VRRP_ACTIVE ? machine->settings.own_address : machine->active_address;
     status.since_wall_ms = router->since_wall_ms;
+    status.told_us = monotime_now_us();
     status.dead_time_us = vrrp_machine_dead_time_us(machine);
     dead_time_explain(&machine->dead_time, vrrp_machine_standard_us(machine),
                       status.dead_time_reason, sizeof(status.dead_time_reason));

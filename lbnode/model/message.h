@@ -203,6 +203,7 @@ struct message_vrrp_status {
     struct ip_address
         active_address;     /* sender of the last advert that we yielded to; or ours */
     uint64_t since_wall_ms; /* of the state */
+    uint64_t told_us;       /* monotime of this message */
     uint32_t dead_time_us;  /* backup: silence after which we take over */
     uint32_t address_count;
     uint64_t adverts_sent, adverts_received, adverts_dropped;

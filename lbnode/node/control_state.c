@@ -95,7 +95,7 @@ void control_take_vrrp_status(struct control *control, const struct message_vrrp
 static struct vrrp_claim claim_of(const struct message_vrrp_status *status,
                                   const struct vrrp_group *group)
 {
-    uint64_t now_ms = walltime_now_ms();
+    uint64_t now_ms = walltime_now_ms(), now_us = monotime_now_us();
     return (struct vrrp_claim){
         .group_id = status->group_id,
         .family = status->family,
@@ -105,6 +105,7 @@ static struct vrrp_claim claim_of(const struct message_vrrp_status *status,
         .hindrance = status->hindrance,
         .advert_ms = (uint32_t)group->advert_interval_ms,
         .since_ms_ago = now_ms > status->since_wall_ms ? now_ms - status->since_wall_ms : 0,
+        .told_ms_ago = now_us > status->told_us ? (now_us - status->told_us) / 1000 : 0,
         .source = status->own_address,
     };
 }

@@ -22,7 +22,15 @@ struct frame {
     size_t size;
 };
 
+/* What a node's election says, again each second. */
+struct election {
+    bool speaks, hangs;
+    struct vrrp_claim claim;
+    uint64_t began_us, told_us;
+};
+
 struct net {
+    struct election elections[NODES];
     struct store *stores[NODES];
     struct sign_key *keys[NODES];
     struct core *cores[NODES];
@@ -83,10 +91,30 @@ static inline void step(struct net *net, unsigned node, const struct core_event 
         step(net, node, &(struct core_event){.kind = CORE_STAGE});
 }
 
+static inline void tell(struct net *net, unsigned node)
+{
+    struct election *election = &net->elections[node];
+    election->told_us = net->now_us;
+    election->claim.since_ms_ago = (net->now_us - election->began_us) / 1000;
+    step(net, node,
+         &(struct core_event){
+             .kind = CORE_CLAIMS, .claims = &election->claim, .claim_count = election->speaks});
+}
+
+static inline void tell_again(struct net *net)
+{
+    for (unsigned node = 0; node < NODES; node++) {
+        const struct election *election = &net->elections[node];
+        if (election->speaks && !election->hangs && net->now_us - election->told_us >= 1000000)
+            tell(net, node);
+    }
+}
+
 static inline void run(struct net *net, unsigned duration_ms)
 {
     for (unsigned at = 0; at < duration_ms; at += 20) {
         net->now_us += 20000;
+        tell_again(net);
         for (unsigned node = 0; node < NODES; node++)
             if (core_next_tick_us(net->cores[node]) <= net->now_us)
                 step(net, node, &(struct core_event){.kind = CORE_TICK});
@@ -105,15 +133,18 @@ static inline void run(struct net *net, unsigned duration_ms)
 static inline void
 claim(struct net *net, unsigned node, enum vrrp_state state, uint8_t priority)
 {
-    const struct vrrp_claim claim = {.group_id = {{GROUP}},
-                                     .family = 4,
-                                     .vrid = 7,
-                                     .state = (uint8_t)state,
-                                     .priority = priority,
-                                     .advert_ms = 20,
-                                     .source = {4, {192, 0, 2, (uint8_t)(node + 1)}}};
-    step(net, node,
-         &(struct core_event){.kind = CORE_CLAIMS, .claims = &claim, .claim_count = 1});
+    net->elections[node] = (struct election){
+        .speaks = true,
+        .claim = {.group_id = {{GROUP}},
+                  .family = 4,
+                  .vrid = 7,
+                  .state = (uint8_t)state,
+                  .priority = priority,
+                  .advert_ms = 20,
+                  .source = {4, {192, 0, 2, (uint8_t)(node + 1)}}},
+        .began_us = net->now_us,
+    };
+    tell(net, node);
 }
 
 static inline void plan_nodes(const struct net *net, struct change_set *changes)

@@ -49,7 +49,8 @@ static void a_session_vouches_for_the_sources_that_its_node_names(void **state)
     struct outlook outlook = outlook_of(net, 0);
     assert_true(outlook.vouched[1]);
     assert_true(ip_address_equal(&outlook.sources[1], &expected));
-    step(net, 1, &(struct core_event){.kind = CORE_CLAIMS}); /* its vrrp starts again */
+    net->elections[1].speaks = false; /* its vrrp starts again */
+    tell(net, 1);
     run(net, 500);
     outlook = outlook_of(net, 0);
     assert_true(ip_address_equal(&outlook.sources[1], &expected));
@@ -71,12 +72,30 @@ static void who_is_heard_but_does_not_answer_is_not_vouched_for(void **state)
     assert_true(outlook_of(net, 0).vouched[1]);
 }
 
+static void nobody_gives_way_to_an_election_that_hangs(void **state)
+{
+    struct net *net = *state;
+    claim(net, 1, VRRP_ACTIVE, 200);
+    claim(net, 0, VRRP_BACKUP, 100);
+    run(net, 1500);
+    net->elections[1].hangs = true;
+    run(net, 100);
+    claim(net, 0, VRRP_ACTIVE, 100); /* it took over */
+    for (unsigned at = 0; at < 5000; at += 100) {
+        run(net, 100);
+        assert_int_equal(advice_of(net, 0), ADVICE_NONE);
+    }
+    net->elections[1].hangs = false; /* it wakes, and does not give up by itself */
+    run(net, 2000);
+    assert_int_equal(advice_of(net, 0), ADVICE_YIELD);
+}
+
 static void of_two_active_nodes_the_worse_one_gives_way(void **state)
 {
     struct net *net = *state;
     claim(net, 0, VRRP_ACTIVE, 100);
     claim(net, 1, VRRP_ACTIVE, 200);
-    run(net, 1500);
+    run(net, 2000);
     assert_int_equal(advice_of(net, 0), ADVICE_YIELD);
     assert_string_equal(outlook_of(net, 0).advice.rival, "lb2");
     assert_int_equal(advice_of(net, 1), ADVICE_NONE);
@@ -87,7 +106,7 @@ static void among_equals_the_higher_address_stays(void **state)
     struct net *net = *state;
     claim(net, 0, VRRP_ACTIVE, 100);
     claim(net, 1, VRRP_ACTIVE, 100);
-    run(net, 1500);
+    run(net, 2000);
     assert_int_equal(advice_of(net, 0), ADVICE_YIELD);
     assert_int_equal(advice_of(net, 1), ADVICE_NONE);
 }
@@ -97,7 +116,7 @@ static void it_stays_away_while_the_other_is_active_and_no_longer(void **state)
     struct net *net = *state;
     claim(net, 0, VRRP_ACTIVE, 100);
     claim(net, 1, VRRP_ACTIVE, 200);
-    run(net, 1500);
+    run(net, 2000);
     claim(net, 0, VRRP_BACKUP, 100); /* as told; it does not hear the other's adverts */
     run(net, 3000);
     assert_int_equal(advice_of(net, 0), ADVICE_YIELD);
@@ -112,7 +131,7 @@ static void a_heartbeat_that_is_lost_does_not_bring_it_back(void **state)
     struct net *net = *state;
     claim(net, 0, VRRP_ACTIVE, 100);
     claim(net, 1, VRRP_ACTIVE, 200);
-    run(net, 1500);
+    run(net, 2000);
     claim(net, 0, VRRP_BACKUP, 100);
     for (unsigned round = 0; round < 10; round++) {
         for (unsigned at = 0; at < 1000; at += 20) {
@@ -202,6 +221,7 @@ int main(void)
         RULE(a_session_vouches_for_the_sources_that_its_node_names),
         RULE(who_is_heard_but_does_not_answer_is_not_vouched_for),
         RULE(of_two_active_nodes_the_worse_one_gives_way),
+        RULE(nobody_gives_way_to_an_election_that_hangs),
         RULE(among_equals_the_higher_address_stays),
         RULE(it_stays_away_while_the_other_is_active_and_no_longer),
         RULE(a_heartbeat_that_is_lost_does_not_bring_it_back),

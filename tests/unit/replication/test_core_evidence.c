@@ -73,7 +73,7 @@ static void e4_two_that_stay_active_know_of_each_other(void **state)
     struct net *net = *state;
     claim(net, 0, VRRP_ACTIVE, 200);
     claim(net, 1, VRRP_ACTIVE, 100);
-    run(net, 1000);
+    run(net, 2000);
     struct wanted wanted = evidence_of(net, 1, EVIDENCE_DUAL_ACTIVE);
     assert_int_equal(wanted.count, 1);
     assert_int_equal(wanted.found.group_id.bytes[0], GROUP);
