@@ -2,6 +2,7 @@
 #include "tests/sim/replication_world.h"
 
 #include "lbnode/model/field_table.h"
+#include "replication/core_internal.h"
 
 enum {
     OPAQUE_OBJECTS = 6,
@@ -175,6 +176,8 @@ void world_write(struct world *world, struct world_node *node)
     world_submit(world, node, &changes, index);
 }
 
+/* A repeat of what is known changes nothing, whatever it says. Any other is a write like all
+ * writes: nobody changes what is not there. */
 void world_retry(struct world *world)
 {
     struct change_set changes = {0};
@@ -183,7 +186,8 @@ void world_retry(struct world *world)
         return;
     size_t index = world_below(world, world->change_count);
     struct world_node *node = &world->nodes[world->changes[index].node];
-    if (!node->core)
+    if (!node->core || (!uuid_map_get(&node->core->changes, &world->changes[index].id) &&
+                        look(node, &object) != ALIVE))
         return;
     change_set_add(&changes, &object, &none, 5, 10, (struct bytes){(const uint8_t *)"r", 1});
     world_submit(world, node, &changes, index);
