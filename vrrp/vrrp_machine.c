@@ -270,6 +270,8 @@ static struct vrrp_actions ask_for_taker(struct vrrp_machine *machine, uint64_t 
 static struct vrrp_actions
 active_hand_over(struct vrrp_machine *machine, const struct vrrp_event *event, uint64_t now_us)
 {
+    if (machine->hand_over_until_us)
+        return nothing;
     machine->hand_over_to = event->source;
     machine->hand_over_until_us =
         now_us + VRRP_HAND_OVER_INTERVALS * (uint64_t)machine->settings.advert_interval_us;

@@ -211,6 +211,18 @@ static void a_hand_over_that_nobody_takes_is_given_up(void **state)
     assert_int_equal(machine.state, VRRP_ACTIVE);
 }
 
+/* Or the peers that are not asked would take the silence for its death. */
+static void a_hand_over_that_is_asked_for_again_is_no_longer_silence(void **state)
+{
+    struct vrrp_machine machine = in_state(VRRP_ACTIVE);
+    uint64_t now_us = START_US + LISTEN_US + 1000;
+    hand_over(&machine, 9, now_us);
+    assert_int_equal(hand_over(&machine, 9, now_us + INTERVAL_US / 2).set, 0);
+    assert_true(machine.hand_over_until_us ==
+                now_us + VRRP_HAND_OVER_INTERVALS * (uint64_t)INTERVAL_US);
+    assert_true(vrrp_machine_due_us(&machine) == now_us + INTERVAL_US);
+}
+
 static void a_node_that_handed_over_does_not_preempt(void **state)
 {
     struct vrrp_machine machine = in_state(VRRP_ACTIVE);
@@ -377,6 +389,7 @@ int main(void)
         cmocka_unit_test(a_hand_over_asks_and_keeps_the_addresses_until_somebody_took_over),
         cmocka_unit_test(after_the_grace_the_addresses_go_and_the_new_owner_is_told),
         cmocka_unit_test(a_hand_over_that_nobody_takes_is_given_up),
+        cmocka_unit_test(a_hand_over_that_is_asked_for_again_is_no_longer_silence),
         cmocka_unit_test(a_node_that_handed_over_does_not_preempt),
         cmocka_unit_test(a_flood_of_adverts_is_answered_a_few_times_an_interval),
         cmocka_unit_test(a_repeated_resignation_does_not_put_the_takeover_off),
