@@ -29,6 +29,57 @@ void hand_over_start(struct vrrp_router *routers,
     }
 }
 
+static bool has_drained_peer(const struct vrrp_config *config)
+{
+    for (size_t i = 0; i < config->peer_count; i++) {
+        if (config->peers[i].drained)
+            return true;
+    }
+    return false;
+}
+
+/* Another one at each attempt: the first may be dead. NULL: all are drained. */
+static const struct message_vrrp_peer *fit_peer(const struct vrrp_config *config,
+                                                size_t attempt)
+{
+    size_t fit = 0;
+    for (size_t i = 0; i < config->peer_count; i++)
+        fit += !config->peers[i].drained;
+    for (size_t i = 0, nth = 0; i < config->peer_count; i++) {
+        if (!config->peers[i].drained && nth++ == attempt % fit)
+            return &config->peers[i];
+    }
+    return NULL;
+}
+
+static struct ip_address
+address_of(const struct vrrp_host *host, const struct uuid *node_id, uint8_t family)
+{
+    struct ip_address found = peer_address(&host->config, node_id, family);
+    return found.family || family == 4 ? found
+                                       : vouch_table_link_local(&host->vouched, node_id);
+}
+
+/* Asked at large, another drained node would take it as well as any, and offer it in its turn:
+ * to and fro, as long as those that are not drained are away. */
+void hand_over_offer(struct vrrp_router *routers,
+                     struct vrrp_host *host,
+                     size_t attempt,
+                     uint64_t now_us)
+{
+    bool at_large = !has_drained_peer(&host->config);
+    const struct message_vrrp_peer *peer = fit_peer(&host->config, attempt);
+    for (struct vrrp_router *router = routers; router; router = router->next) {
+        struct vrrp_event event = {.kind = VRRP_EVENT_HAND_OVER};
+        if (router->machine.state != VRRP_ACTIVE || router->passive)
+            continue;
+        if (!at_large && !router->group.compat && peer)
+            event.source = address_of(host, &peer->node_id, router->family);
+        if (at_large || router->group.compat || event.source.family)
+            vrrp_router_step(router, host, &event, now_us);
+    }
+}
+
 bool hand_over_is_done(const struct vrrp_router *routers)
 {
     for (const struct vrrp_router *router = routers; router; router = router->next) {

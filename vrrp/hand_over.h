@@ -10,6 +10,12 @@ void hand_over_start(struct vrrp_router *routers,
                      struct vrrp_host *host,
                      const struct message_vrrp_hand_over *message,
                      uint64_t now_us);
+/* A drained node gives away what it has, as far as somebody can be asked who is not drained:
+ * one of those, another one at each ATTEMPT. */
+void hand_over_offer(struct vrrp_router *routers,
+                     struct vrrp_host *host,
+                     size_t attempt,
+                     uint64_t now_us);
 /* Is nothing under way any more: nobody is asked, and no address lingers? */
 bool hand_over_is_done(const struct vrrp_router *routers);
 bool hand_over_any_active(const struct vrrp_router *routers);

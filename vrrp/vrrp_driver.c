@@ -44,6 +44,7 @@ struct vrrp_driver {
     struct message_vrrp_status *resumed;
     size_t resumed_count;
     uint64_t renew_due_us, status_due_us, refresh_due_us, drain_due_us;
+    size_t offers;    /* while drained */
     uint64_t stop_us; /* at the latest; UINT64_MAX: not asked to stop */
 };
 
@@ -110,11 +111,10 @@ static void hand_over(struct vrrp_driver *driver, const struct message_vrrp_hand
 /* A drained node gives up what it has; what nobody takes it keeps, and offers again. */
 static void drain(struct vrrp_driver *driver, uint64_t now_us)
 {
-    static const struct message_vrrp_hand_over everything;
     bool has = driver->host.config.drained && vrrp_config_has_taker(&driver->host.config) &&
                hand_over_any_active(driver->routers);
     if (has)
-        hand_over(driver, &everything);
+        hand_over_offer(driver->routers, &driver->host, driver->offers++, now_us);
     driver->drain_due_us = driver->host.config.drained ? now_us + DRAIN_RETRY_US : UINT64_MAX;
 }
 

@@ -1,0 +1,128 @@
+/* Whom planned switches ask, without sockets and addresses. */
+#include "lbnode/base/monotime.h"
+#include "tests/support/test.h"
+#include "vrrp/hand_over.h"
+
+static const struct ip_address fit4 = {4, {192, 0, 2, 6}}, other_fit4 = {4, {192, 0, 2, 7}},
+                               drained4 = {4, {192, 0, 2, 8}};
+static const struct ip_address fit6 = {6, {0xfe, 0x80, [15] = 6}};
+
+/* Two nodes that are not drained, and one that is; this one is active for both families. */
+struct node {
+    struct vrrp_host host;
+    struct message_vrrp_peer peers[3];
+    struct vrrp_router *ipv4, *ipv6;
+    uint64_t now_us;
+};
+
+static struct vrrp_router *active(uint8_t family)
+{
+    struct message_vrrp_group group = MESSAGE_OF(VRRP_GROUP, struct message_vrrp_group);
+    struct vrrp_event resume = {.kind = VRRP_EVENT_RESUME, .resume_state = VRRP_ACTIVE};
+    group.group_id.bytes[0] = 9;
+    group.priority = 100;
+    group.advert_interval_ms = 20;
+    struct vrrp_router *router = vrrp_router_new(&group, family);
+    assert_non_null(router);
+    vrrp_machine_step(&router->machine, &resume, monotime_now_us());
+    return router;
+}
+
+static int set_up(void **state)
+{
+    static struct node node;
+    node = (struct node){.peers = {{.node_id = {{6}}, .address = fit4},
+                                   {.node_id = {{8}}, .address = drained4, .drained = 1},
+                                   {.node_id = {{7}}, .address = other_fit4}}};
+    node.host.frame_fd = -1;
+    node.host.config.peers = node.peers;
+    node.host.config.peer_count = 3;
+    node.ipv4 = active(4);
+    node.ipv6 = active(6);
+    node.ipv4->next = node.ipv6;
+    node.now_us = monotime_now_us();
+    *state = &node;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct node *node = *state;
+    vrrp_router_free(node->ipv4);
+    vrrp_router_free(node->ipv6);
+    return 0;
+}
+
+static void vouch_for_link_local(struct node *node)
+{
+    struct message_vrrp_vouched vouched = MESSAGE_OF(VRRP_VOUCHED, struct message_vrrp_vouched);
+    vouched.node_id = node->peers[0].node_id;
+    vouched.count = 1;
+    vouched.addresses[0] = fit6;
+    assert_true(vouch_table_take(&node->host.vouched, &node->host.config, &vouched));
+}
+
+static bool is_asked(const struct vrrp_router *router, const struct ip_address *whom)
+{
+    return router->machine.hand_over_until_us &&
+           ip_address_equal(&router->machine.hand_over_to, whom);
+}
+
+static void a_drained_node_asks_one_that_is_not(void **state)
+{
+    struct node *node = *state;
+    vouch_for_link_local(node);
+    hand_over_offer(node->ipv4, &node->host, 0, node->now_us);
+    assert_true(is_asked(node->ipv4, &fit4));
+    assert_true(is_asked(node->ipv6, &fit6));
+}
+
+static void the_next_attempt_asks_another_one(void **state)
+{
+    struct node *node = *state;
+    hand_over_offer(node->ipv4, &node->host, 1, node->now_us);
+    assert_true(is_asked(node->ipv4, &other_fit4));
+}
+
+static void whoever_sends_no_ipv6_adverts_is_not_asked_for_ipv6(void **state)
+{
+    struct node *node = *state;
+    hand_over_offer(node->ipv4, &node->host, 0, node->now_us);
+    assert_int_equal(node->ipv6->machine.hand_over_until_us, 0);
+}
+
+static void where_nobody_else_is_drained_the_best_one_takes_it(void **state)
+{
+    struct node *node = *state;
+    const struct ip_address all = {0};
+    node->peers[1].drained = 0;
+    hand_over_offer(node->ipv4, &node->host, 0, node->now_us);
+    assert_true(is_asked(node->ipv4, &all));
+    assert_true(is_asked(node->ipv6, &all));
+}
+
+static void among_drained_nodes_only_mixed_groups_are_offered(void **state)
+{
+    struct node *node = *state;
+    const struct ip_address all = {0};
+    for (size_t i = 0; i < 3; i++)
+        node->peers[i].drained = 1;
+    node->ipv6->group.compat = 1;
+    hand_over_offer(node->ipv4, &node->host, 0, node->now_us);
+    assert_int_equal(node->ipv4->machine.hand_over_until_us, 0);
+    assert_true(is_asked(node->ipv6, &all));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define RULE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+        RULE(a_drained_node_asks_one_that_is_not),
+        RULE(the_next_attempt_asks_another_one),
+        RULE(whoever_sends_no_ipv6_adverts_is_not_asked_for_ipv6),
+        RULE(where_nobody_else_is_drained_the_best_one_takes_it),
+        RULE(among_drained_nodes_only_mixed_groups_are_offered),
+#undef RULE
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
