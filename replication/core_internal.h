@@ -82,6 +82,8 @@ struct submission {
     enum record_kind kind;
     uint64_t token, submitted_us;
     struct store_batch extra;
+    struct uuid *known; /* objects that it says are alive and that were here already */
+    size_t known_count, known_capacity;
 };
 
 struct awaited {
@@ -410,9 +412,13 @@ bool core_take_vector(const struct core *core,
                       struct bytes body,
                       struct vector_frame *out);
 
-/* core_revive.c: adds what a change that revives an object has to say besides. False: too
- * large. */
-bool core_complete_revivals(const struct core *core, struct change_set *changes);
+/* core_revive.c: notes which objects the change can only revive, as they were made before. */
+void core_note_revivals(const struct core *core, struct submission *submission);
+/* Adds what a change that revives an object has to say besides. False: that is too much, or
+ * such an object is gone since it was noted. */
+bool core_complete_revivals(const struct core *core,
+                            struct submission *submission,
+                            struct error *error);
 
 /* core_removal.c: the change that marks a node removed, with how far its streams count. */
 bool core_plan_removal(const struct core *core,

@@ -347,9 +347,8 @@ static void stage_one(struct core *core,
     bool planned =
         check_revision(core, submission, &error) &&
         (uuid_is_zero(&submission->remove_node) ||
-         core_plan_removal(core, &submission->remove_node, &submission->changes, &error));
-    if (planned && !core_complete_revivals(core, &submission->changes))
-        planned = error_set(&error, ERROR_TOO_LARGE, "what is revived exceeds a change");
+         core_plan_removal(core, &submission->remove_node, &submission->changes, &error)) &&
+        core_complete_revivals(core, submission, &error);
     if (planned && !stage_submission(core, submission, batch, actions, &dot))
         planned = error_set(&error, ERROR_TOO_LARGE, "the change exceeds 4 MiB");
     if (planned) {

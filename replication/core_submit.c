@@ -196,6 +196,7 @@ void core_submission_free(struct submission *submission)
 {
     change_set_free(&submission->changes);
     store_batch_free(&submission->extra);
+    free(submission->known);
 }
 
 void core_refuse_submissions(struct core *core, struct core_actions *actions)
@@ -290,6 +291,7 @@ void core_submit(struct core *core,
                "the change is too large");
         return;
     }
+    core_note_revivals(core, &submission);
     core->submissions = memory_grow(core->submissions, core->submission_count,
                                     &core->submission_capacity, sizeof(*core->submissions));
     core->submissions[core->submission_count++] = submission;

@@ -18,12 +18,56 @@ static void who_revives_says_everything_anew(void **state)
     assert_int_equal(facet_of(revived, 11)->entries[0].value[0], 1);
 }
 
+/* Ticks alone: what was submitted waits. Whatever the core asks for is forgotten. */
+static void sweep_before_staging(struct fixture *fixture)
+{
+    for (int i = 0; i < 2 * 7200 && facet_object(core_facets(fixture->core), &object); i++) {
+        struct core_actions actions = {0};
+        fixture->now_us += 500000;
+        core_step(fixture->core, &(struct core_event){.kind = CORE_TICK}, now_of(fixture),
+                  &actions);
+        core_actions_free(&actions);
+    }
+}
+
+/* Others may have all of it still: it would live with its parts there, and without them here.
+ */
+static void nothing_is_revived_that_was_purged_before_its_turn(void **state)
+{
+    struct fixture *fixture = *state;
+    struct change_set changes = {0};
+    struct core_actions actions = {0};
+    const struct uuid none = {0};
+    const uint8_t one = 1;
+    make(fixture, object, none);
+    set(fixture, object, FACET_LIFE, 0);
+    fixture->wall_ms += (keep_days + 1) * day_ms;
+    peer_says(fixture, core_durable(fixture->core));
+    change_set_add(&changes, &object, &none, 5, FACET_LIFE, (struct bytes){&one, 1});
+    core_step(fixture->core,
+              &(struct core_event){
+                  .kind = CORE_SUBMIT,
+                  .submit = {.changes = &changes, .change_id = {{1}}, .kind = RECORD_CONFIG}},
+              now_of(fixture), &actions);
+    change_set_free(&changes);
+    assert_int_equal(actions.count, 0);
+    sweep_before_staging(fixture);
+    assert_null(facet_object(core_facets(fixture->core), &object));
+    core_step(fixture->core, &(struct core_event){.kind = CORE_STAGE}, now_of(fixture),
+              &actions);
+    assert_null(facet_object(core_facets(fixture->core), &object));
+    assert_int_equal(actions.items[0].kind, CORE_ANSWER);
+    assert_int_equal(actions.items[0].answer.error.kind, ERROR_CONFLICT);
+    core_actions_free(&actions);
+}
+
 int main(void)
 {
     crypto_start();
 #define WITH_CORE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         WITH_CORE(who_revives_says_everything_anew),
+        WITH_CORE(nothing_is_revived_that_was_purged_before_its_turn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
