@@ -146,6 +146,14 @@ static bool is_in_place(struct snapshot_build *build,
     return true;
 }
 
+static void put_dead(struct snapshot_build *build, struct dot dot, uint32_t op_index)
+{
+    uint8_t key[FACET_DEAD_KEY_SIZE];
+    facet_dead_key(dot, op_index, key);
+    store_batch_put(&build->rows, STORE_DEAD, (struct bytes){key, sizeof(key)},
+                    (struct bytes){0});
+}
+
 static void restore_ops(struct snapshot_build *build,
                         const struct record *record,
                         const struct stream *stream,
@@ -162,15 +170,11 @@ static void restore_ops(struct snapshot_build *build,
     struct record_op op;
     size_t cursor = 0;
     for (uint32_t index = 0; record_next_op(&ops, &op); index++) {
-        uint8_t key[FACET_DEAD_KEY_SIZE];
         build->core->roster_dirty |= op.type == RESOURCE_NODE;
-        if (!snapshot_part_is_dead(part, index, &cursor)) {
+        if (snapshot_part_is_dead(part, index, &cursor))
+            put_dead(build, stamp.dot, index);
+        else
             facet_restore(&build->core->facets, &op, index, &stamp, &build->rows);
-            continue;
-        }
-        facet_dead_key(stamp.dot, index, key);
-        store_batch_put(&build->rows, STORE_DEAD, (struct bytes){key, sizeof(key)},
-                        (struct bytes){0});
     }
 }
 
@@ -281,12 +285,48 @@ enum snapshot_progress snapshot_build_take(struct snapshot_build *build,
 
 /* ---- what the owner has above it -------------------------------------------------------- */
 
+static bool is_void_opening(const struct core *core, const struct record *record)
+{
+    const struct roster_node *node = roster_find(&core->roster, &record->node_id);
+    return record->seq == 1 && !core_stream(core, record->stream) && node &&
+           node->status != NODE_ACTIVE && vv_get(&node->cutoff, record->stream) == 0 &&
+           core->stream_count < VV_MAXIMUM_ENTRIES &&
+           record_verify(record, &core->genesis.cluster_id, node->public_key);
+}
+
+/* The first record of a stream that a removal made void provides nothing, but who builds on
+ * that stream waits for it, at peers too. */
+static bool keep_void_opening(struct snapshot_build *build, const struct record *record)
+{
+    struct core *core = build->core;
+    struct wire_reader ops = record->ops;
+    struct record_op op;
+    if (!is_void_opening(core, record))
+        return false;
+    struct stream *stream = core_stream_add(core, record->stream);
+    stream->node_id = record->node_id;
+    memcpy(stream->public_key, roster_find(&core->roster, &record->node_id)->public_key,
+           sizeof(stream->public_key));
+    stream->incarnation = record->incarnation;
+    stream->seq = stream->kept = 1;
+    record_hash(record->whole, stream->last_hash);
+    core_stream_note_hash(stream, 1, stream->last_hash);
+    vv_raise(&core->applied, record->stream, 1);
+    core->log_bytes += record->whole.size;
+    core->position++;
+    core_put_record(&build->rows, record);
+    for (uint32_t index = 0; record_next_op(&ops, &op); index++)
+        put_dead(build, (struct dot){record->stream, 1}, index);
+    return true;
+}
+
 static bool put_on_top(struct snapshot_build *build, struct bytes bytes)
 {
     struct core_actions events = {0}; /* about what was told already */
     struct record record;
     bool fits = record_parse(bytes, &record) &&
-                core_apply_known(build->core, &record, &build->rows, &events);
+                (core_apply_known(build->core, &record, &build->rows, &events) ||
+                 keep_void_opening(build, &record));
     core_actions_free(&events);
     return fits;
 }

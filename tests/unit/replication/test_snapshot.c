@@ -56,6 +56,72 @@ static void own_later_changes_stay(void **state)
     assert_same_state(fixture);
 }
 
+/* A change of the silent node, which only the taker gets. */
+static void hear_silent(struct fixture *fixture)
+{
+    const struct side *silent = &fixture->nodes[SILENT];
+    const struct uuid *cluster = &core_genesis(fixture->nodes[TAKER].core)->cluster_id;
+    const struct uuid id = object_of(3), none = {0};
+    struct change_set changes = {0};
+    struct bytes record;
+    struct record_draft draft = {
+        .stream = 77,
+        .seq = 1,
+        .hlc = now_of(fixture).wall_ms << 16,
+        .wall_ms = now_of(fixture).wall_ms,
+        .deps = &(struct vv){0},
+        .node_id = silent->id,
+        .kind = RECORD_CONFIG,
+        .change_id = {{0xc1}},
+        .changes = &changes,
+    };
+    uint8_t key_id[RECORD_KEY_ID_SIZE];
+    record_key_id(sign_key_public(silent->key), key_id);
+    draft.key_id = key_id;
+    change_set_add(&changes, &id, &none, 5, 10, (struct bytes){(const uint8_t *)"x", 1});
+    assert_true(record_build(&draft, cluster, silent->key, &record));
+    step(fixture, TAKER,
+         &(struct core_event){.kind = CORE_RECORD, .node = silent->id, .body = record});
+    step(fixture, TAKER, &(struct core_event){.kind = CORE_STAGE});
+    free((void *)(uintptr_t)record.data);
+    change_set_free(&changes);
+}
+
+/* The giver never saw what the removed node wrote, so its state does not tell of that. */
+static void own_changes_stay_that_build_on_void_ones(void **state)
+{
+    struct fixture *fixture = *state;
+    struct core *giver = fixture->nodes[GIVER].core;
+    size_t count;
+    fixture->nodes[GIVER].core = NULL;
+    for (int i = 0; i < 10; i++)
+        pass(fixture, 500);
+    hear_silent(fixture);
+    write_value(fixture, TAKER, 2, 42);
+    fixture->nodes[GIVER].core = giver;
+    fall_behind(fixture, SNAPSHOT_AFTER_RECORDS + 1);
+    struct core *taker = fixture->nodes[TAKER].core;
+    fixture->nodes[TAKER].core = NULL;
+    step(fixture, GIVER,
+         &(struct core_event){.kind = CORE_REMOVE_NODE,
+                              .node = fixture->nodes[SILENT].id,
+                              .submit = {.change_id = {{0xc2}}, .kind = RECORD_ROSTER}});
+    step(fixture, GIVER, &(struct core_event){.kind = CORE_STAGE});
+    fixture->nodes[TAKER].core = taker;
+    fixture->lost_type = FRAME_RECORD;
+    fixture->lost_count = 1000;
+    meet(fixture);
+    assert_int_equal(fixture->nodes[TAKER].events[EVENT_BOOTSTRAP_DONE], 1);
+    assert_int_equal(value_of(fixture, TAKER, 2, &count), 42);
+    fixture->lost_count = 0;
+    for (int i = 0; i < 300; i++)
+        pass(fixture, 100);
+    assert_int_equal(value_of(fixture, GIVER, 2, &count), 42);
+    assert_same_state(fixture);
+    load(fixture, TAKER); /* the store has the same */
+    assert_same_state(fixture);
+}
+
 static void a_concurrent_change_makes_a_conflict_as_usual(void **state)
 {
     struct fixture *fixture = *state;
@@ -281,6 +347,7 @@ int main(void)
         TEST(a_change_while_it_is_sent_does_no_harm),
         TEST(who_lacks_little_gets_records),
         TEST(own_later_changes_stay),
+        TEST(own_changes_stay_that_build_on_void_ones),
         TEST(a_concurrent_change_makes_a_conflict_as_usual),
         TEST(a_change_after_the_switch_goes_on_in_the_same_stream),
         TEST(a_damaged_snapshot_is_not_taken),
