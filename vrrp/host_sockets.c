@@ -7,20 +7,21 @@
 
 void host_sockets_listen(struct vrrp_host *host)
 {
-    const struct interface_table *table = &host->table;
+    const struct interface *links[VRID_WATCH_INTERFACES];
+    size_t count = host->privileged ? vrid_watch_choose(&host->table, links) : 0;
     int error;
-    for (size_t i = 0; i < table->interface_count && host->privileged; i++) {
-        if (!vrid_watch_wants(table, &table->interfaces[i]))
-            continue;
-        vrrp_host_socket(host, &table->interfaces[i], 4, &error);
-        vrrp_host_socket(host, &table->interfaces[i], 6, &error);
+    for (size_t i = 0; i < count; i++) {
+        vrrp_host_socket(host, links[i], 4, &error);
+        vrrp_host_socket(host, links[i], 6, &error);
     }
 }
 
-static bool is_listened_to(const struct vrrp_host *host, unsigned index)
+static bool is_among(const struct interface *const links[], size_t count, unsigned index)
 {
-    const struct interface *interface = interface_table_by_index(&host->table, index);
-    return interface && vrid_watch_wants(&host->table, interface);
+    size_t i = 0;
+    while (i < count && links[i]->index != index)
+        i++;
+    return i < count;
 }
 
 static void close_unused(struct vrrp_host *host)
@@ -38,8 +39,10 @@ static void close_unused(struct vrrp_host *host)
 
 void host_sockets_sweep(struct vrrp_host *host, const struct vrrp_router *routers)
 {
+    const struct interface *links[VRID_WATCH_INTERFACES];
+    size_t count = vrid_watch_choose(&host->table, links);
     for (struct vrrp_socket *socket = host->sockets; socket; socket = socket->next)
-        socket->used = is_listened_to(host, socket->interface_index);
+        socket->used = is_among(links, count, socket->interface_index);
     for (; routers; routers = routers->next) {
         if (routers->socket)
             routers->socket->used = true;

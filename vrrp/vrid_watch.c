@@ -28,16 +28,13 @@ static bool could_have_routers(const struct interface_table *table,
     return false;
 }
 
-bool vrid_watch_wants(const struct interface_table *table, const struct interface *interface)
+size_t vrid_watch_choose(const struct interface_table *table,
+                         const struct interface *out[VRID_WATCH_INTERFACES])
 {
-    size_t before = 0;
-    for (size_t i = 0; i < table->interface_count; i++) {
-        const struct interface *at = &table->interfaces[i];
-        if (!could_have_routers(table, at))
-            continue;
-        if (at == interface)
-            return before < VRID_WATCH_INTERFACES;
-        before++;
+    size_t count = 0;
+    for (size_t i = 0; i < table->interface_count && count < VRID_WATCH_INTERFACES; i++) {
+        if (could_have_routers(table, &table->interfaces[i]))
+            out[count++] = &table->interfaces[i];
     }
-    return false;
+    return count;
 }

@@ -21,8 +21,9 @@ bool vrid_watch_note(struct vrid_watch *watch,
                      uint8_t vrid,
                      const struct ip_address *source,
                      uint64_t now_us);
-/* Is the interface one of those to listen to: up, Ethernet, with an address of its own; the
- * first few. */
-bool vrid_watch_wants(const struct interface_table *table, const struct interface *interface);
+/* Those to listen to: up, Ethernet, with an address of their own; the first few. How many. In
+ * one pass: a host may have a thousand links, and the election waits for it. */
+size_t vrid_watch_choose(const struct interface_table *table,
+                         const struct interface *out[VRID_WATCH_INTERFACES]);
 
 #endif

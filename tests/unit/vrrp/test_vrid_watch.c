@@ -33,13 +33,14 @@ static void the_first_few_ethernet_links_with_an_address_are_listened_to(void **
         assert_true(interface_table_add_interface(&table, &interface));
         assert_true(interface_table_add_address(&table, &address));
     }
-    assert_false(vrid_watch_wants(&table, &table.interfaces[0])); /* loopback */
-    assert_false(vrid_watch_wants(&table, &table.interfaces[1])); /* down */
-    assert_true(vrid_watch_wants(&table, &table.interfaces[2]));
-    assert_true(vrid_watch_wants(&table, &table.interfaces[VRID_WATCH_INTERFACES + 1]));
-    assert_false(vrid_watch_wants(&table, &table.interfaces[VRID_WATCH_INTERFACES + 2]));
+    const struct interface *chosen[VRID_WATCH_INTERFACES];
+    assert_int_equal(vrid_watch_choose(&table, chosen), VRID_WATCH_INTERFACES);
+    for (size_t i = 0; i < VRID_WATCH_INTERFACES;
+         i++) /* not the loopback, and not who is down */
+        assert_ptr_equal(chosen[i], &table.interfaces[i + 2]);
     table.addresses[2].is_virtual = true;
-    assert_false(vrid_watch_wants(&table, &table.interfaces[2]));
+    assert_int_equal(vrid_watch_choose(&table, chosen), VRID_WATCH_INTERFACES);
+    assert_ptr_equal(chosen[0], &table.interfaces[3]);
     interface_table_free(&table);
 }
 
