@@ -35,9 +35,11 @@ static void unite(struct vrrp_router *ipv6, struct vrrp_host *host, uint64_t now
             VOUCH_GOOD)
         return;
     hand_over.source = vouch_table_link_local(&host->vouched, &owner);
-    if (hand_over.source.family &&
-        family_bond_hands_over(&ipv6->bond, ipv4, &ipv6->machine, now_us))
-        vrrp_router_step(ipv6, host, &hand_over, now_us);
+    if (hand_over.source.family == 0 ||
+        !family_bond_hands_over(&ipv6->bond, ipv4, &ipv6->machine, now_us))
+        return;
+    ipv6->offers_again = false;
+    vrrp_router_step(ipv6, host, &hand_over, now_us);
 }
 
 /* Routers that are no nodes elect each family for itself: a mixed group is left alone. */

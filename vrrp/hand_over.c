@@ -25,6 +25,7 @@ void hand_over_start(struct vrrp_router *routers,
         if (!all && !uuid_equal(&router->group.group_id, &message->group_id))
             continue;
         event.source = peer_address(&host->config, &message->node_id, router->family);
+        router->offers_again = false;
         vrrp_router_step(router, host, &event, now_us);
     }
 }
@@ -75,6 +76,7 @@ void hand_over_offer(struct vrrp_router *routers,
             continue;
         if (!at_large && !router->group.compat && peer)
             event.source = address_of(host, &peer->node_id, router->family);
+        router->offers_again = attempt > 0;
         if (at_large || router->group.compat || event.source.family)
             vrrp_router_step(router, host, &event, now_us);
     }

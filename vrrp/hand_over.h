@@ -11,7 +11,8 @@ void hand_over_start(struct vrrp_router *routers,
                      const struct message_vrrp_hand_over *message,
                      uint64_t now_us);
 /* A drained node gives away what it has, as far as somebody can be asked who is not drained:
- * one of those, another one at each ATTEMPT. */
+ * one of those, another one at each ATTEMPT. That nobody takes it is told after the first, 0.
+ */
 void hand_over_offer(struct vrrp_router *routers,
                      struct vrrp_host *host,
                      size_t attempt,

@@ -406,6 +406,7 @@ static void apply(struct vrrp_driver *driver)
     refresh(driver);
     driver->status_due_us = 0;
     driver->drain_due_us = config->drained ? 0 : UINT64_MAX;
+    driver->offers = config->drained ? driver->offers : 0;
 }
 
 static void take_eligible(struct vrrp_driver *driver, const struct message_eligible *eligible)

@@ -323,7 +323,7 @@ static void report_surprises(struct vrrp_router *router, struct vrrp_host *host,
                           "minutes this node waits %.0f ms",
                           name, router->family,
                           vrrp_machine_dead_time_us(&router->machine) / 1000.0);
-    if (set & VRRP_ACTION_NO_TAKER)
+    if ((set & VRRP_ACTION_NO_TAKER) && !router->offers_again)
         vrrp_report_event(&host->report, EVENT_VRRP_NO_TAKER,
                           "no node took group %s (IPv%u) over; this node goes on", name,
                           router->family);

@@ -3,6 +3,9 @@
 #include "tests/support/test.h"
 #include "vrrp/hand_over.h"
 
+#include <sys/socket.h>
+#include <unistd.h>
+
 static const struct ip_address fit4 = {4, {192, 0, 2, 6}}, other_fit4 = {4, {192, 0, 2, 7}},
                                drained4 = {4, {192, 0, 2, 8}};
 static const struct ip_address fit6 = {6, {0xfe, 0x80, [15] = 6}};
@@ -101,6 +104,45 @@ static void where_nobody_else_is_drained_the_best_one_takes_it(void **state)
     assert_true(is_asked(node->ipv6, &all));
 }
 
+/* Until the end of what is under way; how often it was told that nobody took over. */
+static unsigned told_of_no_taker(struct node *node, int fd)
+{
+    const struct vrrp_event timer = {.kind = VRRP_EVENT_TIMER};
+    union message_buffer message;
+    unsigned told = 0;
+    while (node->ipv4->machine.hand_over_until_us) {
+        node->now_us = vrrp_machine_due_us(&node->ipv4->machine);
+        vrrp_router_step(node->ipv4, &node->host, &timer, node->now_us);
+    }
+    while (recv(fd, &message, sizeof(message), MSG_DONTWAIT) > 0)
+        told += message.header.type == MESSAGE_EVENT &&
+                message.member_EVENT.code == EVENT_VRRP_NO_TAKER;
+    return told;
+}
+
+static void nobody(void *context)
+{}
+
+static void that_nobody_takes_it_is_told_once_and_not_at_each_attempt(void **state)
+{
+    struct node *node = *state;
+    const struct channel_handler handler = {.on_closed = nobody};
+    struct loop *loop = loop_new();
+    int fds[2];
+    assert_int_equal(channel_pair(fds), 0);
+    node->host.report.channel = channel_new(loop, fds[0], &handler);
+    assert_non_null(node->host.report.channel);
+    hand_over_offer(node->ipv4, &node->host, 0, node->now_us);
+    assert_int_equal(told_of_no_taker(node, fds[1]), 1);
+    hand_over_offer(node->ipv4, &node->host, 1, node->now_us);
+    assert_int_equal(told_of_no_taker(node, fds[1]), 0);
+    hand_over_start(node->ipv4, &node->host, &(struct message_vrrp_hand_over){0}, node->now_us);
+    assert_int_equal(told_of_no_taker(node, fds[1]), 1); /* somebody asked for it */
+    channel_free(node->host.report.channel);
+    loop_free(loop);
+    close(fds[1]);
+}
+
 static void among_drained_nodes_only_mixed_groups_are_offered(void **state)
 {
     struct node *node = *state;
@@ -121,6 +163,7 @@ int main(void)
         RULE(the_next_attempt_asks_another_one),
         RULE(whoever_sends_no_ipv6_adverts_is_not_asked_for_ipv6),
         RULE(where_nobody_else_is_drained_the_best_one_takes_it),
+        RULE(that_nobody_takes_it_is_told_once_and_not_at_each_attempt),
         RULE(among_drained_nodes_only_mixed_groups_are_offered),
 #undef RULE
     };
