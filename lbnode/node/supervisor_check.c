@@ -53,7 +53,6 @@ static _Noreturn void run(const struct supervisor_settings *settings)
     for (int fd = 0; fd <= STDERR_FILENO; fd++)
         dup2(nothing, fd);
     setpgid(0, 0);
-    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     signal(SIGPIPE, SIG_DFL);
     sigemptyset(&none);
@@ -62,6 +61,7 @@ static _Noreturn void run(const struct supervisor_settings *settings)
         _exit(CANNOT_RUN);
     if (!settings->keep_privileges && privileges_drop(PROCESS_HEALTH, &settings->user) != 0)
         _exit(CANNOT_RUN);
+    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); /* forgotten when the account changes */
     execv(arguments[0], arguments);
     _exit(CANNOT_RUN);
 }
