@@ -80,6 +80,8 @@ static void start(struct loop_timer *timer)
     struct supervisor *supervisor = CONTAINER_OF(timer, struct supervisor, check.timer);
     loop_timer_start(supervisor->loop, timer, supervisor->settings->check_interval_ms, start);
     if (supervisor->check.pid > 0) {
+        if (supervisor->check.late) /* it waits for a disk, and no signal ends that */
+            note(supervisor, false, "does not end although it was killed");
         end_late_one(supervisor);
         return;
     }
