@@ -6,6 +6,8 @@
 
 #include "replication/memory.h"
 
+#include <stdlib.h>
+
 enum {
     OWNER_DEPTH = 8
 };
@@ -16,49 +18,16 @@ static bool is_alive(const struct object *object)
     return life && life->value_size == 1 && life->value[0] != 0;
 }
 
-static bool
-is_below(const struct core *core, const struct object *object, const struct uuid *id)
-{
-    for (int depth = 0; object && depth < OWNER_DEPTH; depth++) {
-        const struct facet_entry *life = facet_winner(facet_of(object, FACET_LIFE));
-        if (!life || uuid_is_zero(&life->owner))
-            return false;
-        if (uuid_equal(&life->owner, id))
-            return true;
-        object = facet_object(&core->facets, &life->owner);
-    }
-    return false;
-}
+/* What the change says of one object. */
+struct said {
+    uint64_t facets; /* a bit each; the last one stands for all others */
+    bool revived;
+};
 
-static bool says(const struct change_set *changes, const struct uuid *id, uint16_t facet)
+static unsigned facet_bit(uint16_t facet)
 {
-    for (size_t i = 0; i < changes->count; i++)
-        if (changes->ops[i].facet == facet && uuid_equal(&changes->ops[i].object_id, id))
-            return true;
-    return false;
-}
-
-static bool restate(const struct object *object, struct change_set *changes)
-{
-    for (size_t f = 0; f < object->count; f++) {
-        const struct facet_entry *winner = facet_winner(&object->facets[f]);
-        if (!says(changes, &object->id, object->facets[f].facet) &&
-            !change_set_add(changes, &object->id, &winner->owner, winner->type,
-                            object->facets[f].facet,
-                            (struct bytes){winner->value, winner->value_size}))
-            return false;
-    }
-    return true;
-}
-
-static bool
-restate_below(const struct core *core, const struct uuid *id, struct change_set *out)
-{
-    const struct object *object;
-    for (size_t i = 0; (object = uuid_map_next(&core->facets.objects, &i));)
-        if (is_alive(object) && is_below(core, object, id) && !restate(object, out))
-            return false;
-    return true;
+    const unsigned last = 63;
+    return facet < last ? facet : last;
 }
 
 static bool says_alive(const struct change_op *op)
@@ -87,18 +56,90 @@ static bool are_here(const struct core *core, const struct submission *submissio
     return true;
 }
 
-static bool complete(const struct core *core, struct change_set *changes)
+static bool is_below_revived(const struct core *core,
+                             const struct object *object,
+                             const struct uuid_map *said)
 {
-    size_t count = changes->count;
-    for (size_t i = 0; i < count; i++) {
-        struct uuid id = changes->ops[i].object_id;
-        const struct object *object = facet_object(&core->facets, &id);
-        if (!says_alive(&changes->ops[i]) || !object || is_alive(object))
-            continue;
-        if (!restate(object, changes) || !restate_below(core, &id, changes))
+    for (int depth = 0; object && depth < OWNER_DEPTH; depth++) {
+        const struct facet_entry *life = facet_winner(facet_of(object, FACET_LIFE));
+        if (!life || uuid_is_zero(&life->owner))
+            return false;
+        const struct said *owner = uuid_map_get(said, &life->owner);
+        if (owner && owner->revived)
+            return true;
+        object = facet_object(&core->facets, &life->owner);
+    }
+    return false;
+}
+
+static bool says(const struct change_set *changes,
+                 const struct said *said,
+                 const struct uuid *id,
+                 uint16_t facet)
+{
+    bool may = said && said->facets >> facet_bit(facet) & 1;
+    if (!may || facet_bit(facet) == facet)
+        return may;
+    for (size_t i = 0; i < changes->count; i++)
+        if (changes->ops[i].facet == facet && uuid_equal(&changes->ops[i].object_id, id))
+            return true;
+    return false;
+}
+
+static bool
+restate(const struct object *object, const struct said *said, struct change_set *changes)
+{
+    for (size_t f = 0; f < object->count; f++) {
+        const struct facet_entry *winner = facet_winner(&object->facets[f]);
+        if (!says(changes, said, &object->id, object->facets[f].facet) &&
+            !change_set_add(changes, &object->id, &winner->owner, winner->type,
+                            object->facets[f].facet,
+                            (struct bytes){winner->value, winner->value_size}))
             return false;
     }
     return true;
+}
+
+/* True when something is revived. */
+static bool list_said(const struct core *core,
+                      const struct change_set *changes,
+                      struct said *items,
+                      struct uuid_map *out)
+{
+    bool revives = false;
+    for (size_t i = 0; i < changes->count; i++) {
+        const struct change_op *op = &changes->ops[i];
+        const struct object *object = facet_object(&core->facets, &op->object_id);
+        struct said *said = uuid_map_get(out, &op->object_id);
+        if (!said) {
+            said = items++;
+            if (!uuid_map_set(out, &op->object_id, said))
+                abort();
+        }
+        said->facets |= 1ull << facet_bit(op->facet);
+        said->revived |= says_alive(op) && object && !is_alive(object);
+        revives |= said->revived;
+    }
+    return revives;
+}
+
+/* One pass over all objects, however many are revived: there may be thousands of each. */
+static bool complete(const struct core *core, struct change_set *changes)
+{
+    struct said *items = memory_new(changes->count * sizeof(*items));
+    struct uuid_map all = {0};
+    const struct object *object;
+    bool fits = true, revives = list_said(core, changes, items, &all);
+    for (size_t i = 0;
+         revives && fits && (object = uuid_map_next(&core->facets.objects, &i));) {
+        const struct said *said = uuid_map_get(&all, &object->id);
+        if ((said && said->revived) ||
+            (is_alive(object) && is_below_revived(core, object, &all)))
+            fits = restate(object, said, changes);
+    }
+    uuid_map_free(&all);
+    free(items);
+    return fits;
 }
 
 bool core_complete_revivals(const struct core *core,

@@ -1,6 +1,8 @@
 /* Deleted objects that come back, while others may have purged them. */
 #include "tests/unit/replication/retention_node.h"
 
+#include <time.h>
+
 static void who_revives_says_everything_anew(void **state)
 {
     struct fixture *fixture = *state;
@@ -61,12 +63,73 @@ static void nothing_is_revived_that_was_purged_before_its_turn(void **state)
     core_actions_free(&actions);
 }
 
+static struct uuid member(unsigned number)
+{
+    return (struct uuid){{0x88, (uint8_t)(number >> 8), (uint8_t)number}};
+}
+
+/* Life of the object and of COUNT members. */
+static void set_lives(struct fixture *fixture, unsigned count, uint8_t value)
+{
+    struct change_set changes = {0};
+    const struct bytes life = {&value, 1};
+    change_set_add(&changes, &object, &(struct uuid){0}, 5, FACET_LIFE, life);
+    for (unsigned i = 0; i < count; i++) {
+        const struct uuid id = member(i);
+        change_set_add(&changes, &id, &object, 6, FACET_LIFE, life);
+        for (uint16_t facet = 10; value == 1 && facet < 13; facet++)
+            change_set_add(&changes, &id, &object, 6, facet, life);
+    }
+    submit(fixture, &changes);
+}
+
+/* The loop waits for it, and heartbeats with it. */
+static void thousands_come_back_at_once(void **state)
+{
+    struct fixture *fixture = *state;
+    const unsigned count = 5000;
+    set_lives(fixture, count, 1);
+    set_lives(fixture, count, 0);
+    const clock_t before = clock();
+    set_lives(fixture, count, 1);
+    assert_true((clock() - before) / CLOCKS_PER_SEC < 2);
+    const struct uuid last = member(count - 1);
+    assert_true(facet_object_counts(core_facets(fixture->core),
+                                    facet_object(core_facets(fixture->core), &last)));
+}
+
+static void what_the_change_says_itself_is_not_said_twice(void **state)
+{
+    struct fixture *fixture = *state;
+    const uint16_t facets[] = {FACET_LIFE, 11, 100, 101};
+    struct change_set changes = {0};
+    const uint8_t one = 1, nine = 9;
+    make(fixture, object, (struct uuid){0});
+    set(fixture, object, 100, 1);
+    set(fixture, object, 101, 1);
+    set(fixture, object, FACET_LIFE, 0);
+    change_set_add(&changes, &object, &(struct uuid){0}, 5, FACET_LIFE,
+                   (struct bytes){&one, 1});
+    change_set_add(&changes, &object, &(struct uuid){0}, 5, 11, (struct bytes){&nine, 1});
+    change_set_add(&changes, &object, &(struct uuid){0}, 5, 100, (struct bytes){&nine, 1});
+    submit(fixture, &changes);
+    const struct object *revived = facet_object(core_facets(fixture->core), &object);
+    const struct dot dot = facet_of(revived, FACET_LIFE)->entries[0].dot;
+    for (size_t i = 0; i < ARRAY_LENGTH(facets); i++) {
+        const struct facet_entry *entry = &facet_of(revived, facets[i])->entries[0];
+        assert_int_equal(entry->dot.seq, dot.seq);
+        assert_int_equal(entry->value[0], i == 1 || i == 2 ? nine : one);
+    }
+}
+
 int main(void)
 {
     crypto_start();
 #define WITH_CORE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         WITH_CORE(who_revives_says_everything_anew),
+        WITH_CORE(thousands_come_back_at_once),
+        WITH_CORE(what_the_change_says_itself_is_not_said_twice),
         WITH_CORE(nothing_is_revived_that_was_purged_before_its_turn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
