@@ -53,12 +53,28 @@ void gateway_check_configure(struct gateway_check *check, struct vrrp_host *host
     *check = fresh;
 }
 
+const struct interface *gateway_check_link(const struct vrrp_host *host,
+                                           const struct gateway *gateway)
+{
+    const struct vrrp_config *config = &host->config;
+    const struct message_vrrp_group *group = vrrp_config_group(config, &gateway->group_id);
+    if (gateway->address.family == 4 || !ip_address_is_link_local(&gateway->address))
+        return interface_table_toward(&host->table, &gateway->address);
+    for (size_t i = 0; group && i < config->address_count; i++) {
+        const struct message_vrrp_address *address = &config->addresses[i];
+        if (uuid_equal(&address->group_id, &group->group_id))
+            return vrrp_place_address(config, group, &host->table, &address->address);
+    }
+    return NULL;
+}
+
 /* False when there is no way to ask now: that is the matter of the interface, not of the
  * gateway. */
-static bool ask(const struct vrrp_host *host, const struct ip_address *gateway)
+static bool ask(const struct vrrp_host *host, const struct gateway *checked)
 {
+    const struct ip_address *gateway = &checked->address;
     uint8_t arp[ARP_FRAME_SIZE], solicitation[NDISC_FRAME_SIZE];
-    const struct interface *interface = interface_table_toward(&host->table, gateway);
+    const struct interface *interface = gateway_check_link(host, checked);
     if (!interface || !interface->up || !interface->has_mac || host->frame_fd < 0)
         return false;
     struct ip_address own =
@@ -87,7 +103,7 @@ bool gateway_check_run(struct gateway_check *check, struct vrrp_host *host, uint
             rise_fall_note(&gateway->counter, gateway->heard, FAILURES, SUCCESSES))
             changed = say(host, gateway, gateway->counter.down) || changed;
         gateway->heard = false;
-        gateway->asked = ask(host, &gateway->address);
+        gateway->asked = ask(host, gateway);
     }
     return changed;
 }

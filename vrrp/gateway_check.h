@@ -9,6 +9,7 @@
 #include "vrrp/vrrp_config.h"
 
 struct vrrp_host;
+struct interface;
 
 struct gateway {
     struct uuid group_id;
@@ -28,6 +29,10 @@ void gateway_check_configure(struct gateway_check *check, struct vrrp_host *host
 /* When it is due: judges the last second and asks again. True when a hindrance came or went. */
 bool gateway_check_run(struct gateway_check *check, struct vrrp_host *host, uint64_t now_us);
 uint64_t gateway_check_due_us(const struct gateway_check *check); /* UINT64_MAX: never */
+/* Where GATEWAY is asked: on the link of its subnet, a link-local one (as routers announce
+ * themselves by IPv6) on that of its group's addresses. NULL: nowhere now. */
+const struct interface *gateway_check_link(const struct vrrp_host *host,
+                                           const struct gateway *gateway);
 /* ADDRESS was seen to answer. */
 void gateway_check_heard(struct gateway_check *check, const struct ip_address *address);
 
