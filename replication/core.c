@@ -111,10 +111,24 @@ uint64_t core_stream_hash(const struct stream *stream, uint64_t seq)
     return known ? stream->hash_starts[seq - 1 - stream->hash_first] : 0;
 }
 
+/* Some older one has to go: a repeated request comes soon, if at all. */
+static void make_room_for_change(struct core *core)
+{
+    struct change_row *row = uuid_map_next(&core->changes, &core->change_cursor);
+    if (!row) {
+        core->change_cursor = 0;
+        row = uuid_map_next(&core->changes, &core->change_cursor);
+    }
+    const struct uuid id = row->id;
+    free(uuid_map_remove(&core->changes, &id));
+}
+
 void core_change_note(struct core *core, const struct uuid *id, struct dot dot)
 {
-    if (core->changes.count >= CHANGE_IDS || uuid_map_get(&core->changes, id))
+    if (uuid_map_get(&core->changes, id))
         return;
+    if (core->changes.count >= CHANGE_IDS)
+        make_room_for_change(core);
     struct change_row *row = memory_new(sizeof(*row));
     *row = (struct change_row){*id, dot};
     if (!uuid_map_set(&core->changes, id, row))

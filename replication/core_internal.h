@@ -257,6 +257,7 @@ struct core {
     struct roster roster;
     bool roster_dirty;
     struct uuid_map changes; /* change_id -> struct change_row */
+    size_t change_cursor;    /* where in it the next one goes for want of room */
 
     struct vv applied, durable, shown; /* shown: durable, clipped to the cut-offs */
     struct vv void_openings;

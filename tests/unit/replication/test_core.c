@@ -466,6 +466,18 @@ static void while_the_store_fails_peers_are_followed_in_memory(void **state)
     release(record);
 }
 
+static void a_request_is_known_again_however_many_came_before(void **state)
+{
+    struct fixture *fixture = *state;
+    struct uuid id = {{0xee}};
+    for (uint32_t i = 0; i < CHANGE_IDS + 1000; i++) {
+        store_be32(id.bytes + 4, i);
+        core_change_note(fixture->core, &id, (struct dot){stream, i + 1});
+        assert_non_null(uuid_map_get(&fixture->core->changes, &id));
+    }
+    assert_int_equal(fixture->core->changes.count, CHANGE_IDS);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -484,6 +496,7 @@ int main(void)
         TEST(the_opening_of_a_void_stream_changes_nothing_but_is_known),
         TEST(a_failed_commit_is_told_and_leaves_no_trace),
         TEST(while_the_store_fails_peers_are_followed_in_memory),
+        TEST(a_request_is_known_again_however_many_came_before),
     };
     crypto_start();
     return cmocka_run_group_tests(tests, NULL, NULL);
