@@ -199,7 +199,8 @@ static void send_state(struct join_server *server)
     int result = 1;
     if (!server->reader && !replication->committing) {
         server->reader = snapshot_reader_new(replication->core, replication->store, 1);
-        core_hold_log(replication->core, server->reader != NULL);
+        if (server->reader)
+            core_hold_log(replication->core, true);
     }
     while (server->reader && result > 0 && sent < BYTES_PER_TURN &&
            connection_queued(server->connection) < QUEUE_HIGH) {

@@ -10,7 +10,7 @@
 #include <string.h>
 
 enum {
-    SETS = 64,       /* changes, which share a commit */
+    SETS = 63,       /* changes, which share a commit with the first one */
     SET_OPS = 32768, /* of one change */
     SET_BYTES = 2 << 20,
     GATHER_MS = 60000 /* from one part of a backup to the next */
