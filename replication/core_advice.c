@@ -63,6 +63,12 @@ static int compare_rank(const struct core *core,
     return compare_sources(core, peer, own, theirs);
 }
 
+static bool was_lately_heard(const struct core *core, const struct peer *peer)
+{
+    return core_peer_is_alive(peer) && core->now.mono_us - peer->claims.at_us <=
+                                           HELD_INTERVALS * core_heartbeat_interval_us(core);
+}
+
 /* Once told to give way a claim stays told so as long as the rival says that it is active:
  * without its adverts this node would only take over again. Freed because a heartbeat was lost,
  * it would be active within a dead time. */
@@ -77,8 +83,7 @@ static bool must_yield(const struct core *core,
         !core_claim_is_active(core, &peer->claims, theirs))
         return false;
     if (told && own->state == VRRP_BACKUP)
-        return core->now.mono_us - peer->claims.at_us <=
-               HELD_INTERVALS * core_heartbeat_interval_us(core);
+        return was_lately_heard(core, peer);
     return core_claims_are_fresh(core, peer) &&
            has_fact(core, EVIDENCE_DUAL_ACTIVE, own, &peer->id) &&
            compare_rank(core, peer, own, theirs) < 0;
@@ -93,15 +98,33 @@ static bool wins(const struct core *core, const struct vrrp_claim *own)
     return false;
 }
 
-/* Nobody hears this node; it gives way if somebody that it hears can take its place. */
-static bool is_unheard(const struct core *core, const struct vrrp_claim *own)
+/* A heartbeat that was lost does not say that this node is heard again. */
+static bool stays_unheard(const struct core *core, const struct advice *before)
 {
-    if (!has_fact(core, EVIDENCE_TRANSMIT_DEAD, NULL, NULL))
+    bool missed = false;
+    if (!before || before->kind != ADVICE_UNHEARD)
+        return false;
+    for (size_t i = 0; i < core->peer_count; i++) {
+        const struct peer *peer = core->peers[i];
+        if (!core_peer_is_alive(peer) || !peer->hears_known)
+            continue;
+        if (!peer->misses_us_since_us)
+            return false;
+        missed = true;
+    }
+    return missed;
+}
+
+/* Nobody hears this node; it gives way if somebody that it hears can take its place. */
+static bool
+is_unheard(const struct core *core, const struct vrrp_claim *own, const struct advice *before)
+{
+    if (!has_fact(core, EVIDENCE_TRANSMIT_DEAD, NULL, NULL) && !stays_unheard(core, before))
         return false;
     for (size_t i = 0; i < core->peer_count; i++) {
         const struct peer *peer = core->peers[i];
         const struct vrrp_claim *theirs = core_claim_for(&peer->claims, own);
-        if (theirs && core_claims_are_fresh(core, peer) &&
+        if (theirs && was_lately_heard(core, peer) &&
             (theirs->state == VRRP_ACTIVE || theirs->state == VRRP_BACKUP))
             return true;
     }
@@ -114,7 +137,7 @@ static struct advice advise(struct core *core, const struct vrrp_claim *own)
     struct advice advice = {.group_id = own->group_id, .family = own->family};
     advice.winning = wins(core, own);
     advice.announce = before && (before->announce || before->winning != advice.winning);
-    if (is_unheard(core, own)) {
+    if (is_unheard(core, own, before)) {
         advice.kind = ADVICE_UNHEARD;
         return advice;
     }

@@ -181,6 +181,25 @@ static void whom_nobody_hears_leaves_if_another_can_serve(void **state)
     assert_int_equal(advice_of(net, 0), ADVICE_NONE);
 }
 
+static void a_heartbeat_that_is_lost_does_not_bring_who_is_unheard_back(void **state)
+{
+    struct net *net = *state;
+    claim(net, 0, VRRP_ACTIVE, 200);
+    claim(net, 1, VRRP_BACKUP, 100);
+    net->cut[0][1] = net->cut[0][2] = net->cut[2][0] = true;
+    run(net, 3000);
+    claim(net, 0, VRRP_FAULT, 200);
+    claim(net, 1, VRRP_ACTIVE, 100);
+    for (unsigned at = 0; at < 10000; at += 20) {
+        net->cut[1][0] = at % 1000 < 160; /* one at most */
+        run(net, 20);
+        assert_int_equal(advice_of(net, 0), ADVICE_UNHEARD);
+    }
+    net->cut[0][1] = net->cut[1][0] = false; /* it is heard again */
+    run(net, 600);
+    assert_int_equal(advice_of(net, 0), ADVICE_NONE);
+}
+
 static void an_owner_whose_peer_comes_back_announces_again_once(void **state)
 {
     struct net *net = *state;
@@ -228,6 +247,7 @@ int main(void)
         RULE(a_backup_is_told_nothing),
         RULE(a_planned_switch_demotes_nobody),
         RULE(whom_nobody_hears_leaves_if_another_can_serve),
+        RULE(a_heartbeat_that_is_lost_does_not_bring_who_is_unheard_back),
         RULE(an_owner_whose_peer_comes_back_announces_again_once),
         RULE(an_owner_whose_peer_changed_state_announces_again),
 #undef RULE
