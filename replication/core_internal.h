@@ -403,6 +403,8 @@ struct vector_frame {
     bool is_complete; /* else folded streams may be missing in it */
     bool wants_reply;
 };
+/* Must the record of CHANGES name folded streams among its dependencies? */
+bool core_names_folded(const struct core *core, const struct change_set *changes);
 void core_put_vector(const struct core *core,
                      const struct peer *peer,
                      bool wants_reply,

@@ -252,12 +252,13 @@ static void open_stream(struct core *core)
 }
 
 /* What this node has applied since its previous record. */
-static void new_deps(const struct core *core, const struct stream *own, struct vv *out)
+static void
+new_deps(const struct core *core, const struct stream *own, bool names_folded, struct vv *out)
 {
     for (size_t i = 0; i < core->applied.count; i++) {
         const struct dot *dot = &core->applied.entries[i];
         const struct stream *stream = core_stream(core, dot->stream);
-        if (dot->stream != core->own_stream && !(stream && stream->folded) &&
+        if (dot->stream != core->own_stream && (names_folded || !stream || !stream->folded) &&
             (!own || vv_get(&own->context, dot->stream) < dot->seq))
             vv_raise(out, dot->stream, dot->seq);
     }
@@ -276,7 +277,7 @@ static bool stage_submission(struct core *core,
     if (core->own_stream == 0)
         open_stream(core);
     const struct stream *own = core_stream(core, core->own_stream);
-    new_deps(core, own, &deps);
+    new_deps(core, own, core_names_folded(core, &submission->changes), &deps);
     const struct record_draft draft = {
         .stream = core->own_stream,
         .seq = own ? own->seq + 1 : 1,

@@ -12,6 +12,32 @@ static void divide(const struct core *core, struct vv *out_open, struct vv *out_
     }
 }
 
+/* Has every peer said that it has folded the same streams as this node? */
+static bool all_have_folded(const struct core *core)
+{
+    struct vv open = {0}, folded = {0};
+    divide(core, &open, &folded);
+    uint64_t digest = vv_digest(&folded);
+    bool all = true;
+    for (size_t i = 0; folded.count > 0 && i < core->peer_count; i++)
+        all &= core->peers[i]->folded_known && core->peers[i]->folded_digest == digest;
+    vv_free(&open);
+    vv_free(&folded);
+    return all;
+}
+
+/* What is not here may be made under an id that it had before: a document may give ids. Who has
+ * not purged the old one yet must see that the new one replaces it, and the streams that told
+ * of the old one may be folded here. Once all have folded them, nobody has any of it. */
+bool core_names_folded(const struct core *core, const struct change_set *changes)
+{
+    bool makes = false;
+    for (size_t i = 0; i < changes->count && !makes; i++)
+        makes = !facet_object(&core->facets, &changes->ops[i].object_id);
+    return makes && core->applied.count <= RECORD_DEPENDENCIES_MAXIMUM &&
+           !all_have_folded(core);
+}
+
 void core_put_vector(const struct core *core,
                      const struct peer *peer,
                      bool wants_reply,
