@@ -26,6 +26,8 @@ static void pass_time(struct dead_time *dead_time, uint64_t now_us)
  * ourselves: it says nothing about the other node. */
 void dead_time_arrival(struct dead_time *dead_time, uint32_t standard_us, uint64_t now_us)
 {
+    if (now_us < dead_time->last_arrival_us || now_us < dead_time->minute_us)
+        return; /* it waited longer than what was known already */
     pass_time(dead_time, now_us);
     uint64_t gap_us = dead_time->last_arrival_us ? now_us - dead_time->last_arrival_us : 0;
     if (gap_us <= dead_time_us(dead_time, standard_us) && gap_us > dead_time->worst_gap_us[0])

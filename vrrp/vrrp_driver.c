@@ -245,6 +245,7 @@ static void take_advert(struct vrrp_driver *driver,
     struct vrrp_event event = {.kind = VRRP_EVENT_ADVERT,
                                .source = envelope->source,
                                .priority = packet->priority,
+                               .arrived_us = envelope->arrived_us,
                                .interval_us = packet->interval_cs * 10000u};
     if (ip_address_equal(&envelope->source, &router->machine.settings.own_address))
         return;

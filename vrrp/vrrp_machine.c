@@ -88,7 +88,10 @@ static void follow(struct vrrp_machine *machine, const struct vrrp_event *advert
     machine->demoted = false;
     machine->active_interval_us = advert->interval_us;
     machine->active_address = advert->source;
-    dead_time_arrival(&machine->dead_time, vrrp_machine_standard_us(machine), now);
+    /* What kept this process from reading it says nothing about the other node. */
+    uint64_t arrived_us =
+        advert->arrived_us && advert->arrived_us < now ? advert->arrived_us : now;
+    dead_time_arrival(&machine->dead_time, vrrp_machine_standard_us(machine), arrived_us);
     listen_dead_time(machine, now);
 }
 

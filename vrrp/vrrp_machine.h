@@ -96,7 +96,8 @@ struct vrrp_event {
     struct ip_address source;
     uint8_t priority;
     uint32_t interval_us;
-    uint32_t hold_us; /* DEMOTE */
+    uint64_t arrived_us; /* ADVERT: when the kernel had it; 0: now */
+    uint32_t hold_us;    /* DEMOTE */
     /* ELIGIBLE: this node is active for the group's other family, so a new machine listens for
      * less time than those of other nodes. */
     bool sibling_active;

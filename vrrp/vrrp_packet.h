@@ -47,6 +47,7 @@ struct vrrp_envelope {
     /* Unicast of a router that is configured by its address needs no proof that it is on the
      * link; keepalived sends IPv6 ones with 64. */
     bool any_hop_limit;
+    uint64_t arrived_us; /* monotime when the kernel had it; 0: not known */
 };
 
 struct vrrp_packet {

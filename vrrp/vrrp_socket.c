@@ -1,5 +1,7 @@
 #include "vrrp/vrrp_socket.h"
 
+#include "lbnode/base/monotime.h"
+
 #include <errno.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
@@ -7,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -65,13 +68,35 @@ static bool set_up_ipv6(int fd, unsigned interface_index)
            setsockopt(fd, IPPROTO_IPV6, IPV6_JOIN_GROUP, &membership, sizeof(membership)) == 0;
 }
 
+/* The kernel stamps by the wall clock; what counts is how long ago that was. */
+static uint64_t arrival_us(struct msghdr *header)
+{
+    const uint64_t longest_us = 1000000; /* more is a step of that clock */
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c)) {
+        struct timespec stamp, wall;
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_TIMESTAMPNS)
+            continue;
+        memcpy(&stamp, CMSG_DATA(c), sizeof(stamp));
+        clock_gettime(CLOCK_REALTIME, &wall);
+        int64_t age_us = (int64_t)(wall.tv_sec - stamp.tv_sec) * 1000000 +
+                         (wall.tv_nsec - stamp.tv_nsec) / 1000;
+        return age_us >= 0 && (uint64_t)age_us < longest_us
+                   ? monotime_now_us() - (uint64_t)age_us
+                   : 0;
+    }
+    return 0;
+}
+
 /* The header is delivered along. */
-static void receive_ipv4(struct vrrp_socket *socket, struct bytes datagram)
+static void
+receive_ipv4(struct vrrp_socket *socket, struct msghdr *header, struct bytes datagram)
 {
     struct vrrp_envelope envelope;
     struct bytes message;
-    if (vrrp_packet_open_ipv4(datagram, &envelope, &message))
-        socket->handler.on_message(socket->handler.context, socket, &envelope, message);
+    if (!vrrp_packet_open_ipv4(datagram, &envelope, &message))
+        return;
+    envelope.arrived_us = arrival_us(header);
+    socket->handler.on_message(socket->handler.context, socket, &envelope, message);
 }
 
 /* The kernel strips the header and passes what was in it beside the message. */
@@ -81,6 +106,7 @@ receive_ipv6(struct vrrp_socket *socket, struct msghdr *header, struct bytes mes
     const struct sockaddr_in6 *source = header->msg_name;
     struct vrrp_envelope envelope = {.source = {.family = 6}, .destination = {.family = 6}};
     memcpy(envelope.source.bytes, &source->sin6_addr, 16);
+    envelope.arrived_us = arrival_us(header);
     for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c)) {
         int limit;
         if (c->cmsg_level != IPPROTO_IPV6)
@@ -113,7 +139,7 @@ static bool receive(struct vrrp_socket *socket, int fd)
         return errno == EINTR;
     struct bytes data = {buffer, (size_t)size};
     if (socket->family == 4)
-        receive_ipv4(socket, data);
+        receive_ipv4(socket, &header, data);
     else
         receive_ipv6(socket, &header, data);
     return true;
@@ -142,6 +168,7 @@ make_socket(const char *interface_name, unsigned interface_index, uint8_t family
     if (fd < 0)
         return -errno;
     set_number(fd, SOL_SOCKET, SO_PRIORITY, PRIORITY_INTERACTIVE);
+    set_number(fd, SOL_SOCKET, SO_TIMESTAMPNS, 1);
     bool bound = !interface_name || setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, interface_name,
                                                (socklen_t)strlen(interface_name) + 1) == 0;
     if (bound &&

@@ -55,6 +55,17 @@ static void a_gap_in_which_we_slept_ourselves_does_not_count(void **state)
     assert_int_equal(dead_time_us(&dead_time, STANDARD_US), 4 * INTERVAL_US);
 }
 
+static void an_arrival_before_the_last_one_changes_nothing(void **state)
+{
+    struct dead_time dead_time = {0};
+    uint64_t now_us = regular(&dead_time, START_US, 10);
+    dead_time_arrival(&dead_time, STANDARD_US, now_us - 1);
+    dead_time_arrival(&dead_time, STANDARD_US, now_us - MINUTE_US);
+    assert_int_equal(dead_time_worst_gap_us(&dead_time), INTERVAL_US);
+    dead_time_arrival(&dead_time, STANDARD_US, now_us + INTERVAL_US);
+    assert_int_equal(dead_time_worst_gap_us(&dead_time), INTERVAL_US);
+}
+
 static void a_gap_over_an_interruption_does_not_count(void **state)
 {
     struct dead_time dead_time = {0};
@@ -136,6 +147,7 @@ int main(void)
         cmocka_unit_test(it_is_four_times_the_longest_gap),
         cmocka_unit_test(a_gap_is_forgotten_after_five_minutes),
         cmocka_unit_test(a_gap_in_which_we_slept_ourselves_does_not_count),
+        cmocka_unit_test(an_arrival_before_the_last_one_changes_nothing),
         cmocka_unit_test(a_gap_over_an_interruption_does_not_count),
         cmocka_unit_test(gaps_cannot_make_it_longer_than_their_limit),
         cmocka_unit_test(a_false_takeover_doubles_it_for_ten_minutes),

@@ -143,6 +143,20 @@ static void an_advert_that_wakes_an_overslept_owner_is_followed(void **state)
     assert_true(machine.deadline_us == woken_us + DEAD_US);
 }
 
+static void an_advert_that_this_node_read_late_does_not(void **state)
+{
+    struct vrrp_machine machine = following(200);
+    uint32_t before_us = vrrp_machine_dead_time_us(&machine);
+    const struct vrrp_event late = {.kind = VRRP_EVENT_ADVERT,
+                                    .source = node(9),
+                                    .priority = 200,
+                                    .interval_us = INTERVAL_US,
+                                    .arrived_us = START_US + 90000};
+    vrrp_machine_step(&machine, &late, START_US + 150000);
+    assert_int_equal(vrrp_machine_dead_time_us(&machine), before_us);
+    assert_true(machine.deadline_us == START_US + 150000 + before_us);
+}
+
 static void a_late_advert_makes_the_dead_time_longer(void **state)
 {
     struct vrrp_machine machine = following(200);
@@ -384,6 +398,7 @@ int main(void)
         cmocka_unit_test(an_active_node_that_overslept_listens_first),
         cmocka_unit_test(an_advert_that_wakes_an_overslept_owner_is_followed),
         cmocka_unit_test(an_overslept_owner_drops_its_addresses_when_it_hears_another),
+        cmocka_unit_test(an_advert_that_this_node_read_late_does_not),
         cmocka_unit_test(a_late_advert_makes_the_dead_time_longer),
         cmocka_unit_test(a_node_that_was_alive_after_all_doubles_the_dead_time),
         cmocka_unit_test(a_hand_over_asks_and_keeps_the_addresses_until_somebody_took_over),
