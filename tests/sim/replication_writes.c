@@ -44,10 +44,16 @@ static bool may_make(struct world *world, unsigned number)
     return true;
 }
 
-/* A disk that forgot may take a deletion back that everybody else has purged. */
-static bool may_revive(struct world *world)
+/* A disk that forgot may take a deletion back that everybody else has purged. So may a node
+ * that runs twice, from the moment when its disk was copied: a deletion is purged when its node
+ * says that it is on its disk, and one of the two may say so while the other knows nothing of
+ * it. Who hears only one of them cannot tell. Others may revive meanwhile: each of them speaks
+ * for its own disk. */
+static bool may_revive(struct world *world, const struct world_node *node)
 {
-    return !world->may_repeat && world_below(world, 3) == 0;
+    const struct world_node *copy = &world->nodes[WORLD_COPY];
+    bool runs_twice = copy->is_member && uuid_equal(&copy->id, &node->id);
+    return !world->may_repeat && !runs_twice && world_below(world, 3) == 0;
 }
 
 /* ---- opaque values in few facets, so that they collide ---------------------------------- */
@@ -85,7 +91,7 @@ plan_values(struct world *world, const struct world_node *node, struct change_se
         for (uint16_t facet = 10; facet < 10 + FACETS; facet++)
             add_value(world, changes, id, facet);
     } else if (sight == DEAD) {
-        if (may_revive(world))
+        if (may_revive(world, node))
             add_life(changes, id, 1);
     } else if (world_below(world, 8) == 0) {
         add_life(changes, id, 0);
@@ -141,7 +147,8 @@ plan_claim(struct world *world, const struct world_node *node, struct change_set
     enum sight sight = look(node, &id);
     if (!is_owner && sight != ALIVE && look(node, &owner_id) != ALIVE)
         return;
-    if ((sight == ABSENT && !may_make(world, number)) || (sight == DEAD && !may_revive(world)))
+    if ((sight == ABSENT && !may_make(world, number)) ||
+        (sight == DEAD && !may_revive(world, node)))
         return;
     bool deletes = sight == ALIVE && world_below(world, 3) == 0;
     if (sight == ALIVE && !deletes && world->may_repeat)
