@@ -55,7 +55,7 @@ bool genesis_parse(struct bytes in, struct genesis *out)
     while (wire_next(&reader, &field)) {
         if (field.number == 1 && copy_exactly(field.bytes, out->root_key, 32))
             seen |= 1;
-        else if (field.number == 2)
+        else if (field.number == 2 && field.type == WIRE_BYTES)
             copy_name(field.bytes, out->cluster_name);
         else if (field.number == 4 && copy_exactly(field.bytes, out->first_node.bytes, 16))
             seen |= 2;
