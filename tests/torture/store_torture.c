@@ -44,7 +44,8 @@ static int write_main(int argc, char **argv)
         return EXIT_REFUSED;
     }
     uint64_t first = last_batch(store) + 1, count = strtoull(argv[2], NULL, 10);
-    if (first > 1) /* durable, although the run before this one may have died before it said so */
+    /* the last one is durable, even if the run before this one died before it said so */
+    if (first > 1)
         acknowledge(first - 1);
     int result = 0;
     for (uint64_t i = first; (count == 0 || i < first + count) && !result; i++) {
