@@ -1,5 +1,33 @@
-/* Deleted objects that come back, while others may have purged them. */
+/* Deleted objects that come back, while others may have purged them. What a revival costs is
+ * counted in looks at objects and ids: the linker leads those calls here, and on. */
 #include "tests/unit/replication/retention_node.h"
+
+static uint64_t looks;
+
+bool __real_uuid_equal(const struct uuid *a, const struct uuid *b);
+void *__real_uuid_map_get(const struct uuid_map *map, const struct uuid *key);
+void *__real_uuid_map_next(const struct uuid_map *map, size_t *position);
+bool __wrap_uuid_equal(const struct uuid *a, const struct uuid *b);
+void *__wrap_uuid_map_get(const struct uuid_map *map, const struct uuid *key);
+void *__wrap_uuid_map_next(const struct uuid_map *map, size_t *position);
+
+bool __wrap_uuid_equal(const struct uuid *a, const struct uuid *b)
+{
+    looks++;
+    return __real_uuid_equal(a, b);
+}
+
+void *__wrap_uuid_map_get(const struct uuid_map *map, const struct uuid *key)
+{
+    looks++;
+    return __real_uuid_map_get(map, key);
+}
+
+void *__wrap_uuid_map_next(const struct uuid_map *map, size_t *position)
+{
+    looks++;
+    return __real_uuid_map_next(map, position);
+}
 
 static void who_revives_says_everything_anew(void **state)
 {
@@ -81,7 +109,6 @@ static void set_lives(struct fixture *fixture, unsigned count, uint8_t value)
     submit(fixture, &changes);
 }
 
-/* The loop waits for it, and heartbeats with it. */
 static void thousands_come_back_at_once(void **state)
 {
     struct fixture *fixture = *state;
@@ -92,6 +119,29 @@ static void thousands_come_back_at_once(void **state)
     const struct uuid last = member(count - 1);
     assert_true(facet_object_counts(core_facets(fixture->core),
                                     facet_object(core_facets(fixture->core), &last)));
+}
+
+/* Looks that COUNT members take to come back, after they were made and deleted. */
+static uint64_t looks_of_revival(struct fixture *fixture, unsigned count)
+{
+    set_lives(fixture, count, 1);
+    set_lives(fixture, count, 0);
+    const uint64_t before = looks;
+    set_lives(fixture, count, 1);
+    return looks - before;
+}
+
+/* The loop waits for it, and heartbeats with it. */
+static void twice_as_many_come_back_with_twice_the_work(void **state)
+{
+    struct fixture *fixture = *state;
+    const unsigned count = 500;
+    const uint64_t once = looks_of_revival(fixture, count);
+    const uint64_t twice = looks_of_revival(fixture, 2 * count);
+    print_message("%.1f looks a member, then %.1f\n", (double)once / count,
+                  (double)twice / (2 * count));
+    assert_true(once > count);
+    assert_true(twice < 3 * once);
 }
 
 static void what_the_change_says_itself_is_not_said_twice(void **state)
@@ -125,6 +175,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_CORE(who_revives_says_everything_anew),
         WITH_CORE(thousands_come_back_at_once),
+        WITH_CORE(twice_as_many_come_back_with_twice_the_work),
         WITH_CORE(what_the_change_says_itself_is_not_said_twice),
         WITH_CORE(nothing_is_revived_that_was_purged_before_its_turn),
     };
