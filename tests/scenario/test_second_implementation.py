@@ -1,0 +1,103 @@
+"""A node written from docs/protocol.md alone (tests/second) sits beside one of ours."""
+import json
+import os
+import subprocess
+import sys
+import unittest
+
+from pair import ROOT, PairTest
+
+SECOND = os.path.join(ROOT, "tests", "second")
+try:
+    import cryptography  # noqa: F401
+    HAS_KEYS = True
+except ImportError:
+    HAS_KEYS = False
+
+
+@unittest.skipUnless(HAS_KEYS, "needs python3-cryptography")
+class SecondImplementation(PairTest):
+    nodes, workers = 2, 1
+    formed, serves = False, False
+
+    def setUp(self):
+        super().setUp()
+        self.lab.form(1)
+        self.cli("lb1", "loadbalancer create --name web --vip-address 10.77.0.100")
+        self.cli("lb1", "pool create --name workers --protocol HTTP --lb-algorithm ROUND_ROBIN --loadbalancer web")
+        with open(self.lab.log("lb2"), "a") as log:
+            self.second = self.lab.popen(
+                "lb2", sys.executable, "-B", os.path.join(SECOND, "node.py"), "--token", self.lab.token("lb1"),
+                "--name", "lb2", "--address", self.lab.address("lb2"),
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True)
+        self.addCleanup(self.second.communicate)
+        self.addCleanup(self.second.kill)
+        self.assertIn("joined", json.loads(self.second.stdout.readline() or "{}"))
+
+    def tell(self, do, **more):
+        self.second.stdin.write(json.dumps(dict(more, do=do)) + "\n")
+        self.second.stdin.flush()
+        line = self.second.stdout.readline()
+        self.assertTrue(line, "the second node ended")
+        return json.loads(line)
+
+    def look(self):
+        return self.tell("look")
+
+    def first(self):
+        """What the second node knows of ours."""
+        peers = self.look()["peers"]
+        return peers[0] if peers else {}
+
+    def pools(self):
+        return sorted(self.look()["pools"].values())
+
+    def agree(self):
+        """Have both nodes the same vector, and the same state hash for it?"""
+        mine = self.look()
+        first = mine["peers"][0] if mine["peers"] else {}
+        return first.get("digest") == mine["digest"] and first["state"] == mine["hash"][:16]
+
+    def test_both_implementations_understand_each_other(self):
+        self.assertEqual(self.pools(), ["workers"], "the snapshot brought the pool")
+        self.eventually(self.agree, 3, "the state hashes agree after the join")
+        self.eventually(lambda: self.first().get("echo"), 2, "our node heard the second one")
+        self.a_change_of_ours_arrives()
+        self.a_change_of_the_second_arrives()
+        self.who_lost_a_push_asks_for_it()
+        self.eventually(self.agree, 3, "the state hashes agree in the end")
+        seen = self.look()
+        self.assertEqual(seen["counts"].get("state hashes that differ", 0), 0, seen["counts"])
+        self.assertEqual([name for name in seen["counts"] if name.startswith("refused")], [], seen["counts"])
+
+    def a_change_of_ours_arrives(self):
+        said = self.cli("lb1", "pool set --name ours workers")
+        self.assertRegex(said, "1/1", "the second node's ACK counts")
+        self.assertEqual(self.pools(), ["ours"], "the second node reads the change")
+        self.assertGreater(self.look()["counts"]["records by a push"], 0)
+        self.eventually(self.agree, 2, "the state hashes agree")
+
+    def a_change_of_the_second_arrives(self):
+        pool = next(iter(self.look()["pools"]))
+        made = self.tell("rename", pool=pool, name="theirs")
+        self.eventually(lambda: "theirs" in self.cli("lb1", "pool list"), 2, "our node shows the change")
+        self.eventually(lambda: self.first()["acknowledged"].get("running") == made["seq"], 2, "our node's ACK")
+        self.eventually(self.agree, 2, "the state hashes agree")
+
+    def who_lost_a_push_asks_for_it(self):
+        self.tell("deaf", on=True)
+        self.cli("lb1", "pool set --name pulled theirs")
+        self.eventually(lambda: self.pools() == ["pulled"], 5, "the second node pulled the change")
+        counts = self.look()["counts"]
+        self.assertGreater(counts["records lost"], 0, counts)
+        self.assertGreater(counts["records by a pull"], 0, counts)
+        self.assertGreater(counts["pulls answered"], 0, counts)
+        self.tell("deaf", on=False)
+        self.tell("mute", on=True)
+        self.tell("rename", pool=next(iter(self.look()["pools"])), name="given")
+        self.eventually(lambda: "given" in self.cli("lb1", "pool list"), 5, "our node pulled the change")
+        self.assertGreater(self.look()["counts"]["pulls given"], 0)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,380 @@
+#!/usr/bin/env python3
+"""A second implementation of the replication protocol, written from docs/protocol.md alone: it shows that the
+document suffices. It keeps nothing on disk and serves nobody.
+
+node.py --token TOKEN --name NAME --address ADDRESS: joins, then gossips. It reads commands from standard input,
+one JSON object a line, and answers each with one on standard output:
+  {"do": "look"}                              what it has, what its peers said, what it counted
+  {"do": "rename", "pool": ID, "name": TEXT}  a record of its own
+  {"do": "deaf", "on": BOOL}                  records that are pushed to it are lost: it has to ask for them
+  {"do": "mute", "on": BOOL}                  it pushes none of its own: the others have to ask for them"""
+import argparse
+import collections
+import json
+import secrets
+import selectors
+import socket
+import sys
+import time
+
+import frames as f
+from join import join
+from log import Stream
+from record import CONFIGURATION, META, Signer, key_id, make_record
+from state import NODE_TYPE, merge
+from wire import TEXT, Malformed, be, blake2b, encode, required, u64, vector_digest, vector_items
+
+PORT = 7850
+POOL_TYPE = 4
+META_FIELDS = {1: ("name", TEXT), 2: ("description", TEXT), 3: ("tags", [TEXT])}
+HEARTBEAT_S, DIFFERS_S, VV_S, REPEAT_S, PULL_S, IDLE_S = 0.2, 0.25, 1.0, 0.1, 2.0, 60.0
+FIRST_MESSAGE_MAXIMUM = 2048
+PULL_RECORDS, PULL_BYTES = 512, 1 << 20
+
+
+def wall_ms():
+    return time.time_ns() // 1000000
+
+
+class Peer:
+    """What is known of another node: what it said last, and what we asked it."""
+
+    def __init__(self, node):
+        self.node, self.windows = node, (f.Window(), f.Window())
+        self.heard_at = self.clock_at = self.differs_since = self.asked_at = self.pull_at = 0.0
+        self.clock, self.heartbeat, self.pull, self.answered = 0, {}, None, collections.deque(maxlen=64)
+        self.acknowledged, self.stream, self.pushed_at = {}, None, 0.0
+
+
+class Link:
+    """A connection on which a peer sends packets to us."""
+
+    def __init__(self, connection):
+        self.connection, self.data, self.first = connection, b"", True
+
+    def packets(self):
+        """The whole packets that arrived; raises Malformed, or EOFError at the end."""
+        more = self.connection.recv(1 << 16)
+        if not more:
+            raise EOFError
+        self.data += more
+        while len(self.data) >= 4:
+            size = u64(self.data[:4])
+            if size > (FIRST_MESSAGE_MAXIMUM if self.first else f.STREAM_MAXIMUM):
+                raise Malformed("a message of %d bytes" % size)
+            if len(self.data) < 4 + size:
+                return
+            yield self.data[4:4 + size]
+            self.data, self.first = self.data[4 + size:], False
+
+
+class Node:
+    def __init__(self, token, name, address):
+        self.id, self.signer, self.address = secrets.token_bytes(16), Signer(), address
+        self.waiting = selectors.DefaultSelector()
+        self.datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.datagrams.bind((address, PORT))
+        self.listener = socket.create_server((address, PORT))
+        self.waiting.register(self.datagrams, selectors.EVENT_READ, self.on_datagram)
+        self.waiting.register(self.listener, selectors.EVENT_READ, self.on_connection)
+        self.waiting.register(sys.stdin, selectors.EVENT_READ, self.on_command)
+        self.log = join(token, self.id, self.signer, name, "%s:%d" % (address, PORT))
+        self.cluster, self.incarnation = self.log.genesis.cluster, wall_ms()
+        self.counters, self.peers = [0, 0], {}
+        self.own = int.from_bytes(secrets.token_bytes(8), "big") or 1
+        self.said_of = {}  # the dependencies that our records told
+        self.deaf = self.mute = False
+        self.counts = collections.Counter()
+        self.heartbeat_at = 0.0
+
+    # ---- sending ------------------------------------------------------------------------------
+
+    def packet(self, peer, channel, payload):
+        self.counters[channel] += 1
+        return f.make_packet(self.signer, channel, self.cluster, self.id, peer.node, self.incarnation,
+                             self.counters[channel], payload)
+
+    def endpoint(self, peer):
+        address, _, port = self.log.state.addresses(peer.node)[0].rpartition(":")
+        return address.strip("[]"), int(port)
+
+    def send(self, peer, kind, body):
+        payload = f.frame(kind, body)
+        if kind == f.RECORD and len(body) > f.RECORD_BY_DATAGRAM:
+            self.send_by_stream(peer, [payload])
+        else:
+            self.datagrams.sendto(self.packet(peer, f.DATAGRAM, payload), self.endpoint(peer))
+
+    def send_by_stream(self, peer, payloads):
+        try:
+            if not peer.stream:
+                peer.stream = socket.create_connection(self.endpoint(peer), timeout=1)
+                payloads = [b"", *payloads]
+            for payload in payloads:
+                packet = self.packet(peer, f.BY_STREAM, payload)
+                peer.stream.sendall(be(len(packet), 4) + packet)
+        except OSError:
+            self.close_stream(peer)
+
+    def close_stream(self, peer):
+        if peer.stream:
+            peer.stream.close()
+        peer.stream = None
+
+    def heartbeat(self, peer, now):
+        active = self.log.state.active()
+        hears = 0
+        for rank, node in enumerate(active):
+            other = self.peers.get(node[:8])
+            if other and other.heard_at and now - other.heard_at < 5 * HEARTBEAT_S:
+                hears |= 1 << rank
+        body = {"clock": int(now * 1e6), "wall": wall_ms(), "digest": vector_digest(self.log.vector()),
+                "state": self.log.state.hash()[:8], "trouble": 0, "hears": hears,
+                "roster": u64(blake2b(b"".join(active), 64)[:4])}
+        if peer.clock:
+            body.update(echo=peer.clock, since=int((now - peer.clock_at) * 1e6))
+        self.send(peer, f.HEARTBEAT, body)
+
+    def send_vector(self, peer, reply):
+        body = {"vector": vector_items(self.log.vector()), "reply": reply}
+        if self.log.folded:
+            body.update(folded_digest=vector_digest(self.log.folded), folded=vector_items(self.log.folded))
+        self.send(peer, f.VV, body)
+
+    def acknowledge(self, peer):
+        items = []
+        for stream, known in sorted(self.log.streams.items()):
+            if known.node == peer.node and known.last:
+                received, gaps = self.log.received(stream)
+                items.append({"stream": stream, "received": received, "durable": known.last, "running": known.last,
+                              "gaps": gaps or None})
+        self.send(peer, f.ACK, {"streams": items})
+
+    def send_pull(self, peer):
+        vector = self.log.vector()
+        merge(vector, self.log.folded)
+        self.send(peer, f.PULL, {"vector": vector_items(vector), "number": peer.pull})
+
+    # ---- time ---------------------------------------------------------------------------------
+
+    def meet(self):
+        """The peers are the other active nodes of the roster."""
+        active = [node for node in self.log.state.active() if node != self.id]
+        for node in active:
+            self.peers.setdefault(node[:8], Peer(node))
+        for key in [key for key, peer in self.peers.items() if peer.node not in active]:
+            self.close_stream(self.peers.pop(key))
+
+    def tick(self, now):
+        if now - self.heartbeat_at >= HEARTBEAT_S:
+            self.heartbeat_at = now
+            self.meet()
+            for peer in self.peers.values():
+                self.heartbeat(peer, now)
+        for peer in self.peers.values():
+            if not self.mute and now - peer.pushed_at >= REPEAT_S:
+                self.push(peer, now)
+            self.compare(peer, now)
+
+    def push(self, peer, now):
+        """Own records that PEER did not receive yet."""
+        peer.pushed_at = now
+        top = self.log.vector().get(self.own, 0)
+        for seq in range(peer.acknowledged.get("received", 0) + 1, top + 1):
+            self.send(peer, f.RECORD, self.log.records[self.own, seq].data)
+
+    def compare(self, peer, now):
+        """Anti-entropy: digests that differ for a while lead to VV, then to PULL."""
+        if peer.pull and now - peer.pull_at > PULL_S:
+            peer.pull = None
+        if not peer.heartbeat or peer.heartbeat["digest"] == vector_digest(self.log.vector()):
+            peer.differs_since = 0.0
+            return
+        peer.differs_since = peer.differs_since or now
+        if now - peer.differs_since >= DIFFERS_S and now - peer.asked_at >= VV_S:
+            peer.asked_at = now
+            self.send_vector(peer, 1)
+
+    # ---- receiving ----------------------------------------------------------------------------
+
+    def on_datagram(self, _):
+        data, _ = self.datagrams.recvfrom(65536)
+        self.on_packet(data, f.DATAGRAM)
+
+    def on_connection(self, _):
+        connection, _ = self.listener.accept()
+        self.waiting.register(connection, selectors.EVENT_READ, Link(connection))
+
+    def on_link(self, link):
+        try:
+            for data in link.packets():
+                self.on_packet(data, f.BY_STREAM)
+        except (EOFError, OSError, Malformed):
+            self.waiting.unregister(link.connection)
+            link.connection.close()
+
+    def on_packet(self, data, channel):
+        try:
+            packet = f.Packet(data, channel)
+            peer = self.sender(packet, channel)
+            for kind, body in packet.frames():
+                self.counts["frame %d" % kind] += 1
+                self.on_frame(peer, kind, body, channel)
+        except Malformed as error:
+            self.counts["refused: %s" % error] += 1
+
+    def sender(self, packet, channel):
+        peer = self.peers.get(packet.sender)
+        if not peer or packet.cluster != self.cluster[:8] or packet.receiver != self.id[:8]:
+            raise Malformed("a stranger's packet")
+        if not packet.is_signed_by(self.log.state.key_of(peer.node)):
+            raise Malformed("a forged packet")
+        if not peer.windows[channel].accept(packet.incarnation, packet.counter):
+            raise Malformed("an old packet")
+        peer.heard_at = time.monotonic()
+        return peer
+
+    def on_frame(self, peer, kind, body, channel):
+        if kind == f.HEARTBEAT:
+            self.on_heartbeat(peer, body)
+        elif kind == f.VV:
+            self.on_vector(peer, body)
+        elif kind == f.RECORD:
+            self.on_record(peer, body, channel)
+        elif kind == f.ACK:
+            self.on_ack(peer, body)
+        elif kind == f.PULL:
+            self.on_pull(peer, body)
+        elif kind == f.PULL_END and peer.pull and body.get("number") == peer.pull:
+            peer.pull = None
+            self.counts["pulls answered"] += 1
+            if body.get("more"):
+                self.ask(peer)
+        elif kind == f.BEGIN:
+            self.send(peer, f.STOP, {"transfer": body.get("transfer", 0)})
+
+    def on_heartbeat(self, peer, body):
+        peer.heartbeat, peer.clock, peer.clock_at = body, body["clock"], time.monotonic()
+        if "state" in body and body["digest"] == vector_digest(self.log.vector()):
+            same = body["state"] == self.log.state.hash()[:8]
+            self.counts["state hashes that %s" % ("agree" if same else "differ")] += 1
+
+    def on_vector(self, peer, body):
+        if body.get("reply"):
+            self.send_vector(peer, 0)
+        if self.log.lacks(body["vector"]) and not peer.pull:
+            self.ask(peer)
+
+    def ask(self, peer):
+        peer.pull, peer.pull_at = int.from_bytes(secrets.token_bytes(8), "big") or 1, time.monotonic()
+        self.counts["pulls"] += 1
+        self.send_pull(peer)
+
+    def on_record(self, peer, data, channel):
+        asked = peer.pull and channel == f.BY_STREAM
+        if self.deaf and not asked:
+            self.counts["records lost"] += 1
+            return
+        self.counts["records by a pull" if asked else "records by a push"] += 1
+        self.log.receive(data, wall_ms())
+        self.acknowledge(peer)
+
+    def on_ack(self, peer, body):
+        for item in body["streams"]:
+            if item["stream"] == self.own:
+                peer.acknowledged = item
+        if not body["streams"]:
+            self.acknowledge(peer)
+
+    def on_pull(self, peer, body):
+        """The records that the vector lacks, then PULL_END, on a stream of ours."""
+        if body.get("number") in peer.answered:
+            return
+        peer.answered.append(body.get("number"))
+        missing = self.log.missing_from(body["vector"])
+        chosen, size = [], 0
+        for record in missing[:PULL_RECORDS]:
+            size += len(record.data)
+            if chosen and size > PULL_BYTES:
+                break
+            chosen.append(f.frame(f.RECORD, record.data))
+        end = {"more": int(len(chosen) < len(missing)), "number": body.get("number")}
+        self.counts["pulls given"] += 1
+        self.counts["records given"] += len(chosen)
+        self.send_by_stream(peer, chosen + [f.frame(f.PULL_END, end)])
+
+    # ---- own records and commands -------------------------------------------------------------
+
+    def write(self, operations):
+        vector = self.log.vector()
+        seq = vector.pop(self.own, 0) + 1
+        risen = {s: n for s, n in vector.items() if n > self.said_of.get(s, 0)}
+        known = self.log.streams.get(self.own)
+        first = {"id": self.id, "key": key_id(self.signer.public), "incarnation": self.incarnation}
+        record = make_record(
+            self.signer, self.cluster, stream=self.own, seq=seq, previous=known.hash if known else None,
+            clock=self.log.tick(wall_ms()), wall=wall_ms(), dependencies=risen, node=None if known else first,
+            kind=CONFIGURATION, change=secrets.token_bytes(16),
+            who={"principal": "second", "method": "uid", "via": "cli"}, operations=operations)
+        merge(self.said_of, risen)
+        self.log.receive(record.data, wall_ms())
+        for peer in self.peers.values():
+            if not self.mute:
+                self.push(peer, time.monotonic())
+        return record
+
+    def rename(self, pool, name):
+        thing = bytes.fromhex(pool.replace("-", ""))
+        before = self.log.state.counting(thing, META)
+        value = dict(self.log.state.value(thing, META, META_FIELDS), name=name)
+        record = self.write([{"object": thing, "type": before.type, "facet": META, "owner": before.owner,
+                              "value": encode(META_FIELDS, value)}])
+        return {"stream": "%016x" % record.stream, "seq": record.seq}
+
+    def look(self):
+        state = self.log.state
+        return {
+            "node": self.id.hex(), "hash": state.hash().hex(), "digest": vector_digest(self.log.vector()),
+            "vector": {"%016x" % s: n for s, n in self.log.vector().items()}, "counts": self.counts,
+            "events": self.log.events, "nodes": len(state.objects(NODE_TYPE)),
+            "pools": {t.hex(): state.value(t, META, META_FIELDS).get("name") for t in state.objects(POOL_TYPE)},
+            "peers": [{"node": p.node.hex(), "digest": p.heartbeat.get("digest"), "hears": p.heartbeat.get("hears"),
+                       "echo": p.heartbeat.get("echo"), "state": p.heartbeat.get("state", b"").hex(),
+                       "acknowledged": p.acknowledged} for p in self.peers.values()]}
+
+    def on_command(self, _):
+        line = sys.stdin.readline()
+        if not line:
+            sys.exit(0)
+        command = json.loads(line)
+        answer = {}
+        if command["do"] == "look":
+            answer = self.look()
+        elif command["do"] == "rename":
+            answer = self.rename(command["pool"], command["name"])
+        else:
+            setattr(self, {"deaf": "deaf", "mute": "mute"}[command["do"]], command["on"])
+        print(json.dumps(answer), flush=True)
+
+    def run(self):
+        self.meet()
+        print(json.dumps({"joined": self.id.hex()}), flush=True)
+        while True:
+            for key, _ in self.waiting.select(0.02):
+                if isinstance(key.data, Link):
+                    self.on_link(key.data)
+                else:
+                    key.data(key.fileobj)
+            self.tick(time.monotonic())
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for option in "--token", "--name", "--address":
+        parser.add_argument(option, required=True)
+    options = parser.parse_args()
+    Node(options.token, options.name, options.address).run()
+
+
+if __name__ == "__main__":
+    main()

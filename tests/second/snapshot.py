@@ -1,0 +1,74 @@
+"""Receiving a snapshot (docs/protocol.md section 6): the parts in, a new log out."""
+from frames import BEGIN, END, SNAPSHOT_RECORD, STREAM
+from log import Log, Stream
+from record import Record, key_id
+from wire import be, need, required, vector_of
+
+STREAMS = 65536
+
+
+class Snapshot:
+    def __init__(self, genesis):
+        self.log = Log(genesis)
+        self.begin, self.rows, self.records, self.done = None, {}, 0, False
+
+    def take(self, kind, body):
+        """One part in its turn; raises Malformed when the whole is to be given up."""
+        need(not self.done and (self.begin is None) == (kind == BEGIN), "a part out of turn")
+        if kind == BEGIN:
+            self.begin = required(body, "transfer", "schema", "state", "streams", "records", "clock")
+            need(body["transfer"] and body["schema"] == 1 and body["streams"] <= STREAMS, "BEGIN")
+            return
+        need(body.get("transfer") == self.begin["transfer"], "a part of another transfer")
+        if kind == STREAM:
+            self.take_stream(body)
+            return
+        need(len(self.rows) == self.begin["streams"], "STREAM parts are missing")
+        if kind == SNAPSHOT_RECORD:
+            self.take_record(Record(body["record"]), body["dead"])
+        else:
+            need(kind == END, "a part of kind %d" % kind)
+            self.finish(required(body, "state", "records"))
+
+    def take_stream(self, body):
+        stream, row = body["stream"], required(body["row"], "node", "key", "last")
+        need(not self.records and len(self.rows) < self.begin["streams"], "a STREAM out of turn")
+        need(stream and (not self.rows or stream > max(self.rows)), "streams are not ascending")
+        row["context"] = vector_of(row["context"])
+        self.rows[stream] = row
+        self.log.streams[stream] = Stream(row["node"], row["key"], row.get("incarnation", 0))
+        if row.get("folded"):
+            self.log.folded[stream] = row["last"]
+
+    def take_record(self, record, dead):
+        row, known = self.rows.get(record.stream), self.log.streams.get(record.stream)
+        need(row, "a record of no announced stream")
+        need(known.last < record.seq <= row["last"], "a record out of turn")
+        truncated = row.get("truncated", 0)
+        need(record.seq <= truncated or record.seq == max(known.last, truncated) + 1, "a gap")
+        need(known.last + 1 != record.seq or record.previous == known.hash, "another predecessor")
+        key = self.log.state.key_of(row["node"])
+        need(key == row["key"], "the key of the stream is not that of its node")
+        need(not record.node or (record.node["id"] == row["node"] and record.node["key"] == key_id(key)), "node")
+        need(record.is_signed_by(key, self.log.genesis.cluster), "the record is forged")
+        need(all(index < len(record.operations) for index in dead), "a dead operation that is none")
+        known.last, known.hash = record.seq, record.hash()
+        self.log.records[record.stream, record.seq] = record
+        self.log.state.put(record, dead)
+        self.records += 1
+
+    def finish(self, end):
+        need(end["records"] == self.records, "records are missing")
+        need(self.begin["state"] == end["state"] == self.log.state.hash(), "the state hashes differ")
+        for stream, row in self.rows.items():
+            known = self.log.streams[stream]
+            if row["last"] > row.get("truncated", 0):
+                need(known.last == row["last"] and known.hash == row.get("hash"), "a stream is not whole")
+            need(self.log.state.key_of(row["node"]) == row["key"], "the node of a stream is not in the roster")
+            known.last, known.hash, known.closed = row["last"], row.get("hash"), bool(row.get("closed"))
+            self.log.state.contexts[stream] = row["context"]
+        self.log.clock = self.begin["clock"]
+        self.done = True
+
+
+__all__ = ["Snapshot", "be"]

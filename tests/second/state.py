@@ -1,0 +1,122 @@
+"""What records make together (docs/protocol.md section 3): facets, the roster, the state hash."""
+from record import ADMIN, LIFE, Record
+from wire import BYTES, INT, Malformed, TEXT, be, blake2b, decode, need
+
+NODE_TYPE = 20
+FACET_KEY, FACET_PLACE, FACET_STATUS = 10, 11, 14
+ACTIVE = 0
+KEY = {1: ("key", TEXT), 2: ("id", TEXT)}
+PLACE = {1: ("addresses", [TEXT]), 2: ("vrrp", BYTES)}
+STATUS = {1: ("status", INT), 2: ("cutoffs", [TEXT])}
+NOBODY = bytes(16)
+
+
+class Entry:
+    def __init__(self, record, index, operation):
+        self.place = (record.clock, record.stream, record.seq, index)
+        self.type, self.owner = operation["type"], operation.get("owner", NOBODY)
+        self.value = operation["value"]
+
+    def digest(self, thing, facet):
+        clock, stream, seq, index = self.place
+        return blake2b(thing + be(facet, 2) + be(stream) + be(seq) + be(self.type, 1) + self.owner +
+                       be(index, 4) + be(clock) + self.value, 256)
+
+
+def merge(vector, more):
+    for stream, seq in more.items():
+        vector[stream] = max(seq, vector.get(stream, 0))
+
+
+class State:
+    def __init__(self, genesis):
+        self.genesis = genesis
+        self.facets = {}    # (object, facet) -> {(stream, seq): Entry}
+        self.contexts = {}  # stream -> vector
+
+    def apply(self, record):
+        """RECORD, whose predecessors and dependencies are here."""
+        context = self.contexts.setdefault(record.stream, {})
+        merge(context, record.dependencies)
+        for index, operation in enumerate(record.operations):
+            place = self.facets.setdefault((operation["object"], operation["facet"]), {})
+            for stream, seq in list(place):
+                if seq <= context.get(stream, 0) or (stream == record.stream and seq < record.seq):
+                    del place[stream, seq]
+            place[record.stream, record.seq] = Entry(record, index, operation)
+
+    def put(self, record, dead):
+        """RECORD of a snapshot: what is not DEAD provides its value."""
+        for index, operation in enumerate(record.operations):
+            if index not in dead:
+                place = self.facets.setdefault((operation["object"], operation["facet"]), {})
+                place[record.stream, record.seq] = Entry(record, index, operation)
+
+    # ---- reading ------------------------------------------------------------------------------
+
+    def counting(self, thing, facet):
+        """The entry that counts; None without any."""
+        entries = list(self.facets.get((thing, facet), {}).values())
+        if facet == LIFE:
+            entries = [e for e in entries if e.value == b"\0"] or entries
+        elif facet == ADMIN and entries:
+            least = min(map(admin_of, entries))
+            entries = [e for e in entries if admin_of(e) == least]
+        return max(entries, key=lambda e: e.place, default=None)
+
+    def value(self, thing, facet, schema):
+        entry = self.counting(thing, facet)
+        return decode(entry.value if entry else b"", schema)
+
+    def is_alive(self, thing, depth=0):
+        life = self.counting(thing, LIFE)
+        if not life or life.value != b"\1" or depth > 8:
+            return False
+        return life.owner == NOBODY or self.is_alive(life.owner, depth + 1)
+
+    def objects(self, kind):
+        found = {thing for (thing, facet), entries in self.facets.items() if facet == LIFE and entries}
+        return sorted(t for t in found if self.counting(t, LIFE).type == kind and self.is_alive(t))
+
+    def hash(self):
+        total = 0
+        for (thing, facet), entries in self.facets.items():
+            if self.is_alive(thing):
+                total += sum(int.from_bytes(e.digest(thing, facet), "big") for e in entries.values())
+        return be(total % (1 << 256), 32)
+
+    # ---- the roster ---------------------------------------------------------------------------
+
+    def key_of(self, node):
+        """The public key of NODE, or None."""
+        if not self.objects(NODE_TYPE):
+            return self.genesis.key if node == self.genesis.node else None
+        text = self.value(node, FACET_KEY, KEY).get("key", "")
+        try:
+            return bytes.fromhex(text) if len(text) == 64 else None
+        except ValueError:
+            return None
+
+    def status(self, node):
+        """(status, {stream: cut-off}) of NODE."""
+        found = self.value(node, FACET_STATUS, STATUS)
+        cutoffs = {}
+        for text in found["cutoffs"]:
+            stream, _, seq = text.partition("=")
+            need(len(stream) == 16 and seq.isdigit(), "cut-off %r" % text)
+            cutoffs[int(stream, 16)] = int(seq)
+        return found.get("status", ACTIVE), cutoffs
+
+    def active(self):
+        """The ids of all active nodes, ascending."""
+        return [node for node in self.objects(NODE_TYPE) if self.status(node)[0] == ACTIVE]
+
+    def addresses(self, node):
+        return self.value(node, FACET_PLACE, PLACE)["addresses"]
+
+
+def admin_of(entry):
+    return decode(entry.value, {1: ("up", INT)}).get("up", 1)
+
+
+__all__ = ["State", "Record", "Malformed", "merge", "NODE_TYPE"]
