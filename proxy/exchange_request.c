@@ -160,6 +160,8 @@ void exchange_begin(struct exchange *exchange)
                        exchange->request.content_length,
                        exchange->request.framing == HTTP_BODY_CHUNKED);
     buffer_consume(client->in, exchange->request.size);
+    if (!exchange->request_body.done && client->requests == 1)
+        stream_acknowledge_at_once(&client->stream);
     dispatch_init(&exchange->dispatch, exchange->worker, listener->pool, &client->peer,
                   &exchange->record);
     exchange->dispatch.on_event = exchange_on_member_event;

@@ -78,7 +78,8 @@ static void flush_down(struct exchange *exchange, bool *moved)
     struct client *client = exchange->client;
     if (buffer_size(exchange->down) == 0)
         return;
-    size_t sent = stream_write(&client->stream, exchange->down);
+    bool end_follows = exchange->response_done && !exchange->client_keep;
+    size_t sent = stream_write(&client->stream, exchange->down, end_follows);
     if (sent > 0) {
         *moved = true;
         exchange->any_sent = true;
@@ -295,6 +296,8 @@ static void read_head(struct client *client)
         client_close(client);
         return;
     }
+    if (client->exchange && client->requests == 0) /* the client may wait before it goes on */
+        stream_acknowledge_at_once(&client->stream);
     buffer_put_empty(&worker->buffers, &client->in);
     if (client->stream.readable)
         worker_run_later(worker, client);

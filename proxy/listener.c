@@ -174,6 +174,14 @@ static int compare_endpoints(const void *key, const void *item)
     return order ? order : (int)a->port - (int)b->port;
 }
 
+/* Accepted sockets inherit it: a request is acknowledged by its answer, which follows at once.
+ * What else comes over TCP may have none. */
+static void set_acknowledgement(struct listener_socket *socket)
+{
+    int quick = served(socket)->protocol != SNAPSHOT_HTTP;
+    setsockopt(socket->fd, IPPROTO_TCP, TCP_QUICKACK, &quick, sizeof(quick));
+}
+
 static void find_listener(struct listener_socket *socket)
 {
     const struct held_generation *held = socket->worker->generation;
@@ -187,6 +195,8 @@ static void find_listener(struct listener_socket *socket)
         loop_io_stop(&socket->io);
     else if (!socket->pause.active)
         resume(socket);
+    if (served(socket))
+        set_acknowledgement(socket);
 }
 
 void listener_add(struct worker *worker, int fd, const struct ip_endpoint *endpoint)

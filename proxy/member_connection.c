@@ -33,11 +33,13 @@ static int open_socket(const struct ip_endpoint *endpoint)
 {
     struct sockaddr_storage address;
     socklen_t size = ip_endpoint_to_sockaddr(endpoint, &address);
-    int on = 1;
+    int on = 1, off = 0;
     int fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    /* The handshake's last packet waits for the first bytes and goes with them. */
+    setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof(off));
     if (connect(fd, (struct sockaddr *)&address, size) != 0 && errno != EINPROGRESS) {
         int error = errno;
         close(fd);

@@ -97,6 +97,15 @@ static bool move_bulk(struct relay *relay,
     return true;
 }
 
+/* The last bytes and the end mostly come together, and go together when both are known. */
+static size_t read_up_to_end(struct stream *from, struct buffer *buffer)
+{
+    size_t size = stream_read(from, buffer);
+    if (size > 0 && from->closing && buffer_room(buffer) > 0)
+        size += stream_read(from, buffer);
+    return size;
+}
+
 /* What waits in a direction is written before more is read: one buffer is the bound. */
 static bool move(struct relay *relay,
                  struct relay_direction *direction,
@@ -108,7 +117,7 @@ static bool move(struct relay *relay,
     struct buffer_pool *buffers = &relay->worker->buffers;
     *out_read = *out_written = 0;
     if (direction->early) {
-        *out_written = stream_write(to, direction->early);
+        *out_written = stream_write(to, direction->early, false);
         buffer_put_empty(buffers, &direction->early);
         return *out_written > 0;
     }
@@ -117,11 +126,11 @@ static bool move(struct relay *relay,
     if (!direction->buffer && from->readable && !from->ended) {
         direction->buffer = buffer_get(buffers, BUFFER_LARGE);
         if (direction->buffer)
-            *out_read = stream_read(from, direction->buffer);
+            *out_read = read_up_to_end(from, direction->buffer);
         direction->is_bulk = *out_read >= PIPE_BULK;
     }
     if (direction->buffer)
-        *out_written = stream_write(to, direction->buffer);
+        *out_written = stream_write(to, direction->buffer, from->ended);
     if (to->write_failed)
         buffer_put(buffers, &direction->buffer); /* nobody will have it */
     buffer_put_empty(buffers, &direction->buffer);
@@ -256,6 +265,9 @@ static void on_member_event(struct member_connection *connection)
         dispatch_connected(&relay->dispatch);
         dispatch_succeeded(&relay->dispatch);
         renew_deadline(relay);
+        if (!relay->client->stream
+                 .readable) /* nothing to send that says so: the member begins */
+            stream_acknowledge_at_once(&connection->stream);
     }
     run(relay);
 }

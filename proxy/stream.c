@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -101,14 +103,15 @@ size_t stream_read_some(struct stream *stream, struct buffer *buffer, size_t lim
     return 0;
 }
 
-size_t stream_write_kept(struct stream *stream, const struct buffer *buffer, uint32_t *sent)
+static size_t
+write_some(struct stream *stream, const struct buffer *buffer, uint32_t *sent, int flags)
 {
     size_t size = buffer->end - *sent;
     if (!stream->writable || stream->write_failed || size == 0)
         return 0;
     ssize_t written;
     do {
-        written = send(stream->fd, buffer->data + *sent, size, MSG_NOSIGNAL);
+        written = send(stream->fd, buffer->data + *sent, size, flags | MSG_NOSIGNAL);
     } while (written < 0 && errno == EINTR);
     if (written < 0) {
         stream->writable = false;
@@ -121,12 +124,23 @@ size_t stream_write_kept(struct stream *stream, const struct buffer *buffer, uin
     return (size_t)written;
 }
 
-size_t stream_write(struct stream *stream, struct buffer *buffer)
+size_t stream_write_kept(struct stream *stream, const struct buffer *buffer, uint32_t *sent)
+{
+    return write_some(stream, buffer, sent, 0);
+}
+
+size_t stream_write(struct stream *stream, struct buffer *buffer, bool end_follows)
 {
     uint32_t sent = buffer->start;
-    size_t written = stream_write_kept(stream, buffer, &sent);
+    size_t written = write_some(stream, buffer, &sent, end_follows ? MSG_MORE : 0);
     buffer_consume(buffer, written);
     return written;
+}
+
+void stream_acknowledge_at_once(struct stream *stream)
+{
+    int on = 1;
+    setsockopt(stream->fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
 }
 
 size_t stream_fill_pipe(struct stream *stream, struct pipe *pipe, size_t limit)

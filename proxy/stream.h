@@ -40,10 +40,14 @@ size_t stream_read(struct stream *stream, struct buffer *buffer);
 /* The same with LIMIT bytes at most. */
 size_t stream_read_some(struct stream *stream, struct buffer *buffer, size_t limit);
 /* One write of BUFFER from its start: bytes consumed, 0 when there is no room now or it failed.
- */
-size_t stream_write(struct stream *stream, struct buffer *buffer);
+ * END_FOLLOWS: once all of it is written, the caller closes or shuts down without delay, so the
+ * last bytes wait for the FIN and go with it, in one packet. */
+size_t stream_write(struct stream *stream, struct buffer *buffer, bool end_follows);
 /* As stream_write, but what was written stays in BUFFER behind *SENT. */
 size_t stream_write_kept(struct stream *stream, const struct buffer *buffer, uint32_t *sent);
+/* What the peer sent is acknowledged now, and for the time being without waiting for an answer
+ * to send the acknowledgement with: for sockets that begin with TCP_QUICKACK off. */
+void stream_acknowledge_at_once(struct stream *stream);
 /* As stream_read and stream_write, but into an empty PIPE, LIMIT bytes at most, and out of it.
  */
 size_t stream_fill_pipe(struct stream *stream, struct pipe *pipe, size_t limit);

@@ -5,6 +5,9 @@
 #include "tests/unit/proxy/visitor.h"
 #include "tests/unit/proxy/world.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,6 +84,21 @@ static void pipelined_requests_are_answered_in_order(void **state)
     assert_string_equal(text_string(&visitor.answer.body), "two");
     assert_int_equal(visitor_read(&visitor, "GET"), 204);
     assert_true(visitor_is_closed(&visitor));
+    visitor_leave(&visitor);
+}
+
+static void the_last_bytes_bring_the_end_along(void **state)
+{
+    struct visitor visitor;
+    struct tcp_info info;
+    socklen_t size = sizeof(info);
+    visitor_connect(&visitor, &world.http);
+    visitor_say(&visitor, "GET /who HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n");
+    struct pollfd readable = {.fd = visitor.fd, .events = POLLIN};
+    assert_int_equal(poll(&readable, 1, WORLD_PATIENCE_MS), 1);
+    assert_int_equal(getsockopt(visitor.fd, IPPROTO_TCP, TCP_INFO, &info, &size), 0);
+    assert_int_equal(info.tcpi_state, TCP_CLOSE_WAIT);
+    assert_int_equal(visitor_read(&visitor, "GET"), 200);
     visitor_leave(&visitor);
 }
 
@@ -484,6 +502,7 @@ int main(void)
         HTTP_TEST(fresh_connections_alternate),
         HTTP_TEST(requests_of_one_connection_alternate_over_kept_connections),
         HTTP_TEST(pipelined_requests_are_answered_in_order),
+        HTTP_TEST(the_last_bytes_bring_the_end_along),
         HTTP_TEST(a_request_may_come_in_single_bytes),
         HTTP_TEST(chunked_responses_arrive_whole),
         HTTP_TEST(an_old_client_gets_chunks_opened_and_a_close),
