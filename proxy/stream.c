@@ -7,7 +7,20 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+/* The C library's recv and send are points where a thread may be cancelled; telling so takes
+ * two atomic operations for each call. */
+static ssize_t receive(int fd, void *data, size_t size)
+{
+    return syscall(SYS_recvfrom, fd, data, size, 0, NULL, NULL);
+}
+
+static ssize_t transmit(int fd, const void *data, size_t size, int flags)
+{
+    return syscall(SYS_sendto, fd, data, size, flags | MSG_NOSIGNAL, NULL, 0);
+}
 
 static void on_ready(struct loop_io *io, unsigned readiness)
 {
@@ -87,7 +100,7 @@ size_t stream_read_some(struct stream *stream, struct buffer *buffer, size_t lim
         return 0;
     ssize_t size;
     do {
-        size = recv(stream->fd, buffer->data + buffer->end, room, 0);
+        size = receive(stream->fd, buffer->data + buffer->end, room);
     } while (size < 0 && errno == EINTR);
     if (size > 0) {
         buffer->end += (uint32_t)size;
@@ -111,7 +124,7 @@ write_some(struct stream *stream, const struct buffer *buffer, uint32_t *sent, i
         return 0;
     ssize_t written;
     do {
-        written = send(stream->fd, buffer->data + *sent, size, flags | MSG_NOSIGNAL);
+        written = transmit(stream->fd, buffer->data + *sent, size, flags);
     } while (written < 0 && errno == EINTR);
     if (written < 0) {
         stream->writable = false;
