@@ -2,6 +2,7 @@
 refuse, the same bytes."""
 import glob
 import os
+import re
 import sys
 import unittest
 
@@ -94,6 +95,50 @@ class SecondDecoders(unittest.TestCase):
             if name != "whole":
                 with self.subTest(name):
                     self.assertRaises(wire.Malformed, self.receive, seed("snapshot_stream", name))
+
+
+TYPES = {"BOOL": "bool", "INTEGER": "integer", "TEXT": "text", "ID": "id", "ADDRESS": "address", "TEXT_LIST": "texts",
+         "TEXT_MAP": "map"}
+FACETS = {"FACET_META": 1, "FACET_ADMIN": 2, "FACET_CREATION": 3}
+ROW = re.compile(r'\{\.name = "(\w+)",(.*?)\.help =', re.S)
+CHOICES = re.compile(r"static const char \*const (\w+)\[\] = \{(.*?)\};", re.S)
+
+
+def text_of(*place):
+    with open(os.path.join(ROOT, *place), encoding="utf-8") as file:
+        return file.read()
+
+
+def rows_of_source(text, kind):
+    """{(type, facet, tag, name, how it is written)} of the field rows in TEXT; owners are none of a facet."""
+    choices = {name: re.findall(r'"(\w+)"', words) for name, words in CHOICES.findall(text)}
+    found = set()
+    for name, rest in ROW.findall(text):
+        said = dict(re.findall(r"\.(type|facet|tag|choices) = (\w+)", rest))
+        if "FIELD_OWNER" in rest:
+            continue
+        how = TYPES.get(said["type"][len("FIELD_"):]) or "(%s)" % ", ".join(
+            "%d %s" % pair for pair in enumerate(choices[said["choices"]]))
+        found.add((kind, int(FACETS.get(said["facet"], said["facet"])), int(said["tag"]), name, how))
+    return found
+
+
+class DocumentedFields(unittest.TestCase):
+    def test_the_document_has_the_fields_of_the_source_and_no_others(self):
+        types = dict(re.findall(r"RESOURCE_(\w+) = (\d+)", text_of("lbnode", "model", "resource.h")))
+        source = rows_of_source(text_of("lbnode", "model", "field_rows.h").replace("\\\n", "\n"), "all")
+        for path in glob.glob(os.path.join(ROOT, "lbnode", "model", "*_fields.c")):
+            text = text_of(path)
+            kind = types[re.search(r"\.type = RESOURCE_(\w+),", text)[1]]
+            noun = re.search(r'\.noun = "(\w+)"', text)[1]
+            source |= rows_of_source(text, "%s %s" % (kind, noun))
+        document = text_of("docs", "protocol.md").split("## 10 ")[1]
+        said = set()
+        for kind, facet, fields in re.findall(r"^\| (all|\d+ \w+) \| (\d+) \| (.*) \|$", document, re.M):
+            for tag, name, how in re.findall(r"(\d+) `(\w+)` (\w+|\(.*?\))(?:; |$)", fields):
+                said.add((kind, int(facet), int(tag), name, how))
+        self.assertGreater(len(source), 60)
+        self.assertEqual(said, source)
 
 
 if __name__ == "__main__":

@@ -61,7 +61,8 @@ class SecondImplementation(PairTest):
     def test_both_implementations_understand_each_other(self):
         self.assertEqual(self.pools(), ["workers"], "the snapshot brought the pool")
         self.eventually(self.agree, 3, "the state hashes agree after the join")
-        self.eventually(lambda: self.first().get("echo"), 2, "our node heard the second one")
+        self.eventually(lambda: self.first().get("echo"), 2, "our node echoes the second one's clock")
+        self.eventually(lambda: self.first()["hears us"], 2, "our node says that it hears the second one")
         self.a_change_of_ours_arrives()
         self.a_change_of_the_second_arrives()
         self.who_lost_a_push_asks_for_it()

@@ -1,9 +1,13 @@
 """The log of a node: streams, their records and keys, and the checks on receipt (docs/protocol.md section 3)."""
 from record import Record, key_id
-from state import State, merge
-from wire import need
+from state import NO_LIMIT, State
+from wire import Malformed, need
 
 PENDING = 1024
+
+
+class Unknown(Malformed):
+    """A record of which nobody can tell whose it is: its stream has to be asked for."""
 
 
 class Stream:
@@ -16,12 +20,24 @@ class Log:
     def __init__(self, genesis):
         self.genesis, self.state = genesis, State(genesis)
         self.streams, self.records, self.pending = {}, {}, {}
-        self.clock, self.folded = 0, {}
+        self.clock, self.folded = 0, set()
         self.events = []
 
+    def limit(self, stream):
+        """The last seq of the known STREAM that counts."""
+        node = self.state.roster().get(self.streams[stream].node)
+        return node.limit(stream) if node else NO_LIMIT
+
     def vector(self):
-        """What is here, clipped to cut-offs, without folded streams."""
-        return {s: found.last for s, found in self.streams.items() if found.last and s not in self.folded}
+        """What is here, clipped to cut-offs, folded streams included."""
+        clipped = {s: min(found.last, self.limit(s)) for s, found in self.streams.items()}
+        return {s: seq for s, seq in clipped.items() if seq}
+
+    def divided(self):
+        """(the vector without folded streams, that of folded ones)"""
+        vector = self.vector()
+        return ({s: n for s, n in vector.items() if s not in self.folded},
+                {s: n for s, n in vector.items() if s in self.folded})
 
     def tick(self, wall):
         self.clock = max(self.clock + 1, wall << 16)
@@ -39,8 +55,8 @@ class Log:
             self.check_again(record, known)
             return set()
         if (record.stream, record.seq) not in self.pending:
-            need(len(self.pending) < PENDING, "too many records wait")
             self.check_signer(record, known)
+            need(len(self.pending) < PENDING, "too many records wait")
             self.pending[record.stream, record.seq] = record
         return self.settle(wall)
 
@@ -51,19 +67,17 @@ class Log:
             self.events.append("EQUIVOCATION")
 
     def check_signer(self, record, known):
-        """By the roster, where it can be told already whose the record is."""
-        if known:
-            need(not known.closed, "the stream is closed")
-            node, key = known.node, known.key
-        elif record.node:
-            node, key = record.node["id"], self.state.key_of(record.node["id"])
-            need(key, "the signer is not in the roster")
-            need(record.node["key"] == key_id(key), "the key id does not fit")
-        else:
-            return
-        status, cutoffs = self.state.status(node)
-        need(not status or record.seq <= cutoffs.get(record.stream, 0), "beyond the cut-off")
-        need(record.is_signed_by(key, self.genesis.cluster), "the record is forged")
+        """The key of a stream is that of its node when it began; who sees a later record first asks for more."""
+        if not known and not record.node:
+            raise Unknown("the stream is not known yet")
+        node = self.state.roster().get(known.node if known else record.node["id"])
+        need(node, "the signer is not in the roster")
+        need(known or record.node["key"] == key_id(node.key), "the key id does not fit")
+        need(not known or not known.closed, "the stream is closed")
+        need(record.is_signed_by(known.key if known else node.key, self.genesis.cluster), "the record is forged")
+        if not known and not node.limit(record.stream):  # void: only whose it is gets known
+            self.streams[record.stream] = Stream(record.node["id"], node.key, record.node["incarnation"])
+        need(record.seq <= node.limit(record.stream), "beyond the cut-off")
 
     def settle(self, wall):
         """Applies what waits and may."""
@@ -83,16 +97,19 @@ class Log:
         known = self.streams.get(record.stream)
         if record.seq != (known.last if known else 0) + 1:
             return False
-        return all(s in self.streams and self.streams[s].last >= n for s, n in record.dependencies.items())
+        return all(s in self.streams and self.streams[s].last >= min(n, self.limit(s))
+                   for s, n in record.dependencies.items())
 
     def commit(self, record, wall):
         known = self.streams.get(record.stream)
         if not known:
             node = record.node["id"]
             known = Stream(node, self.state.key_of(node), record.node["incarnation"])
-        self.check_signer(record, known)
+        if record.seq > self.state.roster()[known.node].limit(record.stream):
+            return
         need(record.previous == known.hash, "the predecessor is another one")
         self.streams[record.stream] = known
+        self.folded.discard(record.stream)
         known.last, known.hash = record.seq, record.hash()
         self.records[record.stream, record.seq] = record
         self.observe(record.clock, wall)
@@ -105,7 +122,8 @@ class Log:
 
     def lacks(self, vector):
         mine = self.vector()
-        return any(seq > mine.get(stream, 0) for stream, seq in vector.items())
+        return any(seq > mine.get(s, 0) and (s not in self.streams or mine.get(s, 0) < self.limit(s))
+                   for s, seq in vector.items())
 
     def received(self, stream):
         """(highest seq without a gap, gap map) of STREAM, with what waits."""
@@ -115,5 +133,3 @@ class Log:
             top += 1
         return top, sum(1 << bit for bit in range(64) if (stream, top + 2 + bit) in self.pending)
 
-
-__all__ = ["Log", "Stream", "merge"]

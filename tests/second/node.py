@@ -19,7 +19,7 @@ import time
 
 import frames as f
 from join import join
-from log import Stream
+from log import Unknown
 from record import CONFIGURATION, META, Signer, key_id, make_record
 from state import NODE_TYPE, merge
 from wire import TEXT, Malformed, be, blake2b, encode, required, u64, vector_digest, vector_items
@@ -42,7 +42,7 @@ class Peer:
     def __init__(self, node):
         self.node, self.windows = node, (f.Window(), f.Window())
         self.heard_at = self.clock_at = self.differs_since = self.asked_at = self.pull_at = 0.0
-        self.clock, self.heartbeat, self.pull, self.answered = 0, {}, None, collections.deque(maxlen=64)
+        self.clock, self.heartbeat, self.pull, self.answered = 0, {}, None, None
         self.acknowledged, self.stream, self.pushed_at = {}, None, 0.0
 
 
@@ -95,7 +95,7 @@ class Node:
                              self.counters[channel], payload)
 
     def endpoint(self, peer):
-        address, _, port = self.log.state.addresses(peer.node)[0].rpartition(":")
+        address, _, port = self.log.state.roster()[peer.node].addresses[0].rpartition(":")
         return address.strip("[]"), int(port)
 
     def send(self, peer, kind, body):
@@ -136,9 +136,10 @@ class Node:
         self.send(peer, f.HEARTBEAT, body)
 
     def send_vector(self, peer, reply):
-        body = {"vector": vector_items(self.log.vector()), "reply": reply}
-        if self.log.folded:
-            body.update(folded_digest=vector_digest(self.log.folded), folded=vector_items(self.log.folded))
+        here, folded = self.log.divided()
+        body = {"vector": vector_items(here), "reply": reply}
+        if folded:
+            body.update(folded_digest=vector_digest(folded), folded=vector_items(folded))
         self.send(peer, f.VV, body)
 
     def acknowledge(self, peer):
@@ -151,9 +152,7 @@ class Node:
         self.send(peer, f.ACK, {"streams": items})
 
     def send_pull(self, peer):
-        vector = self.log.vector()
-        merge(vector, self.log.folded)
-        self.send(peer, f.PULL, {"vector": vector_items(vector), "number": peer.pull})
+        self.send(peer, f.PULL, {"vector": vector_items(self.log.vector()), "number": peer.pull})
 
     # ---- time ---------------------------------------------------------------------------------
 
@@ -217,9 +216,16 @@ class Node:
         try:
             packet = f.Packet(data, channel)
             peer = self.sender(packet, channel)
-            for kind, body in packet.frames():
+            for kind, data in f.raw_frames(packet.payload):
                 self.counts["frame %d" % kind] += 1
-                self.on_frame(peer, kind, body, channel)
+                self.on_raw_frame(peer, kind, data, channel)
+        except Malformed as error:
+            self.counts["refused: %s" % error] += 1
+
+    def on_raw_frame(self, peer, kind, data, channel):
+        """A frame that is malformed is dropped alone."""
+        try:
+            self.on_frame(peer, kind, f.frame_body(kind, data), channel)
         except Malformed as error:
             self.counts["refused: %s" % error] += 1
 
@@ -245,7 +251,7 @@ class Node:
             self.on_ack(peer, body)
         elif kind == f.PULL:
             self.on_pull(peer, body)
-        elif kind == f.PULL_END and peer.pull and body.get("number") == peer.pull:
+        elif kind == f.PULL_END and peer.pull and body.get("number", 0) in (0, peer.pull):
             peer.pull = None
             self.counts["pulls answered"] += 1
             if body.get("more"):
@@ -276,7 +282,11 @@ class Node:
             self.counts["records lost"] += 1
             return
         self.counts["records by a pull" if asked else "records by a push"] += 1
-        self.log.receive(data, wall_ms())
+        try:
+            self.log.receive(data, wall_ms())
+        except Unknown:
+            if not peer.pull:
+                self.ask(peer)
         self.acknowledge(peer)
 
     def on_ack(self, peer, body):
@@ -288,9 +298,10 @@ class Node:
 
     def on_pull(self, peer, body):
         """The records that the vector lacks, then PULL_END, on a stream of ours."""
-        if body.get("number") in peer.answered:
-            return
-        peer.answered.append(body.get("number"))
+        if body.get("number"):
+            if body["number"] == peer.answered:
+                return
+            peer.answered = body["number"]
         missing = self.log.missing_from(body["vector"])
         chosen, size = [], 0
         for record in missing[:PULL_RECORDS]:
@@ -306,7 +317,7 @@ class Node:
     # ---- own records and commands -------------------------------------------------------------
 
     def write(self, operations):
-        vector = self.log.vector()
+        vector = self.log.vector()  # to name folded streams too is never wrong
         seq = vector.pop(self.own, 0) + 1
         risen = {s: n for s, n in vector.items() if n > self.said_of.get(s, 0)}
         known = self.log.streams.get(self.own)
@@ -331,6 +342,13 @@ class Node:
                               "value": encode(META_FIELDS, value)}])
         return {"stream": "%016x" % record.stream, "seq": record.seq}
 
+    def is_heard_by(self, peer):
+        """Does PEER say so, and mean the same roster?"""
+        active = self.log.state.active()
+        digest = u64(blake2b(b"".join(active), 64)[:4])
+        return (peer.heartbeat.get("roster") == digest and
+                bool(peer.heartbeat.get("hears", 0) >> active.index(self.id) & 1))
+
     def look(self):
         state = self.log.state
         return {
@@ -338,8 +356,8 @@ class Node:
             "vector": {"%016x" % s: n for s, n in self.log.vector().items()}, "counts": self.counts,
             "events": self.log.events, "nodes": len(state.objects(NODE_TYPE)),
             "pools": {t.hex(): state.value(t, META, META_FIELDS).get("name") for t in state.objects(POOL_TYPE)},
-            "peers": [{"node": p.node.hex(), "digest": p.heartbeat.get("digest"), "hears": p.heartbeat.get("hears"),
-                       "echo": p.heartbeat.get("echo"), "state": p.heartbeat.get("state", b"").hex(),
+            "peers": [{"node": p.node.hex(), "digest": p.heartbeat.get("digest"), "echo": p.heartbeat.get("echo"),
+                       "hears us": self.is_heard_by(p), "state": p.heartbeat.get("state", b"").hex(),
                        "acknowledged": p.acknowledged} for p in self.peers.values()]}
 
     def on_command(self, _):

@@ -3,21 +3,20 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from wire import (BYTES, FIXED, INT, TEXT, VECTOR, blake2b, decode, encode, need, required, vector_of,
-                  vector_items)
+from wire import (BYTES, FIXED, INT, TEXT, VECTOR, WIRE_DELIMITED, Lenient, blake2b, clean_text, decode, encode, fields, need,
+                  required, vector_items)
 
 SIGNATURE = 64
 BODY_MAXIMUM, OPERATIONS, VALUE_MAXIMUM, DEPENDENCIES = 4 << 20, 65536, 64 << 10, 4096
-FEATURE_LEVEL = 1
 CONFIGURATION, ROSTER, CONTROL = 1, 2, 3
 LIFE, META, ADMIN = 0, 1, 2
-NODE = {1: ("id", 16), 2: ("key", 8), 3: ("incarnation", INT)}
+NODE = Lenient({1: ("id", 16), 2: ("key", 8), 3: ("incarnation", INT)})
 WHO = {1: ("principal", TEXT), 2: ("method", TEXT), 3: ("via", TEXT)}
-OPERATION = {1: ("object", 16), 2: ("type", INT), 3: ("facet", INT), 4: ("value", BYTES), 5: ("flags", INT),
-             6: ("owner", 16)}
+LEVEL = {12: ("level", INT)}  # we write it, and do not look at it
+OPERATION = {1: ("object", 16), 2: ("type", INT), 3: ("facet", INT), 4: ("value", BYTES), 6: ("owner", 16)}
 BODY = {1: ("stream", FIXED), 2: ("seq", INT), 3: ("previous", 32), 4: ("clock", FIXED), 5: ("wall", INT),
-        6: ("dependencies", [VECTOR]), 7: ("node", NODE), 8: ("kind", INT), 9: ("change", 16), 10: ("who", WHO),
-        11: ("comment", TEXT), 12: ("level", INT), 20: ("operations", [OPERATION])}
+        6: ("dependencies", [VECTOR]), 7: ("node", NODE), 8: ("kind", INT), 9: ("change", 16), 10: ("who", BYTES),
+        11: ("comment", TEXT), 20: ("operations", [OPERATION])}
 GENESIS = {1: ("root", 32), 2: ("name", TEXT), 3: ("wall", INT), 4: ("node", 16), 5: ("key", 32)}
 GENESIS_MAXIMUM = 1024
 
@@ -56,17 +55,30 @@ class Genesis:
         self.node, self.key, self.name = found["node"], found["key"], found["name"]
 
 
+def who_of(data):
+    """{name: text}; also what is not known here has to be text."""
+    for number, wire, value in fields(data):
+        need(wire == WIRE_DELIMITED and len(value) <= 64, "field %d of the author" % number)
+        clean_text("the author", value)
+    return decode(data, WHO)
+
+
 class Record:
     """One record as it came; `data` is never encoded again."""
 
     def __init__(self, data):
         need(SIGNATURE < len(data) <= BODY_MAXIMUM + SIGNATURE, "a record has %d bytes" % len(data))
         self.data, self.body, self.signature = data, data[:-SIGNATURE], data[-SIGNATURE:]
-        found = required(decode(self.body, BODY), "stream", "seq", "clock", "wall", "kind", "change")
+        found = required(decode(self.body, BODY, once=20), "stream", "seq", "clock", "wall", "kind", "change")
         self.stream, self.seq, self.clock, self.wall = (found[k] for k in ("stream", "seq", "clock", "wall"))
         self.previous, self.node, self.kind = found.get("previous"), found.get("node"), found["kind"]
-        self.who, self.operations = found.get("who", {}), found["operations"]
-        self.dependencies = vector_of(found["dependencies"])
+        self.who, self.operations = who_of(found.get("who", b"")), found["operations"]
+        self.dependencies = {}
+        for item in found["dependencies"]:
+            need(required(item, "stream", "seq")["stream"] and item["seq"], "a dependency is zero")
+            self.dependencies[item["stream"]] = max(item["seq"], self.dependencies.get(item["stream"], 0))
+        need(len(found["dependencies"]) <= DEPENDENCIES, "too many dependencies")
+        self.dependencies.pop(self.stream, None)  # what is of its own stream says nothing
         self.check(found)
 
     def check(self, found):
@@ -74,9 +86,6 @@ class Record:
         need((self.previous is None) == (self.seq == 1), "predecessor and seq do not fit")
         need((self.node is None) == (self.seq > 1), "node and seq do not fit")
         need(self.kind in (CONFIGURATION, ROSTER, CONTROL), "kind %d" % self.kind)
-        need(found.get("level", 0) <= FEATURE_LEVEL, "the feature level")
-        need(len(self.dependencies) <= DEPENDENCIES and self.stream not in self.dependencies, "dependencies")
-        need(len(self.who.get("principal", "").encode()) <= 64, "the principal is too long")
         need(len(found.get("comment", "").encode()) <= 256, "the comment is too long")
         need(len(self.operations) <= OPERATIONS, "too many operations")
         if self.node:
@@ -84,7 +93,7 @@ class Record:
         for operation in self.operations:
             required(operation, "object", "type", "facet", "value")
             need(len(operation["value"]) <= VALUE_MAXIMUM, "a value is too long")
-            need(operation["facet"] != LIFE or operation["value"] in (b"\0", b"\1"), "life is 0 or 1")
+            need(0 < operation["type"] < 256 and operation["facet"] < 65536, "type or facet")
 
     def hash(self):
         return blake2b(self.data, 256)
@@ -95,5 +104,5 @@ class Record:
 
 def make_record(signer, cluster, **found):
     """Our own record: FOUND has the names of BODY; dependencies is {stream: seq}."""
-    body = encode(BODY, dict(found, dependencies=vector_items(found["dependencies"]), level=FEATURE_LEVEL))
+    body = encode({**BODY, **LEVEL}, dict(found, who=encode(WHO, found["who"]), dependencies=vector_items(found["dependencies"]), level=1))
     return Record(body + signer.sign(b"lbnode-record-v1", cluster, body))

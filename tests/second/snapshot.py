@@ -1,8 +1,10 @@
 """Receiving a snapshot (docs/protocol.md section 6): the parts in, a new log out."""
+import time
+
 from frames import BEGIN, END, SNAPSHOT_RECORD, STREAM
 from log import Log, Stream
 from record import Record, key_id
-from wire import be, need, required, vector_of
+from wire import need, required, vector_of
 
 STREAMS = 65536
 
@@ -31,14 +33,16 @@ class Snapshot:
             self.finish(required(body, "state", "records"))
 
     def take_stream(self, body):
-        stream, row = body["stream"], required(body["row"], "node", "key", "last")
+        stream, row = required(body, "stream", "row")["stream"], required(body["row"], "node", "key")
         need(not self.records and len(self.rows) < self.begin["streams"], "a STREAM out of turn")
         need(stream and (not self.rows or stream > max(self.rows)), "streams are not ascending")
+        row.setdefault("last", 0)
+        need(row.get("truncated", 0) <= row["last"] and any(row["node"]), "the row about a stream")
         row["context"] = vector_of(row["context"])
         self.rows[stream] = row
         self.log.streams[stream] = Stream(row["node"], row["key"], row.get("incarnation", 0))
         if row.get("folded"):
-            self.log.folded[stream] = row["last"]
+            self.log.folded.add(stream)
 
     def take_record(self, record, dead):
         row, known = self.rows.get(record.stream), self.log.streams.get(record.stream)
@@ -67,8 +71,6 @@ class Snapshot:
             need(self.log.state.key_of(row["node"]) == row["key"], "the node of a stream is not in the roster")
             known.last, known.hash, known.closed = row["last"], row.get("hash"), bool(row.get("closed"))
             self.log.state.contexts[stream] = row["context"]
-        self.log.clock = self.begin["clock"]
+        self.log.observe(self.begin["clock"], time.time_ns() // 1000000)
         self.done = True
 
-
-__all__ = ["Snapshot", "be"]

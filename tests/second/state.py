@@ -1,14 +1,14 @@
 """What records make together (docs/protocol.md section 3): facets, the roster, the state hash."""
-from record import ADMIN, LIFE, Record
-from wire import BYTES, INT, Malformed, TEXT, be, blake2b, decode, need
+from record import ADMIN, LIFE
+from wire import BYTES, INT, TEXT, U64, Malformed, be, blake2b, decode, need, read_varint
 
 NODE_TYPE = 20
 FACET_KEY, FACET_PLACE, FACET_STATUS = 10, 11, 14
-ACTIVE = 0
+ACTIVE, NO_LIMIT = 0, U64
 KEY = {1: ("key", TEXT), 2: ("id", TEXT)}
 PLACE = {1: ("addresses", [TEXT]), 2: ("vrrp", BYTES)}
 STATUS = {1: ("status", INT), 2: ("cutoffs", [TEXT])}
-NOBODY = bytes(16)
+NOBODY, DELETED = bytes(16), b"\0"
 
 
 class Entry:
@@ -26,6 +26,25 @@ class Entry:
 def merge(vector, more):
     for stream, seq in more.items():
         vector[stream] = max(seq, vector.get(stream, 0))
+
+
+class RosterNode:
+    def __init__(self, state, node, key=None):
+        self.key, self.status, self.cutoffs, self.addresses = key, ACTIVE, {}, []
+        if state is None:
+            return
+        self.key = bytes.fromhex(state.value(node, FACET_KEY, KEY).get("key", ""))
+        need(len(self.key) == 32, "no key")
+        self.addresses = state.value(node, FACET_PLACE, PLACE)["addresses"]
+        found = state.value(node, FACET_STATUS, STATUS)
+        self.status = found.get("status", ACTIVE)
+        for text in found["cutoffs"]:
+            stream, seq = text.split("=")
+            self.cutoffs[int(stream, 16)] = int(seq)
+
+    def limit(self, stream):
+        """The last seq of STREAM that counts."""
+        return NO_LIMIT if self.status == ACTIVE else self.cutoffs.get(stream, 0)
 
 
 class State:
@@ -58,7 +77,7 @@ class State:
         """The entry that counts; None without any."""
         entries = list(self.facets.get((thing, facet), {}).values())
         if facet == LIFE:
-            entries = [e for e in entries if e.value == b"\0"] or entries
+            entries = [e for e in entries if e.value == DELETED] or entries
         elif facet == ADMIN and entries:
             least = min(map(admin_of, entries))
             entries = [e for e in entries if admin_of(e) == least]
@@ -69,8 +88,8 @@ class State:
         return decode(entry.value if entry else b"", schema)
 
     def is_alive(self, thing, depth=0):
-        life = self.counting(thing, LIFE)
-        if not life or life.value != b"\1" or depth > 8:
+        life = self.counting(thing, LIFE) if depth < 8 else None
+        if not life or len(life.value) != 1 or life.value == DELETED:
             return False
         return life.owner == NOBODY or self.is_alive(life.owner, depth + 1)
 
@@ -87,36 +106,31 @@ class State:
 
     # ---- the roster ---------------------------------------------------------------------------
 
+    def roster(self):
+        """{id: RosterNode}, ascending; the genesis' first node while there is none."""
+        found = {}
+        for node in self.objects(NODE_TYPE):
+            try:
+                found[node] = RosterNode(self, node)
+            except (Malformed, ValueError):
+                continue  # whoever cannot be read is not in the roster
+        return found or {self.genesis.node: RosterNode(None, self.genesis.node, self.genesis.key)}
+
     def key_of(self, node):
         """The public key of NODE, or None."""
-        if not self.objects(NODE_TYPE):
-            return self.genesis.key if node == self.genesis.node else None
-        text = self.value(node, FACET_KEY, KEY).get("key", "")
-        try:
-            return bytes.fromhex(text) if len(text) == 64 else None
-        except ValueError:
-            return None
-
-    def status(self, node):
-        """(status, {stream: cut-off}) of NODE."""
-        found = self.value(node, FACET_STATUS, STATUS)
-        cutoffs = {}
-        for text in found["cutoffs"]:
-            stream, _, seq = text.partition("=")
-            need(len(stream) == 16 and seq.isdigit(), "cut-off %r" % text)
-            cutoffs[int(stream, 16)] = int(seq)
-        return found.get("status", ACTIVE), cutoffs
+        found = self.roster().get(node)
+        return found.key if found else None
 
     def active(self):
         """The ids of all active nodes, ascending."""
-        return [node for node in self.objects(NODE_TYPE) if self.status(node)[0] == ACTIVE]
-
-    def addresses(self, node):
-        return self.value(node, FACET_PLACE, PLACE)["addresses"]
+        return [node for node, found in self.roster().items() if found.status == ACTIVE]
 
 
 def admin_of(entry):
-    return decode(entry.value, {1: ("up", INT)}).get("up", 1)
+    """Its first field, if that is the one; whatever else the value is."""
+    try:
+        tag, at = read_varint(entry.value, 0)
+        return read_varint(entry.value, at)[0] if tag == 1 << 3 else 1
+    except Malformed:
+        return 1
 
-
-__all__ = ["State", "Record", "Malformed", "merge", "NODE_TYPE"]

@@ -8,11 +8,17 @@ INT, FIXED, BYTES, TEXT = "int", "fixed", "bytes", "text"
 WIRE_VARINT, WIRE_FIXED, WIRE_DELIMITED = 0, 1, 2
 U64 = 1 << 64
 VECTOR_ENTRIES = 65536
-VECTOR = {1: ("stream", FIXED), 2: ("seq", INT)}
 
 
 class Malformed(Exception):
     """Bytes that the document does not allow."""
+
+
+class Lenient(dict):
+    """A message in which a field that does not fit is skipped like an unknown one."""
+
+
+VECTOR = Lenient({1: ("stream", FIXED), 2: ("seq", INT)})
 
 
 def need(condition, why):
@@ -87,23 +93,29 @@ def clean_text(name, value):
         text = value.decode("utf-8")
     except UnicodeDecodeError:
         raise Malformed("%s is not UTF-8" % name) from None
-    need(all(c >= " " and c != "\x7f" for c in text), "%s has control characters" % name)
+    need(not any(c < " " or "\x7f" <= c <= "\x9f" for c in text), "%s has control characters" % name)
     return text
 
 
-def decode(data, schema, exact=False):
-    """{name: value}; absent fields are not in it, repeated ones always. EXACT: no unknown fields."""
+def decode(data, schema, exact=False, once=0):
+    """{name: value}; absent fields are not in it, repeated ones always. EXACT: no unknown fields. A field that is
+    not repeated stands once at most if its number is up to ONCE, else the last one counts."""
     message = {name: [] for name, kind in schema.values() if isinstance(kind, list)}
+    last = 0
     for number, wire, value in fields(data):
-        if number not in schema:
-            need(not exact, "unknown field %d" % number)
-            continue
-        name, kind = schema[number]
-        if isinstance(kind, list):
+        name, kind = schema.get(number, ("", ""))
+        repeated = isinstance(kind, list)
+        need(name or not exact, "unknown field %d" % number)
+        need(repeated or number != last or number > once, "field %d stands twice" % number)
+        last = number
+        if repeated:
             message[name].append(convert(name, kind[0], wire, value))
-        else:
-            need(name not in message, "%s stands twice" % name)
-            message[name] = convert(name, kind, wire, value)
+        elif name:
+            try:
+                message[name] = convert(name, kind, wire, value)
+            except Malformed:
+                if not isinstance(schema, Lenient):
+                    raise
     return message
 
 
