@@ -44,11 +44,12 @@ static bool may_make(struct world *world, unsigned number)
     return true;
 }
 
-/* A disk that forgot may take a deletion back that everybody else has purged. So may a node
- * that runs twice, from the moment when its disk was copied: a deletion is purged when its node
- * says that it is on its disk, and one of the two may say so while the other knows nothing of
- * it. Who hears only one of them cannot tell. Others may revive meanwhile: each of them speaks
- * for its own disk. */
+/* A limit that docs/architecture.md names: a disk that forgot may take a deletion back that
+ * everybody else has purged. So may a node that runs twice, from the moment when its disk was
+ * copied: a deletion is purged when its node says that it is on its disk, and one of the two
+ * may say so while the other knows nothing of it. Who hears only one of them cannot tell.
+ * Others may revive meanwhile: each of them speaks for its own disk. The states differ until
+ * the next word about the object (tests/unit/replication/test_core_revive.c). */
 static bool may_revive(struct world *world, const struct world_node *node)
 {
     const struct world_node *copy = &world->nodes[WORLD_COPY];

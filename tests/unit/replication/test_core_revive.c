@@ -168,6 +168,134 @@ static void what_the_change_says_itself_is_not_said_twice(void **state)
     }
 }
 
+/* ---- a revival by who lacked the deletion ------------------------------------------------ */
+
+/* What the peer says of the object, knowing what DEPS tells of. */
+static struct bytes peer_record(const struct fixture *fixture,
+                                uint64_t seq,
+                                const uint8_t *previous_hash,
+                                const struct vv *deps,
+                                uint8_t life)
+{
+    struct change_set changes = {0};
+    uint8_t key_id[RECORD_KEY_ID_SIZE];
+    struct bytes whole;
+    record_key_id(sign_key_public(fixture->peer_key), key_id);
+    change_set_add(&changes, &object, &(struct uuid){0}, 5, FACET_LIFE,
+                   (struct bytes){&life, 1});
+    for (uint16_t facet = 10; life == 1 && facet < 12; facet++)
+        change_set_add(&changes, &object, &(struct uuid){0}, 5, facet,
+                       (struct bytes){&life, 1});
+    const struct record_draft draft = {.stream = 77,
+                                       .seq = seq,
+                                       .hlc = fixture->wall_ms << 16 | seq,
+                                       .wall_ms = fixture->wall_ms,
+                                       .previous_hash = previous_hash,
+                                       .deps = deps,
+                                       .node_id = peer_id,
+                                       .key_id = key_id,
+                                       .incarnation = 1,
+                                       .kind = RECORD_CONFIG,
+                                       .change_id = {{0xee, (uint8_t)seq}},
+                                       .changes = &changes};
+    assert_true(record_build(&draft, &core_genesis(fixture->core)->cluster_id,
+                             fixture->peer_key, &whole));
+    change_set_free(&changes);
+    return whole;
+}
+
+static void hear(struct fixture *fixture, struct bytes record)
+{
+    const uint64_t before = vv_get(core_durable(fixture->core), 77);
+    step(fixture,
+         &(struct core_event){
+             .kind = CORE_FRAME, .node = peer_id, .frame_type = FRAME_RECORD, .body = record});
+    step(fixture, &(struct core_event){.kind = CORE_STAGE});
+    assert_int_equal(vv_get(core_durable(fixture->core), 77), before + 1);
+}
+
+static bool lives(const struct fixture *fixture)
+{
+    return facet_object_counts(core_facets(fixture->core),
+                               facet_object(core_facets(fixture->core), &object));
+}
+
+static bool agree(struct fixture *a, struct fixture *b)
+{
+    uint8_t left[HASH_SIZE], right[HASH_SIZE];
+    core_state_hash(a->core, left);
+    core_state_hash(b->core, right);
+    return vv_equal(core_durable(a->core), core_durable(b->core)) &&
+           memcmp(left, right, HASH_SIZE) == 0;
+}
+
+struct table_copy {
+    struct store_batch batch;
+    enum store_table table;
+};
+
+static bool copy_row(void *context, struct bytes key, struct bytes value)
+{
+    struct table_copy *copy = context;
+    store_batch_put(&copy->batch, copy->table, key, value);
+    return true;
+}
+
+/* What OTHER gets: all that is on FIRST's disk, and a core of its own. */
+static void start_alike(const struct fixture *first, struct fixture *other)
+{
+    *other = *first;
+    other->core = NULL;
+    other->store = store_mem_open();
+    for (unsigned table = 0; table < STORE_TABLE_COUNT; table++) {
+        struct table_copy copy = {.table = (enum store_table)table};
+        store_walk(first->store, copy.table, (struct bytes){0}, copy_row, &copy);
+        assert_int_equal(store_commit(other->store, &copy.batch), 0);
+        store_batch_free(&copy.batch);
+    }
+    start(other);
+}
+
+/* The limit that docs/architecture.md names: the disk of the peer was copied, one of the two
+ * told that it has the deletion, the other one revives the object without it. */
+static void settle(struct fixture *purged, uint8_t last_word)
+{
+    struct fixture kept;
+    struct vv knew = {0};
+    uint8_t hash[HASH_SIZE];
+    make(purged, object, (struct uuid){0});
+    vv_copy(&knew, core_durable(purged->core));
+    set(purged, object, FACET_LIFE, 0);
+    start_alike(purged, &kept);
+    pass_days(purged, keep_days + 1);
+    kept.wall_ms = purged->wall_ms;
+    assert_null(facet_object(core_facets(purged->core), &object));
+    struct bytes revival = peer_record(purged, 1, NULL, &knew, 1);
+    hear(purged, revival);
+    hear(&kept, revival);
+    assert_true(lives(purged) && !lives(&kept) && !agree(purged, &kept));
+    record_hash(revival, hash);
+    struct bytes word = peer_record(purged, 2, hash, core_durable(purged->core), last_word);
+    hear(purged, word);
+    hear(&kept, word);
+    assert_true(lives(purged) == (last_word == 1) && agree(purged, &kept));
+    free((void *)(uintptr_t)word.data);
+    free((void *)(uintptr_t)revival.data);
+    vv_free(&knew);
+    core_free(kept.core);
+    store_close(kept.store);
+}
+
+static void a_divided_object_is_settled_by_deleting_it(void **state)
+{
+    settle(*state, 0);
+}
+
+static void a_divided_object_is_settled_by_reviving_it(void **state)
+{
+    settle(*state, 1);
+}
+
 int main(void)
 {
     crypto_start();
@@ -177,6 +305,8 @@ int main(void)
         WITH_CORE(thousands_come_back_at_once),
         WITH_CORE(twice_as_many_come_back_with_twice_the_work),
         WITH_CORE(what_the_change_says_itself_is_not_said_twice),
+        WITH_CORE(a_divided_object_is_settled_by_deleting_it),
+        WITH_CORE(a_divided_object_is_settled_by_reviving_it),
         WITH_CORE(nothing_is_revived_that_was_purged_before_its_turn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
