@@ -130,6 +130,26 @@ enum vrrp_verdict vrrp_packet_decode(struct bytes message,
     return VRRP_VERDICT_OK;
 }
 
+void vrrp_packet_write_header(const struct vrrp_packet *packet,
+                              const struct vrrp_envelope *envelope,
+                              uint32_t addresses_sum,
+                              uint8_t out[VRRP_HEADER_SIZE])
+{
+    size_t size = VRRP_HEADER_SIZE + packet->address_count * ip_address_size(&envelope->source);
+    uint32_t sum = addresses_sum;
+    out[0] = VERSION_AND_TYPE;
+    out[1] = packet->vrid;
+    out[2] = packet->priority;
+    out[3] = packet->address_count;
+    store_be16(out + 4, packet->interval_cs & INTERVAL_MASK);
+    store_be16(out + CHECKSUM_OFFSET, 0);
+    if (envelope->source.family == 6 || packet->checksum == VRRP_CHECKSUM_PSEUDO)
+        sum += vrrp_checksum_pseudo(&envelope->source, &envelope->destination, VRRP_PROTOCOL,
+                                    size);
+    store_be16(out + CHECKSUM_OFFSET,
+               vrrp_checksum_finish(vrrp_checksum_add(sum, out, VRRP_HEADER_SIZE)));
+}
+
 size_t vrrp_packet_encode(const struct vrrp_packet *packet,
                           const struct vrrp_envelope *envelope,
                           uint8_t *out,
@@ -139,18 +159,9 @@ size_t vrrp_packet_encode(const struct vrrp_packet *packet,
     size_t size = VRRP_HEADER_SIZE + addresses_size;
     if (addresses_size == 0 || size > capacity)
         return 0;
-    out[0] = VERSION_AND_TYPE;
-    out[1] = packet->vrid;
-    out[2] = packet->priority;
-    out[3] = packet->address_count;
-    store_be16(out + 4, packet->interval_cs & INTERVAL_MASK);
-    store_be16(out + CHECKSUM_OFFSET, 0);
     memcpy(out + VRRP_HEADER_SIZE, packet->addresses, addresses_size);
-    uint32_t sum = 0;
-    if (envelope->source.family == 6 || packet->checksum == VRRP_CHECKSUM_PSEUDO)
-        sum = vrrp_checksum_pseudo(&envelope->source, &envelope->destination, VRRP_PROTOCOL,
-                                   size);
-    store_be16(out + CHECKSUM_OFFSET, vrrp_checksum_finish(vrrp_checksum_add(sum, out, size)));
+    vrrp_packet_write_header(packet, envelope,
+                             vrrp_checksum_add(0, packet->addresses, addresses_size), out);
     return size;
 }
 

@@ -71,6 +71,11 @@ size_t vrrp_packet_encode(const struct vrrp_packet *packet,
                           const struct vrrp_envelope *envelope,
                           uint8_t *out,
                           size_t capacity);
+/* The header alone, for addresses that add up to ADDRESSES_SUM (vrrp_checksum_add). */
+void vrrp_packet_write_header(const struct vrrp_packet *packet,
+                              const struct vrrp_envelope *envelope,
+                              uint32_t addresses_sum,
+                              uint8_t out[VRRP_HEADER_SIZE]);
 
 /* Splits what a raw IPv4 socket delivers into header and message. False unless it is one whole
  * IPv4 datagram of protocol 112, with or without an authentication header. That is skipped, not

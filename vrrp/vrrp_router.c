@@ -43,6 +43,7 @@ void vrrp_router_free(struct vrrp_router *router)
     if (!router)
         return;
     vrrp_router_end_guard(router);
+    advert_image_forget(&router->advert);
     free(router->vips);
     free(router);
 }
@@ -105,6 +106,7 @@ static bool take_addresses(struct vrrp_router *router, struct vrrp_host *host)
     free(router->vips);
     router->vips = vips;
     router->vip_count = count;
+    advert_image_forget(&router->advert);
     return true;
 }
 
@@ -136,6 +138,7 @@ static void place_vips(struct vrrp_router *router, struct vrrp_host *host)
 {
     for (size_t i = 0; i < router->vip_count; i++) {
         struct vrrp_vip *vip = &router->vips[i];
+        bool left_alone_before = vip->left_alone;
         vip->left_alone =
             ip_address_is_loopback(&vip->address) ||
             vrrp_config_has_peer(&host->config, &vip->address) || /* never take a node's own */
@@ -143,6 +146,8 @@ static void place_vips(struct vrrp_router *router, struct vrrp_host *host)
         const struct interface *interface =
             vrrp_place_address(&host->config, &router->group, &host->table, &vip->address);
         vip->interface_index = interface ? interface->index : 0;
+        if (vip->left_alone != left_alone_before)
+            advert_image_forget(&router->advert);
     }
     struct vrrp_vip *leading = leading_vip(router);
     if (router->family == 6 && leading)

@@ -3,6 +3,7 @@
 #ifndef VRRP_VRRP_ROUTER_H
 #define VRRP_VRRP_ROUTER_H
 
+#include "vrrp/advert_image.h"
 #include "vrrp/announce_schedule.h"
 #include "vrrp/family_bond.h"
 #include "vrrp/gateway_check.h"
@@ -51,6 +52,7 @@ struct vrrp_router {
     bool passive; /* every address is left alone: nothing to elect */
     struct vrrp_vip *vips;
     size_t vip_count;
+    struct advert_image advert; /* of those that are not left alone */
     struct vrrp_machine machine;
     struct vrrp_router *sibling; /* of the group's other family (families.h), or NULL */
     struct family_bond bond;     /* IPv6 */

@@ -11,33 +11,31 @@
 
 enum {
     KNOW_ACTIVE_US = 10000000, /* the kernel forgets neighbours that nobody talks to */
-    /* What one packet of the smallest IPv6 MTU holds; the list in an advert is for people. */
-    ADVERT_ADDRESSES_IPV6 = 77,
 };
 
-static uint8_t collect_addresses(const struct vrrp_router *router, uint8_t *out)
+/* Makes the list that adverts carry, unless it is known. */
+static bool list_addresses(struct vrrp_router *router)
 {
-    size_t limit = router->family == 4 ? VRRP_MAXIMUM_ADDRESSES : ADVERT_ADDRESSES_IPV6;
-    size_t count = 0;
-    for (size_t i = 0; i < router->vip_count && count < limit; i++) {
-        const struct ip_address *address = &router->vips[i].address;
-        size_t size = ip_address_size(address);
+    if (router->advert.message)
+        return true;
+    if (!advert_image_start(&router->advert, router->family, router->vip_count))
+        return false;
+    for (size_t i = 0; i < router->vip_count; i++) {
         if (!router->vips[i].left_alone)
-            memcpy(out + size * count++, address->bytes, size);
+            advert_image_add(&router->advert, &router->vips[i].address);
     }
-    return (uint8_t)count;
+    return true;
 }
 
 static void send_to(struct vrrp_router *router,
                     const struct vrrp_packet *packet,
                     const struct ip_address *destination)
 {
-    uint8_t message[VRRP_PACKET_MAXIMUM_SIZE];
     struct vrrp_envelope envelope = {.source = router->machine.settings.own_address,
                                      .destination = *destination,
                                      .hop_limit = VRRP_HOP_LIMIT};
-    size_t size = vrrp_packet_encode(packet, &envelope, message, sizeof(message));
-    if (size && vrrp_socket_send(router->socket, &envelope, (struct bytes){message, size}) == 0)
+    struct bytes message = advert_image_message(&router->advert, packet, &envelope);
+    if (message.size && vrrp_socket_send(router->socket, &envelope, message) == 0)
         router->adverts_sent++;
 }
 
@@ -72,19 +70,17 @@ void vrrp_router_send_advert(struct vrrp_router *router,
                              uint8_t priority,
                              const struct ip_address *only)
 {
-    uint8_t addresses[16 * VRRP_MAXIMUM_ADDRESSES];
     struct vrrp_packet packet = {
         .family = router->family,
         .vrid = router->group.vrid,
         .priority = priority,
-        .address_count = collect_addresses(router, addresses),
         .interval_cs = vrrp_interval_cs(router->machine.settings.advert_interval_us),
         .checksum = router->group.pseudo ? VRRP_CHECKSUM_PSEUDO : VRRP_CHECKSUM_MESSAGE,
-        .addresses = addresses,
     };
     bool one = only->family == router->family;
     bool multicast = router->group.multicast && !one;
-    if (!router->socket || router->machine.settings.own_address.family == 0)
+    if (!router->socket || router->machine.settings.own_address.family == 0 ||
+        !list_addresses(router))
         return;
     if (one && ip_address_is_link_local(only))
         send_to_node(router, host, &packet, only);
