@@ -5,6 +5,7 @@
 #include "lbnode/loop/heartbeat.h"
 #include "vrrp/address_watch.h"
 #include "vrrp/advert_policy.h"
+#include "vrrp/chore.h"
 #include "vrrp/claim_answer.h"
 #include "vrrp/families.h"
 #include "vrrp/hand_over.h"
@@ -145,10 +146,9 @@ static void run_due(struct vrrp_driver *driver)
         vrrp_router_run_due(router, &driver->host, now_us);
     for (struct vrrp_router *router = driver->routers; router; router = router->next)
         router_evidence_expire(router, &driver->host, now_us);
-    if (now_us >= driver->renew_due_us) {
+    if (chore_take(&driver->renew_due_us, VIP_RENEWAL_US, now_us)) {
         for (struct vrrp_router *router = driver->routers; router; router = router->next)
             vrrp_router_renew(router, &driver->host);
-        driver->renew_due_us = now_us + VIP_RENEWAL_US;
     }
     if (now_us >= driver->refresh_due_us)
         refresh(driver);
@@ -156,11 +156,11 @@ static void run_due(struct vrrp_driver *driver)
         evaluate_all(driver);
         driver->status_due_us = now_us;
     }
-    if (now_us >= driver->status_due_us) {
+    if (chore_take(&driver->status_due_us, STATUS_US, now_us)) {
         for (struct vrrp_router *router = driver->routers; router; router = router->next)
             vrrp_router_send_status(router, &driver->host);
-        driver->status_due_us = now_us + STATUS_US;
     }
+    heartbeat_advance(&driver->heartbeat, CHORE_SLACK_US / 1000);
     run_planned(driver, now_us);
 }
 
