@@ -12,7 +12,7 @@
 enum {
     RECORD_MAXIMUM_SIZE = (4 << 20) + SIGNATURE_SIZE,
     RECORD_KEY_ID_SIZE = 8,
-    RECORD_DEPENDENCIES_MAXIMUM = 4096, /* folded streams are none */
+    RECORD_DEPENDENCIES_MAXIMUM = VV_MAXIMUM_ENTRIES, /* a first one names all open streams */
     RECORD_AUTHOR_MAXIMUM = 64,
     RECORD_COMMENT_MAXIMUM = 256
 };

@@ -7,7 +7,7 @@ from wire import (BYTES, FIXED, INT, TEXT, VECTOR, WIRE_DELIMITED, Lenient, blak
                   required, vector_items)
 
 SIGNATURE = 64
-BODY_MAXIMUM, OPERATIONS, VALUE_MAXIMUM, DEPENDENCIES = 4 << 20, 65536, 64 << 10, 4096
+BODY_MAXIMUM, OPERATIONS, VALUE_MAXIMUM, DEPENDENCIES = 4 << 20, 65536, 64 << 10, 65536
 CONFIGURATION, ROSTER, CONTROL = 1, 2, 3
 LIFE, META, ADMIN = 0, 1, 2
 NODE = Lenient({1: ("id", 16), 2: ("key", 8), 3: ("incarnation", INT)})

@@ -466,6 +466,25 @@ static void while_the_store_fails_peers_are_followed_in_memory(void **state)
     release(record);
 }
 
+/* Whoever keeps all history never folds one. */
+static void thousands_of_streams_keep_nobody_from_writing(void **state)
+{
+    struct fixture *fixture = *state;
+    struct store_batch batch = {0};
+    struct stream open = {.node_id = peer, .seq = 1, .truncated = 1};
+    memcpy(open.public_key, sign_key_public(fixture->peer_key), SIGN_PUBLIC_KEY_SIZE);
+    for (open.id = 1000; open.id < 1000 + 5000; open.id++)
+        core_encode_stream(&open, &batch);
+    assert_int_equal(store_commit(fixture->store, &batch), 0);
+    store_batch_free(&batch);
+    load(fixture);
+    submit_value(fixture, 7);
+    fixture->now_us += 100000;
+    step(fixture, &(struct core_event){.kind = CORE_STAGE});
+    assert_int_equal(fixture->answer.error.kind, ERROR_NONE);
+    assert_int_equal(vv_get(core_durable(fixture->core), fixture->core->own_stream), 1);
+}
+
 static void a_request_is_known_again_however_many_came_before(void **state)
 {
     struct fixture *fixture = *state;
@@ -496,6 +515,7 @@ int main(void)
         TEST(the_opening_of_a_void_stream_changes_nothing_but_is_known),
         TEST(a_failed_commit_is_told_and_leaves_no_trace),
         TEST(while_the_store_fails_peers_are_followed_in_memory),
+        TEST(thousands_of_streams_keep_nobody_from_writing),
         TEST(a_request_is_known_again_however_many_came_before),
     };
     crypto_start();
