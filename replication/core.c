@@ -111,28 +111,50 @@ uint64_t core_stream_hash(const struct stream *stream, uint64_t seq)
     return known ? stream->hash_starts[seq - 1 - stream->hash_first] : 0;
 }
 
-/* Some older one has to go: a repeated request comes soon, if at all. */
+static void unlink_change(struct core *core, struct change_row *row)
+{
+    *(row->older ? &row->older->newer : &core->oldest_change) = row->newer;
+    *(row->newer ? &row->newer->older : &core->newest_change) = row->older;
+    row->older = row->newer = NULL;
+}
+
+static void append_change(struct core *core, struct change_row *row)
+{
+    row->older = core->newest_change;
+    *(row->older ? &row->older->newer : &core->oldest_change) = row;
+    core->newest_change = row;
+}
+
+void core_change_forget(struct core *core, const struct uuid *id)
+{
+    struct change_row *row = uuid_map_remove(&core->changes, id);
+    if (row)
+        unlink_change(core, row);
+    free(row);
+}
+
+/* A repeated request comes soon, if at all. */
 static void make_room_for_change(struct core *core)
 {
-    struct change_row *row = uuid_map_next(&core->changes, &core->change_cursor);
-    if (!row) {
-        core->change_cursor = 0;
-        row = uuid_map_next(&core->changes, &core->change_cursor);
-    }
-    const struct uuid id = row->id;
-    free(uuid_map_remove(&core->changes, &id));
+    const struct uuid oldest = core->oldest_change->id;
+    core_change_forget(core, &oldest);
 }
 
 void core_change_note(struct core *core, const struct uuid *id, struct dot dot)
 {
-    if (uuid_map_get(&core->changes, id))
+    struct change_row *row = uuid_map_get(&core->changes, id);
+    if (row) {
+        unlink_change(core, row);
+        append_change(core, row);
         return;
+    }
     if (core->changes.count >= CHANGE_IDS)
         make_room_for_change(core);
-    struct change_row *row = memory_new(sizeof(*row));
-    *row = (struct change_row){*id, dot};
+    row = memory_new(sizeof(*row));
+    *row = (struct change_row){.id = *id, .dot = dot};
     if (!uuid_map_set(&core->changes, id, row))
         abort();
+    append_change(core, row);
 }
 
 /* ---- roster ----------------------------------------------------------------------------- */

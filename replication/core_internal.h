@@ -71,6 +71,7 @@ struct stream {
 struct change_row {
     struct uuid id;
     struct dot dot;
+    struct change_row *older, *newer;
 };
 
 struct submission {
@@ -257,7 +258,7 @@ struct core {
     struct roster roster;
     bool roster_dirty;
     struct uuid_map changes; /* change_id -> struct change_row */
-    size_t change_cursor;    /* where in it the next one goes for want of room */
+    struct change_row *oldest_change, *newest_change;
 
     struct vv applied, durable, shown; /* shown: durable, clipped to the cut-offs */
     struct vv void_openings;
@@ -320,7 +321,9 @@ struct stream *core_stream_add(struct core *core, uint64_t id);
 void core_stream_note_hash(struct stream *stream, uint64_t seq, const uint8_t hash[HASH_SIZE]);
 /* The start of that record's hash; 0: not known any more. */
 uint64_t core_stream_hash(const struct stream *stream, uint64_t seq);
+/* It is the newest now; for want of room the oldest one goes. */
 void core_change_note(struct core *core, const struct uuid *id, struct dot dot);
+void core_change_forget(struct core *core, const struct uuid *id);
 /* Up to which seq records of STREAM count: the cut-off of a removed node, else no limit. */
 uint64_t core_cutoff(const struct core *core, const struct stream *stream);
 /* After a change of node objects: roster, peers, and events about who came and went. */

@@ -14,9 +14,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+struct loaded_change {
+    uint64_t wall_ms;
+    struct uuid id;
+    struct dot dot;
+};
+
 struct loading {
     struct core *core;
     bool malformed;
+    struct loaded_change *changes;
+    size_t change_count, change_capacity;
 };
 
 static void put_stream(const struct stream *stream, struct wire_writer *out)
@@ -156,22 +164,45 @@ static bool visit_log(void *context, struct bytes key, struct bytes value)
 static bool visit_change(void *context, struct bytes key, struct bytes value)
 {
     struct loading *loading = context;
-    struct uuid id;
     if (key.size != 16 || value.size != 24) {
         loading->malformed = true;
         return true;
     }
-    if (load_be64(value.data + 16) + CHANGE_KEPT_MS < loading->core->now.wall_ms)
+    struct loaded_change change = {
+        .wall_ms = load_be64(value.data + 16),
+        .dot = {load_be64(value.data), load_be64(value.data + 8)},
+    };
+    if (change.wall_ms + CHANGE_KEPT_MS < loading->core->now.wall_ms)
         return true;
-    memcpy(id.bytes, key.data, 16);
-    core_change_note(loading->core, &id,
-                     (struct dot){load_be64(value.data), load_be64(value.data + 8)});
+    memcpy(change.id.bytes, key.data, 16);
+    loading->changes = memory_grow(loading->changes, loading->change_count,
+                                   &loading->change_capacity, sizeof(*loading->changes));
+    loading->changes[loading->change_count++] = change;
     return true;
+}
+
+static int compare_changes(const void *left, const void *right)
+{
+    const struct loaded_change *a = left, *b = right;
+    if (a->wall_ms != b->wall_ms)
+        return a->wall_ms < b->wall_ms ? -1 : 1;
+    return memcmp(a->id.bytes, b->id.bytes, sizeof(a->id.bytes));
+}
+
+/* Rows come by id; there may be more than memory keeps, and those are to be the newest. */
+static void note_changes(struct loading *loading)
+{
+    if (loading->change_count > 0)
+        qsort(loading->changes, loading->change_count, sizeof(*loading->changes),
+              compare_changes);
+    for (size_t i = 0; i < loading->change_count; i++)
+        core_change_note(loading->core, &loading->changes[i].id, loading->changes[i].dot);
+    free(loading->changes);
 }
 
 static int load_tables(struct core *core, struct store *store)
 {
-    struct loading loading = {core, false};
+    struct loading loading = {.core = core};
     const struct bytes start = {0};
     const uint8_t peers = (uint8_t)META_PEER;
     int result = store_walk(store, STORE_META, start, visit_meta, &loading);
@@ -181,6 +212,7 @@ static int load_tables(struct core *core, struct store *store)
         result = store_walk(store, STORE_LOG, start, visit_log, &loading);
     if (!result)
         result = store_walk(store, STORE_CHANGE, start, visit_change, &loading);
+    note_changes(&loading);
     core_refresh_roster(core, NULL);
     if (!result)
         result = store_walk(store, STORE_META, (struct bytes){&peers, 1}, visit_peer, &loading);

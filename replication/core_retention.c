@@ -203,7 +203,7 @@ static void forget_change(struct core *core, const struct record *record)
 {
     if (!is_older(core, record->wall_ms, change_kept_ms))
         return;
-    free(uuid_map_remove(&core->changes, &record->change_id));
+    core_change_forget(core, &record->change_id);
     store_batch_remove(&core->cleaning, STORE_CHANGE,
                        (struct bytes){record->change_id.bytes, 16});
 }

@@ -331,8 +331,7 @@ static void adopt(struct core *core, struct core *fresh)
     core->sweep.phase = SWEEP_RESTS;
     if (core->hlc < fresh->hlc)
         core->hlc = fresh->hlc;
-    struct change_row *row;
-    for (size_t i = 0; (row = uuid_map_next(&fresh->changes, &i));)
+    for (const struct change_row *row = fresh->oldest_change; row; row = row->newer)
         core_change_note(core, &row->id, row->dot);
     if (!uuid_is_zero(&fresh->last_change))
         core->last_change = fresh->last_change;

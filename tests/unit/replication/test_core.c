@@ -485,16 +485,51 @@ static void thousands_of_streams_keep_nobody_from_writing(void **state)
     assert_int_equal(vv_get(core_durable(fixture->core), fixture->core->own_stream), 1);
 }
 
+static struct uuid request(uint32_t number)
+{
+    struct uuid id = {{0xee}};
+    store_be32(id.bytes + 4, number);
+    return id;
+}
+
+static void check_known_requests(const struct fixture *fixture, uint32_t first)
+{
+    assert_int_equal(fixture->core->changes.count, CHANGE_IDS);
+    for (uint32_t i = first; i < first + CHANGE_IDS; i++) {
+        const struct uuid id = request(i);
+        assert_non_null(uuid_map_get(&fixture->core->changes, &id));
+    }
+}
+
 static void a_request_is_known_again_however_many_came_before(void **state)
 {
     struct fixture *fixture = *state;
-    struct uuid id = {{0xee}};
-    for (uint32_t i = 0; i < CHANGE_IDS + 1000; i++) {
-        store_be32(id.bytes + 4, i);
+    const uint32_t above = 5000;
+    for (uint32_t i = 0; i < CHANGE_IDS + above; i++) {
+        const struct uuid id = request(i);
         core_change_note(fixture->core, &id, (struct dot){stream, i + 1});
-        assert_non_null(uuid_map_get(&fixture->core->changes, &id));
     }
-    assert_int_equal(fixture->core->changes.count, CHANGE_IDS);
+    check_known_requests(fixture, above);
+}
+
+static void the_newest_requests_are_known_after_a_start(void **state)
+{
+    struct fixture *fixture = *state;
+    struct store_batch batch = {0};
+    const uint32_t count = CHANGE_IDS + 5000;
+    for (uint32_t i = 0; i < count; i++) { /* the lower the id, the later it came */
+        const struct uuid id = request(i);
+        uint8_t value[24];
+        store_be64(value, stream);
+        store_be64(value + 8, i + 1);
+        store_be64(value + 16, now_of(fixture).wall_ms + count - i);
+        store_batch_put(&batch, STORE_CHANGE, (struct bytes){id.bytes, 16},
+                        (struct bytes){value, sizeof(value)});
+    }
+    assert_int_equal(store_commit(fixture->store, &batch), 0);
+    store_batch_free(&batch);
+    load(fixture);
+    check_known_requests(fixture, 0);
 }
 
 int main(void)
@@ -516,6 +551,7 @@ int main(void)
         TEST(a_failed_commit_is_told_and_leaves_no_trace),
         TEST(while_the_store_fails_peers_are_followed_in_memory),
         TEST(thousands_of_streams_keep_nobody_from_writing),
+        TEST(the_newest_requests_are_known_after_a_start),
         TEST(a_request_is_known_again_however_many_came_before),
     };
     crypto_start();
