@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 enum {
-    ARGUMENTS_MAXIMUM = 16,
+    ARGUMENTS_MAXIMUM = SUPERVISOR_CHECK_SIZE / 2, /* no setting has more words */
     FAILURES = 3,
     SUCCESSES = 2,
     CANNOT_RUN = 126,

@@ -3,6 +3,9 @@
 #include "tests/support/test.h"
 
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -28,9 +31,36 @@ static void a_check_that_cannot_even_be_killed_is_a_failure(void **state)
     loop_free(supervisor.loop);
 }
 
+/* However many its setting has room for. */
+static void a_check_gets_all_its_words(void **state)
+{
+    static struct supervisor supervisor;
+    const char script[] = "[ $# -eq 40 ]\n";
+    char path[] = "/tmp/test_supervisor_check.XXXXXX", command[SUPERVISOR_CHECK_SIZE];
+    const struct supervisor_settings settings = {
+        .check_command = command, .check_interval_ms = 60000, .keep_privileges = true};
+    int status, fd = mkstemp(path);
+    assert_int_equal(write(fd, script, strlen(script)), strlen(script));
+    close(fd);
+    size_t size = (size_t)snprintf(command, sizeof(command), "/bin/sh %s", path);
+    for (int i = 0; i < 40; i++)
+        size += (size_t)snprintf(command + size, sizeof(command) - size, " a");
+    supervisor.loop = loop_new();
+    supervisor.settings = &settings;
+    check_start(&supervisor);
+    assert_int_equal(waitpid(supervisor.check.pid, &status, 0), supervisor.check.pid);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    supervisor.check.pid = 0;
+    check_stop(&supervisor);
+    loop_free(supervisor.loop);
+    unlink(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_check_gets_all_its_words),
         cmocka_unit_test(a_check_that_cannot_even_be_killed_is_a_failure),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
