@@ -253,7 +253,7 @@ static void handle_ack_entry(const struct core *core, struct peer *peer, struct 
     while (wire_next(&reader, &field))
         if (field.number <= 5 && field.type != WIRE_BYTES)
             values[field.number] = field.integer;
-    if (!wire_ended(&reader) || values[1] == 0)
+    if (!wire_ended(&reader) || !core_stream(core, values[1]))
         return;
     peer->durable_dirty |= vv_raise(&peer->durable, values[1], values[3]);
     vv_raise(&peer->running, values[1], values[4]);

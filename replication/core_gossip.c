@@ -192,6 +192,14 @@ static void check_divergence(struct core *core,
     }
 }
 
+/* Who claims more streams than there can be is believed nothing: that only delays cleaning. */
+static void note_durable(struct peer *peer, const struct vv *vector)
+{
+    peer->durable_dirty |= vv_merge(&peer->durable, vector);
+    if (peer->durable.count > VV_MAXIMUM_ENTRIES)
+        vv_free(&peer->durable);
+}
+
 /* A difference that lasts longer than a push takes is settled by comparing vectors. */
 static void compare_digest(struct core *core, struct peer *peer, struct core_actions *actions)
 {
@@ -200,7 +208,7 @@ static void compare_digest(struct core *core, struct peer *peer, struct core_act
         peer->differs_since_us = 0;
         peer->exchange_delay_us = 0;
         peer->next_exchange_us = 0;
-        peer->durable_dirty |= vv_merge(&peer->durable, &core->shown);
+        note_durable(peer, &core->shown);
         if (!vv_equal(&peer->reported, &core->shown))
             vv_copy(&peer->reported, &core->shown);
         core_follow_ack(core, peer, actions);
@@ -263,7 +271,7 @@ static void handle_vector(struct core *core,
     struct vector_frame theirs;
     if (!core_take_vector(core, peer, body, &theirs))
         return;
-    peer->durable_dirty |= vv_merge(&peer->durable, &theirs.vector);
+    note_durable(peer, &theirs.vector);
     if (theirs.is_complete)
         vv_copy(&peer->reported, &theirs.vector); /* maybe less: its disk is an older one */
     core_follow_ack(core, peer, actions);

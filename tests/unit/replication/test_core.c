@@ -466,6 +466,45 @@ static void while_the_store_fails_peers_are_followed_in_memory(void **state)
     release(record);
 }
 
+/* ACK or VV (the entries of both begin alike) about COUNT streams that nobody knows. */
+static void
+peer_claims(struct fixture *fixture, enum frame_type type, uint64_t first, unsigned count)
+{
+    struct wire_writer body = {0};
+    for (unsigned i = 0; i < count; i++) {
+        size_t mark = wire_begin(&body, 1);
+        wire_put_fixed64(&body, 1, first + i);
+        wire_put_varint(&body, 2, 1);
+        if (type == FRAME_ACK)
+            wire_put_varint(&body, 3, 1);
+        wire_end(&body, mark);
+    }
+    step(fixture, &(struct core_event){.kind = CORE_FRAME,
+                                       .node = peer,
+                                       .frame_type = type,
+                                       .body = wire_written(&body)});
+    wire_writer_free(&body);
+}
+
+/* What it has of them is kept, and read again at the next start. */
+static void streams_that_a_peer_invents_take_no_room(void **state)
+{
+    struct fixture *fixture = *state;
+    struct store_batch batch = {0};
+    for (unsigned i = 1; i <= 3; i++) {
+        peer_claims(fixture, FRAME_ACK, i * 100000, 30000);
+        peer_claims(fixture, FRAME_VV, i * 1000000, 30000);
+    }
+    struct peer *known = core_peer(fixture->core, &peer);
+    assert_true(known->durable.count <= VV_MAXIMUM_ENTRIES);
+    assert_true(known->running.count <= VV_MAXIMUM_ENTRIES);
+    known->durable_dirty = true;
+    core_put_peers(fixture->core, &batch);
+    assert_int_equal(store_commit(fixture->store, &batch), 0);
+    store_batch_free(&batch);
+    load(fixture);
+}
+
 /* Whoever keeps all history never folds one. */
 static void thousands_of_streams_keep_nobody_from_writing(void **state)
 {
@@ -550,6 +589,7 @@ int main(void)
         TEST(the_opening_of_a_void_stream_changes_nothing_but_is_known),
         TEST(a_failed_commit_is_told_and_leaves_no_trace),
         TEST(while_the_store_fails_peers_are_followed_in_memory),
+        TEST(streams_that_a_peer_invents_take_no_room),
         TEST(thousands_of_streams_keep_nobody_from_writing),
         TEST(the_newest_requests_are_known_after_a_start),
         TEST(a_request_is_known_again_however_many_came_before),
