@@ -12,6 +12,7 @@ sys.path.insert(0, os.path.join(ROOT, "tests", "second"))
 try:
     import frames
     import join
+    import oddities
     import record
     import snapshot
     import wire
@@ -62,6 +63,17 @@ class SecondDecoders(unittest.TestCase):
         self.assertEqual(follower.stream, 7)
         self.assertIsNone(follower.node)
 
+    def test_odd_records_are_records_and_wrong_ones_are_not(self):
+        parts = oddities.parts_of(stream=9, seq=2, previous=bytes(32), clock=1, wall=1, kind=1, change=bytes(16))
+        oddities.is_record(oddities.body_of(parts))
+        for name, changed in oddities.odd(9, 3):
+            with self.subTest(name):
+                oddities.is_record(oddities.body_of({**parts, **changed}))
+        for name, body in oddities.wrong(parts):
+            if name not in oddities.NOT_BY_FORM:
+                with self.subTest(name):
+                    self.assertRaises(wire.Malformed, oddities.is_record, body)
+
     def test_a_packet_that_is_cut_off_anywhere_is_refused_or_holds_less(self):
         data = seed("packet", "two_frames")
         for size in range(len(data)):
@@ -91,6 +103,8 @@ class SecondDecoders(unittest.TestCase):
         self.assertEqual(len(received.log.state.active()), 2)
 
     def test_what_is_wrong_with_a_snapshot_is_noticed(self):
+        self.assertRaisesRegex(wire.Malformed, "forged", self.receive, seed("snapshot_stream", "wrong_signature"))
+        self.assertRaisesRegex(wire.Malformed, "a gap", self.receive, seed("snapshot_stream", "record_missing"))
         for name in names("snapshot_stream"):
             if name != "whole":
                 with self.subTest(name):

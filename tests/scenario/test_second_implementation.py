@@ -99,6 +99,43 @@ class SecondImplementation(PairTest):
         self.eventually(lambda: "given" in self.cli("lb1", "pool list"), 5, "our node pulled the change")
         self.assertGreater(self.look()["counts"]["pulls given"], 0)
 
+    def test_both_take_and_refuse_the_same(self):
+        pool = next(iter(self.look()["pools"]))
+        self.tell("rename", pool=pool, name="workers2")
+        place = self.tell("odd")
+        self.eventually(lambda: self.is_running(place), 3, "our node took %s" % place)
+        self.eventually(self.agree, 2, "the state hashes agree after odd records")
+        self.assertTrue(self.first()["hears us"], "the rosters agree")
+        self.assertGreater(self.tell("wrong")["sent"], 30)
+        self.tell("forge")
+        place = self.tell("rename", pool=pool, name="workers3")
+        self.eventually(lambda: self.is_running(place), 3, "our node took the right one of that number: %s" % place)
+        self.eventually(self.agree, 2, "the state hashes agree after wrong records")
+        self.eventually(lambda: self.events("GOSSIP_FORGED"), 2, "our node saw a forged packet")
+        self.assertFalse(self.events("EQUIVOCATION"), "a wrong record is none")
+
+    def test_both_see_conflicts_equivocation_and_removal(self):
+        pool = next(iter(self.look()["pools"]))
+        self.tell("rename", pool=pool, name="before")
+        self.eventually(lambda: "before" in self.cli("lb1", "pool list"), 2, "our node has the first name")
+        self.cli("lb1", "pool set --name ours before")
+        self.tell("rename", pool=pool, name="theirs", blind=True)
+        self.eventually(lambda: self.json("lb1", "conflicts"), 2, "our node shows the conflict")
+        self.eventually(self.agree, 2, "the state hashes agree with the conflict open")
+        name = self.json("lb1", "pool list")[0]["name"]
+        self.assertEqual(self.pools(), [name], "the same name counts on both")
+        self.tell("equivocate")
+        self.eventually(lambda: self.events("EQUIVOCATION"), 2, "our node noticed the second record of one number")
+        self.cli("lb1", "node remove --dead lb2")
+        self.eventually(lambda: self.look()["counts"].get("notices of our removal"), 3, "our node told of the removal")
+
+    def events(self, code):
+        lines = self.cli("lb1", "events -o json").splitlines()
+        return [event for event in map(json.loads, lines) if event["code"] == code]
+
+    def is_running(self, place):
+        return self.first()["acknowledged"].get("running") == place["seq"]
+
 
 if __name__ == "__main__":
     unittest.main()

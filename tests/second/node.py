@@ -5,9 +5,12 @@ document suffices. It keeps nothing on disk and serves nobody.
 node.py --token TOKEN --name NAME --address ADDRESS: joins, then gossips. It reads commands from standard input,
 one JSON object a line, and answers each with one on standard output:
   {"do": "look"}                              what it has, what its peers said, what it counted
-  {"do": "rename", "pool": ID, "name": TEXT}  a record of its own
+  {"do": "rename", "pool": ID, "name": TEXT}  a record of its own; "blind": true: it concurs with what came last
   {"do": "deaf", "on": BOOL}                  records that are pushed to it are lost: it has to ask for them
-  {"do": "mute", "on": BOOL}                  it pushes none of its own: the others have to ask for them"""
+  {"do": "mute", "on": BOOL}                  it pushes none of its own: the others have to ask for them
+  {"do": "odd"}, {"do": "wrong"}              records that others have to take, and to refuse
+  {"do": "equivocate"}                        a second record in the place of its last one
+  {"do": "forge"}                             a packet with a wrong signature, and one that comes twice"""
 import argparse
 import collections
 import json
@@ -18,13 +21,16 @@ import sys
 import time
 
 import frames as f
+import oddities
 from join import join
 from log import Unknown
-from record import CONFIGURATION, META, Signer, key_id, make_record
+from record import CONFIGURATION, META, WHO, Record, Signer, key_id, record_body
 from state import NODE_TYPE, merge
-from wire import TEXT, Malformed, be, blake2b, encode, required, u64, vector_digest, vector_items
+from wire import TEXT, Malformed, be, blake2b, encode, u64, vector_digest, vector_items
 
 PORT = 7850
+COMMANDS = {"look": "look", "rename": "rename", "deaf": "be_deaf", "mute": "be_mute", "odd": "write_odd",
+            "wrong": "send_wrong", "equivocate": "equivocate", "forge": "forge"}
 POOL_TYPE = 4
 META_FIELDS = {1: ("name", TEXT), 2: ("description", TEXT), 3: ("tags", [TEXT])}
 HEARTBEAT_S, DIFFERS_S, VV_S, REPEAT_S, PULL_S, IDLE_S = 0.2, 0.25, 1.0, 0.1, 2.0, 60.0
@@ -256,6 +262,8 @@ class Node:
             self.counts["pulls answered"] += 1
             if body.get("more"):
                 self.ask(peer)
+        elif kind == f.NOTICE and body == self.id:
+            self.counts["notices of our removal"] += 1
         elif kind == f.BEGIN:
             self.send(peer, f.STOP, {"transfer": body.get("transfer", 0)})
 
@@ -316,31 +324,72 @@ class Node:
 
     # ---- own records and commands -------------------------------------------------------------
 
-    def write(self, operations):
+    def draft(self, operations, blind=False):
+        """The fields of our next record; BLIND: as if nothing came since the last one."""
         vector = self.log.vector()  # to name folded streams too is never wrong
         seq = vector.pop(self.own, 0) + 1
-        risen = {s: n for s, n in vector.items() if n > self.said_of.get(s, 0)}
+        risen = {} if blind else {s: n for s, n in vector.items() if n > self.said_of.get(s, 0)}
         known = self.log.streams.get(self.own)
         first = {"id": self.id, "key": key_id(self.signer.public), "incarnation": self.incarnation}
-        record = make_record(
-            self.signer, self.cluster, stream=self.own, seq=seq, previous=known.hash if known else None,
-            clock=self.log.tick(wall_ms()), wall=wall_ms(), dependencies=risen, node=None if known else first,
-            kind=CONFIGURATION, change=secrets.token_bytes(16),
-            who={"principal": "second", "method": "uid", "via": "cli"}, operations=operations)
-        merge(self.said_of, risen)
+        return {"stream": self.own, "seq": seq, "previous": known.hash if known else None,
+                "clock": self.log.tick(wall_ms()), "wall": wall_ms(), "dependencies": vector_items(risen),
+                "node": None if known else first, "kind": CONFIGURATION, "change": secrets.token_bytes(16),
+                "who": encode(WHO, {"principal": "second", "via": "cli"}), "operations": operations}
+
+    def sign(self, body):
+        return body + self.signer.sign(b"lbnode-record-v1", self.cluster, body)
+
+    def write(self, body):
+        """Our next record, with BODY; its place."""
+        record = Record(self.sign(body))
+        merge(self.said_of, record.dependencies)
         self.log.receive(record.data, wall_ms())
         for peer in self.peers.values():
             if not self.mute:
                 self.push(peer, time.monotonic())
-        return record
+        return {"stream": "%016x" % record.stream, "seq": record.seq}
 
-    def rename(self, pool, name):
+    def rename(self, pool, name, blind=False):
         thing = bytes.fromhex(pool.replace("-", ""))
         before = self.log.state.counting(thing, META)
         value = dict(self.log.state.value(thing, META, META_FIELDS), name=name)
-        record = self.write([{"object": thing, "type": before.type, "facet": META, "owner": before.owner,
-                              "value": encode(META_FIELDS, value)}])
-        return {"stream": "%016x" % record.stream, "seq": record.seq}
+        return self.write(record_body(self.draft([{
+            "object": thing, "type": before.type, "facet": META, "owner": before.owner,
+            "value": encode(META_FIELDS, value)}], blind)))
+
+    def write_odd(self):
+        """Records that all have to take, strange as they are."""
+        other = next(s for s in sorted(self.log.vector()) if s != self.own)
+        for _, changed in oddities.odd(self.own, other):
+            place = self.write(oddities.body_of({**oddities.parts_of(**self.draft([])), **changed}))
+        return place
+
+    def send_wrong(self):
+        """Records that all have to refuse; the number of their place. One is not even signed by us."""
+        parts = oddities.parts_of(**self.draft([]))
+        bodies = [body for _, body in oddities.wrong(parts)]
+        records = [self.sign(body) for body in bodies] + [oddities.body_of(parts) + bytes(64)]
+        for peer in self.peers.values():
+            for data in records:
+                self.send(peer, f.RECORD, data)
+        return {"sent": len(records)}
+
+    def equivocate(self):
+        """Another record in the place of our last one."""
+        last = self.log.records[self.own, self.log.streams[self.own].last]
+        body = record_body({**self.draft([]), "seq": last.seq, "previous": last.previous})
+        for peer in self.peers.values():
+            self.send(peer, f.RECORD, self.sign(body))
+        return {}
+
+    def forge(self):
+        """A packet with a signature that is none, and one that was sent already."""
+        for peer in self.peers.values():
+            packet = self.packet(peer, f.DATAGRAM, f.frame(f.ACK, {}))
+            self.datagrams.sendto(packet[:-1] + bytes([packet[-1] ^ 1]), self.endpoint(peer))
+            for _ in range(2):
+                self.datagrams.sendto(packet, self.endpoint(peer))
+        return {}
 
     def is_heard_by(self, peer):
         """Does PEER say so, and mean the same roster?"""
@@ -365,14 +414,14 @@ class Node:
         if not line:
             sys.exit(0)
         command = json.loads(line)
-        answer = {}
-        if command["do"] == "look":
-            answer = self.look()
-        elif command["do"] == "rename":
-            answer = self.rename(command["pool"], command["name"])
-        else:
-            setattr(self, {"deaf": "deaf", "mute": "mute"}[command["do"]], command["on"])
-        print(json.dumps(answer), flush=True)
+        do = command.pop("do")
+        print(json.dumps(getattr(self, COMMANDS[do])(**command)), flush=True)
+
+    def be_deaf(self, on):
+        self.deaf = on
+
+    def be_mute(self, on):
+        self.mute = on
 
     def run(self):
         self.meet()

@@ -3,8 +3,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from wire import (BYTES, FIXED, INT, TEXT, VECTOR, WIRE_DELIMITED, Lenient, blake2b, clean_text, decode, encode, fields, need,
-                  required, vector_items)
+from wire import (BYTES, FIXED, INT, TEXT, VECTOR, WIRE_DELIMITED, Lenient, blake2b, clean_text, decode, encode,
+                  fields, need, required)
 
 SIGNATURE = 64
 BODY_MAXIMUM, OPERATIONS, VALUE_MAXIMUM, DEPENDENCIES = 4 << 20, 65536, 64 << 10, 65536
@@ -102,7 +102,6 @@ class Record:
         return verify(key, self.signature, b"lbnode-record-v1", cluster, self.body)
 
 
-def make_record(signer, cluster, **found):
-    """Our own record: FOUND has the names of BODY; dependencies is {stream: seq}."""
-    body = encode({**BODY, **LEVEL}, dict(found, who=encode(WHO, found["who"]), dependencies=vector_items(found["dependencies"]), level=1))
-    return Record(body + signer.sign(b"lbnode-record-v1", cluster, body))
+def record_body(found):
+    """The body of a record; FOUND has the names of BODY."""
+    return encode({**BODY, **LEVEL}, dict(found, level=1))
