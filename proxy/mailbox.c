@@ -1,6 +1,7 @@
 #include "proxy/mailbox.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -9,6 +10,7 @@ int mailbox_open(struct mailbox *mailbox)
 {
     mailbox->first = NULL;
     mailbox->last = &mailbox->first;
+    mailbox->question = 0;
     mailbox->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (mailbox->event_fd < 0)
         return -errno;
@@ -43,6 +45,12 @@ bool mailbox_post(struct mailbox *mailbox, const struct order *order)
     pthread_mutex_unlock(&mailbox->lock);
     eventfd_write(mailbox->event_fd, 1);
     return true;
+}
+
+void mailbox_ask(struct mailbox *mailbox, uint32_t question)
+{
+    atomic_store(&mailbox->question, question);
+    eventfd_write(mailbox->event_fd, 1);
 }
 
 struct order *mailbox_take(struct mailbox *mailbox)

@@ -15,7 +15,6 @@ enum order_kind {
     ORDER_GONE,   /* stop accepting at `endpoint` */
     ORDER_DRAIN,  /* end when all is done, at the latest in `drain_ms` */
     ORDER_STOP,   /* end now */
-    ORDER_ANSWER, /* repeat `question`: the worker's loop turns */
 };
 
 struct order {
@@ -25,13 +24,13 @@ struct order {
     int fd;
     struct ip_endpoint endpoint;
     uint32_t drain_ms;
-    uint32_t question;
 };
 
 struct mailbox {
     pthread_mutex_t lock;
     struct order *first, **last;
-    int event_fd; /* readable while there are orders */
+    _Atomic uint32_t question; /* the newest; the worker repeats it: its loop turns */
+    int event_fd;              /* readable while there are orders or a question */
 };
 
 /* 0 or -errno. */
@@ -39,6 +38,8 @@ int mailbox_open(struct mailbox *mailbox);
 void mailbox_close(struct mailbox *mailbox);
 /* Copies ORDER. False when out of memory. */
 bool mailbox_post(struct mailbox *mailbox, const struct order *order);
+/* Allocates nothing: it comes several times a second, for as long as the process runs. */
+void mailbox_ask(struct mailbox *mailbox, uint32_t question);
 /* Empties the mailbox: orders oldest first, to be freed by the caller. */
 struct order *mailbox_take(struct mailbox *mailbox);
 

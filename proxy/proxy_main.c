@@ -167,8 +167,9 @@ static bool workers_answer(void *context)
         if (atomic_load(&proxy->workers[i].answered) != proxy->question)
             return false;
     }
-    struct order order = {.kind = ORDER_ANSWER, .question = ++proxy->question};
-    post_to_all(proxy, &order);
+    proxy->question++;
+    for (uint32_t i = 0; i < proxy->worker_count; i++)
+        mailbox_ask(&proxy->workers[i].mailbox, proxy->question);
     return true;
 }
 

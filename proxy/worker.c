@@ -146,7 +146,6 @@ static void obey(struct worker *worker, const struct order *order)
     case ORDER_GONE: listener_remove(worker, &order->endpoint); break;
     case ORDER_DRAIN: drain(worker, order->drain_ms); break;
     case ORDER_STOP: worker->stopping = true; break;
-    case ORDER_ANSWER: atomic_store(&worker->answered, order->question); break;
     }
 }
 
@@ -161,6 +160,7 @@ static void on_mailbox_ready(struct loop_io *io, unsigned readiness)
         free(order);
         order = next;
     }
+    atomic_store(&worker->answered, atomic_load(&worker->mailbox.question));
 }
 
 /* ---- the loop -------------------------------------------------------------------------------

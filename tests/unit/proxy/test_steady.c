@@ -11,7 +11,8 @@
 
 enum {
     WARM_UP = 50,
-    REQUESTS = 500
+    REQUESTS = 500,
+    ROUNDS = 20
 };
 
 static struct world world;
@@ -97,16 +98,20 @@ static void requests_on_kept_connections_allocate_nothing(void **state)
     visitor_leave(&visitor);
 }
 
+/* Two workers: either may meet its busiest moment, and a descriptor of a higher number, long
+ * after the first ones. Such moments come to an end; what each connection allocated would be in
+ * every round. */
 static void new_connections_allocate_nothing_once_there_were_as_many(void **state)
 {
+    uint64_t in_round = 1;
     char body[64];
-    for (int i = 0; i < WARM_UP; i++)
-        assert_int_equal(visitor_get(&world.http, "/who", body, sizeof(body)), 200);
-    uint64_t before = *allocations;
-    for (int i = 0; i < REQUESTS; i++)
-        assert_int_equal(visitor_get(&world.http, "/who", body, sizeof(body)), 200);
-    /* Two workers: one may meet its busiest moment only now. */
-    assert_in_range(*allocations - before, 0, 20);
+    for (int round = 0; round < ROUNDS && in_round > 0; round++) {
+        uint64_t before = *allocations;
+        for (int i = 0; i < REQUESTS; i++)
+            assert_int_equal(visitor_get(&world.http, "/who", body, sizeof(body)), 200);
+        in_round = *allocations - before;
+    }
+    assert_int_equal(in_round, 0);
 }
 
 int main(void)
