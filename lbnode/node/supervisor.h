@@ -17,6 +17,7 @@ enum {
     SUPERVISOR_MAXIMUM_LOCKS = 2,
     SUPERVISOR_DRAIN_MS = 2000,
     SUPERVISOR_CHECK_SIZE = 256,
+    SUPERVISOR_PROXY_AWAY_MS = 500,
 #ifdef LBNODE_POISON
     SUPERVISOR_PROVEN_AFTER_MS = 3000, /* a test does not wait for a minute */
 #else
@@ -48,6 +49,7 @@ struct supervisor_settings {
     uint32_t check_interval_ms;
     uint32_t drain_ms;
     uint32_t proven_after_ms; /* a snapshot that ran so long is trusted */
+    uint32_t proxy_away_ms;   /* so long it may be away before the node is ineligible */
     uint32_t hang_check_ms;   /* HANG_CHECK_MS of hang_watch.h, but for tests */
     /* Takes an address away that a dead vrrp process left behind. */
     int (*remove_address)(const struct message_vrrp_owned *owned);

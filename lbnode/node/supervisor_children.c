@@ -241,8 +241,8 @@ static void proxy_is_away(struct loop_timer *timer)
 
 void eligible_await_proxy(struct supervisor *supervisor)
 {
-    loop_timer_start(supervisor->loop, &supervisor->eligible_timer, ELIGIBLE_AWAY_MS,
-                     proxy_is_away);
+    loop_timer_start(supervisor->loop, &supervisor->eligible_timer,
+                     supervisor->settings->proxy_away_ms, proxy_is_away);
 }
 
 void eligible_proxy_runs(struct supervisor *supervisor)
@@ -276,8 +276,8 @@ static void proxy_died(struct supervisor *supervisor, struct restart_decision *d
     else if (supervisor->children[PROCESS_PROXY].policy.deaths >= REPEATED_DEATHS)
         eligible_set(supervisor, false, "the proxy dies repeatedly");
     supervisor->proxy_ran = false;
-    loop_timer_start(supervisor->loop, &supervisor->eligible_timer, ELIGIBLE_AWAY_MS,
-                     proxy_is_away);
+    loop_timer_start(supervisor->loop, &supervisor->eligible_timer,
+                     supervisor->settings->proxy_away_ms, proxy_is_away);
 }
 
 /* ---- death ----------------------------------------------------------------------------------

@@ -25,7 +25,6 @@ enum {
     HINDRANCES_MAXIMUM = 1024,
     VRRP_VOUCHED_MAXIMUM = 64,
     EVENTS_KEPT = 256, /* while control is away */
-    ELIGIBLE_AWAY_MS = 500,
     ELIGIBLE_STABLE_MS = 5000,
     REPEATED_DEATHS = 3,
     POISON_DEATHS = 2,

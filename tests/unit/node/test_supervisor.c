@@ -1,225 +1,25 @@
 /* The supervisor with children that only write down what they are told. Each test runs a
  * supervisor in a process of its own; all write into one shared journal. */
+#include "lbnode/node/supervisor.h"
+
 #include "lbnode/base/bytes.h"
 #include "lbnode/base/monotime.h"
-#include "lbnode/loop/channel.h"
 #include "lbnode/model/hindrance.h"
-#include "lbnode/node/supervisor.h"
 #include "tests/support/test.h"
+#include "tests/unit/node/fake_children.h"
 #include "vrrp/vrrp.h"
 
 #include <errno.h>
 #include <signal.h>
-#include <stdatomic.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 enum {
-    JOURNAL_SIZE = 4096,
     DEADLINE_MS = 5000,
     WORKERS = 2,
-    PROVEN_AFTER_MS = 50,
-    HANG_CHECK_TEST_MS = 20,
-    POISON = 8,     /* this generation and later ones kill the proxy */
-    STARTED = 1000, /* types beside enum message_type */
-    REMOVED = 1001,
-    ENDED = 1002,
-    SPOKE = 1003, /* in the name of vrrp; value: resigned */
+    HANG_CHECK_TEST_MS = 20
 };
-
-struct entry {
-    enum process_role role;
-    int type;
-    uint64_t value; /* pid, generation, code, number of descriptors */
-};
-
-struct journal {
-    _Atomic size_t count;
-    struct entry entries[JOURNAL_SIZE];
-    _Atomic pid_t pids[PROCESS_ROLE_COUNT];
-    _Atomic int starts[PROCESS_ROLE_COUNT];
-    struct ip_endpoint endpoint;
-    bool no_running;       /* the proxy never says that it runs */
-    bool beating;          /* children give signs of life */
-    bool peers;            /* the election's configuration has another node */
-    bool control_unusable; /* control ends at once */
-    bool poison;           /* control sends a snapshot that kills the proxy after a good one */
-};
-
-static void note(struct journal *journal, enum process_role role, int type, uint64_t value)
-{
-    size_t at = atomic_fetch_add(&journal->count, 1);
-    if (at < JOURNAL_SIZE)
-        journal->entries[at] = (struct entry){role, type, value};
-}
-
-/* Entries of ROLE and TYPE (any VALUE when it is UINT64_MAX) so far. */
-static int count_of(struct journal *journal, enum process_role role, int type, uint64_t value)
-{
-    int found = 0;
-    for (size_t i = 0; i < journal->count; i++) {
-        const struct entry *entry = &journal->entries[i];
-        found += entry->role == role && entry->type == type &&
-                 (value == UINT64_MAX || entry->value == value);
-    }
-    return found;
-}
-
-/* ---- the children ---------------------------------------------------------------------------
- */
-
-struct fake {
-    struct journal *journal;
-    enum process_role role;
-};
-
-struct running_fake {
-    const struct fake *fake;
-    struct loop *loop;
-    struct channel *channel;
-    struct loop_timer poison_timer;
-    struct loop_timer beat_timer;
-    uint64_t poison_sent;
-};
-
-static void say_running(struct running_fake *self, uint64_t generation)
-{
-    struct message_running running = MESSAGE_OF(RUNNING, struct message_running);
-    running.generation = generation;
-    channel_send(self->channel, &running.header, NULL, 0);
-}
-
-static void
-fake_message(void *context, const struct message *message, const int *fds, size_t fd_count)
-{
-    struct running_fake *self = context;
-    const union message_buffer *any = (const void *)message;
-    uint64_t value = fd_count;
-    if (message->type == MESSAGE_SNAPSHOT)
-        value = any->member_SNAPSHOT.generation;
-    if (message->type == MESSAGE_EVENT)
-        value = any->member_EVENT.code;
-    if (message->type == MESSAGE_ELIGIBLE)
-        value = any->member_ELIGIBLE.eligible;
-    if (message->type == MESSAGE_BIND_RESULT)
-        value = (uint64_t)any->member_BIND_RESULT.error_number;
-    if (message->type == MESSAGE_HINDRANCE)
-        value = 1000u * any->member_HINDRANCE.holds + any->member_HINDRANCE.kind;
-    note(self->fake->journal, self->fake->role, message->type, value);
-    if (self->fake->role == PROCESS_PROXY && message->type == MESSAGE_SNAPSHOT &&
-        value >= POISON)
-        _exit(9);
-    if (self->fake->role == PROCESS_PROXY && message->type == MESSAGE_SNAPSHOT &&
-        !self->fake->journal->no_running)
-        say_running(self, value);
-    for (size_t i = 0; i < fd_count; i++)
-        close(fds[i]);
-    if (message->type == MESSAGE_STOP)
-        loop_stop(self->loop);
-}
-
-static void fake_closed(void *context)
-{
-    struct running_fake *self = context;
-    loop_stop(self->loop);
-}
-
-static void send_snapshot(struct running_fake *self, uint64_t generation, bool with_endpoint)
-{
-    struct message_binding binding = MESSAGE_OF(BINDING, struct message_binding);
-    struct message_snapshot snapshot = MESSAGE_OF(SNAPSHOT, struct message_snapshot);
-    int fd = memfd_create("snapshot", MFD_CLOEXEC);
-    binding.generation = snapshot.generation = generation;
-    binding.endpoint = self->fake->journal->endpoint;
-    if (with_endpoint)
-        channel_send(self->channel, &binding.header, NULL, 0);
-    channel_send(self->channel, &snapshot.header, &fd, 1);
-    close(fd);
-}
-
-static void send_election(struct running_fake *self)
-{
-    struct message_vrrp_begin begin = MESSAGE_OF(VRRP_BEGIN, struct message_vrrp_begin);
-    struct message_vrrp_group group = MESSAGE_OF(VRRP_GROUP, struct message_vrrp_group);
-    struct message_vrrp_peer peer = MESSAGE_OF(VRRP_PEER, struct message_vrrp_peer);
-    struct message_vrrp_address address = MESSAGE_OF(VRRP_ADDRESS, struct message_vrrp_address);
-    struct message_vrrp_commit commit = MESSAGE_OF(VRRP_COMMIT, struct message_vrrp_commit);
-    channel_send(self->channel, &begin.header, NULL, 0);
-    channel_send(self->channel, &group.header, NULL, 0);
-    address.address = self->fake->journal->endpoint.address;
-    channel_send(self->channel, &address.header, NULL, 0);
-    if (self->fake->journal->peers)
-        channel_send(self->channel, &peer.header, NULL, 0);
-    channel_send(self->channel, &commit.header, NULL, 0);
-    /* Half a set, as from a process that dies in the middle. */
-    channel_send(self->channel, &begin.header, NULL, 0);
-}
-
-static void send_owned(struct running_fake *self)
-{
-    struct message_vrrp_status status = MESSAGE_OF(VRRP_STATUS, struct message_vrrp_status);
-    struct message_vrrp_owned owned = MESSAGE_OF(VRRP_OWNED, struct message_vrrp_owned);
-    status.family = 4;
-    status.state = VRRP_ACTIVE;
-    ip_address_parse("192.0.2.1", &owned.address);
-    owned.owned = 1;
-    owned.interface_index = 7;
-    channel_send(self->channel, &status.header, NULL, 0);
-    channel_send(self->channel, &owned.header, NULL, 0);
-}
-
-static void send_poison(struct loop_timer *timer)
-{
-    struct running_fake *self = CONTAINER_OF(timer, struct running_fake, poison_timer);
-    send_snapshot(self, POISON + self->poison_sent++, true);
-    if (self->poison_sent == 1)
-        loop_timer_start(self->loop, timer, 4 * PROVEN_AFTER_MS, send_poison);
-}
-
-static void beat(struct loop_timer *timer)
-{
-    struct running_fake *self = CONTAINER_OF(timer, struct running_fake, beat_timer);
-    struct message_alive alive = MESSAGE_OF(ALIVE, struct message_alive);
-    channel_send(self->channel, &alive.header, NULL, 0);
-    loop_timer_start(self->loop, timer, HANG_CHECK_TEST_MS / 2, beat);
-}
-
-static void begin_fake(struct running_fake *self, int start)
-{
-    if (self->fake->journal->beating)
-        beat(&self->beat_timer);
-    if (self->fake->role == PROCESS_VRRP)
-        send_owned(self);
-    if (self->fake->role == PROCESS_CONTROL && start == 1) {
-        send_snapshot(self, 7, true);
-        send_election(self);
-        if (self->fake->journal->poison)
-            loop_timer_start(self->loop, &self->poison_timer, 4 * PROVEN_AFTER_MS, send_poison);
-    }
-}
-
-static int fake_main(const struct process_context *context, const void *argument)
-{
-    const struct fake *fake = argument;
-    struct running_fake self = {.fake = fake, .loop = loop_new()};
-    struct channel_handler handler = {fake_message, fake_closed, &self};
-    if (fake->role == PROCESS_CONTROL && fake->journal->control_unusable)
-        return EXIT_UNUSABLE;
-    self.channel = channel_new(self.loop, context->channel_fd, &handler);
-    int start = ++fake->journal->starts[fake->role];
-    begin_fake(&self, start);
-    fake->journal->pids[fake->role] = getpid();
-    note(fake->journal, fake->role, STARTED, (uint64_t)getpid());
-    loop_run(self.loop);
-    note(fake->journal, fake->role, ENDED, (uint64_t)getpid());
-    return 0;
-}
-
-/* ---- the tests ------------------------------------------------------------------------------
- */
 
 struct fixture {
     struct journal *journal;
@@ -230,29 +30,30 @@ static struct fixture fixture;
 
 static int note_removed(const struct message_vrrp_owned *owned)
 {
-    note(fixture.journal, PROCESS_SUPERVISOR, REMOVED, owned->interface_index);
+    journal_note(fixture.journal, PROCESS_SUPERVISOR, REMOVED, owned->interface_index);
     return 0;
 }
 
 static void note_spoken(const struct vrrp_last_words *words)
 {
-    note(fixture.journal, PROCESS_SUPERVISOR, SPOKE, words->resign);
+    journal_note(fixture.journal, PROCESS_SUPERVISOR, SPOKE, words->resign);
 }
 
-static uint16_t free_port(void)
+/* At an address of this process alone: a port found free there stays so, whatever other
+ * programs bind or connect from meanwhile. */
+static void find_free_endpoint(struct ip_endpoint *out)
 {
+    unsigned pid = (unsigned)getpid();
     struct sockaddr_storage address;
-    struct ip_endpoint endpoint = {.port = 0};
-    socklen_t size = sizeof(address);
+    *out = (struct ip_endpoint){
+        .address = {4, {127, (uint8_t)(1 + (pid >> 16)), (uint8_t)(pid >> 8), (uint8_t)pid}}};
+    socklen_t size = ip_endpoint_to_sockaddr(out, &address);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    ip_address_parse("127.0.0.1", &endpoint.address);
-    size = ip_endpoint_to_sockaddr(&endpoint, &address);
     assert_int_equal(bind(fd, (struct sockaddr *)&address, size), 0);
     size = sizeof(address);
     assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
-    assert_true(ip_endpoint_from_sockaddr((struct sockaddr *)&address, &endpoint));
+    assert_true(ip_endpoint_from_sockaddr((struct sockaddr *)&address, out));
     close(fd);
-    return endpoint.port;
 }
 
 static int set_up(void **state)
@@ -261,8 +62,17 @@ static int set_up(void **state)
                            MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (fixture.journal == MAP_FAILED)
         return -1;
-    ip_address_parse("127.0.0.1", &fixture.journal->endpoint.address);
-    fixture.journal->endpoint.port = free_port();
+    fixture.journal->settings =
+        (struct supervisor_settings){.worker_count = WORKERS,
+                                     .incarnation = 1,
+                                     .keep_privileges = true,
+                                     .drain_ms = 50,
+                                     .proven_after_ms = NEVER_MS,
+                                     .proxy_away_ms = NEVER_MS,
+                                     .hang_check_ms = HANG_CHECK_TEST_MS,
+                                     .remove_address = note_removed,
+                                     .speak_for_dead = note_spoken};
+    find_free_endpoint(&fixture.journal->endpoint);
     return 0;
 }
 
@@ -273,26 +83,19 @@ static void start_node(void)
         return;
     close_range(STDERR_FILENO + 1, ~0u, 0);
     struct fake fakes[PROCESS_ROLE_COUNT];
-    struct supervisor_settings settings = {.worker_count = WORKERS,
-                                           .incarnation = 1,
-                                           .keep_privileges = true,
-                                           .drain_ms = 50,
-                                           .proven_after_ms = PROVEN_AFTER_MS,
-                                           .hang_check_ms = HANG_CHECK_TEST_MS,
-                                           .remove_address = note_removed,
-                                           .speak_for_dead = note_spoken};
+    struct supervisor_settings *settings = &fixture.journal->settings;
     for (int role = PROCESS_VRRP; role < PROCESS_ROLE_COUNT; role++) {
         fakes[role] = (struct fake){fixture.journal, (enum process_role)role};
-        settings.programs[role].run = fake_main;
-        settings.programs[role].argument = &fakes[role];
+        settings->programs[role].run = fake_main;
+        settings->programs[role].argument = &fakes[role];
     }
-    _exit(supervisor_run(&settings));
+    _exit(supervisor_run(settings));
 }
 
 static bool wait_for(enum process_role role, int type, uint64_t value, int times)
 {
     uint64_t end = monotime_now_ms() + DEADLINE_MS;
-    while (count_of(fixture.journal, role, type, value) < times) {
+    while (journal_count(fixture.journal, role, type, value) < times) {
         if (monotime_now_ms() > end)
             return false;
         usleep(1000);
@@ -341,7 +144,8 @@ static void a_snapshot_reaches_proxy_and_health_after_its_sockets(void **state)
 {
     start_and_serve();
     assert_true(wait_for(PROCESS_HEALTH, MESSAGE_SNAPSHOT, 7, 1));
-    assert_int_equal(count_of(fixture.journal, PROCESS_PROXY, MESSAGE_LISTENER, WORKERS), 1);
+    assert_int_equal(journal_count(fixture.journal, PROCESS_PROXY, MESSAGE_LISTENER, WORKERS),
+                     1);
     assert_true(wait_for(PROCESS_CONTROL, MESSAGE_BIND_RESULT, 0, 1));
     assert_true(wait_for(PROCESS_VRRP, MESSAGE_ELIGIBLE, 1, 1));
     for (size_t i = 0, sockets = 0; i < fixture.journal->count; i++) {
@@ -363,12 +167,13 @@ static void a_dead_proxy_refuses_no_connection_and_gets_everything_back(void **s
     assert_true(wait_for(PROCESS_PROXY, MESSAGE_SNAPSHOT, 7, 2));
     assert_true(wait_for(PROCESS_CONTROL, MESSAGE_EVENT, EVENT_PROCESS_DIED, 1));
     assert_true(wait_for(PROCESS_CONTROL, MESSAGE_EVENT, EVENT_PROCESS_RESTARTED, 1));
-    assert_int_equal(count_of(fixture.journal, PROCESS_VRRP, MESSAGE_ELIGIBLE, 0), 0);
+    assert_int_equal(journal_count(fixture.journal, PROCESS_VRRP, MESSAGE_ELIGIBLE, 0), 0);
 }
 
 static void a_proxy_that_stays_away_makes_the_node_ineligible(void **state)
 {
     start_and_serve();
+    fixture.journal->settings.proxy_away_ms = 50;
     fixture.journal->no_running = true;
     kill_and_wait(PROCESS_PROXY);
     assert_true(wait_for(PROCESS_VRRP, MESSAGE_ELIGIBLE, 0, 1));
@@ -382,20 +187,20 @@ static void a_proxy_that_dies_again_before_it_serves_makes_the_node_ineligible(v
     kill(fixture.journal->pids[PROCESS_PROXY], SIGKILL);
     assert_true(wait_for(PROCESS_CONTROL, MESSAGE_EVENT, EVENT_PROCESS_DIED, 2));
     assert_true(wait_for(PROCESS_VRRP, MESSAGE_ELIGIBLE, 0, 1));
-    assert_int_equal(fixture.journal->starts[PROCESS_PROXY], 2);
 }
 
 static void a_restarted_control_gets_the_snapshot_and_all_states_back(void **state)
 {
     start_and_serve();
     assert_true(wait_for(PROCESS_CONTROL, MESSAGE_VRRP_STATUS, UINT64_MAX, 1));
-    int snapshots = count_of(fixture.journal, PROCESS_PROXY, MESSAGE_SNAPSHOT, 7);
+    int snapshots = journal_count(fixture.journal, PROCESS_PROXY, MESSAGE_SNAPSHOT, 7);
     kill_and_wait(PROCESS_CONTROL);
     assert_true(wait_for(PROCESS_CONTROL, MESSAGE_SNAPSHOT, 7, 1));
     assert_true(wait_for(PROCESS_CONTROL, MESSAGE_BIND_RESULT, 0, 2));
     assert_true(wait_for(PROCESS_CONTROL, MESSAGE_VRRP_STATUS, UINT64_MAX, 2));
     assert_true(wait_for(PROCESS_CONTROL, MESSAGE_EVENT, EVENT_PROCESS_DIED, 1));
-    assert_int_equal(count_of(fixture.journal, PROCESS_PROXY, MESSAGE_SNAPSHOT, 7), snapshots);
+    assert_int_equal(journal_count(fixture.journal, PROCESS_PROXY, MESSAGE_SNAPSHOT, 7),
+                     snapshots);
     assert_int_equal(fixture.journal->starts[PROCESS_PROXY], 1);
 }
 
@@ -411,8 +216,8 @@ static void only_whole_election_sets_reach_vrrp(void **state)
 {
     start_and_serve();
     assert_true(wait_for(PROCESS_VRRP, MESSAGE_VRRP_COMMIT, UINT64_MAX, 1));
-    assert_int_equal(count_of(fixture.journal, PROCESS_VRRP, MESSAGE_VRRP_BEGIN, UINT64_MAX),
-                     1);
+    assert_int_equal(
+        journal_count(fixture.journal, PROCESS_VRRP, MESSAGE_VRRP_BEGIN, UINT64_MAX), 1);
 }
 
 static void the_first_death_of_vrrp_is_healed_in_place(void **state)
@@ -422,9 +227,10 @@ static void the_first_death_of_vrrp_is_healed_in_place(void **state)
     kill_and_wait(PROCESS_VRRP);
     assert_true(wait_for(PROCESS_VRRP, MESSAGE_VRRP_STATUS, UINT64_MAX, 1));
     assert_true(wait_for(PROCESS_VRRP, MESSAGE_VRRP_COMMIT, UINT64_MAX, 2));
-    assert_int_equal(count_of(fixture.journal, PROCESS_SUPERVISOR, REMOVED, UINT64_MAX), 0);
-    assert_int_equal(count_of(fixture.journal, PROCESS_SUPERVISOR, SPOKE, 0), 1);
-    assert_int_equal(count_of(fixture.journal, PROCESS_SUPERVISOR, SPOKE, 1), 0);
+    assert_int_equal(journal_count(fixture.journal, PROCESS_SUPERVISOR, REMOVED, UINT64_MAX),
+                     0);
+    assert_int_equal(journal_count(fixture.journal, PROCESS_SUPERVISOR, SPOKE, 0), 1);
+    assert_int_equal(journal_count(fixture.journal, PROCESS_SUPERVISOR, SPOKE, 1), 0);
 }
 
 static void the_second_death_of_vrrp_gives_its_addresses_up(void **state)
@@ -435,44 +241,43 @@ static void the_second_death_of_vrrp_gives_its_addresses_up(void **state)
     assert_true(wait_for(PROCESS_SUPERVISOR, REMOVED, 7, 1));
     assert_true(wait_for(PROCESS_CONTROL, MESSAGE_EVENT, EVENT_VRRP_RESIGNED, 1));
     assert_int_equal(fixture.journal->starts[PROCESS_VRRP], 2);
-    assert_int_equal(count_of(fixture.journal, PROCESS_SUPERVISOR, SPOKE, 1), 1);
+    assert_int_equal(journal_count(fixture.journal, PROCESS_SUPERVISOR, SPOKE, 1), 1);
 }
 
-/* Stops ROLE; true when it was killed for that and runs again. */
-static bool is_replaced_when_stopped(enum process_role role)
+/* Makes ROLE hang; true when it was killed for that and runs again. */
+static bool is_replaced_when_hanging(enum process_role role)
 {
     int starts = fixture.journal->starts[role];
-    assert_int_equal(kill(fixture.journal->pids[role], SIGSTOP), 0);
+    fixture.journal->hanging = (int)role;
     return wait_for(PROCESS_CONTROL, MESSAGE_EVENT, EVENT_PROCESS_HUNG, 1) &&
            wait_for(role, STARTED, UINT64_MAX, starts + 1);
 }
 
 static void a_process_that_hangs_is_killed_and_started_again(void **state)
 {
-    fixture.journal->beating = true;
     start_and_serve();
-    assert_true(is_replaced_when_stopped(PROCESS_PROXY));
+    assert_true(is_replaced_when_hanging(PROCESS_PROXY));
 }
 
 static void an_election_that_hung_comes_back_as_a_newcomer(void **state)
 {
-    fixture.journal->beating = fixture.journal->peers = true;
+    fixture.journal->peers = true;
     start_and_serve();
     assert_true(wait_for(PROCESS_VRRP, MESSAGE_VRRP_COMMIT, UINT64_MAX, 1));
-    assert_true(is_replaced_when_stopped(PROCESS_VRRP));
-    assert_int_equal(count_of(fixture.journal, PROCESS_SUPERVISOR, SPOKE, 1), 1);
-    assert_int_equal(count_of(fixture.journal, PROCESS_SUPERVISOR, REMOVED, 7), 1);
+    assert_true(is_replaced_when_hanging(PROCESS_VRRP));
+    assert_int_equal(journal_count(fixture.journal, PROCESS_SUPERVISOR, SPOKE, 1), 1);
+    assert_int_equal(journal_count(fixture.journal, PROCESS_SUPERVISOR, REMOVED, 7), 1);
     assert_true(wait_for(PROCESS_VRRP, MESSAGE_VRRP_COMMIT, UINT64_MAX, 2));
-    assert_int_equal(count_of(fixture.journal, PROCESS_VRRP, MESSAGE_VRRP_STATUS, UINT64_MAX),
-                     0);
+    assert_int_equal(
+        journal_count(fixture.journal, PROCESS_VRRP, MESSAGE_VRRP_STATUS, UINT64_MAX), 0);
 }
 
 static void a_lone_election_that_hung_goes_on_where_it_was(void **state)
 {
-    fixture.journal->beating = true;
     start_and_serve();
-    assert_true(is_replaced_when_stopped(PROCESS_VRRP));
-    assert_int_equal(count_of(fixture.journal, PROCESS_SUPERVISOR, REMOVED, UINT64_MAX), 0);
+    assert_true(is_replaced_when_hanging(PROCESS_VRRP));
+    assert_int_equal(journal_count(fixture.journal, PROCESS_SUPERVISOR, REMOVED, UINT64_MAX),
+                     0);
     assert_true(wait_for(PROCESS_VRRP, MESSAGE_VRRP_STATUS, UINT64_MAX, 1));
 }
 
@@ -554,6 +359,7 @@ static void a_node_whose_control_cannot_start_ends(void **state)
 static void a_snapshot_that_kills_the_proxy_twice_gives_way_to_the_proven_one(void **state)
 {
     fixture.journal->poison = true;
+    fixture.journal->settings.proven_after_ms = 1;
     start_and_serve();
     assert_true(wait_for(PROCESS_PROXY, MESSAGE_SNAPSHOT, POISON, 2));
     assert_true(wait_for(PROCESS_CONTROL, MESSAGE_EVENT, EVENT_POISON_CONFIG, 1));
@@ -564,11 +370,13 @@ static void a_snapshot_that_kills_the_proxy_twice_gives_way_to_the_proven_one(vo
 static void after_a_fall_back_the_next_snapshot_gets_one_try(void **state)
 {
     fixture.journal->poison = true;
+    fixture.journal->settings.proven_after_ms = 1;
     start_and_serve();
     assert_true(wait_for(PROCESS_PROXY, MESSAGE_SNAPSHOT, POISON + 1, 1));
     assert_true(wait_for(PROCESS_CONTROL, MESSAGE_EVENT, EVENT_POISON_CONFIG, 2));
     assert_true(wait_for(PROCESS_PROXY, MESSAGE_SNAPSHOT, 7, 3));
-    assert_int_equal(count_of(fixture.journal, PROCESS_PROXY, MESSAGE_SNAPSHOT, POISON + 1), 1);
+    assert_int_equal(
+        journal_count(fixture.journal, PROCESS_PROXY, MESSAGE_SNAPSHOT, POISON + 1), 1);
     assert_true(connects());
 }
 
