@@ -8,16 +8,23 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static int listen_somewhere(struct ip_endpoint *out)
+/* Where nobody listens, and nobody else can, until it is closed. */
+static int bind_somewhere(struct ip_endpoint *out)
 {
     struct sockaddr_in address = {.sin_family = AF_INET};
     socklen_t size = sizeof(address);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     assert_int_equal(bind(fd, (struct sockaddr *)&address, size), 0);
-    assert_int_equal(listen(fd, 4096), 0);
     assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
     assert_true(ip_endpoint_from_sockaddr((struct sockaddr *)&address, out));
+    return fd;
+}
+
+static int listen_somewhere(struct ip_endpoint *out)
+{
+    int fd = bind_somewhere(out);
+    assert_int_equal(listen(fd, 4096), 0);
     return fd;
 }
 
@@ -54,7 +61,7 @@ static void a_refused_connect_has_failed_and_the_gap_grows(void **state)
 {
     struct ip_endpoint endpoint;
     struct error error = {0};
-    close(listen_somewhere(&endpoint));
+    int fd = bind_somewhere(&endpoint);
     struct drill_probe *probe = drill_probe_start(&endpoint, &error);
     assert_non_null(probe);
     struct drill_report report = collect(probe, 10);
@@ -62,6 +69,7 @@ static void a_refused_connect_has_failed_and_the_gap_grows(void **state)
     assert_true(report.gap_us >= 50000);
     drill_probe_stop(probe);
     drill_probe_stop(NULL);
+    close(fd);
 }
 
 int main(void)
