@@ -4,6 +4,7 @@
  * changes the state. */
 #include "replication/core_internal.h"
 
+#include "lbnode/model/hindrance.h"
 #include "lbnode/model/message.h"
 
 #include <stdio.h>
@@ -200,8 +201,17 @@ void core_take_liveness(struct core *core, struct peer *peer, struct bytes body)
         peer->misses_us_since_us = core->now.mono_us;
 }
 
+static bool is_stopping(const struct claims *claims)
+{
+    for (size_t i = 0; i < claims->count; i++)
+        if (claims->items[i].hindrance == HINDRANCE_IS_STOPPING)
+            return true;
+    return false;
+}
+
 void core_set_claims(struct core *core, const struct vrrp_claim *claims, size_t count)
 {
+    bool was_stopping = is_stopping(&core->claims);
     core->claims.at_us = core->now.mono_us;
     core->claims.count = count < CLAIMS_MAXIMUM ? count : CLAIMS_MAXIMUM;
     for (size_t i = 0; i < core->claims.count; i++)
@@ -213,6 +223,9 @@ void core_set_claims(struct core *core, const struct vrrp_claim *claims, size_t 
             sources->count < VRRP_SOURCES_MAXIMUM)
             sources->items[sources->count++] = claims[i].source;
     }
+    /* There is no later heartbeat that could say it. */
+    for (size_t i = 0; is_stopping(&core->claims) && !was_stopping && i < core->peer_count; i++)
+        core->peers[i]->next_heartbeat_us = core->now.mono_us;
 }
 
 /* ---- facts ------------------------------------------------------------------------------ */

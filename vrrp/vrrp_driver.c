@@ -124,6 +124,9 @@ static void drain(struct vrrp_driver *driver, uint64_t now_us)
 static void begin_stop(struct vrrp_driver *driver)
 {
     static const struct message_vrrp_hand_over everything;
+    driver->host.stopping = true;
+    for (struct vrrp_router *router = driver->routers; router; router = router->next)
+        vrrp_router_send_status(router, &driver->host);
     if (driver->host.config.peer_count > 0)
         hand_over(driver, &everything);
     driver->stop_us = monotime_now_us() + STOP_MAXIMUM_US;

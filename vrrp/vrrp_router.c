@@ -485,6 +485,13 @@ void vrrp_router_claimed(struct vrrp_router *router,
     vrrp_router_announce_again(router, host, now_us);
 }
 
+static void set_stopping(struct message_vrrp_status *status)
+{
+    status->hindrance = HINDRANCE_IS_STOPPING;
+    snprintf(status->reason, sizeof(status->reason), "%s",
+             hindrance_words(HINDRANCE_IS_STOPPING));
+}
+
 void vrrp_router_send_status(struct vrrp_router *router, struct vrrp_host *host)
 {
     const struct vrrp_machine *machine = &router->machine;
@@ -513,6 +520,8 @@ void vrrp_router_send_status(struct vrrp_router *router, struct vrrp_host *host)
     memcpy(status.interface, router->interface, sizeof(status.interface));
     status.hindrance = (uint8_t)router->hindrance;
     memcpy(status.reason, router->reason, sizeof(status.reason));
+    if (host->stopping)
+        set_stopping(&status);
     status.demoted_count = router->demoted_count;
     status.demoted = router->yield_until_us && machine->state == VRRP_BACKUP;
     if (status.demoted && !router->reason[0])

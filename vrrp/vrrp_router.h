@@ -29,6 +29,7 @@ struct vrrp_host {
     struct vrrp_socket *sockets;
     struct vrrp_socket_handler socket_handler;
     bool privileged;
+    bool stopping; /* in order: the node takes nothing over any more, and says so */
     bool eligibility_known, eligible; /* as the supervisor says */
     char ineligible_reason[VRRP_REASON_SIZE];
     struct hindrance_list hindrances; /* what else speaks against being active */

@@ -32,7 +32,8 @@ enum hindrance_effect {
     ROW(UNSYNCED, WAITS, "its configuration may be old",                                       \
         "wait; lbnode node list shows how far it is")                                          \
     ROW(COLD, WAITS, "it does not know the members' state yet", "wait some seconds")           \
-    ROW(UNHEARD, OUT, "no other node hears it", "look at its network: what it sends is lost")
+    ROW(UNHEARD, OUT, "no other node hears it", "look at its network: what it sends is lost")  \
+    ROW(STOPPING, OUT, "it is stopping", "start it again when it has ended")
 
 enum hindrance {
 #define HINDRANCE_ENUM(kind, effect, words, remedy) HINDRANCE_IS_##kind,

@@ -2,6 +2,7 @@
 #ifndef TESTS_UNIT_REPLICATION_EVIDENCE_NET_H
 #define TESTS_UNIT_REPLICATION_EVIDENCE_NET_H
 
+#include "lbnode/model/hindrance.h"
 #include "lbnode/model/message.h"
 #include "replication/memory.h"
 #include "replication/replication_internal.h"

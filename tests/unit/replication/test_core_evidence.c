@@ -193,6 +193,24 @@ static void ask(struct net *net, const struct uuid *group)
     run(net, 20);
 }
 
+static void a_node_that_stops_says_so_before_its_next_heartbeat_is_due(void **state)
+{
+    struct net *net = *state;
+    struct vrrp_claim found;
+    for (unsigned interval = 0; interval < 8; interval++) {
+        claim(net, 0, VRRP_BACKUP, 100);
+        run(net, 1000 + 20 * interval); /* at several moments between two heartbeats */
+        net->elections[0].claim.hindrance = HINDRANCE_IS_STOPPING;
+        tell(net, 0);
+        run(net, 20);
+        for (unsigned node = 1; node < NODES; node++) {
+            assert_true(core_find_claim(net->cores[node], &(struct uuid){{1}},
+                                        &net->elections[0].claim, &found));
+            assert_int_equal(found.hindrance, HINDRANCE_IS_STOPPING);
+        }
+    }
+}
+
 static void a_member_may_ask_another_for_a_switch_once_a_second(void **state)
 {
     struct net *net = *state;
@@ -242,6 +260,7 @@ int main(void)
         RULE(e5_a_first_election_is_no_missing_owner),
         RULE(the_owner_of_a_group_is_who_says_so),
         RULE(a_claim_says_why_a_node_should_not_be_active),
+        RULE(a_node_that_stops_says_so_before_its_next_heartbeat_is_due),
         RULE(a_member_may_ask_another_for_a_switch_once_a_second),
         RULE(a_malformed_wish_for_a_switch_is_dropped),
         RULE(e6_a_node_alone_cannot_tell_why),
