@@ -6,7 +6,6 @@ import argparse
 import json
 import os
 import sys
-import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -117,7 +116,7 @@ class Guide:
         with Prober(self.lab, VIP) as prober:
             self.act("kill", dead)
             wait_until(lambda: survivor in self.lab.holders(VIP), 10)
-            time.sleep(1.5)
+            prober.await_more(300)
         print(prober.report.line())
         self.expect(prober.report.outage_ms < 1000, "the outage took longer than a second")
         self.expect(survivor in self.lab.holders(VIP), "%s does not hold %s" % (survivor, VIP))

@@ -5,12 +5,18 @@ results come the number of failed requests and the outage: the time from the fir
 to the first request that was answered after the last failed one."""
 import asyncio
 import json
+import os
+import select
 import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
 
+from namespaces import LabError
+
 TIMEOUT_SECONDS = 0.5
+UNDISTURBED = 100       # requests before anything happens to the node
+PATIENCE_SECONDS = 30
 
 
 @dataclass
@@ -53,13 +59,14 @@ async def request(host, port):
             writer.close()
 
 
-async def probe(host, port, rate, until):
-    """Sends until UNTIL (an asyncio.Event); a list of (due time, what happened, body)."""
+async def probe(host, port, rate, until, ended):
+    """Sends until UNTIL (an asyncio.Event), calls ENDED after each; a list of (due time, what happened, body)."""
     results, running = [], set()
 
     async def one(due):
         what, body = await request(host, port)
         results.append((due, what, body))
+        ended()
 
     due = time.monotonic()
     while not until.is_set():
@@ -91,12 +98,14 @@ def report(results):
 
 
 async def main():
-    """prober.py ADDRESS PORT RATE: sends until its input ends, then prints one JSON line."""
+    """prober.py ADDRESS PORT RATE: sends until its input ends: a dot for each request that has ended, then a line
+    of JSON."""
     until = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_reader(sys.stdin, lambda: sys.stdin.readline() or until.set())
-    results = await probe(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), until)
-    print(json.dumps(vars(report(results))))
+    results = await probe(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), until,
+                          lambda: os.write(sys.stdout.fileno(), b"."))
+    print("\n" + json.dumps(vars(report(results))))
 
 
 class Prober:
@@ -104,17 +113,38 @@ class Prober:
 
     def __init__(self, lab, address, port=80, rate=200, host="client"):
         self.command = [host, "python3", __file__, address, str(port), str(rate)]
-        self.lab, self.report = lab, None
+        self.lab, self.report, self.said = lab, None, b""
 
     def __enter__(self):
-        self.process = self.lab.popen(*self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        time.sleep(0.7)                             # a second of undisturbed requests first
+        self.process = self.lab.popen(*self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+        try:
+            self.await_more(UNDISTURBED)
+        except BaseException:
+            self.process.kill()
+            self.process.communicate()
+            raise
         return self
 
+    def await_more(self, requests):
+        """Until REQUESTS more have ended, well or not: how many there are is no matter of how busy the machine is."""
+        self._read()
+        wanted = self.said.count(b".") + requests
+        self._read(lambda: self.said.count(b".") >= wanted)
+
+    def _read(self, is_enough=lambda: True):
+        """What it has said meanwhile, and on until IS_ENOUGH."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while select.select([self.process.stdout], [], [], 0)[0] or not is_enough():
+            left = max(0.0, deadline - time.monotonic())
+            data = select.select([self.process.stdout], [], [], left)[0] and self.process.stdout.read(65536)
+            if not data:
+                raise LabError("the client %s %s" % (" ".join(self.command), "has ended" if data == b"" else "hangs"))
+            self.said += data
+
     def __exit__(self, *exception):
-        output, _ = self.process.communicate(timeout=30)
+        output, _ = self.process.communicate(timeout=PATIENCE_SECONDS)
         if exception[0] is None:
-            self.report = Report(**json.loads(output))
+            self.report = Report(**json.loads((self.said + output).split(b"\n")[1]))
 
 
 if __name__ == "__main__":

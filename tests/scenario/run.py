@@ -72,11 +72,11 @@ def run_one_by_one(chosen):
 
 
 def by_class(chosen):
-    """[[scenarios of a class]]"""
+    """[[scenarios of a class]], the longest first: no worker is to wait for the other one's last class."""
     classes = {}
     for case in chosen:
         classes.setdefault(type(case), []).append(case)
-    return list(classes.values())
+    return sorted(classes.values(), key=len, reverse=True)
 
 
 def run(chosen, jobs):

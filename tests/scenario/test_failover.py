@@ -17,7 +17,7 @@ class Failover(PairTest):
             with Prober(self.lab, VIP) as prober:
                 self.lab.kill(active)
                 wait_until(lambda: self.lab.holders(VIP) == [self.other(active)], 10)
-                time.sleep(1)
+                prober.await_more(200)
             outages.append(prober.report.outage_ms)
             self.lab.start(active)
             self.settle()
@@ -42,7 +42,7 @@ class Failover(PairTest):
         with Prober(self.lab, VIP) as prober:
             self.lab.stop(active)
             self.eventually(lambda: self.lab.holders(VIP) == [self.other(active)], 3, "the other node took over")
-            time.sleep(0.5)
+            prober.await_more(100)
         self.assertLess(prober.report.outage_ms, 500, prober.report.line())
 
     def test_a_returning_node_does_not_take_the_address_back(self):
@@ -51,7 +51,7 @@ class Failover(PairTest):
         self.eventually(lambda: self.answers(), 3, "the other node serves")
         with Prober(self.lab, VIP) as prober:
             self.lab.start(active)
-            time.sleep(2)
+            prober.await_more(400)
         self.assertEqual(self.active(), self.other(active), "the address moved back")
         self.assertNoFailure(prober.report)
 

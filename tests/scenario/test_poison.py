@@ -65,9 +65,9 @@ class Poison(PairTest):
         with Prober(self.lab, VIP) as prober:
             self.create("lb1", "poison-proxy")
             self.all_poisoned()
-            time.sleep(1)
+            prober.await_more(200)
             steady = self.processes("proxy")
-            time.sleep(1)
+            prober.await_more(200)
             self.assertEqual(self.processes("proxy"), steady, "the proxies still crash")
         # Requests under way in a process that crashes are lost, nothing else.
         self.assertLess(prober.report.failed, 20, prober.report.line())

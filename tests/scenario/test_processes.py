@@ -1,7 +1,6 @@
 """One process of a node dies: what it did stops for a moment, all else goes on."""
 import os
 import signal
-import time
 
 from pair import VIP, PairTest, Prober
 
@@ -23,7 +22,7 @@ class ProcessDeath(PairTest):
         with Prober(self.lab, VIP) as prober:
             os.kill(before, signal.SIGKILL)
             self.eventually(lambda: is_another(self, active, role, before), 3, "%s runs again" % role)
-            time.sleep(1)
+            prober.await_more(200)
             self.assertEqual(self.active(), active, "the address moved")
         self.assertEqual(self.active(), active, "the address moved")
         self.assertIn("PROCESS_DIED", self.cli(active, "events"))
@@ -67,7 +66,7 @@ class ProcessHangs(PairTest):
         active = self.active()
         self.stop_and_await_another(active, "vrrp")
         with Prober(self.lab, VIP) as prober:
-            time.sleep(2)
+            prober.await_more(300)
         self.assertNoFailure(prober.report)
         self.assertEqual(self.active(), self.other(active))
 
@@ -79,14 +78,14 @@ class Health(PairTest):
             self.eventually(lambda: self.member(node, "w2").get("operating_status") == "ERROR", 10,
                             "w2 is in ERROR on %s" % node)
         with Prober(self.lab, VIP) as prober:
-            time.sleep(0.5)
+            prober.await_more(100)
         self.assertNoFailure(prober.report)
         self.assertEqual(len(prober.report.answers), 1, prober.report.answers)
         self.lab.worker_start("w2")
         self.eventually(lambda: self.member(self.active(), "w2").get("operating_status") == "ONLINE", 10,
                         "w2 is ONLINE again")
         with Prober(self.lab, VIP) as prober:
-            time.sleep(0.5)
+            prober.await_more(100)
         self.assertNoFailure(prober.report)
         self.assertEqual(len(prober.report.answers), 2, prober.report.answers)
 
