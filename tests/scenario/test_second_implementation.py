@@ -17,7 +17,7 @@ except ImportError:
 
 @unittest.skipUnless(HAS_KEYS, "needs python3-cryptography")
 class SecondImplementation(PairTest):
-    nodes, workers = 2, 1
+    nodes, workers = 3, 1  # lb1 is one of ours, lb2 the second, lb3 joins once
     formed, serves = False, False
 
     def setUp(self):
@@ -53,10 +53,10 @@ class SecondImplementation(PairTest):
         return sorted(self.look()["pools"].values())
 
     def agree(self):
-        """Have both nodes the same vector, and the same state hash for it?"""
+        """Have all nodes the same vector, and the same state hash for it?"""
         mine = self.look()
-        first = mine["peers"][0] if mine["peers"] else {}
-        return first.get("digest") == mine["digest"] and first["state"] == mine["hash"][:16]
+        return bool(mine["peers"]) and all(
+            peer["digest"] == mine["digest"] and peer["state"] == mine["hash"][:16] for peer in mine["peers"])
 
     def test_both_implementations_understand_each_other(self):
         self.assertEqual(self.pools(), ["workers"], "the snapshot brought the pool")
@@ -128,6 +128,24 @@ class SecondImplementation(PairTest):
         self.eventually(lambda: self.events("EQUIVOCATION"), 2, "our node noticed the second record of one number")
         self.cli("lb1", "node remove --dead lb2")
         self.eventually(lambda: self.look()["counts"].get("notices of our removal"), 3, "our node told of the removal")
+
+    def test_a_node_of_ours_joins_through_the_second(self):
+        self.cli("lb1", "pool set --name ours workers")  # the snapshot gets a dead operation
+        self.tell("odd")
+        self.eventually(self.agree, 2, "both have the same before")
+        self.lab.start("lb3")
+        self.cli("lb3", ["join", self.tell("token")["token"]])
+        self.assertIn("ours", self.cli("lb3", "pool list"))
+        for node in "lb1", "lb3":
+            self.eventually(lambda: self.alive(node) == {"lb1", "lb2", "lb3"}, 3, "%s hears all three" % node)
+        said = self.cli("lb3", "pool set --name joined ours")
+        self.assertRegex(said, "2/2", "both other nodes acknowledge a change of the new one")
+        self.eventually(lambda: self.pools() == ["joined"], 2, "the second node reads the change")
+        self.eventually(lambda: self.agree() and len(self.look()["peers"]) == 2, 3, "all have the same state")
+        self.assertEqual(self.look()["counts"].get("state hashes that differ", 0), 0)
+
+    def alive(self, node):
+        return {other["name"] for other in self.json(node, "node list") if other["alive"]}
 
     def events(self, code):
         lines = self.cli("lb1", "events -o json").splitlines()

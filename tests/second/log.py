@@ -13,7 +13,7 @@ class Unknown(Malformed):
 class Stream:
     def __init__(self, node, key, incarnation):
         self.node, self.key, self.incarnation = node, key, incarnation
-        self.last, self.hash, self.closed = 0, None, False
+        self.last, self.hash, self.closed, self.truncated = 0, None, False, 0
 
 
 class Log:

@@ -10,7 +10,8 @@ one JSON object a line, and answers each with one on standard output:
   {"do": "mute", "on": BOOL}                  it pushes none of its own: the others have to ask for them
   {"do": "odd"}, {"do": "wrong"}              records that others have to take, and to refuse
   {"do": "equivocate"}                        a second record in the place of its last one
-  {"do": "forge"}                             a packet with a wrong signature, and one that comes twice"""
+  {"do": "forge"}                             a packet with a wrong signature, and one that comes twice
+  {"do": "token"}                             a token by which a node may join through this one"""
 import argparse
 import collections
 import json
@@ -22,15 +23,17 @@ import time
 
 import frames as f
 import oddities
+from invite import Invitation, is_join, make_token
 from join import join
 from log import Unknown
-from record import CONFIGURATION, META, WHO, Record, Signer, key_id, record_body
+from record import CONFIGURATION, META, ROSTER, WHO, Record, Signer, key_id, record_body
 from state import NODE_TYPE, merge
 from wire import TEXT, Malformed, be, blake2b, encode, u64, vector_digest, vector_items
 
 PORT = 7850
 COMMANDS = {"look": "look", "rename": "rename", "deaf": "be_deaf", "mute": "be_mute", "odd": "write_odd",
-            "wrong": "send_wrong", "equivocate": "equivocate", "forge": "forge"}
+            "wrong": "send_wrong", "equivocate": "equivocate", "forge": "forge",
+            "token": "token"}
 POOL_TYPE = 4
 META_FIELDS = {1: ("name", TEXT), 2: ("description", TEXT), 3: ("tags", [TEXT])}
 HEARTBEAT_S, DIFFERS_S, VV_S, REPEAT_S, PULL_S, IDLE_S = 0.2, 0.25, 1.0, 0.1, 2.0, 60.0
@@ -56,7 +59,7 @@ class Link:
     """A connection on which a peer sends packets to us."""
 
     def __init__(self, connection):
-        self.connection, self.data, self.first = connection, b"", True
+        self.connection, self.data, self.first, self.invitation = connection, b"", True, None
 
     def packets(self):
         """The whole packets that arrived; raises Malformed, or EOFError at the end."""
@@ -90,6 +93,7 @@ class Node:
         self.own = int.from_bytes(secrets.token_bytes(8), "big") or 1
         self.said_of = {}  # the dependencies that our records told
         self.deaf = self.mute = False
+        self.tokens = {}  # id -> secret
         self.counts = collections.Counter()
         self.heartbeat_at = 0.0
 
@@ -213,10 +217,27 @@ class Node:
     def on_link(self, link):
         try:
             for data in link.packets():
-                self.on_packet(data, f.BY_STREAM)
+                if link.invitation or (link.first and is_join(data)):
+                    self.on_joiner(link, data)
+                else:
+                    self.on_packet(data, f.BY_STREAM)
         except (EOFError, OSError, Malformed):
             self.waiting.unregister(link.connection)
             link.connection.close()
+
+    def on_joiner(self, link, data):
+        """Lets a node in that has one of our tokens; EOFError when all is said."""
+        link.invitation = link.invitation or Invitation(link.connection, self.tokens, self.log, self.let_in)
+        if link.invitation.take(data):
+            raise EOFError
+
+    def let_in(self, operations):
+        self.write(record_body({**self.draft(operations), "kind": ROSTER}))
+
+    def token(self):
+        secret = secrets.token_bytes(16)
+        self.tokens[blake2b(b"lbnode-token-id-v1", 64, key=secret)] = secret
+        return {"token": make_token(self.cluster, self.address, PORT, self.signer.public, secret)}
 
     def on_packet(self, data, channel):
         try:

@@ -1,10 +1,11 @@
-"""Receiving a snapshot (docs/protocol.md section 6): the parts in, a new log out."""
+"""Snapshots (docs/protocol.md section 6): the parts in, a new log out; or a log in, the parts out."""
+import secrets
 import time
 
 from frames import BEGIN, END, SNAPSHOT_RECORD, STREAM
 from log import Log, Stream
 from record import Record, key_id
-from wire import need, required, vector_of
+from wire import be, need, required, vector_items, vector_of
 
 STREAMS = 65536
 
@@ -41,6 +42,7 @@ class Snapshot:
         row["context"] = vector_of(row["context"])
         self.rows[stream] = row
         self.log.streams[stream] = Stream(row["node"], row["key"], row.get("incarnation", 0))
+        self.log.streams[stream].truncated = row.get("truncated", 0)
         if row.get("folded"):
             self.log.folded.add(stream)
 
@@ -74,3 +76,37 @@ class Snapshot:
         self.log.observe(self.begin["clock"], time.time_ns() // 1000000)
         self.done = True
 
+
+
+# ---- sending ------------------------------------------------------------------------------------
+
+def dead_of(state, record):
+    """The numbers of the operations of RECORD that provide nothing."""
+    dead = []
+    for index, operation in enumerate(record.operations):
+        entry = state.facets.get((operation["object"], operation["facet"]), {}).get((record.stream, record.seq))
+        if not entry or entry.place[3] != index:
+            dead.append(index)
+    return dead
+
+
+def row_of(log, stream):
+    known = log.streams[stream]
+    count = sum(1 for place in log.records if place[0] == stream)
+    return {"node": known.node, "key": known.key, "last": known.last, "hash": known.hash, "closed": int(known.closed),
+            "context": vector_items(log.state.contexts.get(stream, {})), "incarnation": known.incarnation,
+            "truncated": known.truncated, "folded": int(stream in log.folded), "count": count}
+
+
+def parts_of(log):
+    """[(type, part)] of the whole state in LOG."""
+    transfer, state = int.from_bytes(secrets.token_bytes(8), "big") or 1, log.state.hash()
+    records = log.missing_from({})
+    parts = [(BEGIN, {"transfer": transfer, "schema": 1, "state": state, "streams": len(log.streams),
+                      "records": len(records), "clock": log.clock})]
+    for stream in sorted(log.streams):
+        parts.append((STREAM, {"transfer": transfer, "stream": stream, "row": row_of(log, stream)}))
+    for record in records:
+        dead = b"".join(be(index, 4) for index in dead_of(log.state, record))
+        parts.append((SNAPSHOT_RECORD, {"transfer": transfer, "record": record.data, "dead": dead or None}))
+    return parts + [(END, {"transfer": transfer, "state": state, "records": len(records)})]
