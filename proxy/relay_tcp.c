@@ -7,7 +7,8 @@
 #include <sys/socket.h>
 
 enum {
-    ROUNDS_PER_TURN = 16
+    ROUNDS_PER_TURN = 16,
+    ACKNOWLEDGE_AFTER_TURNS = 2 /* the rest of this one, and a whole one */
 };
 
 enum relay_stage {
@@ -31,6 +32,7 @@ struct relay {
     enum relay_stage stage;
     struct dispatch dispatch;
     struct relay_direction up, down; /* to the member, to the client */
+    unsigned turns_to_acknowledge;   /* the handshake with the member; 0: it is, or will be */
     uint64_t connect_ms, idle_ms;
     struct request_record record;
     void *reserved; /* link of buried objects */
@@ -213,9 +215,24 @@ static void run(struct relay *relay)
     worker_run_later(relay->worker, relay->client);
 }
 
+/* The client's first bytes for the member, which acknowledge the handshake too, are mostly
+ * right behind; when they are not, the member is the one who begins. */
+static void acknowledge_member(struct relay *relay)
+{
+    if (relay->record.bytes_in > 0)
+        relay->turns_to_acknowledge = 0;
+    else if (--relay->turns_to_acknowledge == 0)
+        stream_acknowledge_at_once(&relay->dispatch.connection->stream);
+    else
+        worker_run_later(relay->worker, relay->client);
+}
+
 static void run_client(struct client *client)
 {
-    run(client->relay);
+    struct relay *relay = client->relay;
+    run(relay);
+    if (!client->closed && relay->turns_to_acknowledge > 0)
+        acknowledge_member(relay);
 }
 
 static void dispatched(struct relay *relay, enum dispatch_result result)
@@ -265,9 +282,10 @@ static void on_member_event(struct member_connection *connection)
         dispatch_connected(&relay->dispatch);
         dispatch_succeeded(&relay->dispatch);
         renew_deadline(relay);
-        if (!relay->client->stream
-                 .readable) /* nothing to send that says so: the member begins */
-            stream_acknowledge_at_once(&connection->stream);
+        if (!relay->client->stream.readable) {
+            relay->turns_to_acknowledge = ACKNOWLEDGE_AFTER_TURNS;
+            worker_run_later(relay->worker, relay->client);
+        }
     }
     run(relay);
 }

@@ -1,4 +1,5 @@
 /* TCP listeners of a whole proxy process between real clients and members on loopback. */
+#include "lbnode/base/monotime.h"
 #include "tests/support/test.h"
 #include "tests/unit/proxy/origin.h"
 #include "tests/unit/proxy/visitor.h"
@@ -7,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 static struct world world;
 static struct origin a, b;
@@ -74,6 +76,51 @@ static void tcp_connections_end_when_idle_for_too_long(void **state)
     visitor_leave(&visitor);
 }
 
+/* Both members are one that the test plays. Its listening socket. */
+static int serve_by_hand(void)
+{
+    struct ip_endpoint endpoint = image_loopback(0);
+    struct sockaddr_storage address;
+    struct timeval patience = {WORLD_PATIENCE_MS / 1000, 0};
+    socklen_t size = ip_endpoint_to_sockaddr(&endpoint, &address);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, size), 0);
+    assert_int_equal(listen(fd, 16), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
+    assert_true(ip_endpoint_from_sockaddr((struct sockaddr *)&address, &endpoint));
+    for (int i = 0; i < 2; i++) {
+        world.image.members[i].endpoint = endpoint;
+        world.image.members[i].incarnation++;
+    }
+    world_apply(&world);
+    return fd;
+}
+
+/* The kernel would acknowledge by itself after 200 ms. */
+static void a_member_that_speaks_first_need_not_wait(void **state)
+{
+    uint64_t least_ms = UINT64_MAX;
+    int listening = serve_by_hand();
+    for (int i = 0; i < 10; i++) {
+        char greeting[6] = "";
+        struct visitor visitor;
+        uint64_t begun_ms = monotime_now_ms();
+        visitor_connect(&visitor, &world.tcp);
+        int member = accept(listening, NULL, NULL);
+        assert_true(member >= 0);
+        assert_int_equal(send(member, "hello", 5, MSG_NOSIGNAL), 5);
+        assert_int_equal(recv(visitor.fd, greeting, 5, MSG_WAITALL), 5);
+        assert_string_equal(greeting, "hello");
+        uint64_t took_ms = monotime_now_ms() - begun_ms;
+        least_ms = took_ms < least_ms ? took_ms : least_ms;
+        close(member);
+        visitor_leave(&visitor);
+    }
+    close(listening);
+    assert_in_range(least_ms, 0, 150);
+}
+
 /* Both members are HTTP servers now; the relay does not care. */
 static void serve_http(struct origin *origin)
 {
@@ -135,6 +182,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TCP_TEST(tcp_half_close_is_passed_on),
         TCP_TEST(tcp_goes_to_another_member_when_one_refuses),
+        TCP_TEST(a_member_that_speaks_first_need_not_wait),
         TCP_TEST(tcp_bulk_arrives_byte_for_byte_at_a_slow_reader),
         TCP_TEST(tcp_bulk_that_is_given_up_leaves_nothing_behind),
         TCP_TEST(tcp_connections_end_when_idle_for_too_long),
