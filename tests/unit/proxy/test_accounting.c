@@ -1,35 +1,24 @@
 /* What the board says about requests: how each ended, and how long its phases took. */
 #include "lbnode/base/monotime.h"
 #include "tests/support/test.h"
-#include "tests/unit/proxy/origin.h"
-#include "tests/unit/proxy/visitor.h"
-#include "tests/unit/proxy/world.h"
+#include "tests/unit/proxy/served_world.h"
 
 #include <sys/socket.h>
 #include <unistd.h>
-
-#define GET(path) "GET " path " HTTP/1.1\r\nHost: test\r\n\r\n"
 
 static struct world world;
 static struct origin a, b, tcp;
 
 static int setup(void **state)
 {
-    world_start(&world); /* forks: before there are threads */
-    origin_start(&a, 'a', false);
-    origin_start(&b, 'b', false);
+    served_world_start(&world, &a, &b, false, 0);
     origin_start(&tcp, 't', true);
-    world.image.members[0].endpoint = image_loopback(a.port);
-    world.image.members[1].endpoint = image_loopback(b.port);
-    world_apply(&world);
     return 0;
 }
 
 static int teardown(void **state)
 {
-    world_stop(&world);
-    origin_stop(&a);
-    origin_stop(&b);
+    served_world_stop(&world, &a, &b);
     origin_stop(&tcp);
     return 0;
 }
@@ -37,10 +26,7 @@ static int teardown(void **state)
 /* All have ended once, each for one reason. */
 static void assert_ended(uint32_t listener, enum termination why, uint64_t count)
 {
-    uint64_t deadline_ms = monotime_now_ms() + WORLD_PATIENCE_MS;
-    while (WORLD_SUM(&world, listeners[listener].terminations[why]) < count &&
-           monotime_now_ms() < deadline_ms)
-        usleep(1000);
+    WORLD_AWAIT(WORLD_SUM(&world, listeners[listener].terminations[why]) >= count);
     for (unsigned i = 0; i < TERMINATION_COUNT; i++) {
         uint64_t sum = WORLD_SUM(&world, listeners[listener].terminations[i]);
         if (sum != (i == why ? count : 0))
@@ -61,7 +47,12 @@ static uint64_t count_of(size_t offset)
     return sum;
 }
 
-#define COUNT(histogram) count_of(offsetof(struct worker_counters, histogram))
+/* The worker counts one thing after the other, the end of the request first. */
+#define ASSERT_COUNT(histogram, count)                                                         \
+    do {                                                                                       \
+        WORLD_AWAIT(count_of(offsetof(struct worker_counters, histogram)) >= (count));         \
+        assert_int_equal(count_of(offsetof(struct worker_counters, histogram)), count);        \
+    } while (0)
 
 static void each_phase_of_a_request_is_observed_once(void **state)
 {
@@ -72,15 +63,15 @@ static void each_phase_of_a_request_is_observed_once(void **state)
         assert_int_equal(visitor_read(&visitor, "GET"), 200);
     }
     assert_ended(0, TERMINATION_COMPLETE, 10);
-    assert_int_equal(COUNT(listener_latencies[0].client_wait), 10);
-    assert_int_equal(COUNT(listener_latencies[0].total), 10);
-    assert_int_equal(COUNT(pool_latencies[0].queue), 10);
-    assert_int_equal(COUNT(pool_latencies[0].connect), 2); /* the rest was reused */
-    assert_int_equal(COUNT(pool_latencies[0].first_byte), 10);
-    assert_int_equal(COUNT(pool_latencies[0].total), 10);
-    assert_int_equal(COUNT(member_latencies[0].total), 5);
-    assert_int_equal(COUNT(member_latencies[1].first_byte), 5);
-    assert_int_equal(WORLD_SUM(&world, pools[0].total), 10);
+    ASSERT_COUNT(listener_latencies[0].client_wait, 10);
+    ASSERT_COUNT(listener_latencies[0].total, 10);
+    ASSERT_COUNT(pool_latencies[0].queue, 10);
+    ASSERT_COUNT(pool_latencies[0].connect, 2); /* the rest was reused */
+    ASSERT_COUNT(pool_latencies[0].first_byte, 10);
+    ASSERT_COUNT(pool_latencies[0].total, 10);
+    ASSERT_COUNT(member_latencies[0].total, 5);
+    ASSERT_COUNT(member_latencies[1].first_byte, 5);
+    WORLD_AWAIT(WORLD_SUM(&world, pools[0].total) == 10);
     visitor_leave(&visitor);
 }
 
@@ -90,17 +81,18 @@ static void a_slow_head_is_the_clients_time(void **state)
     struct visitor visitor;
     visitor_connect(&visitor, &world.http);
     visitor_say(&visitor, "GET /who HTTP/1.1\r\n");
-    uint64_t deadline_ms = monotime_now_ms() + WORLD_PATIENCE_MS;
-    while (WORLD_SUM(&world, listeners[0].bytes_in) == 0 && monotime_now_ms() < deadline_ms)
-        usleep(1000);
+    WORLD_AWAIT(WORLD_SUM(&world, listeners[0].bytes_in) > 0);
     usleep(60000);
     visitor_say(&visitor, "Host: t\r\n\r\n");
     assert_int_equal(visitor_read(&visitor, "GET"), 200);
     assert_ended(0, TERMINATION_COMPLETE, 1);
+    ASSERT_COUNT(listener_latencies[0].total, 1);
     assert_true(WORLD_SUM(&world, listener_latencies[0].client_wait.sum_us) >= 50000);
     assert_true(WORLD_SUM(&world, listener_latencies[0].total.sum_us) >= 50000);
-    assert_true(WORLD_SUM(&world, pool_latencies[0].queue.sum_us) <
-                WORLD_SUM(&world, listener_latencies[0].client_wait.sum_us));
+    ASSERT_COUNT(pool_latencies[0].total, 1);
+    assert_true(WORLD_SUM(&world, listener_latencies[0].client_wait.sum_us) +
+                    WORLD_SUM(&world, pool_latencies[0].queue.sum_us) <=
+                WORLD_SUM(&world, listener_latencies[0].total.sum_us)); /* and nobody else's */
     visitor_leave(&visitor);
 }
 
@@ -133,11 +125,10 @@ static void a_client_that_leaves_before_an_answer_frees_the_member(void **state)
     uint64_t began_ms = monotime_now_ms();
     visitor_connect(&visitor, &world.http);
     visitor_say(&visitor, GET("/never"));
-    while (a.requests < 1 && monotime_now_ms() < began_ms + WORLD_PATIENCE_MS)
-        usleep(1000);
+    served_world_await_requests(&a, 1);
     visitor_leave(&visitor);
     assert_ended(0, TERMINATION_CLIENT_CLOSED, 1);
-    assert_int_equal(WORLD_SUM(&world, members[0].active), 0);
+    WORLD_AWAIT(WORLD_SUM(&world, members[0].active) == 0);
     assert_in_range(monotime_now_ms() - began_ms, 0, 9000); /* and the member waits for 10 s */
 }
 
@@ -201,9 +192,9 @@ static void tcp_connections_are_accounted_for_too(void **state)
     assert_int_equal(recv(visitor.fd, answer, 7, MSG_WAITALL), 7);
     visitor_leave(&visitor);
     assert_ended(1, TERMINATION_COMPLETE, 1);
-    assert_int_equal(COUNT(pool_latencies[0].connect), 1);
-    assert_int_equal(COUNT(pool_latencies[0].first_byte), 1);
-    assert_int_equal(COUNT(listener_latencies[1].total), 1);
+    ASSERT_COUNT(pool_latencies[0].connect, 1);
+    ASSERT_COUNT(pool_latencies[0].first_byte, 1);
+    ASSERT_COUNT(listener_latencies[1].total, 1);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

@@ -1,17 +1,12 @@
 /* Changes of the configuration cut nothing that is established: members, pools and listeners
  * that go are left by what comes next, and finished by what was there. */
-#include "lbnode/base/monotime.h"
 #include "tests/support/test.h"
-#include "tests/unit/proxy/origin.h"
-#include "tests/unit/proxy/visitor.h"
-#include "tests/unit/proxy/world.h"
+#include "tests/unit/proxy/served_world.h"
 
 #include <pthread.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#define GET(path) "GET " path " HTTP/1.1\r\nHost: test\r\n\r\n"
 
 enum {
     CHANGES = 300
@@ -22,21 +17,14 @@ static struct origin a, b, tcp;
 
 static int setup(void **state)
 {
-    world_start(&world); /* forks: before there are threads */
-    origin_start(&a, 'a', false);
-    origin_start(&b, 'b', false);
+    served_world_start(&world, &a, &b, false, 0);
     origin_start(&tcp, 't', true);
-    world.image.members[0].endpoint = image_loopback(a.port);
-    world.image.members[1].endpoint = image_loopback(b.port);
-    world_apply(&world);
     return 0;
 }
 
 static int teardown(void **state)
 {
-    world_stop(&world);
-    origin_stop(&a);
-    origin_stop(&b);
+    served_world_stop(&world, &a, &b);
     origin_stop(&tcp);
     return 0;
 }
@@ -105,14 +93,6 @@ static void (*const changes[])(void) = {remove_pool,   remove_members,   disable
 /* ---- what outlives them --------------------------------------------------------------------
  */
 
-static void wait_for_requests(struct origin *origin, unsigned count)
-{
-    uint64_t deadline_ms = monotime_now_ms() + WORLD_PATIENCE_MS;
-    while (origin->requests < count && monotime_now_ms() < deadline_ms)
-        usleep(1000);
-    assert_int_equal(origin->requests, count);
-}
-
 /* A POST of which the first half has arrived at the member, before and after CHANGE. */
 static void request_outlives(void (*change)(void))
 {
@@ -121,10 +101,8 @@ static void request_outlives(void (*change)(void))
     visitor_say(&visitor, GET("/who"));
     assert_int_equal(visitor_read(&visitor, "GET"), 200);
     visitor_say(&visitor, "POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 10\r\n\r\nfirst");
-    uint64_t deadline_ms = monotime_now_ms() + WORLD_PATIENCE_MS;
-    while (WORLD_SUM(&world, members[0].active) + WORLD_SUM(&world, members[1].active) < 1 &&
-           monotime_now_ms() < deadline_ms)
-        usleep(1000);
+    WORLD_AWAIT(WORLD_SUM(&world, members[0].active) + WORLD_SUM(&world, members[1].active) ==
+                1);
     change();
     visitor_say(&visitor, "-half");
     assert_int_equal(visitor_read(&visitor, "POST"), 200);
@@ -141,9 +119,7 @@ static void tcp_connection_outlives(void (*change)(void))
     world_apply(&world);
     visitor_connect(&visitor, &world.tcp);
     visitor_say(&visitor, "before ");
-    uint64_t deadline_ms = monotime_now_ms() + WORLD_PATIENCE_MS;
-    while (tcp.connections < 1 && monotime_now_ms() < deadline_ms)
-        usleep(1000);
+    WORLD_AWAIT(tcp.connections >= 1);
     change();
     visitor_say(&visitor, "and after");
     assert_int_equal(shutdown(visitor.fd, SHUT_WR), 0);
@@ -205,7 +181,7 @@ static void a_drained_member_gets_nothing_new(void **state)
     char body[64];
     visitor_connect(&busy, &world.http);
     visitor_say(&busy, GET("/never")); /* the first turn is a's */
-    wait_for_requests(&a, 1);
+    served_world_await_requests(&a, 1);
     world.image.members[0].weight = 0;
     image_schedule(&world.image);
     world_apply(&world);

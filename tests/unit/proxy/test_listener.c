@@ -10,8 +10,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define GET(path) "GET " path " HTTP/1.1\r\nHost: test\r\n\r\n"
-
 enum {
     FEW_FILES = 60
 };

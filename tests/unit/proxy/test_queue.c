@@ -1,15 +1,10 @@
 /* Members with a connection limit, and who waits for them. */
-#include "lbnode/base/monotime.h"
 #include "tests/support/test.h"
-#include "tests/unit/proxy/origin.h"
-#include "tests/unit/proxy/visitor.h"
-#include "tests/unit/proxy/world.h"
+#include "tests/unit/proxy/served_world.h"
 
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#define GET(path) "GET " path " HTTP/1.1\r\nHost: test\r\n\r\n"
 
 enum {
     WAITERS = 6
@@ -21,12 +16,8 @@ static struct origin a, b, tcp;
 /* Members of one place each. */
 static int setup(void **state)
 {
-    world_start(&world); /* forks: before there are threads */
-    origin_start(&a, 'a', false);
-    origin_start(&b, 'b', false);
+    served_world_start(&world, &a, &b, false, 0);
     origin_start(&tcp, 't', true);
-    world.image.members[0].endpoint = image_loopback(a.port);
-    world.image.members[1].endpoint = image_loopback(b.port);
     for (int i = 0; i < 2; i++)
         world.image.members[i].connection_limit = 1;
     world.image.pool.is_limited = 1;
@@ -38,9 +29,7 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    world_stop(&world);
-    origin_stop(&a);
-    origin_stop(&b);
+    served_world_stop(&world, &a, &b);
     origin_stop(&tcp);
     return 0;
 }
@@ -53,10 +42,7 @@ static void only_member_a(void)
 
 static void wait_until_queued(uint64_t count)
 {
-    uint64_t deadline_ms = monotime_now_ms() + WORLD_PATIENCE_MS;
-    while (WORLD_SUM(&world, pools[0].queued) != count && monotime_now_ms() < deadline_ms)
-        usleep(1000);
-    assert_int_equal(WORLD_SUM(&world, pools[0].queued), count);
+    WORLD_AWAIT(WORLD_SUM(&world, pools[0].queued) == count);
 }
 
 /* Occupies a place until it is left. */
@@ -64,10 +50,7 @@ static void occupy(struct visitor *visitor, struct origin *origin, unsigned requ
 {
     visitor_connect(visitor, &world.http);
     visitor_say(visitor, GET("/never"));
-    uint64_t deadline_ms = monotime_now_ms() + WORLD_PATIENCE_MS;
-    while (origin->requests < requests && monotime_now_ms() < deadline_ms)
-        usleep(1000);
-    assert_int_equal(origin->requests, requests);
+    served_world_await_requests(origin, requests);
 }
 
 static void ask(struct visitor *visitor)
@@ -197,9 +180,7 @@ static void tcp_connections_wait_too(void **state)
     only_member_a();
     visitor_connect(&first, &world.tcp);
     visitor_say(&first, "one");
-    uint64_t deadline_ms = monotime_now_ms() + WORLD_PATIENCE_MS;
-    while (tcp.connections < 1 && monotime_now_ms() < deadline_ms)
-        usleep(1000);
+    WORLD_AWAIT(tcp.connections >= 1);
     visitor_connect(&second, &world.tcp);
     visitor_say(&second, "two");
     assert_int_equal(shutdown(second.fd, SHUT_WR), 0); /* it has said all, and waits */

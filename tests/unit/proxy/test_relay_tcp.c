@@ -1,9 +1,7 @@
 /* TCP listeners of a whole proxy process between real clients and members on loopback. */
 #include "lbnode/base/monotime.h"
 #include "tests/support/test.h"
-#include "tests/unit/proxy/origin.h"
-#include "tests/unit/proxy/visitor.h"
-#include "tests/unit/proxy/world.h"
+#include "tests/unit/proxy/served_world.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -15,20 +13,13 @@ static struct origin a, b;
 
 static int setup(void **state)
 {
-    world_start(&world); /* forks: before there are threads */
-    origin_start(&a, 'a', true);
-    origin_start(&b, 'b', true);
-    world.image.members[0].endpoint = image_loopback(a.port);
-    world.image.members[1].endpoint = image_loopback(b.port);
-    world_apply(&world);
+    served_world_start(&world, &a, &b, true, 0);
     return 0;
 }
 
 static int teardown(void **state)
 {
-    world_stop(&world);
-    origin_stop(&a);
-    origin_stop(&b);
+    served_world_stop(&world, &a, &b);
     return 0;
 }
 

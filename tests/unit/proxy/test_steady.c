@@ -1,8 +1,6 @@
 /* Steady traffic allocates nothing: malloc and its kin are counted in the proxy's workers. */
 #include "tests/support/test.h"
-#include "tests/unit/proxy/origin.h"
-#include "tests/unit/proxy/visitor.h"
-#include "tests/unit/proxy/world.h"
+#include "tests/unit/proxy/served_world.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -59,20 +57,13 @@ static int setup(void **state)
     assert_ptr_not_equal(shared, MAP_FAILED);
     own_pid = getpid();
     allocations = shared;
-    world_start(&world); /* forks: before there are threads */
-    origin_start(&a, 'a', false);
-    origin_start(&b, 'b', false);
-    world.image.members[0].endpoint = image_loopback(a.port);
-    world.image.members[1].endpoint = image_loopback(b.port);
-    world_apply(&world);
+    served_world_start(&world, &a, &b, false, 0);
     return 0;
 }
 
 static int teardown(void **state)
 {
-    world_stop(&world);
-    origin_stop(&a);
-    origin_stop(&b);
+    served_world_stop(&world, &a, &b);
     return 0;
 }
 

@@ -1,16 +1,12 @@
 /* Every wait has an end: what happens to the slow, the silent and the many. */
 #include "lbnode/base/monotime.h"
 #include "tests/support/test.h"
-#include "tests/unit/proxy/origin.h"
-#include "tests/unit/proxy/visitor.h"
-#include "tests/unit/proxy/world.h"
+#include "tests/unit/proxy/served_world.h"
 
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#define GET(path) "GET " path " HTTP/1.1\r\nHost: test\r\n\r\n"
 
 enum {
     FEW_FILES = 80
@@ -21,12 +17,7 @@ static struct origin a, b;
 
 static int begin(unsigned files)
 {
-    world_start_limited(&world, files); /* forks: before there are threads */
-    origin_start(&a, 'a', false);
-    origin_start(&b, 'b', false);
-    world.image.members[0].endpoint = image_loopback(a.port);
-    world.image.members[1].endpoint = image_loopback(b.port);
-    world_apply(&world);
+    served_world_start(&world, &a, &b, false, files);
     return 0;
 }
 
@@ -42,9 +33,7 @@ static int setup_with_few_files(void **state)
 
 static int teardown(void **state)
 {
-    world_stop(&world);
-    origin_stop(&a);
-    origin_stop(&b);
+    served_world_stop(&world, &a, &b);
     return 0;
 }
 
@@ -176,10 +165,7 @@ static void one_address_cannot_take_all_places(void **state)
     assert_true(visitor_is_turned_away(&world.http));
     assert_int_equal(WORLD_SUM(&world, listeners[0].refused), 1);
     visitor_leave(&first);
-    uint64_t deadline_ms = monotime_now_ms() + WORLD_PATIENCE_MS;
-    while (WORLD_SUM(&world, listeners[0].active_connections) > 1 &&
-           monotime_now_ms() < deadline_ms)
-        usleep(1000);
+    WORLD_AWAIT(WORLD_SUM(&world, listeners[0].active_connections) <= 1);
     char body[16];
     assert_int_equal(visitor_get(&world.http, "/who", body, sizeof(body)), 200);
     visitor_leave(&second);

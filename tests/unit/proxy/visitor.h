@@ -5,6 +5,8 @@
 #include "lbnode/base/ip_address.h"
 #include "lbnode/http/http_message.h"
 
+#define GET(path) "GET " path " HTTP/1.1\r\nHost: test\r\n\r\n"
+
 struct visitor {
     int fd;
     struct http_message answer;

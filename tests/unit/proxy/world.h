@@ -3,11 +3,13 @@
 #ifndef TESTS_UNIT_PROXY_WORLD_H
 #define TESTS_UNIT_PROXY_WORLD_H
 
+#include "lbnode/base/monotime.h"
 #include "lbnode/loop/channel.h"
 #include "lbnode/model/process.h"
 #include "tests/unit/proxy/image.h"
 
 #include <sys/types.h>
+#include <unistd.h>
 
 enum {
     WORLD_WORKERS = 2,
@@ -43,6 +45,14 @@ void world_stop(struct world *world);
 #define WORLD_SUM(world, cell)                                                                 \
     ((uint64_t)((world)->context.counters->workers[0].cell) +                                  \
      (uint64_t)((world)->context.counters->workers[1].cell))
+/* Looks at CONDITION each millisecond until it holds; a failure when it never does. */
+#define WORLD_AWAIT(condition)                                                                 \
+    do {                                                                                       \
+        uint64_t await_until_ms = monotime_now_ms() + WORLD_PATIENCE_MS;                       \
+        while (!(condition) && monotime_now_ms() < await_until_ms)                             \
+            usleep(1000);                                                                      \
+        assert_true(condition);                                                                \
+    } while (0)
 uint64_t world_listener_requests(const struct world *world);
 
 #endif
