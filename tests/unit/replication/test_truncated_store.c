@@ -2,12 +2,11 @@
 #include "replication/database.h"
 #include "replication/replication_internal.h"
 #include "tests/support/test.h"
+#include "tests/unit/replication/store_node.h"
 
 #include "lbnode/base/monotime.h"
 
 #include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -15,65 +14,10 @@ enum {
     CHANGES = 20
 };
 
+static uint8_t state_hash[HASH_SIZE]; /* of the running node, when its log was truncated */
 static const struct uuid object = {{0x0b}}, gone = {{0x0c}};
 
-struct fixture {
-    char directory[64], path[96], copy[96];
-    struct loop *loop;
-    struct replication *replication;
-    struct retention retention;
-    bool done;
-    unsigned events[EVENT_CODE_COUNT];
-    uint8_t hash[HASH_SIZE];
-};
-
-static void on_event(void *context, enum event_code code, const char *text)
-{
-    ((struct fixture *)context)->events[code]++;
-}
-
-static void on_done(void *context, const struct error *error)
-{
-    assert_int_equal(error->kind, ERROR_NONE);
-    ((struct fixture *)context)->done = true;
-}
-
-static void on_submitted(void *context, const struct submit_result *result)
-{
-    on_done(context, &result->error);
-}
-
-static void open_node(struct fixture *fixture)
-{
-    struct replication_settings settings = {
-        .state_dir = fixture->directory, .node_name = "lb1", .retention = fixture->retention};
-    struct replication_handler handler = {.event = on_event, .context = fixture};
-    struct error error = {0};
-    ip_endpoint_parse("127.0.0.1:0", 0, &settings.listen);
-    text_list_add(&settings.addresses, "127.0.0.1:7850", 14);
-    fixture->replication = replication_open(fixture->loop, &settings, &handler, &error);
-    text_list_free(&settings.addresses);
-    if (!fixture->replication)
-        fail_msg("%s", error.text);
-    assert_int_equal(replication_start(fixture->replication, &error), 0);
-}
-
-static void close_node(struct fixture *fixture)
-{
-    replication_close(fixture->replication);
-    fixture->replication = NULL;
-}
-
-static void wait_done(struct fixture *fixture)
-{
-    uint64_t deadline = monotime_now_ms() + 5000;
-    while (!fixture->done && monotime_now_ms() < deadline)
-        loop_turn(fixture->loop, true);
-    assert_true(fixture->done);
-    fixture->done = false;
-}
-
-static void set(struct fixture *fixture, struct uuid id, uint16_t facet, uint8_t value)
+static void set(struct store_node *fixture, struct uuid id, uint16_t facet, uint8_t value)
 {
     struct change_set changes = {0};
     const struct uuid none = {0};
@@ -82,9 +26,11 @@ static void set(struct fixture *fixture, struct uuid id, uint16_t facet, uint8_t
     if (facet != FACET_LIFE)
         change_set_add(&changes, &id, &none, 5, FACET_LIFE, (struct bytes){&alive, 1});
     change_set_add(&changes, &id, &none, 5, facet, (struct bytes){&value, 1});
-    replication_submit(fixture->replication, &changes, &options, on_submitted, fixture);
+    replication_submit(fixture->replication, &changes, &options, store_node_on_submitted,
+                       fixture);
     change_set_free(&changes);
-    wait_done(fixture);
+    store_node_wait(fixture);
+    assert_int_equal(fixture->result.error.kind, ERROR_NONE);
 }
 
 static bool count_row(void *context, struct bytes key, struct bytes value)
@@ -93,14 +39,14 @@ static bool count_row(void *context, struct bytes key, struct bytes value)
     return true;
 }
 
-static size_t log_rows(const struct fixture *fixture)
+static size_t log_rows(const struct store_node *fixture)
 {
     size_t count = 0;
     store_walk(fixture->replication->store, STORE_LOG, (struct bytes){0}, count_row, &count);
     return count;
 }
 
-static void wait_for_rows(struct fixture *fixture, size_t count)
+static void wait_for_rows(struct store_node *fixture, size_t count)
 {
     uint64_t deadline = monotime_now_ms() + 10000;
     while (log_rows(fixture) != count && monotime_now_ms() < deadline)
@@ -111,68 +57,53 @@ static void wait_for_rows(struct fixture *fixture, size_t count)
 /* A running node with few records left of many. */
 static int set_up(void **state)
 {
-    struct fixture *fixture = calloc(1, sizeof(*fixture));
-    char code[RECOVERY_CODE_SIZE];
-    snprintf(fixture->directory, sizeof(fixture->directory), "%s", "/tmp/lbnode-trunc-XXXXXX");
-    assert_non_null(mkdtemp(fixture->directory));
-    snprintf(fixture->path, sizeof(fixture->path), "%s/config.mdb", fixture->directory);
-    snprintf(fixture->copy, sizeof(fixture->copy), "%s/config.mdb.copy", fixture->directory);
-    fixture->loop = loop_new();
-    open_node(fixture);
-    assert_true(replication_init(fixture->replication, "test", code, on_done, fixture, NULL));
-    wait_done(fixture);
+    struct store_node *fixture = store_node_new();
     set(fixture, gone, 10, 1);
     set(fixture, gone, FACET_LIFE, 0);
     for (uint8_t i = 0; i < CHANGES; i++)
         set(fixture, object, 10 + i % 2, i);
-    close_node(fixture);
+    store_node_close(fixture);
     unlink(fixture->copy); /* the next one is of the truncated log */
     fixture->retention.keep_ms = 1;
-    open_node(fixture);
+    store_node_open(fixture);
     wait_for_rows(fixture, 3); /* the roster, and a value for each of two facets */
-    replication_state_hash(fixture->replication, fixture->hash);
+    replication_state_hash(fixture->replication, state_hash);
     *state = fixture;
     return 0;
 }
 
 static int tear_down(void **state)
 {
-    struct fixture *fixture = *state;
-    char command[128];
-    replication_close(fixture->replication);
-    loop_free(fixture->loop);
-    snprintf(command, sizeof(command), "rm -r %s", fixture->directory);
-    assert_int_equal(system(command), 0);
-    free(fixture);
+    store_node_free(*state);
     return 0;
 }
 
-static void assert_same_state(struct fixture *fixture)
+static void assert_same_state(struct store_node *fixture)
 {
     uint8_t hash[HASH_SIZE];
     assert_int_equal(replication_position(fixture->replication), CHANGES + 3);
     replication_state_hash(fixture->replication, hash);
-    assert_memory_equal(hash, fixture->hash, HASH_SIZE);
+    assert_memory_equal(hash, state_hash, HASH_SIZE);
     set(fixture, object, 12, 1);
     assert_int_equal(replication_position(fixture->replication), CHANGES + 4);
 }
 
 static void a_restart_has_the_same_state(void **state)
 {
-    struct fixture *fixture = *state;
-    close_node(fixture);
-    open_node(fixture);
+    struct store_node *fixture = *state;
+    store_node_close(fixture);
+    store_node_open(fixture);
     assert_same_state(fixture);
 }
 
 static void it_verifies_and_is_rebuilt(void **state)
 {
-    struct fixture *fixture = *state;
+    struct store_node *fixture = *state;
     struct database_report report;
     struct error error = {0};
     char expected[2 * HASH_SIZE + 1];
-    close_node(fixture);
-    bytes_to_hex((struct bytes){fixture->hash, HASH_SIZE}, expected);
+    store_node_close(fixture);
+    bytes_to_hex((struct bytes){state_hash, HASH_SIZE}, expected);
     assert_true(database_verify(fixture->directory, &report, &error));
     assert_int_equal(report.bad, 0);
     assert_int_equal(report.applied, 3);
@@ -181,7 +112,7 @@ static void it_verifies_and_is_rebuilt(void **state)
     assert_int_equal(report.bad, 0);
     assert_true(database_verify(fixture->directory, &report, &error));
     assert_int_equal(report.bad, 0);
-    open_node(fixture);
+    store_node_open(fixture);
     assert_same_state(fixture);
 }
 
@@ -198,7 +129,7 @@ static bool take_key(void *context, struct bytes key, struct bytes value)
 }
 
 /* As a defect of lbnode would: with right checksums and totals. */
-static void lose_last_record(struct fixture *fixture)
+static void lose_last_record(struct store_node *fixture)
 {
     struct taking taking = {0};
     struct store_batch batch = {0};
@@ -212,10 +143,10 @@ static void lose_last_record(struct fixture *fixture)
 
 static void a_record_that_is_missing_is_reported(void **state)
 {
-    struct fixture *fixture = *state;
+    struct store_node *fixture = *state;
     struct database_report report;
     struct error error = {0};
-    close_node(fixture);
+    store_node_close(fixture);
     lose_last_record(fixture);
     assert_true(database_verify(fixture->directory, &report, &error));
     assert_true(report.bad > 0);
@@ -224,125 +155,73 @@ static void a_record_that_is_missing_is_reported(void **state)
 /* The copy is a moment old, and the file itself has nothing left. */
 static void it_comes_back_from_its_copy(void **state)
 {
-    struct fixture *fixture = *state;
-    close_node(fixture);
+    struct store_node *fixture = *state;
+    store_node_close(fixture);
     unlink(fixture->copy);
-    open_node(fixture);
+    store_node_open(fixture);
     uint64_t deadline = monotime_now_ms() + 5000;
     while (access(fixture->copy, F_OK) != 0 && monotime_now_ms() < deadline)
         loop_turn(fixture->loop, true);
-    close_node(fixture);
+    store_node_close(fixture);
     int fd = open(fixture->path, O_RDWR | O_CLOEXEC);
     assert_int_equal(ftruncate(fd, 100), 0);
     close(fd);
-    open_node(fixture);
+    store_node_open(fixture);
     assert_int_equal(fixture->events[EVENT_STORAGE_QUARANTINED], 1);
     assert_same_state(fixture);
 }
 
 /* ---- backups ---------------------------------------------------------------------------- */
 
-struct backup {
-    struct wire_writer content;
-    struct bytes genesis, items[64];
-    size_t count;
-};
-
-static void make_backup(struct fixture *fixture, struct backup *out)
+static void start_empty(struct store_node *fixture)
 {
-    struct wire_writer have = {0};
-    struct error error = {0};
-    struct wire_field field;
-    bool more = true;
-    while (more) {
-        struct wire_writer next = {0};
-        if (!replication_backup_page(fixture->replication, wire_written(&have), &out->content,
-                                     &next, &more, &error))
-            fail_msg("%s", error.text);
-        wire_writer_free(&have);
-        have = next;
-        loop_turn(fixture->loop, false);
-    }
-    wire_writer_free(&have);
-    struct wire_reader reader = wire_reader_of(wire_written(&out->content));
-    while (wire_next(&reader, &field)) {
-        if (field.number == 2)
-            out->genesis = field.bytes;
-        if (field.number == 7)
-            out->items[out->count++] = field.bytes;
-    }
-    assert_true(wire_ended(&reader));
-}
-
-struct restored {
-    struct fixture *fixture;
-    struct restore_result result;
-};
-
-static void on_restored(void *context, const struct restore_result *result)
-{
-    struct restored *restored = context;
-    restored->result = *result;
-    restored->fixture->done = true;
-}
-
-static struct restore_result
-restore(struct fixture *fixture, const struct backup *backup, size_t from, size_t count)
-{
-    struct restored restored = {.fixture = fixture};
-    replication_restore(fixture->replication, backup->genesis, backup->items + from, count,
-                        on_restored, &restored);
-    wait_done(fixture);
-    return restored.result;
-}
-
-static void start_empty(struct fixture *fixture)
-{
-    close_node(fixture);
+    store_node_close(fixture);
     assert_int_equal(unlink(fixture->path), 0);
-    open_node(fixture);
+    store_node_open(fixture);
     assert_false(replication_is_initialised(fixture->replication));
 }
 
 static void a_backup_gives_an_empty_node_the_state(void **state)
 {
-    struct fixture *fixture = *state;
-    struct backup backup = {0};
-    make_backup(fixture, &backup);
+    struct store_node *fixture = *state;
+    struct store_backup backup = {0};
+    store_backup_make(fixture, &backup);
     start_empty(fixture);
-    struct restore_result result = restore(fixture, &backup, 0, 2); /* in two requests */
+    struct restore_result result =
+        store_backup_restore(fixture, &backup, 0, 2); /* in two requests */
     assert_int_equal(result.error.kind, ERROR_NONE);
     assert_false(replication_is_initialised(fixture->replication));
-    result = restore(fixture, &backup, 2, backup.count - 2);
+    result = store_backup_restore(fixture, &backup, 2, backup.count - 2);
     assert_int_equal(result.error.kind, ERROR_NONE);
     assert_int_equal(result.merged, 3);
     assert_same_state(fixture);
-    close_node(fixture);
-    open_node(fixture);
+    store_node_close(fixture);
+    store_node_open(fixture);
     assert_int_equal(replication_position(fixture->replication), CHANGES + 4);
     wire_writer_free(&backup.content);
 }
 
 static void a_backup_with_a_forged_part_is_refused(void **state)
 {
-    struct fixture *fixture = *state;
-    struct backup backup = {0};
-    make_backup(fixture, &backup);
+    struct store_node *fixture = *state;
+    struct store_backup backup = {0};
+    store_backup_make(fixture, &backup);
     start_empty(fixture);
     struct bytes last = backup.items[backup.count - 2];
     ((uint8_t *)(uintptr_t)last.data)[last.size - 20] ^= 1;
-    assert_int_not_equal(restore(fixture, &backup, 0, backup.count).error.kind, ERROR_NONE);
+    assert_int_not_equal(store_backup_restore(fixture, &backup, 0, backup.count).error.kind,
+                         ERROR_NONE);
     assert_false(replication_is_initialised(fixture->replication));
     wire_writer_free(&backup.content);
 }
 
 static void merging_it_rolls_nothing_back(void **state)
 {
-    struct fixture *fixture = *state;
-    struct backup backup = {0};
-    make_backup(fixture, &backup);
+    struct store_node *fixture = *state;
+    struct store_backup backup = {0};
+    store_backup_make(fixture, &backup);
     set(fixture, object, 10, 99);
-    struct restore_result result = restore(fixture, &backup, 0, backup.count);
+    struct restore_result result = store_backup_restore(fixture, &backup, 0, backup.count);
     assert_int_equal(result.error.kind, ERROR_NONE);
     assert_int_equal(result.merged, 0);
     assert_int_equal(replication_position(fixture->replication), CHANGES + 4);
@@ -351,17 +230,17 @@ static void merging_it_rolls_nothing_back(void **state)
 
 static void a_new_cluster_starts_from_it(void **state)
 {
-    struct fixture *fixture = *state;
-    struct backup backup = {0};
+    struct store_node *fixture = *state;
+    struct store_backup backup = {0};
     struct refound_result result = {0};
     struct error error = {0};
-    make_backup(fixture, &backup);
+    store_backup_make(fixture, &backup);
     start_empty(fixture);
     assert_true(replication_refound_gather(fixture->replication, true, backup.genesis,
                                            backup.items, backup.count, &error));
-    assert_true(
-        replication_refound(fixture->replication, NULL, &result, on_done, fixture, &error));
-    wait_done(fixture);
+    assert_true(replication_refound(fixture->replication, NULL, &result, store_node_on_done,
+                                    fixture, &error));
+    store_node_wait(fixture);
     const struct object *copied =
         facet_object(core_facets(fixture->replication->core), &object);
     assert_int_equal(facet_of(copied, 11)->entries[0].value[0], CHANGES - 1);
