@@ -71,6 +71,10 @@ class PairTest(unittest.TestCase):
             node, command, result.returncode, code, output))
         return output
 
+    def tells(self, node, command, text):
+        """What a node tells comes by way of its control process, after the address that can be seen to move."""
+        self.eventually(lambda: text in self.cli(node, command), 3, "%s: lbnode %s tells: %s" % (node, command, text))
+
     def json(self, node, command):
         result = self.lab.lbnode(node, *command.split(), "-o", "json")
         self.assertEqual(result.returncode, 0, "%s: lbnode %s: %s" % (node, command, result.stderr))

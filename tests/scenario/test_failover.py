@@ -1,10 +1,22 @@
 """The virtual address survives the death of its node, and is never held twice or for too long."""
+import contextlib
 import os
 import signal
 import time
 
 import namespaces
 from pair import VIP, VIP6, PairTest, Prober, wait_until
+
+
+@contextlib.contextmanager
+def punctual():
+    """This test is woken in time, however busy the machine is, where that is allowed."""
+    with contextlib.suppress(PermissionError):
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
 class Failover(PairTest):
@@ -35,7 +47,7 @@ class Failover(PairTest):
         namespaces.ip(self.lab.namespace(active), "addr", "del", VIP + "/24", "dev", "eth0", check=False)
         namespaces.ip(self.lab.namespace(active), "addr", "del", VIP + "/32", "dev", "eth0", check=False)
         self.eventually(lambda: self.lab.holds(active, VIP), 2, "%s is back on %s" % (VIP, active))
-        self.assertIn("VIP_REPLACED", self.cli(active, "events"))
+        self.tells(active, "events", "VIP_REPLACED")
 
     def test_a_node_that_stops_in_order_hands_over_at_once(self):
         active = self.active()
@@ -63,11 +75,12 @@ class Flapping(PairTest):
     def stop_for(self, node, seconds):
         """How long it really was: this test itself may be late on a busy machine."""
         pid = self.process(node, "vrrp")
-        stopped = time.monotonic()
-        os.kill(pid, signal.SIGSTOP)
-        time.sleep(seconds)
-        os.kill(pid, signal.SIGCONT)
-        return time.monotonic() - stopped
+        with punctual():
+            stopped = time.monotonic()
+            os.kill(pid, signal.SIGSTOP)
+            time.sleep(seconds)
+            os.kill(pid, signal.SIGCONT)
+            return time.monotonic() - stopped
 
     def test_short_stops_move_nothing(self):
         before = self.events("VIP_ACTIVE")
@@ -84,7 +97,7 @@ class Flapping(PairTest):
         active = self.active()
         self.stop_for(active, 0.6)
         self.eventually(lambda: self.lab.holders(VIP) == [self.other(active)], 2, "one owner is left")
-        self.assertIn("VRRP_FALSE_TAKEOVER", self.cli(self.other(active), "events"))
+        self.tells(self.other(active), "events", "VRRP_FALSE_TAKEOVER")
         self.cli(self.other(active), "failover")
         self.eventually(lambda: "after a false takeover" in self.cli(self.other(active), "status"), 3,
                         "status says why it waits")

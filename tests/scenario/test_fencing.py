@@ -42,10 +42,10 @@ class SplitBrain(FencingTest):
         self.eventually(lambda: len(self.lab.holders(VIP)) == 1, 3, "gossip demotes the loser")
         stays = self.active()
         gone = self.other(stays)
-        self.assertIn("VRRP_DEMOTED", self.cli(gone, "events"))
-        self.assertIn("DUAL_ACTIVE", self.cli(gone, "events"))
+        self.tells(gone, "events", "VRRP_DEMOTED")
+        self.tells(gone, "events", "DUAL_ACTIVE")
         self.assertFalse(wait_until(lambda: self.lab.holders(VIP) != [stays], 3), "a second owner came back")
-        self.assertIn("%s is active too and comes first" % stays, self.cli(gone, "status"))
+        self.tells(gone, "status", "%s is active too and comes first" % stays)
         self.eventually(self.answers, 1, "clients have found the owner")
         kill(self.lab.pids(stays))
         self.eventually(lambda: gone in self.lab.holders(VIP), 3, "the demoted node serves when the other one dies")
@@ -58,7 +58,7 @@ class SplitBrain(FencingTest):
             self.eventually(lambda: self.lab.holders(VIP) == [owner], 3, "lb2 has the address")
         self.drop('iifname "%s" oifname "%s"' % (owner, peer))
         self.eventually(lambda: self.lab.holders(VIP) == [peer], 4, "the unheard node gave up")
-        self.assertIn("no other node hears what this one sends", self.cli(owner, "events"))
+        self.tells(owner, "events", "no other node hears what this one sends")
         # The two have answered each other's announcements; this one's last regular one is 5 s after its takeover.
         self.eventually(self.answers, 5, "the other one serves")
         self.drop()
@@ -204,6 +204,8 @@ class Vouching(FencingTest):
         forged += [vrrp_wire.advert(self.lab.address(self.other(owner)), VIP, vrid, 255)]
         vrrp_wire.send(self.lab.namespace("client"), forged, repeat=100, pause=0.01)
         self.assertEqual((self.active(), self.active(VIP6)), (owner, owner6))
+        for source in "10.77.0.50", "fe80::bad":
+            self.tells(owner, "events", source + " advertises")
         events = self.cli(owner, "events")
         self.assertRegex(events, r"VRRP_FOREIGN +10.77.0.50 advertises group default \(IPv4")
         self.assertRegex(events, r"VRRP_FOREIGN +fe80::bad advertises group default \(IPv6")

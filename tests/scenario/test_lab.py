@@ -15,11 +15,11 @@ class LabItself(PairTest):
         return "worker 1" in got.stdout
 
     def test_cables_cuts_and_loss_do_what_they_say(self):
-        self.assertTrue(self.reaches())
+        self.eventually(self.reaches, 5, "worker 1 answers")
         self.lab.cut("client", "w1")
         self.assertFalse(self.reaches(), "a cut pair still talks")
         self.lab.heal()
-        self.assertTrue(self.reaches())
+        self.eventually(self.reaches, 5, "worker 1 answers")
         self.lab.unplug("w1")
         self.assertFalse(self.reaches(), "a pulled cable still carries")
         self.lab.plug("w1")
@@ -38,7 +38,7 @@ class LabItself(PairTest):
     def test_up_replaces_what_a_crash_left_and_down_leaves_nothing(self):
         namespaces.run("rm", os.path.join(self.lab.directory, "lab.json"))
         self.lab.up(1, 2)
-        self.assertTrue(self.reaches())
+        self.eventually(self.reaches, 5, "worker 1 answers")
         self.lab.down()
         left = [name for name in namespaces.all_names() if name.startswith(self.lab.name + "-")]
         self.assertEqual((left, os.path.exists(self.lab.directory)), ([], False))

@@ -174,7 +174,7 @@ class Mixed(PairTest):
         self.start(COMPAT.replace("PSEUDO", "RFC9568") + "MULTICAST")
         self.keepalived(200)
         self.owns("lb2", 5, "lb1 accepts keepalived's sum")
-        self.assertIn("vrrpgroup set --checksum PSEUDO default", self.cli("lb1", "events"))
+        self.tells("lb1", "events", "vrrpgroup set --checksum PSEUDO default")
         self.stop_keepalived()
         self.owns("lb1", 1, "and its priority 0")
         self.keepalived(50)
@@ -203,10 +203,10 @@ class Mixed(PairTest):
                         options="authentication {\n    auth_type AH\n    auth_pass s3cretpw\n  }")
         for host in "lb2", "w1":
             self.named("keepalived or another router speaking VRRPv2 on VRID 51 from " + self.lab.address(host))
-        self.assertIn("speaks VRRPv2", self.cli("lb1", "status"))
+        self.tells("lb1", "status", "speaks VRRPv2")
 
     def test_a_stranger_of_priority_255_takes_nothing_from_a_strict_group(self):
         self.start("")
         self.keepalived(255)
         self.named("VRRP_FOREIGN")
-        self.assertIn(self.lab.address("lb2"), self.cli("lb1", "events"))
+        self.tells("lb1", "events", self.lab.address("lb2"))

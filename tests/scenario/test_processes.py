@@ -25,7 +25,7 @@ class ProcessDeath(PairTest):
             prober.await_more(200)
             self.assertEqual(self.active(), active, "the address moved")
         self.assertEqual(self.active(), active, "the address moved")
-        self.assertIn("PROCESS_DIED", self.cli(active, "events"))
+        self.tells(active, "events", "PROCESS_DIED")
         return prober.report
 
     def test_no_connection_is_refused_while_the_proxy_is_replaced(self):

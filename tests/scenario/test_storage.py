@@ -64,7 +64,7 @@ class FullDisk(StorageTest):
         self.fill(leave=160 << 10)
         acknowledged, said = self.add_until_refused()
         self.assertIn("No space left", said)
-        self.assertIn("STORAGE_DEGRADED", self.cli("lb1", "events"))
+        self.tells("lb1", "events", "STORAGE_DEGRADED")
         self.assertIn("No space left", self.lab.lbnode("lb1", "status").stdout)
         self.eventually(lambda: self.lab.lbnode("lb2", "member", "show", "workers", "w1").returncode == 0, 5,
                         "lb2 has what lb1 accepted before")
@@ -99,7 +99,7 @@ class DamagedStore(StorageTest):
         self.lab.start("lb2")
         self.cli("lb2", "member create --name other --address 10.77.0.22 --protocol-port 80 workers")
         self.lab.start("lb1")
-        self.assertIn("STORAGE_QUARANTINED", self.cli("lb1", "events"))
+        self.tells("lb1", "events", "STORAGE_QUARANTINED")
         for node in "lb1", "lb2":
             self.eventually(lambda: self.members(node) == {"alone", "other"}, 10, node + " has both changes")
         self.assertTrue(any(name.startswith("quarantine-") for name in os.listdir(self.state("lb1"))))
