@@ -1,4 +1,4 @@
-"""CPU and memory that a proxy spends, beside haproxy and nginx (the better of them counts).
+"""What a proxy spends, CPU and memory, and what its clients notice, beside haproxy and nginx (the better counts).
 
 All run on one host of a lab with one thread each, pinned to core 0; the load (wrk) and two nginx as workers
 run on the last core. Systems take turns within each round. Only what an item costs and the ratio count: the
@@ -12,6 +12,7 @@ import time
 
 from figures import Figures, cpu_seconds, version
 from lab import Lab, LabError
+from proxy_changes import CLIENTS
 from proxy_systems import ADDRESSES, PORTS, Systems, has_stream
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -179,6 +180,9 @@ class Bench:
             self.start()
             self.cpu(rounds, chosen)
             self.syscalls(chosen)
+            for figure, (measure, *_) in CLIENTS.items():
+                if not chosen or figure in chosen:
+                    measure(self, figure, PIN)
             self.memory(chosen)
         finally:
             self.lab.down()
@@ -188,7 +192,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=4, help="of each measurement")
-    parser.add_argument("--only", default="", help="figures, separated by commas: " + ", ".join([*TESTS, *SYSCALLS, *MEMORY]))
+    parser.add_argument("--only", default="", help="figures, separated by commas: " + ", ".join([*TESTS, *SYSCALLS, *CLIENTS, *MEMORY]))
     parser.add_argument("--lab", default="bench-proxy", help="name of the lab")
     options = parser.parse_args()
     os.nice(-20)  # keeps what else runs here out of the figures
@@ -198,6 +202,8 @@ def main():
         figures.describe(figure, row[5], row[6])
     for figure, (_, bar) in SYSCALLS.items():
         figures.describe(figure, "calls", bar, on="value")
+    for figure, (_, unit, bar, on) in CLIENTS.items():
+        figures.describe(figure, unit, bar, on=on)
     for figure, (unit, bar) in MEMORY.items():
         figures.describe(figure, unit, bar)
     try:
