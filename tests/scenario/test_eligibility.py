@@ -5,6 +5,8 @@ from pair import VIP, PairTest, Prober
 
 
 class Eligibility(PairTest):
+    lasts = 28
+
     def group(self, node, family="IPv4"):
         return next(g for g in self.json(node, "status")["vrrp"] if g["family"] == family)
 
@@ -83,6 +85,8 @@ class CheckCommand(PairTest):
 
 
 class Gateway(PairTest):
+    lasts = 33
+
     def reason(self, node):
         return self.json(node, "status")["vrrp"][0]["reason"]
 

@@ -35,6 +35,8 @@ class FencingTest(PairTest):
 
 
 class SplitBrain(FencingTest):
+    lasts = 40
+
     def test_two_owners_that_only_gossip_knows_of_become_one(self):
         owner = self.active()
         self.drop("ip protocol 112", "ip6 nexthdr 112")

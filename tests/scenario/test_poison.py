@@ -1,33 +1,27 @@
 """A configuration that crashes a process is on all nodes at once: traffic goes on with the last good one."""
 import os
-import shutil
-import subprocess
 import time
 import unittest
 
 from pair import ROOT, VIP, PairTest, Prober
 
-BUILD = os.path.join(ROOT, "build-poison")
-BINARY = os.path.join(BUILD, "lbnode", "node", "lbnode")
 PROVEN_SECONDS = 3  # of this build
 
 
-def build():
-    """The program with the switch that makes members of certain names crash it."""
-    if not shutil.which("meson") or not shutil.which("ninja"):
-        raise unittest.SkipTest("meson and ninja are needed to build the poisonous program")
-    if not os.path.exists(os.path.join(BUILD, "build.ninja")):
-        subprocess.run(["meson", "setup", BUILD, ROOT, "-Dpoison=true", "-Dtests=disabled"], check=True,
-                       stdout=subprocess.DEVNULL)
-    subprocess.run(["ninja", "-C", BUILD, "lbnode/node/lbnode"], check=True, stdout=subprocess.DEVNULL)
+def poisonous():
+    """The program beside the lbnode under test that members of certain names make crash."""
+    lbnode = os.environ.get("LBNODE", os.path.join(ROOT, "build", "lbnode", "node", "lbnode"))
+    build = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(lbnode))))
+    return os.path.join(build, "tests", "scenario", "lbnode")
 
 
 class Poison(PairTest):
     @classmethod
     def setUpClass(cls):
-        build()
+        if not os.access(poisonous(), os.X_OK):
+            raise unittest.SkipTest(poisonous() + " is not built (meson option tests)")
         cls.usual = os.environ.get("LBNODE")
-        os.environ["LBNODE"] = BINARY
+        os.environ["LBNODE"] = poisonous()
 
     @classmethod
     def tearDownClass(cls):
