@@ -41,7 +41,9 @@ class Groups(PairTest):
     def test_thirty_groups_move_as_one_and_stay(self):
         addresses = ["10.77.0.%d" % (120 + i) for i in range(30)]
         names = ["g%d" % i for i in range(30)]
-        document = {"vrrp_groups": [{"name": name, "vrid": 101 + i} for i, name in enumerate(names)],
+        taken = self.json("lb1", "vrrpgroup show default")["vrid"]  # whichever it drew
+        vrids = [vrid for vrid in range(101, 132) if vrid != taken]
+        document = {"vrrp_groups": [{"name": name, "vrid": vrid} for name, vrid in zip(names, vrids)],
                     "loadbalancers": [{"name": "l" + name, "vip_address": address, "vrrp_group": name}
                                       for name, address in zip(names, addresses)]}
         self.cli("lb1", "apply -f -", text_in=json.dumps(document))

@@ -48,8 +48,9 @@ class Vrids(PairTest):
             self.cli("lb1", "vrrpgroup create --name " + name)
         ids = [group["vrid"] for group in self.json("lb1", "vrrpgroup list")]
         self.assertEqual(len(set(ids)), 3, ids)
-        self.cli("lb1", "vrrpgroup set --vrid 9 --preempt-delay-s 5 a")
-        self.assertEqual(self.json("lb1", "vrrpgroup show a")["vrid"], 9)
+        free = next(vrid for vrid in range(1, 256) if vrid not in ids)
+        self.cli("lb1", "vrrpgroup set --vrid %d --preempt-delay-s 5 a" % free)
+        self.assertEqual(self.json("lb1", "vrrpgroup show a")["vrid"], free)
         self.cli("lb1", "vrrpgroup delete b")
         self.assertEqual(len(self.json("lb1", "vrrpgroup list")), 2)
 
