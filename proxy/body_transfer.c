@@ -83,7 +83,7 @@ body_transfer_move(struct body_transfer *body, struct buffer *in, struct buffer 
     if (buffer_room(out) < BODY_LEAST_ROOM)
         return BODY_MORE;
     struct bytes piece = {(const uint8_t *)buffer_begin(in), buffer_size(in)};
-    size_t limit = buffer_room(out) - CHUNK_OVERHEAD;
+    size_t limit = buffer_room(out) - (body->chunk_output ? CHUNK_OVERHEAD : 0);
     if (piece.size > limit)
         piece.size = limit;
     if (body->framing == HTTP_BODY_LENGTH && piece.size > body->left)

@@ -154,6 +154,7 @@ static bool take_head(struct exchange *exchange, struct buffer *in)
     exchange->response_head_done = true;
     exchange->record.status = (uint16_t)head->status;
     exchange->response_is_bulk = true;
+    exchange->response_was_piped = false;
     return true;
 }
 
@@ -207,54 +208,74 @@ static bool move_body(struct exchange *exchange)
     return moved || result == BODY_DONE;
 }
 
-/* Enough is to come, in large pieces, that needs no look at. */
+/* Enough is to come, in large pieces, that needs no look at. The rest of what went through a
+ * pipe goes there too: a pipe does not take all that it has room for. */
 static bool wants_pipe(const struct exchange *exchange)
 {
     const struct body_transfer *body = &exchange->response_body;
     return exchange->response_head_done && exchange->response_is_bulk &&
-           body->framing == HTTP_BODY_LENGTH && !body->chunk_output && body->left >= PIPE_BULK;
+           body->framing == HTTP_BODY_LENGTH && !body->chunk_output &&
+           body->left >= (exchange->response_was_piped ? PIPE_TRICKLE : PIPE_BULK);
 }
 
-/* And everything before it is on its way. */
+/* And everything before it is in `down`, or on its way. */
 static bool may_splice(const struct exchange *exchange)
 {
     const struct member_connection *connection = exchange->dispatch.connection;
     return wants_pipe(exchange) && buffer_size(connection->in) == 0 &&
-           buffer_size(exchange->down) == 0 && connection->stream.readable &&
-           !connection->stream.ended;
+           connection->stream.readable && !connection->stream.ended;
+}
+
+/* Bytes from the member that are in the pipe now. */
+static size_t fill_pipe(struct exchange *exchange)
+{
+    struct body_transfer *body = &exchange->response_body;
+    exchange->pipe = pipe_get(&exchange->worker->pipes);
+    if (!exchange->pipe)
+        return 0;
+    size_t read = stream_fill_pipe(&exchange->dispatch.connection->stream, exchange->pipe,
+                                   body->left < PIPE_SIZE ? (size_t)body->left : PIPE_SIZE);
+    body->left -= read;
+    exchange->response_is_bulk = read >= PIPE_TRICKLE;
+    exchange->response_was_piped |= exchange->response_is_bulk;
+    counter_add(&dispatch_counters(&exchange->dispatch)->bytes_in, read);
+    if (read == 0) /* none yet, or the end */
+        pipe_put(&exchange->worker->pipes, &exchange->pipe);
+    return read;
+}
+
+/* Bytes that went to the client: what is left in `down`, then the pipe. */
+static size_t drain_pipe(struct exchange *exchange)
+{
+    struct stream *stream = &exchange->client->stream;
+    size_t written = 0;
+    if (buffer_size(exchange->down) > 0)
+        written = stream_write(stream, exchange->down, true);
+    if (buffer_size(exchange->down) == 0)
+        written += stream_drain_pipe(stream, exchange->pipe);
+    exchange->any_sent |= written > 0;
+    exchange->record.bytes_out += written;
+    counter_add(&client_counters(exchange->client)->bytes_out, written);
+    if (exchange->pipe->size == 0 || stream->write_failed)
+        pipe_put(&exchange->worker->pipes, &exchange->pipe);
+    return written;
 }
 
 /* Moves a long body through a pipe. False: it is to be moved by the buffers. */
 static bool splice_body(struct exchange *exchange, bool *out_moved)
 {
-    struct client *client = exchange->client;
     struct body_transfer *body = &exchange->response_body;
-    struct pipe_pool *pipes = &exchange->worker->pipes;
     size_t read = 0;
     if (!exchange->pipe) {
         if (!may_splice(exchange))
             return false;
-        exchange->pipe = pipe_get(pipes);
-        if (!exchange->pipe)
+        read = fill_pipe(exchange);
+        if (read == 0)
             return false;
-        read = stream_fill_pipe(&exchange->dispatch.connection->stream, exchange->pipe,
-                                body->left < PIPE_SIZE ? (size_t)body->left : PIPE_SIZE);
-        body->left -= read;
-        exchange->response_is_bulk = read >= PIPE_TRICKLE;
-        counter_add(&dispatch_counters(&exchange->dispatch)->bytes_in, read);
-        if (read == 0) { /* none yet, or the end */
-            pipe_put(pipes, &exchange->pipe);
-            return false;
-        }
     }
-    size_t written = stream_drain_pipe(&client->stream, exchange->pipe);
-    exchange->any_sent |= written > 0;
-    exchange->record.bytes_out += written;
-    counter_add(&client_counters(client)->bytes_out, written);
-    if (exchange->pipe->size == 0 || client->stream.write_failed)
-        pipe_put(pipes, &exchange->pipe);
+    size_t written = drain_pipe(exchange);
     *out_moved = read > 0 || written > 0;
-    if (body->left == 0 && !exchange->pipe && !client->stream.write_failed) {
+    if (body->left == 0 && !exchange->pipe && !exchange->client->stream.write_failed) {
         body->done = true;
         response_complete(exchange);
     }

@@ -22,13 +22,44 @@ static ssize_t transmit(int fd, const void *data, size_t size, int flags)
     return syscall(SYS_sendto, fd, data, size, flags | MSG_NOSIGNAL, NULL, 0);
 }
 
+/* Input goes on to gather without waking us. The limit lies where the kernel's buffer is about
+ * full, so that it does not grow because of it. The end of the stream is told as always. */
+static void hush(struct stream *stream)
+{
+    int room = 0;
+    socklen_t size = sizeof(room);
+    if (getsockopt(stream->fd, SOL_SOCKET, SO_RCVBUF, &room, &size) != 0)
+        return;
+    room /= 2;
+    stream->hushed =
+        room > 0 && setsockopt(stream->fd, SOL_SOCKET, SO_RCVLOWAT, &room, sizeof(room)) == 0;
+}
+
+/* Nothing to read for now: the next byte is news. The kernel looks for it at once. */
+static void found_empty(struct stream *stream)
+{
+    int least = 1;
+    stream->readable = false;
+    if (stream->hushed)
+        setsockopt(stream->fd, SOL_SOCKET, SO_RCVLOWAT, &least, sizeof(least));
+    stream->hushed = false;
+}
+
+static void note_input(struct stream *stream)
+{
+    if (stream->readable && !stream->closing && !stream->hushed &&
+        ++stream->unread_news >= STREAM_UNREAD_NEWS)
+        hush(stream);
+    stream->readable = true;
+}
+
 static void on_ready(struct loop_io *io, unsigned readiness)
 {
     struct stream *stream = CONTAINER_OF(io, struct stream, io);
     if (readiness & LOOP_CLOSED)
         stream->closing = true;
     if (readiness & (LOOP_READABLE | LOOP_CLOSED))
-        stream->readable = true;
+        note_input(stream);
     if (readiness & LOOP_WRITABLE)
         stream->writable = true;
     stream->on_event(stream);
@@ -75,7 +106,7 @@ bool stream_is_quiet(struct stream *stream)
     } while (size < 0 && errno == EINTR);
     if (size >= 0 || errno != EAGAIN)
         return false;
-    stream->readable = false;
+    found_empty(stream);
     return true;
 }
 
@@ -99,18 +130,22 @@ size_t stream_read_some(struct stream *stream, struct buffer *buffer, size_t lim
     if (!stream->readable || stream->ended || room == 0)
         return 0;
     ssize_t size;
+    bool had_news = stream->unread_news > 0; /* a reset may be behind what there is to read */
+    stream->unread_news = 0;
     do {
         size = receive(stream->fd, buffer->data + buffer->end, room);
     } while (size < 0 && errno == EINTR);
     if (size > 0) {
         buffer->end += (uint32_t)size;
-        if ((size_t)size < room && !stream->closing)
-            stream->readable = false;
+        if ((size_t)size < room && !stream->closing && !had_news)
+            found_empty(stream);
         return (size_t)size;
     }
-    stream->readable = false;
-    if (size < 0 && errno == EAGAIN)
+    if (size < 0 && errno == EAGAIN) {
+        found_empty(stream);
         return 0;
+    }
+    stream->readable = false;
     stream->ended = true;
     stream->write_failed |= size < 0;
     return 0;
@@ -142,10 +177,10 @@ size_t stream_write_kept(struct stream *stream, const struct buffer *buffer, uin
     return write_some(stream, buffer, sent, 0);
 }
 
-size_t stream_write(struct stream *stream, struct buffer *buffer, bool end_follows)
+size_t stream_write(struct stream *stream, struct buffer *buffer, bool more_follows)
 {
     uint32_t sent = buffer->start;
-    size_t written = write_some(stream, buffer, &sent, end_follows ? MSG_MORE : 0);
+    size_t written = write_some(stream, buffer, &sent, more_follows ? MSG_MORE : 0);
     buffer_consume(buffer, written);
     return written;
 }
@@ -156,11 +191,21 @@ void stream_acknowledge_at_once(struct stream *stream)
     setsockopt(stream->fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
 }
 
+/* Bulk wakes us less often when more of it may wait in the kernel. */
+static void make_bulk_room(struct stream *stream)
+{
+    int unsent = STREAM_UNSENT_BULK;
+    if (!stream->has_bulk_room)
+        setsockopt(stream->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent));
+    stream->has_bulk_room = true;
+}
+
 size_t stream_fill_pipe(struct stream *stream, struct pipe *pipe, size_t limit)
 {
     if (!stream->readable || stream->ended)
         return 0;
     ssize_t size;
+    stream->unread_news = 0;
     do {
         size = splice(stream->fd, NULL, pipe->write_fd, NULL, limit,
                       SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
@@ -169,9 +214,11 @@ size_t stream_fill_pipe(struct stream *stream, struct pipe *pipe, size_t limit)
         pipe->size += (size_t)size;
         return (size_t)size;
     }
-    stream->readable = false;
-    if (size < 0 && errno == EAGAIN)
+    if (size < 0 && errno == EAGAIN) {
+        found_empty(stream);
         return 0;
+    }
+    stream->readable = false;
     stream->ended = true;
     stream->write_failed |= size < 0;
     return 0;
@@ -181,6 +228,8 @@ size_t stream_drain_pipe(struct stream *stream, struct pipe *pipe)
 {
     if (!stream->writable || stream->write_failed || pipe->size == 0)
         return 0;
+    if (pipe->size > STREAM_UNSENT_BULK / 2)
+        make_bulk_room(stream);
     ssize_t size;
     do {
         size = splice(pipe->read_fd, NULL, stream->fd, NULL, pipe->size,

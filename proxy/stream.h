@@ -9,6 +9,11 @@
 
 #include <sys/types.h>
 
+enum {
+    STREAM_UNREAD_NEWS = 2,         /* events in a row for a stream that nobody reads */
+    STREAM_UNSENT_BULK = 512 << 10, /* bytes of bulk that may wait in the kernel to be sent */
+};
+
 struct stream {
     struct loop_io io;
     void (*on_event)(struct stream *stream);
@@ -18,6 +23,11 @@ struct stream {
     bool closing;      /* the peer's FIN or an error is on its way: read to the end */
     bool ended;        /* read to the end, or failed */
     bool write_failed; /* what is written is lost */
+    /* While the owner does not read, news of more input are of no use: after a few of them the
+     * kernel is asked to hold them back until there is nothing left to read. */
+    bool hushed;
+    bool has_bulk_room; /* more may wait in the kernel to be sent than at first */
+    uint8_t unread_news;
 };
 
 /* Takes FD over when it returns 0; else -errno. */
@@ -40,9 +50,9 @@ size_t stream_read(struct stream *stream, struct buffer *buffer);
 /* The same with LIMIT bytes at most. */
 size_t stream_read_some(struct stream *stream, struct buffer *buffer, size_t limit);
 /* One write of BUFFER from its start: bytes consumed, 0 when there is no room now or it failed.
- * END_FOLLOWS: once all of it is written, the caller closes or shuts down without delay, so the
- * last bytes wait for the FIN and go with it, in one packet. */
-size_t stream_write(struct stream *stream, struct buffer *buffer, bool end_follows);
+ * MORE_FOLLOWS: once all of it is written, the caller writes more, closes or shuts down without
+ * delay, so the last bytes wait for that and go with it, in one packet. */
+size_t stream_write(struct stream *stream, struct buffer *buffer, bool more_follows);
 /* As stream_write, but what was written stays in BUFFER behind *SENT. */
 size_t stream_write_kept(struct stream *stream, const struct buffer *buffer, uint32_t *sent);
 /* What the peer sent is acknowledged now, and for the time being without waiting for an answer

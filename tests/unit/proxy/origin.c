@@ -71,14 +71,19 @@ static bool answer_until_close(struct connection *c)
     return false;
 }
 
-static bool answer_big(struct connection *c)
+static bool answer_bytes(struct connection *c, size_t size)
 {
-    char *body = malloc(ORIGIN_BIG_SIZE);
-    for (size_t i = 0; i < ORIGIN_BIG_SIZE; i++)
+    char *body = malloc(size + 1);
+    for (size_t i = 0; i < size; i++)
         body[i] = origin_byte(i);
-    bool sent = send_body(c, "", body, ORIGIN_BIG_SIZE);
+    bool sent = send_body(c, "", body, size);
     free(body);
     return sent;
+}
+
+static bool answer_big(struct connection *c)
+{
+    return answer_bytes(c, ORIGIN_BIG_SIZE);
 }
 
 static bool answer_chunked(struct connection *c)
@@ -179,6 +184,18 @@ static bool answer_upgrade(struct connection *c)
     return false;
 }
 
+/* "/bytes/SIZE": a body of that many bytes. */
+static bool is_bytes(struct bytes path, size_t *out_size)
+{
+    static const char prefix[] = "/bytes/";
+    size_t at = sizeof(prefix) - 1;
+    if (path.size <= at || memcmp(path.data, prefix, at) != 0)
+        return false;
+    for (*out_size = 0; at < path.size; at++)
+        *out_size = *out_size * 10 + (size_t)(path.data[at] - '0');
+    return true;
+}
+
 static bool answer(struct connection *c)
 {
     static const struct {
@@ -211,6 +228,9 @@ static bool answer(struct connection *c)
         if (http_text_is(path, answers[i].path))
             return answers[i].answer(c);
     }
+    size_t bytes = 0;
+    if (is_bytes(path, &bytes))
+        return answer_bytes(c, bytes);
     return send_body(c, "", "?", 1);
 }
 
