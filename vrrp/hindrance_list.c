@@ -50,13 +50,18 @@ bool hindrance_list_set(struct hindrance_list *list, const struct message_hindra
     return true;
 }
 
+bool hindrance_concerns(const struct message_hindrance *word, const struct uuid *group_id)
+{
+    return uuid_is_zero(&word->group_id) || uuid_equal(&word->group_id, group_id);
+}
+
 const struct message_hindrance *
 hindrance_list_find(const struct hindrance_list *list, const struct uuid *group_id, bool waits)
 {
     const struct message_hindrance *worst = NULL;
     for (size_t i = 0; i < list->count; i++) {
         const struct message_hindrance *word = &list->items[i];
-        if (!uuid_is_zero(&word->group_id) && !uuid_equal(&word->group_id, group_id))
+        if (!hindrance_concerns(word, group_id))
             continue;
         if (!waits && hindrance_effect(word->kind) == HINDRANCE_WAITS)
             continue;

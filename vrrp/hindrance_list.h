@@ -18,6 +18,8 @@ struct hindrance_list {
 void hindrance_list_free(struct hindrance_list *list); /* leaves it empty */
 /* Takes a word or takes it back. False when nothing changed, or the list is full. */
 bool hindrance_list_set(struct hindrance_list *list, const struct message_hindrance *word);
+/* Does WORD speak of the group? */
+bool hindrance_concerns(const struct message_hindrance *word, const struct uuid *group_id);
 /* The one that matters most for the group, or NULL: kinds are ordered by weight. With WAITS
  * false those that an active node ignores are left out. */
 const struct message_hindrance *

@@ -427,7 +427,10 @@ static void take_hindrance(struct vrrp_driver *driver, const struct message_hind
 {
     if (!hindrance_list_set(&driver->host.hindrances, word))
         return;
-    evaluate_all(driver);
+    for (struct vrrp_router *router = driver->routers; router; router = router->next) {
+        if (hindrance_concerns(word, &router->group.group_id))
+            vrrp_router_evaluate(router, &driver->host, monotime_now_us());
+    }
     driver->status_due_us = 0;
 }
 

@@ -54,6 +54,16 @@ static void a_word_is_about_one_group_or_all(void **state)
     hindrance_list_free(&host.hindrances);
 }
 
+static void a_word_about_a_group_concerns_no_other(void **state)
+{
+    struct message_hindrance about_web = word(&web, HINDRANCE_IS_BIND, true);
+    struct message_hindrance about_all = word(&all, HINDRANCE_IS_COMMAND, true);
+    assert_true(hindrance_concerns(&about_web, &web));
+    assert_false(hindrance_concerns(&about_web, &mail));
+    assert_true(hindrance_concerns(&about_all, &web));
+    assert_true(hindrance_concerns(&about_all, &mail));
+}
+
 static void the_same_word_twice_is_no_news(void **state)
 {
     struct vrrp_host host = {0};
@@ -119,6 +129,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_word_is_about_one_group_or_all),
+        cmocka_unit_test(a_word_about_a_group_concerns_no_other),
         cmocka_unit_test(the_same_word_twice_is_no_news),
         cmocka_unit_test(an_unsynced_node_neither_preempts_nor_resigns),
         cmocka_unit_test(what_a_node_cannot_do_outweighs_what_it_should_not),
