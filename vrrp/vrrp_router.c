@@ -190,7 +190,8 @@ static struct vrrp_place find_place(struct vrrp_router *router, struct vrrp_host
     return place;
 }
 
-static void set_settings(struct vrrp_router *router,
+/* True when the router speaks from another address than before. */
+static bool set_settings(struct vrrp_router *router,
                          struct vrrp_host *host,
                          const struct ip_address *own_address)
 {
@@ -199,7 +200,9 @@ static void set_settings(struct vrrp_router *router,
     settings->advert_interval_us = router->group.advert_interval_ms * 1000;
     settings->tie_delay_us =
         vrrp_place_tie_delay_us(&host->config, &host->table, settings->advert_interval_us);
+    bool moved = !ip_address_equal(&settings->own_address, own_address);
     settings->own_address = *own_address;
+    return moved;
 }
 
 static void become_passive(struct vrrp_router *router, struct vrrp_host *host, uint64_t now_us)
@@ -252,8 +255,7 @@ void vrrp_router_evaluate(struct vrrp_router *router, struct vrrp_host *host, ui
     if (place.reason[0] && strcmp(before, place.reason) != 0 && !same_fault)
         vrrp_report_event(&host->report, place.fault, "group %s (IPv%u): %s",
                           router->group.name, router->family, place.reason);
-    if (place.own_address.family)
-        set_settings(router, host, &place.own_address);
+    bool moved = place.own_address.family && set_settings(router, host, &place.own_address);
     if (router_hindrance_is_out(router))
         event.kind = VRRP_EVENT_INELIGIBLE;
     event.sibling_active = router->sibling && router->sibling->machine.state == VRRP_ACTIVE;
@@ -265,6 +267,8 @@ void vrrp_router_evaluate(struct vrrp_router *router, struct vrrp_host *host, ui
         vrrp_router_remove_addresses(router, host, true);
         vrrp_router_renew(router, host);
     }
+    if (moved) /* gossip compares addresses by what this says */
+        vrrp_router_send_status(router, host);
 }
 
 /* The addresses become usable in order: the last one is enough. */
