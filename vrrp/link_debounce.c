@@ -5,7 +5,8 @@
 void link_debounce_free(struct link_debounce *debounce)
 {
     free(debounce->links);
-    *debounce = (struct link_debounce){0};
+    debounce->links = NULL;
+    debounce->count = 0;
 }
 
 static const struct link_state *find(const struct link_debounce *debounce, unsigned index)
@@ -59,7 +60,7 @@ uint64_t link_debounce_apply(struct link_debounce *debounce,
         if (!links[i].back_us)
             continue;
         uint64_t end_us = links[i].back_us + hold_us(&links[i]);
-        interface->settling = now_us < end_us;
+        interface->settling = now_us < end_us && !debounce->is_off;
         if (interface->settling)
             interface->up = false;
         else

@@ -20,6 +20,8 @@ struct link_state {
 };
 
 struct link_debounce {
+    /* Nobody else could have the addresses meanwhile: a link that is back counts at once. */
+    bool is_off;
     struct link_state *links; /* owned */
     size_t count;
 };

@@ -112,17 +112,27 @@ bool vrrp_group_has_router(const struct message_vrrp_group *group,
     return false;
 }
 
+static bool has_compat_group(const struct vrrp_config *config)
+{
+    for (size_t i = 0; i < config->group_count; i++) {
+        if (config->groups[i].compat)
+            return true;
+    }
+    return false;
+}
+
 bool vrrp_config_has_taker(const struct vrrp_config *config)
 {
     for (size_t i = 0; i < config->peer_count; i++) {
         if (!config->peers[i].drained)
             return true;
     }
-    for (size_t i = 0; i < config->group_count; i++) {
-        if (config->groups[i].compat)
-            return true;
-    }
-    return false;
+    return has_compat_group(config);
+}
+
+bool vrrp_config_is_alone(const struct vrrp_config *config)
+{
+    return config->peer_count == 0 && !has_compat_group(config);
 }
 
 const struct ip_address *vrrp_config_first_peer(const struct vrrp_config *config,

@@ -40,6 +40,8 @@ bool vrrp_group_has_router(const struct message_vrrp_group *group,
                            const struct ip_address *address);
 /* Could anybody want what a drained node offers? Two drained ones would pass it to and fro. */
 bool vrrp_config_has_taker(const struct vrrp_config *config);
+/* Is there any other router at all? */
+bool vrrp_config_is_alone(const struct vrrp_config *config);
 /* The first peer with an address of FAMILY, or NULL. */
 const struct ip_address *vrrp_config_first_peer(const struct vrrp_config *config,
                                                 uint8_t family);

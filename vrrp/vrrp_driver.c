@@ -93,6 +93,7 @@ static void refresh(struct vrrp_driver *driver)
         driver->refresh_due_us = monotime_now_us() + STATUS_US;
         return;
     }
+    driver->links.is_off = vrrp_config_is_alone(&driver->host.config);
     uint64_t look_us =
         link_debounce_apply(&driver->links, &driver->host.table, monotime_now_us());
     driver->refresh_due_us = earlier(driver->refresh_due_us, look_us);

@@ -56,6 +56,19 @@ static void a_lost_link_counts_at_once_and_a_returned_one_when_it_stays(void **s
     end(&host);
 }
 
+static void where_nobody_else_could_serve_it_counts_at_once(void **state)
+{
+    struct host host = {.debounce.is_off = true};
+    see(&host, 2, true, SECOND);
+    see(&host, 2, false, 2 * SECOND);
+    assert_false(counts(&host));
+    see(&host, 2, true, 3 * SECOND);
+    assert_true(counts(&host));
+    assert_false(host.table.interfaces[0].settling);
+    assert_true(host.due_us == UINT64_MAX);
+    end(&host);
+}
+
 static void a_flap_while_settling_starts_anew(void **state)
 {
     struct host host = {0};
@@ -105,6 +118,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_link_that_is_seen_first_counts_as_it_is),
         cmocka_unit_test(a_lost_link_counts_at_once_and_a_returned_one_when_it_stays),
+        cmocka_unit_test(where_nobody_else_could_serve_it_counts_at_once),
         cmocka_unit_test(a_flap_while_settling_starts_anew),
         cmocka_unit_test(each_loss_of_late_doubles_the_wait_up_to_a_bound),
         cmocka_unit_test(an_interface_that_was_made_anew_is_another_one),

@@ -134,6 +134,25 @@ static void what_a_drained_node_offers_wants_a_taker(void **state)
     vrrp_config_free(&config);
 }
 
+static void without_peers_and_mixed_groups_a_node_is_alone(void **state)
+{
+    struct vrrp_config config = {0};
+    struct message_vrrp_peer peer = MESSAGE_OF(VRRP_PEER, struct message_vrrp_peer);
+    struct message_vrrp_group group = sound_group(1);
+    peer.address.family = 4;
+    peer.drained = 1; /* it serves when nobody else can */
+    vrrp_config_begin(&config, &begin);
+    vrrp_config_add(&config, &group.header);
+    assert_true(vrrp_config_is_alone(&config));
+    vrrp_config_add(&config, &peer.header);
+    assert_false(vrrp_config_is_alone(&config));
+    vrrp_config_begin(&config, &begin);
+    group.compat = 1;
+    vrrp_config_add(&config, &group.header);
+    assert_false(vrrp_config_is_alone(&config));
+    vrrp_config_free(&config);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -144,6 +163,7 @@ int main(void)
         cmocka_unit_test(a_router_that_is_no_node_counts_with_compat_only),
         cmocka_unit_test(too_many_parts_refuse_the_set),
         cmocka_unit_test(what_a_drained_node_offers_wants_a_taker),
+        cmocka_unit_test(without_peers_and_mixed_groups_a_node_is_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
