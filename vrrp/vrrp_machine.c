@@ -278,7 +278,10 @@ active_hand_over(struct vrrp_machine *machine, const struct vrrp_event *event, u
     machine->hand_over_to = event->source;
     machine->hand_over_until_us =
         now_us + VRRP_HAND_OVER_INTERVALS * (uint64_t)machine->settings.advert_interval_us;
-    return ask_for_taker(machine, now_us);
+    struct vrrp_actions actions = ask_for_taker(machine, now_us);
+    if (event->source.family) /* the others' last advert may be a whole interval old */
+        actions.set |= VRRP_ACTION_REASSURE;
+    return actions;
 }
 
 static struct vrrp_actions

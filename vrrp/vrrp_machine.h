@@ -108,6 +108,8 @@ struct vrrp_event {
 
 /* To be done in this order. */
 enum vrrp_action {
+    /* A regular advert to all but advert_to, who might hear it after what is said to it. */
+    VRRP_ACTION_REASSURE = 256,
     VRRP_ACTION_GREET = 1,       /* make the peers' kernels learn our link address */
     VRRP_ACTION_SEND_ADVERT = 2, /* with advert_priority */
     VRRP_ACTION_ADD_ADDRESSES = 4,

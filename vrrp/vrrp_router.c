@@ -358,6 +358,8 @@ void vrrp_router_step(struct vrrp_router *router,
     struct vrrp_actions actions = vrrp_machine_step(&router->machine, event, now_us);
     if (actions.set & VRRP_ACTION_GREET)
         greet(router, host, now_us);
+    if (actions.set & VRRP_ACTION_REASSURE)
+        vrrp_router_reassure(router, host, &actions.advert_to);
     if (actions.set & VRRP_ACTION_SEND_ADVERT)
         vrrp_router_send_advert(router, host, actions.advert_priority, &actions.advert_to);
     if ((actions.set & VRRP_ACTION_ADD_ADDRESSES) && router->machine.resigned.family)

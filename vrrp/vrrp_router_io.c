@@ -65,22 +65,32 @@ static void send_to_node(struct vrrp_router *router,
     }
 }
 
-void vrrp_router_send_advert(struct vrrp_router *router,
-                             struct vrrp_host *host,
-                             uint8_t priority,
-                             const struct ip_address *only)
+static struct vrrp_packet header_of(const struct vrrp_router *router, uint8_t priority)
 {
-    struct vrrp_packet packet = {
+    return (struct vrrp_packet){
         .family = router->family,
         .vrid = router->group.vrid,
         .priority = priority,
         .interval_cs = vrrp_interval_cs(router->machine.settings.advert_interval_us),
         .checksum = router->group.pseudo ? VRRP_CHECKSUM_PSEUDO : VRRP_CHECKSUM_MESSAGE,
     };
+}
+
+static bool can_send(struct vrrp_router *router)
+{
+    return router->socket && router->machine.settings.own_address.family &&
+           list_addresses(router);
+}
+
+void vrrp_router_send_advert(struct vrrp_router *router,
+                             struct vrrp_host *host,
+                             uint8_t priority,
+                             const struct ip_address *only)
+{
+    struct vrrp_packet packet = header_of(router, priority);
     bool one = only->family == router->family;
     bool multicast = router->group.multicast && !one;
-    if (!router->socket || router->machine.settings.own_address.family == 0 ||
-        !list_addresses(router))
+    if (!can_send(router))
         return;
     if (one && ip_address_is_link_local(only))
         send_to_node(router, host, &packet, only);
@@ -95,6 +105,44 @@ void vrrp_router_send_advert(struct vrrp_router *router,
     }
     for (size_t i = 0; router->group.compat && i < router->group.router_count && !one; i++) {
         if (router->group.routers[i].family == router->family)
+            send_to(router, &packet, &router->group.routers[i]);
+    }
+    if (multicast) {
+        struct ip_address group = vrrp_multicast_address(router->family);
+        send_to(router, &packet, &group);
+    }
+}
+
+/* Some address of each node is enough to tell nodes apart. */
+static bool has_third_node(const struct vrrp_config *config)
+{
+    for (size_t i = 1; i < config->peer_count; i++) {
+        if (!uuid_equal(&config->peers[i].node_id, &config->peers[0].node_id))
+            return true;
+    }
+    return false;
+}
+
+void vrrp_router_reassure(struct vrrp_router *router,
+                          struct vrrp_host *host,
+                          const struct ip_address *asked)
+{
+    struct vrrp_packet packet = header_of(router, router->machine.settings.priority);
+    bool multicast = router->group.multicast;
+    if (!can_send(router) || (!router->group.compat && !has_third_node(&host->config)))
+        return;
+    for (size_t i = 0; i < host->config.peer_count && !multicast; i++) {
+        const struct ip_address *peer = &host->config.peers[i].address;
+        if (ip_address_equal(peer, asked))
+            continue;
+        if (is_in_reach(router, host, peer))
+            send_to(router, &packet, peer);
+        else
+            multicast = router->family == 6;
+    }
+    for (size_t i = 0; router->group.compat && i < router->group.router_count; i++) {
+        if (router->group.routers[i].family == router->family &&
+            !ip_address_equal(&router->group.routers[i], asked))
             send_to(router, &packet, &router->group.routers[i]);
     }
     if (multicast) {

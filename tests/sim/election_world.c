@@ -100,6 +100,17 @@ send_advert(struct world *world, size_t from, size_t router, const struct vrrp_a
     }
 }
 
+static void
+reassure(struct world *world, size_t from, size_t router, const struct ip_address *asked)
+{
+    uint8_t priority = world->nodes[from].machines[router].settings.priority;
+    for (size_t to = 0; to < world->node_count; to++) {
+        if (to != from &&
+            !ip_address_equal(asked, &world->nodes[to].machines[router].settings.own_address))
+            send_to(world, from, to, router, priority);
+    }
+}
+
 static bool has_sibling(const struct world *world, size_t router)
 {
     return (router ^ 1) < world->router_count;
@@ -119,6 +130,8 @@ void world_give(struct world *world, size_t node, size_t router, const struct vr
                                world->nodes[node].machines[r ^ 1].state == VRRP_ACTIVE;
         struct vrrp_actions actions =
             vrrp_machine_step(machine, &given, world_local_us(world, node));
+        if (actions.set & VRRP_ACTION_REASSURE)
+            reassure(world, node, r, &actions.advert_to);
         if (actions.set & VRRP_ACTION_SEND_ADVERT)
             send_advert(world, node, r, &actions);
         if (actions.set & VRRP_ACTION_STATE_CHANGED)

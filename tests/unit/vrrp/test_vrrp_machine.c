@@ -29,7 +29,8 @@ static void every_state_takes_every_event_as_the_table_says(void **state)
         {VRRP_ACTIVE, VRRP_EVENT_TIMER, VRRP_ACTIVE, 0},
         {VRRP_ACTIVE, VRRP_EVENT_ADVERT, VRRP_BACKUP, GIVE_UP},
         {VRRP_ACTIVE, VRRP_EVENT_YIELD, VRRP_BACKUP, GIVE_UP},
-        {VRRP_ACTIVE, VRRP_EVENT_HAND_OVER, VRRP_ACTIVE, VRRP_ACTION_SEND_ADVERT},
+        {VRRP_ACTIVE, VRRP_EVENT_HAND_OVER, VRRP_ACTIVE,
+         VRRP_ACTION_SEND_ADVERT | VRRP_ACTION_REASSURE},
         {VRRP_ACTIVE, VRRP_EVENT_DEMOTE, VRRP_BACKUP, GIVE_UP},
         {VRRP_BACKUP, VRRP_EVENT_HAND_OVER, VRRP_BACKUP, 0},
         {VRRP_BACKUP, VRRP_EVENT_DEMOTE, VRRP_BACKUP, 0},
@@ -188,7 +189,7 @@ static void a_hand_over_asks_and_keeps_the_addresses_until_somebody_took_over(vo
     uint64_t now_us = START_US + LISTEN_US + 1000;
     struct ip_address to = node(9);
     struct vrrp_actions actions = hand_over(&machine, 9, now_us);
-    assert_int_equal(actions.set, VRRP_ACTION_SEND_ADVERT);
+    assert_int_equal(actions.set, VRRP_ACTION_SEND_ADVERT | VRRP_ACTION_REASSURE);
     assert_int_equal(actions.advert_priority, 0);
     assert_true(ip_address_equal(&actions.advert_to, &to));
     assert_int_equal(machine.state, VRRP_ACTIVE);
@@ -235,6 +236,21 @@ static void a_hand_over_that_is_asked_for_again_is_no_longer_silence(void **stat
     assert_true(machine.hand_over_until_us ==
                 now_us + VRRP_HAND_OVER_INTERVALS * (uint64_t)INTERVAL_US);
     assert_true(vrrp_machine_due_us(&machine) == now_us + INTERVAL_US);
+}
+
+/* Of priority 254 they wait for three intervals and next to nothing more. */
+static void those_that_are_not_asked_hear_an_advert_before_the_silence(void **state)
+{
+    struct vrrp_machine asked_one = in_state(VRRP_ACTIVE), asked_all = in_state(VRRP_ACTIVE);
+    uint64_t now_us = START_US + LISTEN_US + INTERVAL_US - 1000;
+    struct vrrp_event at_large = {.kind = VRRP_EVENT_HAND_OVER};
+    assert_true(hand_over(&asked_one, 9, now_us).set & VRRP_ACTION_REASSURE);
+    give(&asked_one, VRRP_EVENT_TIMER, now_us + INTERVAL_US);
+    struct vrrp_actions end = give(&asked_one, VRRP_EVENT_TIMER, now_us + 2 * INTERVAL_US);
+    assert_int_equal(end.advert_to.family, 0);
+    assert_int_equal(end.advert_priority, PRIORITY);
+    /* All hear what everybody is asked; a regular advert would only put it off. */
+    assert_false(vrrp_machine_step(&asked_all, &at_large, now_us).set & VRRP_ACTION_REASSURE);
 }
 
 static void a_node_that_handed_over_does_not_preempt(void **state)
@@ -404,6 +420,7 @@ int main(void)
         cmocka_unit_test(a_hand_over_asks_and_keeps_the_addresses_until_somebody_took_over),
         cmocka_unit_test(after_the_grace_the_addresses_go_and_the_new_owner_is_told),
         cmocka_unit_test(a_hand_over_that_nobody_takes_is_given_up),
+        cmocka_unit_test(those_that_are_not_asked_hear_an_advert_before_the_silence),
         cmocka_unit_test(a_hand_over_that_is_asked_for_again_is_no_longer_silence),
         cmocka_unit_test(a_node_that_handed_over_does_not_preempt),
         cmocka_unit_test(a_flood_of_adverts_is_answered_a_few_times_an_interval),
