@@ -9,12 +9,12 @@ void vrrp_router_send_advert(struct vrrp_router *router,
                              struct vrrp_host *host,
                              uint8_t priority,
                              const struct ip_address *only);
-/* A gratuitous ARP or an unsolicited NA for each address. */
 /* A regular advert to all but the node of ASKED, as far as that can be told apart: multicast
  * reaches it too, before what is said to it next. */
 void vrrp_router_reassure(struct vrrp_router *router,
                           struct vrrp_host *host,
                           const struct ip_address *asked);
+/* A gratuitous ARP or an unsolicited NA for each address. */
 void vrrp_router_announce(const struct vrrp_router *router, struct vrrp_host *host);
 /* Asks for the link address of each IPv4 peer, which learns ours by that. */
 void vrrp_router_greet(const struct vrrp_router *router, struct vrrp_host *host);
