@@ -112,6 +112,7 @@ bool check_ended(struct supervisor *supervisor, pid_t pid, int status)
     else
         snprintf(how, sizeof(how), "ended with status %d", WEXITSTATUS(status));
     bool good = !supervisor->check.late && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    kill(-pid, SIGKILL); /* what it left in the background would add up, run by run */
     supervisor->check.pid = 0;
     supervisor->check.late = false;
     if (!supervisor->stopping)

@@ -2,6 +2,7 @@
 #include "lbnode/node/supervisor_internal.h"
 #include "tests/support/test.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,11 +58,38 @@ static void a_check_gets_all_its_words(void **state)
     unlink(path);
 }
 
+/* The background child holds the other end of the pipe as long as it lives. */
+static void what_a_check_leaves_in_the_background_ends_with_it(void **state)
+{
+    static struct supervisor supervisor;
+    const struct supervisor_settings settings = {.check_command = "/bin/true",
+                                                 .check_interval_ms = 60000};
+    int pipe_fds[2], status;
+    char byte;
+    assert_int_equal(pipe2(pipe_fds, O_CLOEXEC), 0);
+    supervisor.loop = loop_new();
+    supervisor.settings = &settings;
+    supervisor.check.pid = fork();
+    if (supervisor.check.pid == 0) { /* a check command in a group of its own */
+        setpgid(0, 0);
+        if (fork() == 0)
+            pause();
+        _exit(0);
+    }
+    close(pipe_fds[1]);
+    pid_t pid = waitpid(supervisor.check.pid, &status, 0);
+    assert_true(check_ended(&supervisor, pid, status));
+    assert_int_equal(read(pipe_fds[0], &byte, 1), 0);
+    close(pipe_fds[0]);
+    loop_free(supervisor.loop);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_check_gets_all_its_words),
         cmocka_unit_test(a_check_that_cannot_even_be_killed_is_a_failure),
+        cmocka_unit_test(what_a_check_leaves_in_the_background_ends_with_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
