@@ -86,6 +86,8 @@ int vouch_file_write(const char *state_dir, const struct vouch_list *list)
     int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     ssize_t written = fd >= 0 ? write(fd, text_string(&text), text.length) : -1;
     int rv = written == (ssize_t)text.length ? 0 : fd < 0 || written < 0 ? -errno : -ENOSPC;
+    if (rv == 0 && fsync(fd) != 0) /* or a crash may leave the new name without its content */
+        rv = -errno;
     if (fd >= 0)
         close(fd);
     if (rv == 0 && rename(temporary, path) != 0)

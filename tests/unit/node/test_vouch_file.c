@@ -35,6 +35,31 @@ static void sources_survive_a_restart(void **state)
     rmdir(directory);
 }
 
+static const char *final_path;
+static int synced_before_rename;
+
+/* In the place of the C library's. */
+int fsync(int fd)
+{
+    synced_before_rename += final_path && access(final_path, F_OK) != 0;
+    return 0;
+}
+
+static void the_content_is_on_disk_before_it_has_its_name(void **state)
+{
+    char directory[] = "/tmp/lbnode-vouch-XXXXXX", path[64];
+    static struct vouch_list list = {.count = 1};
+    assert_non_null(mkdtemp(directory));
+    snprintf(path, sizeof(path), "%s/vouched", directory);
+    final_path = path;
+    assert_int_equal(vouch_file_write(directory, &list), 0);
+    final_path = NULL;
+    assert_int_equal(synced_before_rename, 1);
+    assert_int_equal(access(path, F_OK), 0);
+    unlink(path);
+    rmdir(directory);
+}
+
 static void a_damaged_file_vouches_for_nobody(void **state)
 {
     static const char good[] = "06000000-0000-0000-0000-000000000000 192.0.2.6\n";
@@ -65,6 +90,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sources_survive_a_restart),
+        cmocka_unit_test(the_content_is_on_disk_before_it_has_its_name),
         cmocka_unit_test(a_damaged_file_vouches_for_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
