@@ -142,6 +142,17 @@ static bool complete(const struct core *core, struct change_set *changes)
     return fits;
 }
 
+/* Of what has no life here there may be more elsewhere: purged here, there not yet. It does not
+ * count any more. */
+static void mark_anew(const struct core *core, struct change_set *changes)
+{
+    for (size_t i = 0; i < changes->count; i++) {
+        struct change_op *op = &changes->ops[i];
+        const struct object *object = facet_object(&core->facets, &op->object_id);
+        op->anew = says_alive(op) && (!object || !facet_winner(facet_of(object, FACET_LIFE)));
+    }
+}
+
 bool core_complete_revivals(const struct core *core,
                             struct submission *submission,
                             struct error *error)
@@ -149,6 +160,8 @@ bool core_complete_revivals(const struct core *core,
     if (!are_here(core, submission))
         return error_set(error, ERROR_CONFLICT,
                          "the deleted object was cleaned up in this moment; create it anew");
-    return complete(core, &submission->changes) ||
-           error_set(error, ERROR_TOO_LARGE, "what is revived exceeds a change");
+    if (!complete(core, &submission->changes))
+        return error_set(error, ERROR_TOO_LARGE, "what is revived exceeds a change");
+    mark_anew(core, &submission->changes);
+    return true;
 }

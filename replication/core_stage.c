@@ -89,6 +89,11 @@ static void apply_ops(struct core *core,
     };
     struct wire_reader ops = record->ops;
     struct record_op op;
+    while (record_next_op(&ops, &op))
+        if (op.anew && op.facet == FACET_LIFE)
+            core->roster_dirty |=
+                facet_end_earlier(&core->facets, &op.object_id, &stamp, batch);
+    ops = record->ops;
     for (uint32_t index = 0; record_next_op(&ops, &op); index++) {
         report_conflict(actions, facet_apply(&core->facets, &op, index, &stamp, batch), &op);
         core->roster_dirty |= op.type == RESOURCE_NODE;

@@ -33,7 +33,8 @@ bool core_names_folded(const struct core *core, const struct change_set *changes
 {
     bool makes = false;
     for (size_t i = 0; i < changes->count && !makes; i++)
-        makes = !facet_object(&core->facets, &changes->ops[i].object_id);
+        makes =
+            changes->ops[i].anew || !facet_object(&core->facets, &changes->ops[i].object_id);
     return makes && core->applied.count <= RECORD_DEPENDENCIES_MAXIMUM &&
            !all_have_folded(core);
 }

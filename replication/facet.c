@@ -156,6 +156,19 @@ static struct facet_entry *append_entry(struct facet_state *state)
     return entry;
 }
 
+/* One entry more names OWNER, or one less. */
+static void count_owner(struct facet_table *table, const struct uuid *owner, bool comes)
+{
+    if (uuid_is_zero(owner))
+        return;
+    uintptr_t count = (uintptr_t)uuid_map_get(&table->owners, owner);
+    count = comes ? count + 1 : count - 1;
+    if (count == 0)
+        uuid_map_remove(&table->owners, owner);
+    else if (!uuid_map_set(&table->owners, owner, (void *)count))
+        abort();
+}
+
 /* Did the author's node have ENTRY when it made the record, or does the record replace it? */
 static bool is_covered(const struct facet_entry *entry, const struct facet_stamp *stamp)
 {
@@ -210,6 +223,7 @@ static void end_entry(struct facet_table *table,
                     (struct bytes){value, by.stream ? sizeof(value) : 0});
     note_loss(&table->losses, entry->dot);
     facet_sum_entry(table, object, entry, false);
+    count_owner(table, &entry->owner, false);
     entry_free(entry);
 }
 
@@ -278,6 +292,7 @@ static void add_entry(struct facet_table *table,
     hash_entry(entry, &object->id, state->facet);
     store_entry(batch, &object->id, state->facet, entry);
     facet_sum_entry(table, object, entry, true);
+    count_owner(table, &entry->owner, true);
     if (op->facet == FACET_LIFE)
         facet_sum_life(table, object);
 }
@@ -325,6 +340,7 @@ bool facet_load(struct facet_table *table, struct bytes key, struct bytes value)
         return false;
     }
     hash_entry(&loaded, &object_id, facet);
+    count_owner(table, &loaded.owner, true);
     *append_entry(make_facet(make_object(table, &object_id), facet)) = loaded;
     table->sum.known = false;
     return true;
@@ -475,12 +491,88 @@ void facet_purge(struct facet_table *table, const struct uuid *id, struct store_
     object_free(object);
 }
 
+/* What STAMP's author knew of OBJECT, or only what names OWNER. True when there was any. */
+static bool end_known(struct facet_table *table,
+                      struct object *object,
+                      const struct uuid *owner,
+                      const struct facet_stamp *stamp,
+                      struct store_batch *batch)
+{
+    size_t left = 0;
+    bool any = false;
+    for (size_t f = 0; f < object->count; f++) {
+        struct facet_state *state = &object->facets[f];
+        size_t kept = 0;
+        for (size_t e = 0; e < state->count; e++) {
+            struct facet_entry *entry = &state->entries[e];
+            if (is_covered(entry, stamp) && (!owner || uuid_equal(&entry->owner, owner)))
+                end_entry(table, object, state->facet, entry, stamp->dot, batch);
+            else
+                state->entries[kept++] = *entry;
+        }
+        any |= kept < state->count;
+        state->count = kept;
+        if (kept > 0)
+            object->facets[left++] = *state;
+        else
+            free(state->entries);
+    }
+    object->count = left;
+    return any;
+}
+
+static void drop_empty(struct facet_table *table, struct object *object)
+{
+    if (object->count > 0)
+        return;
+    uuid_map_remove(&table->objects, &object->id);
+    object_free(object);
+}
+
+static bool end_below(struct facet_table *table,
+                      const struct uuid *owner,
+                      const struct facet_stamp *stamp,
+                      struct store_batch *batch)
+{
+    struct object *object, **ended = NULL;
+    size_t count = 0, capacity = 0;
+    for (size_t i = 0; (object = uuid_map_next(&table->objects, &i));) {
+        if (!end_known(table, object, owner, stamp, batch))
+            continue;
+        ended = memory_grow(ended, count, &capacity, sizeof(struct object *));
+        ended[count++] = object;
+    }
+    for (size_t i = 0; i < count; i++)
+        drop_empty(table, ended[i]);
+    free(ended);
+    return count > 0;
+}
+
+bool facet_end_earlier(struct facet_table *table,
+                       const struct uuid *id,
+                       const struct facet_stamp *stamp,
+                       struct store_batch *batch)
+{
+    struct object *object = uuid_map_get(&table->objects, id);
+    bool any = object && end_known(table, object, NULL, stamp, batch);
+    if (any)
+        drop_empty(table, object);
+    if (uuid_map_get(&table->owners, id))
+        any |= end_below(table, id, stamp, batch);
+    if (any) { /* objects are gone, and not all of them are listed as changed */
+        table->sum.known = false;
+        table->changes.followed = false;
+    }
+    return any;
+}
+
 void facet_table_free(struct facet_table *table)
 {
     struct object *object;
     for (size_t i = 0; (object = uuid_map_next(&table->objects, &i));)
         object_free(object);
     uuid_map_free(&table->objects);
+    uuid_map_free(&table->owners);
     free(table->changes.ids);
     free(table->losses.dots);
     *table = (struct facet_table){0};

@@ -66,6 +66,7 @@ struct facet_sum {
 
 struct facet_table {
     struct uuid_map objects;
+    struct uuid_map owners; /* how many entries name this owner */
     struct facet_changes changes;
     struct facet_losses losses;
     struct facet_sum sum;
@@ -92,6 +93,14 @@ enum facet_effect facet_apply(struct facet_table *table,
                               uint32_t op_index,
                               const struct facet_stamp *stamp,
                               struct store_batch *batch);
+/* A record makes object ID anew, whose author had none (any more): what it knew of an earlier
+ * one of that id, and of what was directly below that, no longer counts. Some nodes have purged
+ * it already. To be called before the record's operations are applied. True when there was any.
+ */
+bool facet_end_earlier(struct facet_table *table,
+                       const struct uuid *id,
+                       const struct facet_stamp *stamp,
+                       struct store_batch *batch);
 /* The entry of an operation that is known to count, whatever else the facet has: from a record
  * of a log that has been truncated. Of STAMP the context is not needed. */
 void facet_restore(struct facet_table *table,

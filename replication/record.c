@@ -19,7 +19,9 @@ enum {
     BODY_AUTHOR = 10,
     BODY_COMMENT = 11,
     BODY_MIN_LEVEL = 12,
-    BODY_OP = 20
+    BODY_OP = 20,
+
+    OP_ANEW = 1 /* a flag */
 };
 
 static const char signature_context[] = "lbnode-record-v1";
@@ -101,6 +103,7 @@ static bool parse_op(struct bytes in, struct record_op *out)
             valid = field.type == WIRE_BYTES && field.bytes.size <= CHANGE_VALUE_MAXIMUM_SIZE;
             out->value = field.bytes;
             break;
+        case 5: out->anew = field.type == WIRE_VARINT && field.integer & OP_ANEW; break;
         case 6: valid = copy_uuid(&field, &out->owner); break;
         }
         if (!valid)
@@ -225,6 +228,8 @@ static void put_op(struct wire_writer *writer, const struct change_op *op)
     wire_put_varint(writer, 2, op->type);
     wire_put_varint(writer, 3, op->facet);
     wire_put_bytes(writer, 4, (struct bytes){op->value, op->value_size});
+    if (op->anew)
+        wire_put_varint(writer, 5, OP_ANEW);
     if (!uuid_is_zero(&op->owner))
         put_uuid(writer, 6, &op->owner);
     wire_end(writer, mark);

@@ -42,6 +42,7 @@ struct record_op {
     struct uuid object_id, owner;
     uint8_t type;
     uint16_t facet;
+    bool anew; /* flag 1: of an earlier object with this id, and below it, nothing counts */
     struct bytes value;
 };
 

@@ -23,6 +23,7 @@ struct change_op {
     struct uuid owner; /* zero for roots; the same in every op of one object */
     uint8_t type;      /* enum resource_type */
     uint16_t facet;
+    bool anew;      /* set by replication: nothing of an earlier object with this id counts */
     uint8_t *value; /* owned by the change set */
     size_t value_size;
 };

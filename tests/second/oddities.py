@@ -2,7 +2,7 @@
 hash after them, and wrong ones that every node has to refuse, although their author signed them."""
 import secrets
 
-from record import BODY, OPERATION, SIGNATURE, WHO, Record
+from record import ANEW, BODY, OPERATION, SIGNATURE, WHO, Record
 from wire import BYTES, FIXED, INT, VECTOR, encode, encode_one, varint
 
 STRANGE_TYPE, STRANGE_FACET = 77, 900
@@ -56,7 +56,8 @@ def odd(own, other):
     def new():
         return secrets.token_bytes(16)
 
-    twice = new()
+    twice, again, below = new(), new(), new()
+    once_more = operation(again, STRANGE_TYPE, 0, ALIVE)
     return [
         ("a higher level, unknown fields", {12: encode_one(12, INT, 7), 13: encode_one(13, INT, 1),
                                             30: 2 * encode_one(30, BYTES, b"later")}),
@@ -74,6 +75,11 @@ def odd(own, other):
         ("a node that nobody can read", {20: encoded([operation(twice[::-1], 20, 0, ALIVE),
                                                       operation(twice[::-1], 20, 10, b"\x0a\x02zz"),
                                                       operation(twice[::-1], 20, 11, b"\x0a")])}),
+        ("what is made anew later, and what is below it",
+         {20: encoded(life_and(again, ALIVE) + life_and(below, ALIVE, again))}),
+        ("flags that are no number",
+         {20: encode_one(20, BYTES, encode(OPERATION, once_more) + encode_one(5, BYTES, b"x"))}),
+        ("made anew", {20: encoded([dict(once_more, flags=ANEW | 2)])}),
         ("an author without a name", {10: encode_one(10, BYTES, encode_one(9, BYTES, b"later"))}),
         ("no author, no operation", {10: b"", 20: b""}),
     ]

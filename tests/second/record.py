@@ -3,17 +3,19 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from wire import (BYTES, FIXED, INT, TEXT, VECTOR, WIRE_DELIMITED, Lenient, blake2b, clean_text, decode, encode,
+from wire import (BYTES, FIXED, FLAGS, INT, TEXT, VECTOR, WIRE_DELIMITED, Lenient, blake2b, clean_text, decode, encode,
                   fields, need, required)
 
 SIGNATURE = 64
 BODY_MAXIMUM, OPERATIONS, VALUE_MAXIMUM, DEPENDENCIES = 4 << 20, 65536, 64 << 10, 65536
 CONFIGURATION, ROSTER, CONTROL = 1, 2, 3
 LIFE, META, ADMIN = 0, 1, 2
+ANEW = 1  # a flag
 NODE = Lenient({1: ("id", 16), 2: ("key", 8), 3: ("incarnation", INT)})
 WHO = {1: ("principal", TEXT), 2: ("method", TEXT), 3: ("via", TEXT)}
 LEVEL = {12: ("level", INT)}  # we write it, and do not look at it
-OPERATION = {1: ("object", 16), 2: ("type", INT), 3: ("facet", INT), 4: ("value", BYTES), 6: ("owner", 16)}
+OPERATION = {1: ("object", 16), 2: ("type", INT), 3: ("facet", INT), 4: ("value", BYTES), 5: ("flags", FLAGS),
+             6: ("owner", 16)}
 BODY = {1: ("stream", FIXED), 2: ("seq", INT), 3: ("previous", 32), 4: ("clock", FIXED), 5: ("wall", INT),
         6: ("dependencies", [VECTOR]), 7: ("node", NODE), 8: ("kind", INT), 9: ("change", 16), 10: ("who", BYTES),
         11: ("comment", TEXT), 20: ("operations", [OPERATION])}

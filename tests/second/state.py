@@ -1,5 +1,5 @@
 """What records make together (docs/protocol.md section 3): facets, the roster, the state hash."""
-from record import ADMIN, LIFE
+from record import ADMIN, ANEW, LIFE
 from wire import BYTES, INT, TEXT, U64, Malformed, be, blake2b, decode, need, read_varint
 
 NODE_TYPE = 20
@@ -57,11 +57,18 @@ class State:
         """RECORD, whose predecessors and dependencies are here."""
         context = self.contexts.setdefault(record.stream, {})
         merge(context, record.dependencies)
+
+        def knows(dot):
+            return dot[1] <= context.get(dot[0], 0) or (dot[0] == record.stream and dot[1] < record.seq)
+
+        anew = {o["object"] for o in record.operations if o["facet"] == LIFE and o.get("flags", 0) & ANEW}
+        for (thing, _), place in self.facets.items() if anew else ():
+            for dot in [d for d, e in place.items() if knows(d) and (thing in anew or e.owner in anew)]:
+                del place[dot]
         for index, operation in enumerate(record.operations):
             place = self.facets.setdefault((operation["object"], operation["facet"]), {})
-            for stream, seq in list(place):
-                if seq <= context.get(stream, 0) or (stream == record.stream and seq < record.seq):
-                    del place[stream, seq]
+            for dot in filter(knows, list(place)):
+                del place[dot]
             place[record.stream, record.seq] = Entry(record, index, operation)
 
     def put(self, record, dead):

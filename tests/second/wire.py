@@ -4,7 +4,7 @@ A message is described by a dict {number: (name, kind)}; a kind is INT, FIXED, B
 many bytes exactly), another such dict, or a list of one of these for a repeated field."""
 import hashlib
 
-INT, FIXED, BYTES, TEXT = "int", "fixed", "bytes", "text"
+INT, FIXED, BYTES, TEXT, FLAGS = "int", "fixed", "bytes", "text", "flags"
 WIRE_VARINT, WIRE_FIXED, WIRE_DELIMITED = 0, 1, 2
 U64 = 1 << 64
 VECTOR_ENTRIES = 65536
@@ -77,6 +77,8 @@ def fields(data):
 
 
 def convert(name, kind, wire, value):
+    if kind == FLAGS:
+        return value if wire == WIRE_VARINT else 0
     expected = {INT: WIRE_VARINT, FIXED: WIRE_FIXED}.get(kind if isinstance(kind, str) else "", WIRE_DELIMITED)
     need(wire == expected, "%s has wire type %d" % (name, wire))
     if isinstance(kind, dict):
@@ -137,7 +139,7 @@ def varint(value):
 
 
 def encode_one(number, kind, value):
-    if kind == INT:
+    if kind in (INT, FLAGS):
         return varint(number << 3 | WIRE_VARINT) + varint(value)
     if kind == FIXED:
         return varint(number << 3 | WIRE_FIXED) + value.to_bytes(8, "little")

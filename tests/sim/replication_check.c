@@ -258,9 +258,17 @@ struct model_record {
     struct vv context; /* everything that its author had applied */
 };
 
+/* A record that makes an object anew. */
+struct model_start {
+    struct uuid object;
+    size_t record;
+};
+
 struct model {
     struct model_record *records; /* by stream, then seq */
     size_t count, capacity;
+    struct model_start *starts;
+    size_t start_count, start_capacity;
 };
 
 static const struct world_record *recorded(const struct world *world, struct dot dot)
@@ -269,6 +277,19 @@ static const struct world_record *recorded(const struct world *world, struct dot
     store_be64(key.bytes, dot.stream);
     store_be64(key.bytes + 8, dot.seq);
     return uuid_map_get(&world->records, &key);
+}
+
+static void note_starts(struct model *model, size_t number)
+{
+    struct wire_reader ops = model->records[number].record.ops;
+    struct record_op op;
+    while (record_next_op(&ops, &op)) {
+        if (!op.anew || op.facet != FACET_LIFE)
+            continue;
+        model->starts = memory_grow(model->starts, model->start_count, &model->start_capacity,
+                                    sizeof(*model->starts));
+        model->starts[model->start_count++] = (struct model_start){op.object_id, number};
+    }
 }
 
 static void model_read(struct model *model, const struct world *world, const struct vv *upto)
@@ -290,19 +311,46 @@ static void model_read(struct model *model, const struct world *world, const str
                 vv_raise(&context, dep.stream, dep.seq);
             vv_raise(&context, at->record.stream, seq);
             vv_copy(&at->context, &context);
-            model->count++;
+            note_starts(model, model->count++);
         }
         vv_free(&context);
     }
 }
 
-static bool writes(const struct record *record, const struct uuid *object, uint16_t facet)
+static bool writes(const struct record *record,
+                   const struct uuid *object,
+                   uint16_t facet,
+                   struct uuid *out_owner)
 {
     struct wire_reader ops = record->ops;
     struct record_op op;
     while (record_next_op(&ops, &op))
-        if (op.facet == facet && uuid_equal(&op.object_id, object))
+        if (op.facet == facet && uuid_equal(&op.object_id, object)) {
+            *out_owner = op.owner;
             return true;
+        }
+    return false;
+}
+
+/* Did somebody who knew RECORD make OBJECT anew later, or what it was below? Of a folded stream
+ * that is not always said: nobody has anything of it. */
+static bool ended(const struct model *model,
+                  const struct core *core,
+                  const struct model_record *record,
+                  const struct uuid *object,
+                  const struct uuid *owner)
+{
+    const struct stream *stream = core_stream(core, record->record.stream);
+    for (size_t i = 0; i < model->start_count; i++) {
+        const struct model_start *start = &model->starts[i];
+        const struct model_record *by = &model->records[start->record];
+        if (by != record &&
+            (uuid_equal(&start->object, object) || uuid_equal(&start->object, owner)) &&
+            (vv_get(&by->context, record->record.stream) >= record->record.seq ||
+             (stream && stream->folded &&
+              vv_get(&record->context, by->record.stream) < by->record.seq)))
+            return true;
+    }
     return false;
 }
 
@@ -321,31 +369,34 @@ static bool stands(const struct model *model,
 
 static void check_facet(struct world *world,
                         const struct model *model,
-                        const struct facet_table *facets,
+                        const struct core *core,
                         const struct object *object,
                         const struct facet_state *state)
 {
     const struct model_record **writers = memory_new((model->count + 1) * sizeof(*writers));
+    struct uuid *owners = memory_new((model->count + 1) * sizeof(*owners));
     size_t count = 0, standing = 0;
     for (size_t i = 0; i < model->count; i++)
-        if (writes(&model->records[i].record, &object->id, state->facet))
+        if (writes(&model->records[i].record, &object->id, state->facet, &owners[count]))
             writers[count++] = &model->records[i];
     for (size_t i = 0; i < count; i++) {
         bool present = false;
         for (size_t e = 0; e < state->count; e++)
             present |= state->entries[e].dot.stream == writers[i]->record.stream &&
                        state->entries[e].dot.seq == writers[i]->record.seq;
-        bool should = stands(model, writers[i], writers, count);
+        bool should = stands(model, writers[i], writers, count) &&
+                      !ended(model, core, writers[i], &object->id, &owners[i]);
         standing += should;
-        bool purged = !present && !facet_object_counts(facets, object);
+        bool purged = !present && !facet_object_counts(core_facets(core), object);
         if (present != should && !purged)
             world_fail(world, "facet %u: a value %s", state->facet,
                        should ? "was lost" : "came back");
     }
-    if (standing != state->count && facet_object_counts(facets, object))
+    if (standing != state->count && facet_object_counts(core_facets(core), object))
         world_fail(world, "facet %u has %zu values and should have %zu", state->facet,
                    state->count, standing);
     free(writers);
+    free(owners);
 }
 
 void world_check_model(struct world *world, const struct world_node *node)
@@ -355,10 +406,11 @@ void world_check_model(struct world *world, const struct world_node *node)
     model_read(&model, world, core_durable(node->core));
     for (size_t i = 0; (object = uuid_map_next(&core_facets(node->core)->objects, &i));)
         for (size_t f = 0; f < object->count && !world->failure[0]; f++)
-            check_facet(world, &model, core_facets(node->core), object, &object->facets[f]);
+            check_facet(world, &model, node->core, object, &object->facets[f]);
     for (size_t i = 0; i < model.count; i++)
         vv_free(&model.records[i].context);
     free(model.records);
+    free(model.starts);
 }
 
 /* I4, I5: memory is what the disk gives, and what any order of the records gives. */

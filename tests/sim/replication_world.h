@@ -180,6 +180,15 @@ void world_copy_state(struct world_node *from, struct world_node *to);
 
 /* Somebody changes something at NODE. */
 void world_write(struct world *world, struct world_node *node);
+/* Is there room for what the next three write, and no disk that forgets? */
+bool world_can_make_again(const struct world *world);
+/* NODE makes a load balancer and an opaque object, both with new ids. */
+void world_make_other(struct world *world, struct world_node *node);
+/* ONE deletes both while TWO adds a listener to the first and a value to the second. */
+void world_delete_disputed(struct world *world, struct world_node *one, struct world_node *two);
+/* A node that has purged both, while another has not, makes them again under their ids. False
+ * when there is none. */
+bool world_make_again(struct world *world);
 /* A client that got no answer asks again, with the same change id. */
 void world_retry(struct world *world);
 

@@ -32,18 +32,6 @@ static enum sight look(const struct world_node *node, const struct uuid *id)
     return life && life->value[0] != 0 ? ALIVE : DEAD;
 }
 
-/* May the object be made at NODE? What was made once and is not there may be on its way, or
- * gone for good; then it is another one. */
-static bool may_make(struct world *world, unsigned number)
-{
-    if (world->objects[number].made && world_below(world, 8) != 0)
-        return false;
-    if (world->objects[number].made)
-        world->objects[number].life++;
-    world->objects[number].made = true;
-    return true;
-}
-
 /* A limit that docs/architecture.md names: a disk that forgot may take a deletion back that
  * everybody else has purged. So may a node that runs twice, from the moment when its disk was
  * copied: a deletion is purged when its node says that it is on its disk, and one of the two
@@ -55,6 +43,18 @@ static bool may_revive(struct world *world, const struct world_node *node)
     const struct world_node *copy = &world->nodes[WORLD_COPY];
     bool runs_twice = copy->is_member && uuid_equal(&copy->id, &node->id);
     return !world->may_repeat && !runs_twice && world_below(world, 3) == 0;
+}
+
+/* May the object be made at NODE? What was made once and is not there may be on its way, or
+ * gone for good; then it is another one, or the same as a document has it that gives ids. */
+static bool may_make(struct world *world, const struct world_node *node, unsigned number)
+{
+    if (world->objects[number].made && world_below(world, 8) != 0)
+        return false;
+    if (world->objects[number].made && (world_below(world, 2) == 0 || !may_revive(world, node)))
+        world->objects[number].life++;
+    world->objects[number].made = true;
+    return true;
 }
 
 /* ---- opaque values in few facets, so that they collide ---------------------------------- */
@@ -84,13 +84,14 @@ plan_values(struct world *world, const struct world_node *node, struct change_se
     struct uuid id = object_id(world, number);
     enum sight sight = look(node, &id);
     if (sight == ABSENT) {
-        if (!may_make(world, number))
+        if (!may_make(world, node, number))
             return;
         id = object_id(world, number);
         add_life(changes, id, 1);
         add_value(world, changes, id, FACET_ADMIN);
         for (uint16_t facet = 10; facet < 10 + FACETS; facet++)
-            add_value(world, changes, id, facet);
+            if (world_below(world, 4) != 0)
+                add_value(world, changes, id, facet);
     } else if (sight == DEAD) {
         if (may_revive(world, node))
             add_life(changes, id, 1);
@@ -148,7 +149,7 @@ plan_claim(struct world *world, const struct world_node *node, struct change_set
     enum sight sight = look(node, &id);
     if (!is_owner && sight != ALIVE && look(node, &owner_id) != ALIVE)
         return;
-    if ((sight == ABSENT && !may_make(world, number)) ||
+    if ((sight == ABSENT && !may_make(world, node, number)) ||
         (sight == DEAD && !may_revive(world, node)))
         return;
     bool deletes = sight == ALIVE && world_below(world, 3) == 0;
@@ -166,11 +167,19 @@ plan_claim(struct world *world, const struct world_node *node, struct change_set
 
 /* ---- writing ---------------------------------------------------------------------------- */
 
+/* Takes CHANGES. */
+static void submit(struct world *world, struct world_node *node, struct change_set *changes)
+{
+    size_t index = world->change_count++;
+    world->changes[index] = (struct world_change){.node = node->number};
+    world_fill(world, world->changes[index].id.bytes, sizeof(world->changes[index].id.bytes));
+    world_submit(world, node, changes, index);
+}
+
 void world_write(struct world *world, struct world_node *node)
 {
     struct change_set changes = {0};
-    size_t index = world->change_count;
-    if (!node->core || index == WORLD_CHANGES)
+    if (!node->core || world->change_count == WORLD_CHANGES)
         return;
     if (world_below(world, 4) == 0)
         plan_claim(world, node, &changes);
@@ -178,10 +187,72 @@ void world_write(struct world *world, struct world_node *node)
         plan_values(world, node, &changes);
     if (changes.count == 0)
         return;
-    struct world_change *change = &world->changes[world->change_count++];
-    *change = (struct world_change){.node = node->number};
-    world_fill(world, change->id.bytes, sizeof(change->id.bytes));
-    world_submit(world, node, &changes, index);
+    submit(world, node, &changes);
+}
+
+/* ---- what is made again under its old id ------------------------------------------------ */
+
+static void add_balancer(struct world *world, struct change_set *changes)
+{
+    struct resource *resource = balancer(world);
+    change_set_add_create(changes, resource);
+    resource_free(resource);
+}
+
+bool world_can_make_again(const struct world *world)
+{
+    return !world->may_repeat && !world->nodes[WORLD_COPY].is_member &&
+           world->change_count + 4 <= WORLD_CHANGES;
+}
+
+void world_make_other(struct world *world, struct world_node *node)
+{
+    const unsigned numbers[] = {0, BALANCER, FIRST_LISTENER};
+    struct change_set changes = {0};
+    for (size_t i = 0; i < ARRAY_LENGTH(numbers); i++) {
+        world->objects[numbers[i]].life++;
+        world->objects[numbers[i]].made = true;
+    }
+    add_balancer(world, &changes);
+    add_life(&changes, object_id(world, 0), 1);
+    add_value(world, &changes, object_id(world, 0), 10);
+    submit(world, node, &changes);
+}
+
+void world_delete_disputed(struct world *world, struct world_node *one, struct world_node *two)
+{
+    struct change_set deletes = {0}, adds = {0};
+    struct resource *above = balancer(world), *below = listener(world, FIRST_LISTENER);
+    change_set_add_delete(&deletes, above);
+    add_life(&deletes, object_id(world, 0), 0);
+    change_set_add_create(&adds, below);
+    add_value(world, &adds, object_id(world, 0), 11);
+    resource_free(above);
+    resource_free(below);
+    submit(world, one, &deletes);
+    submit(world, two, &adds);
+}
+
+bool world_make_again(struct world *world)
+{
+    struct uuid id = object_id(world, BALANCER), value = object_id(world, 0);
+    struct world_node *without = NULL;
+    bool is_there = false;
+    for (unsigned i = 0; i < world->node_count; i++) {
+        struct world_node *node = &world->nodes[i];
+        if (!world_is_up(node))
+            continue;
+        bool gone = look(node, &id) == ABSENT && look(node, &value) == ABSENT;
+        is_there |= !gone;
+        without = gone ? node : without;
+    }
+    if (!without || !is_there)
+        return false;
+    struct change_set changes = {0};
+    add_balancer(world, &changes);
+    add_life(&changes, value, 1);
+    submit(world, without, &changes);
+    return true;
 }
 
 /* A repeat of what is known changes nothing, whatever it says. Any other is a write like all

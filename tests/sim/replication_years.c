@@ -63,6 +63,27 @@ static void be_away(struct world *world, struct world_node *node)
     world_check_convergence(world, "after a year");
 }
 
+/* ---- made again while only some have forgotten ------------------------------------------- */
+
+static void make_again(struct world *world, struct world_node *one)
+{
+    const int steps = 400;
+    struct world_node *two = &world->nodes[(one->number + 1) % world->node_count];
+    if (world_below(world, 4) != 0 || !world_can_make_again(world) || !world_is_up(two))
+        return;
+    world_make_other(world, one);
+    world_run(world, 5 * second_us);
+    world_delete_disputed(world, one, two);
+    world_run(world, 10 * second_us);
+    world->years_ms += year_ms;
+    for (int i = 0; i < steps && !world_make_again(world); i++)
+        world_run(world, second_us / 20);
+    world_run(world, 10 * second_us);
+    world_check_convergence(world, "after something was made again");
+    if (!world->failure[0])
+        world_check_recomputed(world);
+}
+
 /* ---- what is left ----------------------------------------------------------------------- */
 
 struct leftovers {
@@ -144,6 +165,9 @@ void world_spend_years(struct world *world)
         return;
     be_away(world, node);
     if (world->failure[0] || !world_all_are_up(world))
+        return;
+    make_again(world, node);
+    if (world->failure[0])
         return;
     world->years_ms += year_ms;
     let_sweep(world);

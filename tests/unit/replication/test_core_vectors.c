@@ -279,6 +279,33 @@ static void what_is_made_again_replaces_what_a_peer_did_not_purge(void **state)
     assert_memory_equal(one, two, HASH_SIZE);
 }
 
+static void what_was_below_does_not_come_back_with_what_is_made_again(void **state)
+{
+    struct fixture *fixture = *state;
+    struct change_set changes = {0};
+    const struct uuid child = {{0x0d}};
+    uint8_t one[HASH_SIZE], two[HASH_SIZE];
+    start(fixture, SELF);
+    set_life(fixture, object, 1);
+    change_set_add(&changes, &child, &object, 6, FACET_LIFE,
+                   (struct bytes){(const uint8_t *)"\1", 1});
+    change_set_add(&changes, &object, &none, 5, 11, (struct bytes){(const uint8_t *)"x", 1});
+    submit(fixture, SELF, &changes);
+    set_life(fixture, object, 0);
+    start(fixture, SELF);
+    set_life(fixture, other, 1);
+    carry_records(fixture);
+    let_sweep(fixture);
+    assert_null(facet_object(core_facets(fixture->nodes[SELF].core), &object));
+    assert_null(facet_object(core_facets(fixture->nodes[SELF].core), &child));
+    set_life(fixture, object, 1);
+    carry_records(fixture);
+    assert_true(counts(fixture, PEER));
+    core_state_hash(fixture->nodes[SELF].core, one);
+    core_state_hash(fixture->nodes[PEER].core, two);
+    assert_memory_equal(one, two, HASH_SIZE);
+}
+
 /* The peer may have folded them as well, but has not said so to this process. */
 static void only_who_makes_something_names_folded_streams(void **state)
 {
@@ -310,6 +337,7 @@ int main(void)
 #define WITH_CORES(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         WITH_CORES(what_is_made_again_replaces_what_a_peer_did_not_purge),
+        WITH_CORES(what_was_below_does_not_come_back_with_what_is_made_again),
         WITH_CORES(only_who_makes_something_names_folded_streams),
         WITH_CORES(what_all_have_folded_is_not_named),
     };

@@ -48,6 +48,16 @@ apply_life(struct facet_table *table, const struct made *made, uint8_t alive)
     return apply_owned(table, made, &object_id, &none, FACET_LIFE, (struct bytes){&alive, 1});
 }
 
+static bool end_earlier(struct facet_table *table, const struct made *made)
+{
+    struct store_batch batch = {0};
+    const struct facet_stamp stamp = {
+        .dot = made->dot, .hlc = made->hlc, .context = &made->context};
+    bool any = facet_end_earlier(table, &object_id, &stamp, &batch);
+    store_batch_free(&batch);
+    return any;
+}
+
 static const struct facet_state *state_of(const struct facet_table *table, uint16_t facet)
 {
     return facet_of(facet_object(table, &object_id), facet);
@@ -301,6 +311,77 @@ static void changed_objects_are_listed_once_until_taken(void **state)
     facet_table_free(&table);
 }
 
+/* ---- made anew -------------------------------------------------------------------------- */
+
+static const struct uuid child = {{2}}, cousin = {{3}};
+static const struct bytes alive = {(const uint8_t *)"\1", 1};
+
+/* An object, something below it, and something below another one. */
+static void make_family(struct facet_table *table)
+{
+    struct made first = record_of(7, 1, 100);
+    apply_life(table, &first, 1);
+    apply(table, &first, 10, "old");
+    apply_owned(table, &first, &child, &object_id, FACET_LIFE, alive);
+    apply_owned(table, &first, &child, &object_id, 10, alive);
+    apply_owned(table, &first, &cousin, &child, FACET_LIFE, alive);
+}
+
+static void make_anew(struct facet_table *table, const struct made *made)
+{
+    end_earlier(table, made);
+    apply_life(table, made, 1);
+}
+
+static void what_is_made_anew_ends_what_its_author_knew(void **state)
+{
+    struct facet_table table = {0};
+    struct made again = record_of(8, 1, 200);
+    vv_raise(&again.context, 7, 1);
+    make_family(&table);
+    make_anew(&table, &again);
+    assert_int_equal(facet_object(&table, &object_id)->count, 1);
+    assert_null(facet_object(&table, &child));
+    assert_non_null(facet_object(&table, &cousin));
+    assert_false(facet_object_counts(&table, facet_object(&table, &cousin)));
+    facet_table_free(&table);
+    vv_free(&again.context);
+}
+
+static void what_is_made_for_the_first_time_ends_nothing(void **state)
+{
+    struct facet_table table = {0};
+    struct made other = record_of(8, 1, 200);
+    make_family(&table);
+    assert_false(end_earlier(&table, &other));
+    assert_true(facet_object_counts(&table, facet_object(&table, &child)));
+    facet_table_free(&table);
+}
+
+static void what_came_at_the_same_time_stays_in_either_order(void **state)
+{
+    uint8_t hashes[2][HASH_SIZE];
+    struct made again = record_of(8, 1, 200), meanwhile = record_of(9, 1, 150);
+    vv_raise(&again.context, 7, 1);
+    vv_raise(&meanwhile.context, 7, 1);
+    for (int order = 0; order < 2; order++) {
+        struct facet_table table = {0};
+        make_family(&table);
+        if (order == 0)
+            make_anew(&table, &again);
+        apply_owned(&table, &meanwhile, &child, &object_id, FACET_LIFE, alive);
+        if (order == 1)
+            make_anew(&table, &again);
+        assert_int_equal(facet_object(&table, &child)->count, 1);
+        assert_true(facet_object_counts(&table, facet_object(&table, &cousin)));
+        facet_kept_hash(&table, hashes[order]);
+        facet_table_free(&table);
+    }
+    assert_memory_equal(hashes[0], hashes[1], HASH_SIZE);
+    vv_free(&again.context);
+    vv_free(&meanwhile.context);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -316,6 +397,9 @@ int main(void)
         cmocka_unit_test(every_operation_either_counts_or_is_dead),
         cmocka_unit_test(losses_are_followed_up_to_their_bound),
         cmocka_unit_test(changed_objects_are_listed_once_until_taken),
+        cmocka_unit_test(what_is_made_anew_ends_what_its_author_knew),
+        cmocka_unit_test(what_is_made_for_the_first_time_ends_nothing),
+        cmocka_unit_test(what_came_at_the_same_time_stays_in_either_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
