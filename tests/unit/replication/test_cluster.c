@@ -86,16 +86,32 @@ static void stop_node(struct test_node *node)
     node->replication = NULL;
 }
 
-static uint16_t free_port(void)
+static bool is_free(int type, uint16_t port)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET};
-    socklen_t size = sizeof(address);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    assert_int_equal(bind(fd, (struct sockaddr *)&address, size), 0);
-    getsockname(fd, (struct sockaddr *)&address, &size);
+    int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
+    bool is_bound = bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
     close(fd);
-    return ntohs(address.sin_port);
+    return is_bound;
+}
+
+/* Below those that the kernel gives to whoever connects, and in a range of this process: nobody
+ * takes it before the node does, nor while the node is away. */
+static uint16_t free_port(int index)
+{
+    enum {
+        FIRST_PORT = 20000,
+        PORTS = 12000,
+        RANGE = 61 * NODES
+    };
+    for (int i = 0; i < PORTS; i += NODES) {
+        uint16_t port = (uint16_t)(FIRST_PORT + (getpid() * RANGE + i + index) % PORTS);
+        if (is_free(SOCK_STREAM, port) && is_free(SOCK_DGRAM, port))
+            return port;
+    }
+    fail_msg("no port of %d is free", PORTS);
+    return 0;
 }
 
 static void wait_until(bool (*condition)(void), const char *what)
@@ -509,7 +525,7 @@ static int set_up(void **state)
         assert_non_null(mkdtemp(nodes[i].directory));
         snprintf(nodes[i].name, sizeof(nodes[i].name), "lb%d", i + 1);
         ip_address_parse("127.0.0.1", &nodes[i].endpoint.address);
-        nodes[i].endpoint.port = free_port();
+        nodes[i].endpoint.port = free_port(i);
         start_node(&nodes[i]);
     }
     return 0;
