@@ -147,8 +147,10 @@ class Lbnode:
 
     def counted(self, node, name):
         """The sum of a counter over all groups."""
-        return sum(int(float(line.split()[-1])) for line in self.lab.lbnode(node, "metrics").stdout.splitlines()
-                   if line.startswith(name + "{"))
+        told = self.lab.lbnode(node, "metrics")
+        if told.returncode != 0:
+            raise LabError("%s tells no metrics: %s" % (node, told.stderr))
+        return sum(int(float(line.split()[-1])) for line in told.stdout.splitlines() if line.startswith(name + "{"))
 
     def adverts(self, node):
         """How many NODE has sent, as its status says once a second."""

@@ -31,9 +31,12 @@ def owner(pair, wanted):
 def advert_cost(pair, node):
     """Microseconds of CPU that the election of NODE takes for each advert it sends."""
     process = [pair.election(node)]
-    before, sent = cpu_seconds(process), pair.adverts(node)
+    before, sent_before = cpu_seconds(process), pair.adverts(node)
     time.sleep(CPU_SECONDS)
-    return (cpu_seconds(process) - before) / max(1, pair.adverts(node) - sent) * 1e6
+    used, sent = cpu_seconds(process) - before, pair.adverts(node) - sent_before
+    if sent <= 0:
+        raise LabError("%s sent no advert in %d s" % (node, CPU_SECONDS))
+    return used / sent * 1e6
 
 
 def bare_cost(pair, node):
