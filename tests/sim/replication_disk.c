@@ -49,6 +49,15 @@ bool world_join_is_known(struct world *world)
     return true;
 }
 
+/* IMAGE does not know the last new node, and what else does may turn out to be unreadable. */
+static bool may_lose_join(const struct world *world, struct store *image)
+{
+    bool rot = false;
+    for (unsigned i = 0; i < WORLD_PLACES; i++)
+        rot |= world->nodes[i].has_rot;
+    return rot && !uuid_is_zero(&world->last_join) && !is_on(image, &world->last_join);
+}
+
 static void forget_lost(struct world *world)
 {
     world->may_repeat = true;
@@ -85,7 +94,7 @@ void world_take_image(struct world *world, struct world_node *node)
 void world_roll_back(struct world *world, struct world_node *node)
 {
     struct store *image = node->image;
-    if (!image || node->left || !world_join_is_known(world))
+    if (!image || node->left || !world_join_is_known(world) || may_lose_join(world, image))
         return;
     world_crash(world, node);
     node->image = NULL;
