@@ -89,7 +89,7 @@ static void apply_ops(struct core *core,
     };
     struct wire_reader ops = record->ops;
     struct record_op op;
-    while (record_next_op(&ops, &op))
+    while (record->makes_anew && record_next_op(&ops, &op))
         if (op.anew && op.facet == FACET_LIFE)
             core->roster_dirty |=
                 facet_end_earlier(&core->facets, &op.object_id, &stamp, batch);

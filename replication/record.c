@@ -137,7 +137,10 @@ static bool read_repeated(struct record *out,
         return dot_parse(field->bytes, &dot) && ++*dep_count <= RECORD_DEPENDENCIES_MAXIMUM;
     }
     note_run(&out->ops, before, BODY_OP);
-    return parse_op(field->bytes, &op) && ++out->op_count <= CHANGE_SET_MAXIMUM_OPS;
+    if (!parse_op(field->bytes, &op))
+        return false;
+    out->makes_anew |= op.anew && op.facet == FACET_LIFE;
+    return ++out->op_count <= CHANGE_SET_MAXIMUM_OPS;
 }
 
 static bool read_integer(const struct wire_field *field, enum wire_type type, uint64_t *out)

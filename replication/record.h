@@ -30,6 +30,7 @@ struct record {
     const uint8_t *previous_hash; /* NULL at seq 1 */
     struct wire_reader deps, ops; /* for record_next_dep, record_next_op (work on a copy) */
     size_t op_count;
+    bool makes_anew;     /* one of its operations does */
     struct uuid node_id; /* with key_id and incarnation: at seq 1 only */
     uint8_t key_id[RECORD_KEY_ID_SIZE];
     uint64_t incarnation;
