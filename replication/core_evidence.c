@@ -61,12 +61,16 @@ static size_t source_number(const struct advert_sources *sources,
     return i < sources->count ? i + 1 : 0;
 }
 
-static void
-put_claim(const struct core *core, struct wire_writer *body, const struct vrrp_claim *claim)
+/* Both families of a group follow one another: its id is said once. */
+static void put_claim(const struct core *core,
+                      struct wire_writer *body,
+                      const struct vrrp_claim *claim,
+                      const struct vrrp_claim *before)
 {
     size_t source = source_number(&core->claims.sources, &claim->source);
     size_t mark = wire_begin(body, 10);
-    wire_put_bytes(body, 1, (struct bytes){claim->group_id.bytes, 16});
+    if (!before || !uuid_equal(&claim->group_id, &before->group_id))
+        wire_put_bytes(body, 1, (struct bytes){claim->group_id.bytes, 16});
     wire_put_varint(body, 2, claim->family);
     wire_put_varint(body, 3, claim->vrid);
     wire_put_varint(body, 4, claim->state);
@@ -93,21 +97,26 @@ void core_put_liveness(const struct core *core, struct wire_writer *body)
     }
     wire_put_fixed64(body, 8, hears);
     wire_put_varint(body, 9, roster_digest(core));
+    const struct vrrp_claim *claims = core->claims.items;
     for (size_t i = 0; i < core->claims.count; i++)
-        put_claim(core, body, &core->claims.items[i]);
+        put_claim(core, body, &claims[i], i > 0 ? &claims[i - 1] : NULL);
     for (size_t i = 0; i < core->claims.sources.count; i++) {
         const struct ip_address *source = &core->claims.sources.items[i];
         wire_put_bytes(body, 11, (struct bytes){source->bytes, ip_address_size(source)});
     }
 }
 
-/* The number of the source is kept in the address until all sources are known. */
-static bool parse_claim(struct bytes in, struct vrrp_claim *out)
+/* BEFORE: the claim before it in the heartbeat, NULL when it is the first one or that could not
+ * be read. The number of the source is kept in the address until all sources are known. */
+static bool
+parse_claim(struct bytes in, const struct vrrp_claim *before, struct vrrp_claim *out)
 {
     struct wire_reader reader = wire_reader_of(in);
     struct wire_field field;
-    bool has_group = false;
+    bool has_group = before != NULL;
     *out = (struct vrrp_claim){0};
+    if (before)
+        out->group_id = before->group_id;
     while (wire_next(&reader, &field)) {
         switch (field.number) {
         case 1:
@@ -136,6 +145,15 @@ static bool is_source(const struct ip_address *address)
     return address->family == 4 ? address->bytes[0] != 0 && address->bytes[0] < 224 &&
                                       !ip_address_is_loopback(address)
                                 : ip_address_is_link_local(address);
+}
+
+static void take_claim(struct claims *claims, struct bytes in, bool *follows)
+{
+    if (claims->count == CLAIMS_MAXIMUM)
+        return;
+    struct vrrp_claim *claim = &claims->items[claims->count];
+    *follows = parse_claim(in, *follows ? claim - 1 : NULL, claim);
+    claims->count += *follows;
 }
 
 static void take_source(struct advert_sources *sources, struct bytes bytes)
@@ -178,15 +196,14 @@ void core_take_liveness(struct core *core, struct peer *peer, struct bytes body)
     struct wire_field field;
     struct claims claims = {.at_us = core->now.mono_us};
     uint64_t hears = 0, digest = UINT64_MAX;
+    bool follows = false;
     while (wire_next(&reader, &field)) {
         if (field.number == 8 && field.type == WIRE_FIXED64)
             hears = field.integer;
         else if (field.number == 9 && field.type == WIRE_VARINT)
             digest = field.integer;
-        else if (field.number == 10 && field.type == WIRE_BYTES &&
-                 claims.count < CLAIMS_MAXIMUM &&
-                 parse_claim(field.bytes, &claims.items[claims.count]))
-            claims.count++;
+        else if (field.number == 10 && field.type == WIRE_BYTES)
+            take_claim(&claims, field.bytes, &follows);
         else if (field.number == 11 && field.type == WIRE_BYTES)
             take_source(&claims.sources, field.bytes);
     }

@@ -28,7 +28,8 @@ static void send_heartbeat(struct core *core, struct peer *peer, struct core_act
     wire_put_fixed64(&body, 5, core->digest);
     if (core_refresh_hash(core))
         wire_put_bytes(&body, 6, (struct bytes){core->state_hash, 8});
-    wire_put_varint(&body, 7, core->storage_problem[0] != 0);
+    if (core->storage_problem[0])
+        wire_put_varint(&body, 7, 1);
     core_put_liveness(core, &body);
     core_act_send(actions, &peer->id, FRAME_HEARTBEAT, &body);
     uint64_t interval = core_heartbeat_interval_us(core);

@@ -41,8 +41,12 @@ def check_heartbeat(body):
     need(body.get("clock"), "the clock is missing")
     body["claims"] = body["claims"][:16]
     body["sources"] = [source for source in body["sources"] if len(source) in (4, 16)][:16]
+    before = {}
     for claim in body["claims"]:
+        if "group" in before:
+            claim.setdefault("group", before["group"])
         required(claim, "group")
+        before = claim
 
 
 def check_health(body):

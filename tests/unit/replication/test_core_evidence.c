@@ -1,4 +1,5 @@
 /* What three nodes conclude from who hears whom and who claims to be active. */
+#include "replication/core_internal.h"
 #include "tests/unit/replication/evidence_net.h"
 
 struct wanted {
@@ -211,6 +212,56 @@ static void a_node_that_stops_says_so_before_its_next_heartbeat_is_due(void **st
     }
 }
 
+static void the_claims_of_a_group_name_it_once(void **state)
+{
+    struct net *net = *state;
+    const struct vrrp_claim claims[] = {
+        {.group_id = {{GROUP}}, .family = 4},
+        {.group_id = {{GROUP}}, .family = 6},
+        {.group_id = {{GROUP + 1}}, .family = 4},
+    };
+    struct wire_writer together = {0}, apart = {0};
+    step(net, 0, &(struct core_event){.kind = CORE_CLAIMS, .claims = claims, .claim_count = 3});
+    core_put_liveness(net->cores[0], &together);
+    run(net, 1000);
+    const struct uuid first = id_of(0);
+    const struct peer *peer = core_peer(net->cores[1], &first);
+    assert_int_equal(peer->claims.count, 3);
+    for (size_t i = 0; i < 3; i++) {
+        assert_true(uuid_equal(&peer->claims.items[i].group_id, &claims[i].group_id));
+        assert_int_equal(peer->claims.items[i].family, claims[i].family);
+    }
+    const struct vrrp_claim scattered[] = {claims[0], claims[2], claims[1]};
+    step(net, 0,
+         &(struct core_event){.kind = CORE_CLAIMS, .claims = scattered, .claim_count = 3});
+    core_put_liveness(net->cores[0], &apart);
+    assert_int_equal(apart.size - together.size, 18);
+    wire_writer_free(&together);
+    wire_writer_free(&apart);
+}
+
+static void a_claim_without_a_group_needs_one_before_it(void **state)
+{
+    struct net *net = *state;
+    const struct uuid first = id_of(0);
+    struct wire_writer body = {0};
+    struct peer *peer = core_peer(net->cores[1], &first);
+    const struct bytes nameless = {(const uint8_t *)"\x10\x04", 2};
+    const struct bytes unreadable = {(const uint8_t *)"\x0a\x01\x07", 3};
+    uint8_t named[18] = {0x0a, 16, 5};
+    wire_put_bytes(&body, 10, nameless);
+    wire_put_bytes(&body, 10, (struct bytes){named, sizeof(named)});
+    wire_put_bytes(&body, 10, nameless);
+    wire_put_bytes(&body, 10, unreadable);
+    wire_put_bytes(&body, 10, nameless);
+    core_take_liveness(net->cores[1], peer, wire_written(&body));
+    assert_int_equal(peer->claims.count, 2);
+    assert_int_equal(peer->claims.items[0].family, 0);
+    assert_int_equal(peer->claims.items[1].group_id.bytes[0], 5);
+    assert_int_equal(peer->claims.items[1].family, 4);
+    wire_writer_free(&body);
+}
+
 static void a_member_may_ask_another_for_a_switch_once_a_second(void **state)
 {
     struct net *net = *state;
@@ -261,6 +312,8 @@ int main(void)
         RULE(the_owner_of_a_group_is_who_says_so),
         RULE(a_claim_says_why_a_node_should_not_be_active),
         RULE(a_node_that_stops_says_so_before_its_next_heartbeat_is_due),
+        RULE(the_claims_of_a_group_name_it_once),
+        RULE(a_claim_without_a_group_needs_one_before_it),
         RULE(a_member_may_ask_another_for_a_switch_once_a_second),
         RULE(a_malformed_wish_for_a_switch_is_dropped),
         RULE(e6_a_node_alone_cannot_tell_why),
