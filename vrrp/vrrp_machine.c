@@ -8,6 +8,10 @@ typedef struct vrrp_actions (*handler)(struct vrrp_machine *machine,
 
 static const struct vrrp_actions nothing;
 
+enum {
+    RIVAL_INTERVALS = 4 /* so long an advert of a better node is remembered */
+};
+
 uint32_t vrrp_skew_us(uint8_t priority, uint32_t interval_us)
 {
     return (uint32_t)((uint64_t)(256 - priority) * interval_us / 256);
@@ -79,6 +83,12 @@ static void listen_dead_time(struct vrrp_machine *machine, uint64_t now_us)
     machine->deadline_us = now_us + vrrp_machine_dead_time_us(machine);
 }
 
+/* What kept this process from reading it says nothing about the other node. */
+static uint64_t arrival_us(const struct vrrp_event *advert, uint64_t now_us)
+{
+    return advert->arrived_us && advert->arrived_us < now_us ? advert->arrived_us : now_us;
+}
+
 static void follow(struct vrrp_machine *machine, const struct vrrp_event *advert, uint64_t now)
 {
     if (!ip_address_equal(&machine->active_address, &advert->source))
@@ -88,10 +98,8 @@ static void follow(struct vrrp_machine *machine, const struct vrrp_event *advert
     machine->demoted = false;
     machine->active_interval_us = advert->interval_us;
     machine->active_address = advert->source;
-    /* What kept this process from reading it says nothing about the other node. */
-    uint64_t arrived_us =
-        advert->arrived_us && advert->arrived_us < now ? advert->arrived_us : now;
-    dead_time_arrival(&machine->dead_time, vrrp_machine_standard_us(machine), arrived_us);
+    dead_time_arrival(&machine->dead_time, vrrp_machine_standard_us(machine),
+                      arrival_us(advert, now));
     listen_dead_time(machine, now);
 }
 
@@ -319,12 +327,26 @@ static bool beats_us(const struct vrrp_machine *machine, const struct vrrp_event
     return ip_address_compare(&advert->source, &machine->settings.own_address) > 0;
 }
 
+/* Those that waited in a queue come all at once. Who it is that is better does not matter:
+ * several may be, in turns. */
+static bool
+is_still_there(struct vrrp_machine *machine, const struct vrrp_event *advert, uint64_t now_us)
+{
+    uint64_t arrived_us = arrival_us(advert, now_us);
+    uint64_t memory_us = RIVAL_INTERVALS * (uint64_t)advert->interval_us;
+    if (arrived_us < machine->rival_us || arrived_us - machine->rival_us > memory_us)
+        machine->rival_us = arrived_us;
+    return arrived_us - machine->rival_us >= machine->settings.rival_confirm_us;
+}
+
 static struct vrrp_actions
 active_advert(struct vrrp_machine *machine, const struct vrrp_event *event, uint64_t now_us)
 {
     if (machine->hand_over_until_us)
         return event->priority ? let_go(machine, event, now_us) : nothing;
     if (event->priority && beats_us(machine, event)) {
+        if (!is_still_there(machine, event, now_us))
+            return nothing;
         struct vrrp_actions last = advertise(machine, now_us);
         last.set |= VRRP_ACTION_REMOVE_ADDRESSES | enter(machine, VRRP_BACKUP, now_us);
         follow(machine, event, now_us);

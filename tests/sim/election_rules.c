@@ -19,12 +19,14 @@ static uint64_t with_clock_error(uint64_t us)
     return us + us * 2 * CLOCK_ERROR_PPM / 1000000 + SLACK_US;
 }
 
-/* The loser yields to the first advert of the winner that arrives: the next one is due within
- * an interval and needs the latency. An owner that offers a planned switch is silent for
- * VRRP_HAND_OVER_INTERVALS at most, which come on top (is_offering). */
+/* The loser yields to the second advert of the winner that arrives: the next one is due within
+ * an interval, the second one after another, and each needs the latency. An owner that offers a
+ * planned switch is silent for VRRP_HAND_OVER_INTERVALS at most, which come on top
+ * (is_offering). */
 uint64_t rules_two_active_us(const struct world *world, size_t router)
 {
-    return with_clock_error(world->interval_us[router] + world_latency_us(world, router));
+    return with_clock_error(2 * (uint64_t)world->interval_us[router] +
+                            world_latency_us(world, router));
 }
 
 static bool is_offering(const struct world *world, size_t node, size_t router)

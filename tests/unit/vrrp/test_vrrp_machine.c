@@ -72,6 +72,38 @@ static void a_node_that_was_preempted_is_no_false_takeover(void **state)
     assert_int_equal(vrrp_machine_dead_time_us(&machine), DEAD_US);
 }
 
+static void adverts_of_the_dead_that_waited_in_a_queue_take_nothing_away(void **state)
+{
+    struct vrrp_machine machine = in_state(VRRP_ACTIVE);
+    uint64_t now_us = START_US + LISTEN_US;
+    machine.settings.rival_confirm_us = INTERVAL_US / 2;
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(advert(&machine, 9, PRIORITY, now_us + (uint64_t)i).set, 0);
+    assert_int_equal(machine.state, VRRP_ACTIVE);
+    now_us += 10 * INTERVAL_US; /* the next one is as alone as the first */
+    machine.deadline_us = now_us + INTERVAL_US;
+    advert(&machine, 9, PRIORITY, now_us);
+    assert_int_equal(machine.state, VRRP_ACTIVE);
+}
+
+static void an_active_node_gives_way_to_a_better_one_that_goes_on_speaking(void **state)
+{
+    struct vrrp_machine machine = in_state(VRRP_ACTIVE);
+    uint64_t now_us = START_US + LISTEN_US;
+    machine.settings.rival_confirm_us = INTERVAL_US / 2;
+    advert(&machine, 9, PRIORITY, now_us);
+    struct vrrp_event late = {.kind = VRRP_EVENT_ADVERT,
+                              .source = node(9),
+                              .priority = PRIORITY,
+                              .interval_us = INTERVAL_US,
+                              .arrived_us = now_us + INTERVAL_US / 4};
+    now_us += INTERVAL_US;
+    vrrp_machine_step(&machine, &late, now_us); /* read late: it says nothing of now */
+    assert_int_equal(machine.state, VRRP_ACTIVE);
+    advert(&machine, 9, PRIORITY, now_us);
+    assert_int_equal(machine.state, VRRP_BACKUP);
+}
+
 static void preemption_waits_for_its_delay(void **state)
 {
     struct vrrp_machine machine = following(50);
@@ -408,6 +440,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_state_takes_every_event_as_the_table_says),
         cmocka_unit_test(a_node_that_was_preempted_is_no_false_takeover),
+        cmocka_unit_test(adverts_of_the_dead_that_waited_in_a_queue_take_nothing_away),
+        cmocka_unit_test(an_active_node_gives_way_to_a_better_one_that_goes_on_speaking),
         cmocka_unit_test(preemption_waits_for_its_delay),
         cmocka_unit_test(a_resignation_of_somebody_else_changes_nothing),
         cmocka_unit_test(a_node_that_yields_takes_over_again_when_nobody_does),
