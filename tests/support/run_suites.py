@@ -88,7 +88,18 @@ def run_meson_suite(suite, folder, options, count):
     for test in xml.parse(results).getroot():
         count_meson_test(suite, test, count)
     if done.returncode and count.failed == before:
-        count.add(False, suite, done.stdout)
+        count.add(False, suite, failed_programs(folder) or done.stdout)
+
+
+def failed_programs(folder):
+    """What those said of which no single case failed: they died, or ended badly after the last one."""
+    said = []
+    with open(os.path.join(ROOT, folder, "meson-logs", "testlog.json"), errors="replace") as log:
+        for test in map(json.loads, log):
+            if test["result"] not in ("OK", "SKIP"):
+                said.append("%s: %s, exit code %s\n%s%s" % (test["name"], test["result"], test["returncode"],
+                                                           test.get("stdout", ""), test.get("stderr", "")))
+    return "\n".join(said)
 
 
 def count_meson_test(suite, test, count):
