@@ -95,7 +95,7 @@ void core_put_liveness(const struct core *core, struct wire_writer *body)
         if (rank < 64 && is_heard(core, core->peers[i]))
             hears |= 1ull << rank;
     }
-    wire_put_fixed64(body, 8, hears);
+    wire_put_varint(body, 8, hears);
     wire_put_varint(body, 9, roster_digest(core));
     const struct vrrp_claim *claims = core->claims.items;
     for (size_t i = 0; i < core->claims.count; i++)
@@ -198,7 +198,7 @@ void core_take_liveness(struct core *core, struct peer *peer, struct bytes body)
     uint64_t hears = 0, digest = UINT64_MAX;
     bool follows = false;
     while (wire_next(&reader, &field)) {
-        if (field.number == 8 && field.type == WIRE_FIXED64)
+        if (field.number == 8 && field.type == WIRE_VARINT)
             hears = field.integer;
         else if (field.number == 9 && field.type == WIRE_VARINT)
             digest = field.integer;

@@ -18,7 +18,7 @@ STREAM_ROW = {1: ("node", 16), 2: ("key", 32), 3: ("last", INT), 4: ("hash", 32)
               10: ("count", INT)}
 BODIES = {
     HEARTBEAT: {1: ("clock", INT), 2: ("echo", INT), 3: ("since", INT), 4: ("wall", INT), 5: ("digest", FIXED),
-                6: ("state", 8), 7: ("trouble", INT), 8: ("hears", FIXED), 9: ("roster", INT),
+                6: ("state", 8), 7: ("trouble", INT), 8: ("hears", INT), 9: ("roster", INT),
                 10: ("claims", [CLAIM]), 11: ("sources", [BYTES])},
     VV: {1: ("vector", [VECTOR]), 2: ("reply", INT), 3: ("folded_digest", FIXED), 4: ("folded", [VECTOR])},
     ACK: {1: ("streams", [ACK_ITEM])},
