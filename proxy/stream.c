@@ -35,7 +35,7 @@ static void hush(struct stream *stream)
         room > 0 && setsockopt(stream->fd, SOL_SOCKET, SO_RCVLOWAT, &room, sizeof(room)) == 0;
 }
 
-/* Nothing to read for now: the next byte is news. The kernel looks for it at once. */
+/* All has been read: the next byte is news. The kernel looks for it at once. */
 static void found_empty(struct stream *stream)
 {
     int least = 1;
