@@ -334,9 +334,10 @@ is_still_there(struct vrrp_machine *machine, const struct vrrp_event *advert, ui
 {
     uint64_t arrived_us = arrival_us(advert, now_us);
     uint64_t memory_us = RIVAL_INTERVALS * (uint64_t)advert->interval_us;
-    if (arrived_us < machine->rival_us || arrived_us - machine->rival_us > memory_us)
+    if (!machine->rival_us || arrived_us < machine->rival_us ||
+        arrived_us - machine->rival_us > memory_us)
         machine->rival_us = arrived_us;
-    return arrived_us - machine->rival_us >= machine->settings.rival_confirm_us;
+    return arrived_us - machine->rival_us >= advert->interval_us / 2;
 }
 
 static struct vrrp_actions
@@ -345,7 +346,7 @@ active_advert(struct vrrp_machine *machine, const struct vrrp_event *event, uint
     if (machine->hand_over_until_us)
         return event->priority ? let_go(machine, event, now_us) : nothing;
     if (event->priority && beats_us(machine, event)) {
-        if (!is_still_there(machine, event, now_us))
+        if (machine->settings.confirms_rival && !is_still_there(machine, event, now_us))
             return nothing;
         struct vrrp_actions last = advertise(machine, now_us);
         last.set |= VRRP_ACTION_REMOVE_ADDRESSES | enter(machine, VRRP_BACKUP, now_us);

@@ -43,10 +43,10 @@ struct vrrp_machine_settings {
     /* Added to the dead time so that nodes of equal priority do not take over at the same
      * moment: smallest on the node whose address wins a tie. */
     uint32_t tie_delay_us;
-    /* An active node gives way when a better one is still heard so much later; 0: at once, as
-     * RFC 9568 has it. One advert alone may have waited in the queue of a host whose link was
-     * down, for somebody who died meanwhile. */
-    uint32_t rival_confirm_us;
+    /* An active node gives way to the second advert of better ones that comes half an interval
+     * of theirs later, not to the first as RFC 9568 has it: one alone may have waited in the
+     * queue of a host whose link was down, for somebody who died meanwhile. */
+    bool confirms_rival;
     struct ip_address own_address; /* source of our adverts */
 };
 
@@ -70,7 +70,7 @@ struct vrrp_machine {
         resigned;      /* whom we followed and who gave up in order; family 0: nobody */
     bool handed_over;  /* no preemption until we were active again */
     uint8_t answers;   /* ACTIVE: since the last regular advert */
-    uint64_t rival_us; /* ACTIVE: when a better node was heard first, lately */
+    uint64_t rival_us; /* ACTIVE: when a better node was heard first, lately; 0: never */
     bool preempting;   /* the last advert was not followed: we mean to take over from it */
     bool demoted;      /* BACKUP that does not hear who is active: by DEMOTE */
     uint64_t since_us; /* of the state */

@@ -76,7 +76,7 @@ static void adverts_of_the_dead_that_waited_in_a_queue_take_nothing_away(void **
 {
     struct vrrp_machine machine = in_state(VRRP_ACTIVE);
     uint64_t now_us = START_US + LISTEN_US;
-    machine.settings.rival_confirm_us = INTERVAL_US / 2;
+    machine.settings.confirms_rival = true;
     for (int i = 0; i < 3; i++)
         assert_int_equal(advert(&machine, 9, PRIORITY, now_us + (uint64_t)i).set, 0);
     assert_int_equal(machine.state, VRRP_ACTIVE);
@@ -90,7 +90,7 @@ static void an_active_node_gives_way_to_a_better_one_that_goes_on_speaking(void 
 {
     struct vrrp_machine machine = in_state(VRRP_ACTIVE);
     uint64_t now_us = START_US + LISTEN_US;
-    machine.settings.rival_confirm_us = INTERVAL_US / 2;
+    machine.settings.confirms_rival = true;
     advert(&machine, 9, PRIORITY, now_us);
     struct vrrp_event late = {.kind = VRRP_EVENT_ADVERT,
                               .source = node(9),
@@ -102,6 +102,27 @@ static void an_active_node_gives_way_to_a_better_one_that_goes_on_speaking(void 
     assert_int_equal(machine.state, VRRP_ACTIVE);
     advert(&machine, 9, PRIORITY, now_us);
     assert_int_equal(machine.state, VRRP_BACKUP);
+}
+
+/* While a change of the interval is on its way to one of two nodes. */
+static void a_rival_of_another_interval_is_given_way_to(void **state)
+{
+    static const uint32_t intervals_us[] = {INTERVAL_US / 50, INTERVAL_US * 50};
+    for (size_t i = 0; i < ARRAY_LENGTH(intervals_us); i++) {
+        struct vrrp_machine machine = in_state(VRRP_ACTIVE);
+        struct vrrp_event rival = {.kind = VRRP_EVENT_ADVERT,
+                                   .source = node(9),
+                                   .priority = PRIORITY,
+                                   .interval_us = intervals_us[i]};
+        uint64_t now_us = START_US + LISTEN_US;
+        machine.settings.confirms_rival = true;
+        vrrp_machine_step(&machine, &rival, now_us);
+        assert_int_equal(machine.state, VRRP_ACTIVE);
+        now_us += intervals_us[i];
+        machine.deadline_us = now_us + INTERVAL_US; /* it spoke all the time */
+        vrrp_machine_step(&machine, &rival, now_us);
+        assert_int_equal(machine.state, VRRP_BACKUP);
+    }
 }
 
 static void preemption_waits_for_its_delay(void **state)
@@ -442,6 +463,7 @@ int main(void)
         cmocka_unit_test(a_node_that_was_preempted_is_no_false_takeover),
         cmocka_unit_test(adverts_of_the_dead_that_waited_in_a_queue_take_nothing_away),
         cmocka_unit_test(an_active_node_gives_way_to_a_better_one_that_goes_on_speaking),
+        cmocka_unit_test(a_rival_of_another_interval_is_given_way_to),
         cmocka_unit_test(preemption_waits_for_its_delay),
         cmocka_unit_test(a_resignation_of_somebody_else_changes_nothing),
         cmocka_unit_test(a_node_that_yields_takes_over_again_when_nobody_does),
