@@ -64,7 +64,33 @@ static void take_vrrp_set(struct supervisor *supervisor, const struct message *m
     hindrances_look_at_ports(supervisor);
 }
 
-/* The last word about each node; more than a cluster can have are of removed ones. */
+static bool is_vrrp_peer(const struct supervisor *supervisor, const struct uuid *node_id)
+{
+    for (size_t i = 0; i < supervisor->vrrp_set.count; i++) {
+        const union message_buffer *item = &supervisor->vrrp_set.items[i];
+        if (item->header.type == MESSAGE_VRRP_PEER &&
+            uuid_equal(&item->member_VRRP_PEER.node_id, node_id))
+            return true;
+    }
+    return false;
+}
+
+/* Takes out the node that was named first of those that are no peers. False: all are. */
+static bool forget_vouched(struct supervisor *supervisor)
+{
+    struct message_vrrp_vouched *nodes = supervisor->vouched;
+    size_t i = 0;
+    while (i < supervisor->vouched_count && is_vrrp_peer(supervisor, &nodes[i].node_id))
+        i++;
+    if (i == supervisor->vouched_count)
+        return false;
+    supervisor->vouched_count--;
+    memmove(&nodes[i], &nodes[i + 1], (supervisor->vouched_count - i) * sizeof(nodes[0]));
+    return true;
+}
+
+/* The last word about each of at most VRRP_VOUCHED_MAXIMUM nodes, as many as an election has
+ * peers. Nodes that are none make room; where all are, the newcomer is none, and not kept. */
 static void keep_vouched(struct supervisor *supervisor,
                          const struct message_vrrp_vouched *vouched)
 {
@@ -73,9 +99,9 @@ static void keep_vouched(struct supervisor *supervisor,
            !uuid_equal(&supervisor->vouched[i].node_id, &vouched->node_id))
         i++;
     if (i == VRRP_VOUCHED_MAXIMUM) {
-        i--;
-        memmove(&supervisor->vouched[0], &supervisor->vouched[1],
-                i * sizeof(supervisor->vouched[0]));
+        if (!forget_vouched(supervisor))
+            return;
+        i = supervisor->vouched_count;
     }
     supervisor->vouched[i] = *vouched;
     if (i == supervisor->vouched_count)

@@ -103,6 +103,8 @@ fake_message(void *context, const struct message *message, const int *fds, size_
         value = (uint64_t)any->member_BIND_RESULT.error_number;
     if (message->type == MESSAGE_HINDRANCE)
         value = 1000u * any->member_HINDRANCE.holds + any->member_HINDRANCE.kind;
+    if (message->type == MESSAGE_VRRP_VOUCHED)
+        value = any->member_VRRP_VOUCHED.node_id.bytes[0];
     journal_note(self->fake->journal, self->fake->role, message->type, value);
     if (self->fake->role == PROCESS_CONTROL)
         control_message(self, any);
@@ -134,12 +136,27 @@ static void send_election(struct running_fake *self)
     channel_send(self->channel, &begin.header, NULL, 0);
     channel_send(self->channel, &group.header, NULL, 0);
     address.address = self->fake->journal->endpoint.address;
+    peer.node_id.bytes[0] = PEER;
     channel_send(self->channel, &address.header, NULL, 0);
     if (self->fake->journal->peers)
         channel_send(self->channel, &peer.header, NULL, 0);
     channel_send(self->channel, &commit.header, NULL, 0);
     /* Half a set, as from a process that dies in the middle. */
     channel_send(self->channel, &begin.header, NULL, 0);
+}
+
+static void vouch(struct running_fake *self, int id)
+{
+    struct message_vrrp_vouched vouched = MESSAGE_OF(VRRP_VOUCHED, struct message_vrrp_vouched);
+    vouched.node_id.bytes[0] = (uint8_t)id;
+    channel_send(self->channel, &vouched.header, NULL, 0);
+}
+
+static void send_vouched(struct running_fake *self)
+{
+    vouch(self, PEER);
+    for (int i = 0; i < STRANGERS_COUNT; i++)
+        vouch(self, STRANGERS + i);
 }
 
 static void send_owned(struct running_fake *self)
@@ -183,6 +200,8 @@ static void begin_fake(struct running_fake *self, int start)
     if (self->fake->role == PROCESS_CONTROL && start == 1) {
         send_snapshot(self, GOOD, true);
         send_election(self);
+        if (self->fake->journal->strangers)
+            send_vouched(self);
     }
 }
 

@@ -18,13 +18,16 @@ enum {
     REMOVED = 1001,
     ENDED = 1002,
     SPOKE = 1003, /* in the name of vrrp; value: resigned */
-    NEVER_MS = 3600000
+    NEVER_MS = 3600000,
+    PEER = 1,            /* the first byte of the other node's id, if there is one */
+    STRANGERS = 2,       /* those of nodes that left, from here on */
+    STRANGERS_COUNT = 64 /* as many as the supervisor remembers */
 };
 
 struct entry {
     enum process_role role;
     int type;
-    uint64_t value; /* pid, generation, code, number of descriptors */
+    uint64_t value; /* pid, generation, code, first byte of an id, number of descriptors */
 };
 
 /* In memory that the test, the supervisor and its children share. */
@@ -40,6 +43,7 @@ struct journal {
     _Atomic int hanging;
     _Atomic bool no_running; /* the proxy never says that it runs */
     bool peers;              /* the election's configuration has another node */
+    bool strangers;          /* control vouches for the other node, then for many that left */
     bool control_unusable;   /* control ends at once */
     /* Control sends a snapshot that kills the proxy as soon as the good one is proven (which
      * takes a moment only), and another when the good one runs again. From then on nothing is

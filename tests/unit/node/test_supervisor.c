@@ -244,6 +244,20 @@ static void the_second_death_of_vrrp_gives_its_addresses_up(void **state)
     assert_int_equal(journal_count(fixture.journal, PROCESS_SUPERVISOR, SPOKE, 1), 1);
 }
 
+static void who_left_the_cluster_makes_room_for_who_is_vouched_for(void **state)
+{
+    const int last = STRANGERS + STRANGERS_COUNT - 1;
+    fixture.journal->peers = fixture.journal->strangers = true;
+    start_and_serve();
+    assert_true(wait_for(PROCESS_VRRP, MESSAGE_VRRP_VOUCHED, (uint64_t)last, 1));
+    kill_and_wait(PROCESS_VRRP);
+    assert_true(wait_for(PROCESS_VRRP, MESSAGE_VRRP_VOUCHED, (uint64_t)last, 2));
+    assert_int_equal(journal_count(fixture.journal, PROCESS_VRRP, MESSAGE_VRRP_VOUCHED, PEER),
+                     2);
+    assert_int_equal(
+        journal_count(fixture.journal, PROCESS_VRRP, MESSAGE_VRRP_VOUCHED, STRANGERS), 1);
+}
+
 /* Makes ROLE hang; true when it was killed for that and runs again. */
 static bool is_replaced_when_hanging(enum process_role role)
 {
@@ -393,6 +407,7 @@ int main(void)
         WITH_NODE(only_whole_election_sets_reach_vrrp),
         WITH_NODE(the_first_death_of_vrrp_is_healed_in_place),
         WITH_NODE(the_second_death_of_vrrp_gives_its_addresses_up),
+        WITH_NODE(who_left_the_cluster_makes_room_for_who_is_vouched_for),
         WITH_NODE(a_process_that_hangs_is_killed_and_started_again),
         WITH_NODE(an_election_that_hung_comes_back_as_a_newcomer),
         WITH_NODE(a_lone_election_that_hung_goes_on_where_it_was),
