@@ -118,3 +118,17 @@ void secret_wipe(void *data, size_t size)
 {
     sodium_memzero(data, size);
 }
+
+void *secret_allocate(size_t size)
+{
+    void *data = sodium_malloc(size);
+    if (!data)
+        abort();
+    sodium_memzero(data, size);
+    return data;
+}
+
+void secret_free(void *data)
+{
+    sodium_free(data); /* wipes; accepts NULL */
+}

@@ -42,4 +42,9 @@ void hash_make(struct bytes key,
 bool constant_time_equal(const void *a, const void *b, size_t size);
 void secret_wipe(void *data, size_t size);
 
+/* SIZE zeroed bytes in guarded memory (no swap, no core dump, pages around it that nobody may
+ * touch); aborts when there are none. A few pages each: for what lives long. */
+void *secret_allocate(size_t size);
+void secret_free(void *data); /* wipes; NULL-safe */
+
 #endif
