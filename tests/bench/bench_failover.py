@@ -7,6 +7,7 @@ answered after the last failed one."""
 import argparse
 import os
 import re
+import signal
 import sys
 import threading
 import time
@@ -28,11 +29,11 @@ def lab(kind):
     return Lab("c%d-%s" % (os.getpid(), kind))
 
 
-def remove_leftovers():
-    """Labs of runs that are dead."""
+def remove_labs(is_wanted):
+    """Labs of the runs with a process id that IS_WANTED."""
     for name in ns.all_names():
         found = re.fullmatch(r"(c(\d+)-(lb|k1|k01))-\w+", name)
-        if found and not ns.is_alive(int(found[2])):
+        if found and is_wanted(int(found[2])):
             Lab(found[1]).down()
 
 
@@ -80,7 +81,7 @@ class Running:
         return self.pair
 
     def __exit__(self, *exception):
-        if exception[0]:
+        if exception[0] and exception[0] is not KeyboardInterrupt:
             tell(self.pair)
         self.pair.stream.close()
         self.pair.observer.close()
@@ -149,18 +150,28 @@ def parse():
     return parser.parse_args()
 
 
+def measure(options, table):
+    """What went wrong with a pair, in words."""
+    if options.busy:
+        return run_busy(Lbnode(lab("lb")), options.busy, table, Running)
+    errors = run_cases(chosen_cases(options.cases), options, table) if options.cases else []
+    if options.scale or options.cases == "all":
+        errors += run_scale(options, table)
+    return errors
+
+
 def main():
-    options, table, errors, began = parse(), Table(), [], time.monotonic()
+    options, table, began = parse(), Table(), time.monotonic()
     if not options.cases and not options.scale:
         options.cases = "crash"
-    remove_leftovers()
-    if options.busy:
-        errors += run_busy(Lbnode(lab("lb")), options.busy, table, Running)
-    else:
-        if options.cases:
-            errors += run_cases(chosen_cases(options.cases), options, table)
-        if options.scale or options.cases == "all":
-            errors += run_scale(options, table)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    remove_labs(lambda run: not ns.is_alive(run))
+    try:
+        errors = measure(options, table)
+    except KeyboardInterrupt:                       # the threads of the peers know nothing of it
+        table.show()
+        remove_labs(lambda run: run == os.getpid())
+        os._exit(130)
     table.show()
     table.write()
     print("peer: %s + %s; %.0f minutes" % (version("keepalived", "--version"), version("haproxy", "-v"),

@@ -195,6 +195,7 @@ def main():
     parser.add_argument("--only", default="", help="figures, separated by commas: " + ", ".join([*TESTS, *SYSCALLS, *CLIENTS, *MEMORY]))
     parser.add_argument("--lab", default="bench-proxy", help="name of the lab")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the lab goes with the benchmark
     os.nice(-20)  # keeps what else runs here out of the figures
     chosen = [figure for figure in options.only.split(",") if figure]
     figures = Figures("proxy")

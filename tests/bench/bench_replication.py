@@ -7,6 +7,7 @@ import argparse
 import itertools
 import os
 import selectors
+import signal
 import socket
 import statistics
 import subprocess
@@ -386,6 +387,7 @@ def main():
     parser.add_argument("--quick", action="store_true", help="fewer samples, 1000 objects")
     parser.add_argument("--part", choices=PARTS, action="append", help="2 or 3 nodes, or many objects; default: all")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the lab goes with the benchmark
     figures = Figures("replication")
     try:
         for part in options.part or PARTS:

@@ -202,7 +202,8 @@ class Case:
     peers: bool = True                              # they can do it too
     slow: bool = False                              # with requests that are under way
     once: bool = False                              # one trial is enough
-    marks: bool = False                             # the other node learns a long gap from it, and waits longer
+    marks: bool = False                             # the other node waits longer afterwards: it heard a long gap, or
+                                                    # took over from a node that lived; it has to forget that
 
 
 CASES = {
@@ -218,7 +219,7 @@ CASES = {
     "vrrpkill": Case("election process dies", kill_election, nothing, (0.8, 0.2), (client, None),
                      ({"failed": (0, 0)}, {}), marks=True),
     "vrrpkill2": Case("it dies a second time within 60 s", kill_election_twice, come_back, (0.8, 2.2), (gone, returned),
-                      (DEAD_ELECTION, RETURN), peers=False),
+                      (DEAD_ELECTION, RETURN), peers=False, marks=True),
     "parentkill": Case("supervisor dies", kill_parent, come_back, (0.8, 2.2), (gone, returned),
                        (DEAD_ELECTION, RETURN)),
     "switch": Case("planned switch", lambda pair, node: pair.switch(node), nothing, (1.3, 0.1), (planned, None),
@@ -230,11 +231,11 @@ CASES = {
     "stop": Case("orderly stop", lambda pair, node: pair.stop(node), come_back, (1.6, 2.2), (planned, returned),
                  (SWITCH, RETURN), slow=True),
     "freeze": Case("frozen until its addresses are gone", freeze, thaw, (3.2, 1.5), (gone, woken),
-                   ({**FAST, "gone_ms": (3000, 3000)}, {"claims": (0, 0), "two_owners": (0, 0), **RETURN})),
+                   ({**FAST, "gone_ms": (3000, 3000)}, {"claims": (0, 0), "two_owners": (0, 0), **RETURN}), marks=True),
     "doze": Case("frozen while it has its addresses", freeze, thaw, (1.6, 1.5), (client, dozed),
-                 (FAST, {"left_after_waking_ms": (20, 20), "claims": (0, 0), "two_owners": (0, 0), **RETURN})),
+                 (FAST, {"left_after_waking_ms": (20, 20), "claims": (0, 0), "two_owners": (0, 0), **RETURN}), marks=True),
     "partition": Case("nodes cut from each other, then healed", cut, heal, (1.2, 1.2), (None, healed),
-                      ({}, {"back_ms": (1000, 1000), "two_owners": (0, 0)})),
+                      ({}, {"back_ms": (1000, 1000), "two_owners": (0, 0)}), marks=True),
 }
 
 
