@@ -55,13 +55,17 @@ class Bench:
         self.systems = Systems(lab)
 
     def steer(self):
-        """Each side pays for the packets that it receives, on its own core, as on hosts of their own."""
+        """Each side pays for the packets that it receives, on its own core, as on hosts of their own. A host
+        shares the machine's /sys, which has the machine's interfaces, so its own is mounted meanwhile."""
         for host in self.lab.hosts():
-            mask = 1 << (PROXY_CORE if host == "lb1" else LOAD_CORE)
-            settings = ["echo %x > /sys/class/net/eth0/queues/rx-0/rps_cpus" % mask]
+            core, folder = PROXY_CORE if host == "lb1" else LOAD_CORE, self.lab.path(host, "sys")
+            script = ("mkdir %s && mount -t sysfs sysfs %s && { echo %x > %s/class/net/eth0/queues/rx-0/rps_cpus; "
+                      "ok=$?; umount %s && rmdir %s && exit $ok; }" % (folder, folder, 1 << core, folder, folder, folder))
+            done = self.lab.execute(host, "sh", "-c", script)
+            if done.returncode:
+                raise LabError("no steering of received packets on %s: %s" % (host, done.stderr.strip()))
             if host != "lb1":  # no TIME_WAIT at the ends: it would only measure how ports are used again
-                settings.append("sysctl -qw net.ipv4.tcp_max_tw_buckets=512")
-            self.lab.execute(host, "sh", "-c", "; ".join(settings))
+                self.lab.execute(host, "sysctl", "-qw", "net.ipv4.tcp_max_tw_buckets=512")
 
     def start(self, many=False):
         self.systems.start_peers(many)
