@@ -11,12 +11,17 @@ void hand_over_start(struct vrrp_router *routers,
                      const struct message_vrrp_hand_over *message,
                      uint64_t now_us);
 /* A drained node gives away what it has, as far as somebody can be asked who is not drained:
- * one of those, another one at each ATTEMPT. That nobody takes it is told after the first, 0.
- */
+ * one of those, another one at each ATTEMPT. That it does not take it is told when it was asked
+ * for the first time. */
 void hand_over_offer(struct vrrp_router *routers,
                      struct vrrp_host *host,
                      size_t attempt,
                      uint64_t now_us);
+/* From ATTEMPT to the next: as long as whoever was asked may need, or much longer when all that
+ * can be asked were. */
+uint64_t hand_over_pause_us(const struct vrrp_router *routers,
+                            const struct vrrp_host *host,
+                            size_t attempt);
 /* Is nothing under way any more: nobody is asked, and no address lingers? */
 bool hand_over_is_done(const struct vrrp_router *routers);
 bool hand_over_any_active(const struct vrrp_router *routers);

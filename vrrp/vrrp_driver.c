@@ -24,7 +24,6 @@
 enum {
     STATUS_US = 1000000,
     REFRESH_DELAY_US = 10000, /* a burst of notifications is one look at the interfaces */
-    DRAIN_RETRY_US = 5000000, /* a drained node that serves offers it so often */
     /* Asking, the grace, and a little for each turn of the loop. */
     STOP_MAXIMUM_US = VRRP_GRACE_US + 500000,
     RESUMED_MAXIMUM = 2 * VRRP_CONFIG_MAXIMUM_GROUPS,
@@ -116,8 +115,12 @@ static void drain(struct vrrp_driver *driver, uint64_t now_us)
     bool has = driver->host.config.drained && vrrp_config_has_taker(&driver->host.config) &&
                hand_over_any_active(driver->routers);
     if (has)
-        hand_over_offer(driver->routers, &driver->host, driver->offers++, now_us);
-    driver->drain_due_us = driver->host.config.drained ? now_us + DRAIN_RETRY_US : UINT64_MAX;
+        hand_over_offer(driver->routers, &driver->host, driver->offers, now_us);
+    driver->drain_due_us =
+        driver->host.config.drained
+            ? now_us + hand_over_pause_us(driver->routers, &driver->host, driver->offers)
+            : UINT64_MAX;
+    driver->offers += has;
 }
 
 /* The proxy still answers: a peer takes over first, and this node goes on with what it has

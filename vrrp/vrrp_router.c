@@ -324,6 +324,31 @@ static void report_state(struct vrrp_router *router, struct vrrp_host *host)
     vrrp_router_send_status(router, host);
 }
 
+/* Who was asked alone, or NULL: everybody was, or a router that is no node. */
+static const struct message_vrrp_peer *asked_peer(const struct vrrp_router *router,
+                                                  const struct vrrp_host *host)
+{
+    const struct ip_address *asked = &router->machine.hand_over_to;
+    const struct message_vrrp_vouched *node = vouch_table_node(&host->vouched, asked);
+    for (size_t i = 0; i < host->config.peer_count; i++) {
+        const struct message_vrrp_peer *peer = &host->config.peers[i];
+        if (ip_address_equal(&peer->address, asked) ||
+            (node && uuid_equal(&node->node_id, &peer->node_id)))
+            return peer;
+    }
+    return NULL;
+}
+
+static void report_no_taker(struct vrrp_router *router, struct vrrp_host *host)
+{
+    const struct message_vrrp_peer *peer = asked_peer(router, host);
+    vrrp_report_event(&host->report, EVENT_VRRP_NO_TAKER,
+                      "%s%.64s%s group %s (IPv%u) over; this node goes on",
+                      peer ? "node " : "no node took", peer ? peer->name : "",
+                      peer ? " was asked and did not take" : "", router->group.name,
+                      router->family);
+}
+
 static void report_surprises(struct vrrp_router *router, struct vrrp_host *host, unsigned set)
 {
     const char *name = router->group.name;
@@ -334,9 +359,7 @@ static void report_surprises(struct vrrp_router *router, struct vrrp_host *host,
                           name, router->family,
                           vrrp_machine_dead_time_us(&router->machine) / 1000.0);
     if ((set & VRRP_ACTION_NO_TAKER) && !router->offers_again)
-        vrrp_report_event(&host->report, EVENT_VRRP_NO_TAKER,
-                          "no node took group %s (IPv%u) over; this node goes on", name,
-                          router->family);
+        report_no_taker(router, host);
 }
 
 static void greet(struct vrrp_router *router, struct vrrp_host *host, uint64_t now_us)

@@ -68,7 +68,7 @@ struct vrrp_router {
     uint64_t greet_due_us;                     /* while it listens */
     uint64_t unheard_until_us, yield_until_us; /* 0: no such evidence (router_evidence.h) */
     uint64_t reannounced_us;
-    bool offers_again; /* it was told already that nobody takes this over */
+    bool offers_again; /* it was told already that who is asked does not take this over */
     char rival[64];    /* to whom it yields */
     uint32_t demoted_count;
     struct vrrp_socket *socket; /* one of the host's; NULL while there is none */

@@ -46,11 +46,30 @@ static const char *moved_from(const struct json_value *moves, const char *group)
     return NULL;
 }
 
-/* How many of MOVES (pairs of group and old owner) are not over yet. With SAY, a line for each
- * group and family. */
-static size_t
-count_open(const struct json_value *status, const struct json_value *moves, bool say)
+/* Of each node that could have taken GROUP over from FROM, why it did not. */
+static void say_why(const struct json_value *group, const char *from, const char *to)
 {
+    const struct json_value *nodes = json_value_get(group, "nodes");
+    for (size_t i = 0; i < json_value_count(nodes); i++) {
+        const struct json_value *node = json_value_at(nodes, i);
+        const char *name = text_of(node, "name"), *remedy = json_value_get_text(node, "remedy");
+        if (strcmp(name, from) == 0 || (to && strcmp(name, to) != 0))
+            continue;
+        if (json_value_truth(json_value_get(node, "eligible")))
+            printf("  node %s (%s) was asked and did not take it over\n", name,
+                   text_of(node, "state"));
+        else
+            printf("  node %s cannot take it over: %s%s%s\n", name, text_of(node, "reason"),
+                   remedy ? "; there: " : "", remedy ? remedy : "");
+    }
+}
+
+/* How many moves of ANSWER (pairs of group and old owner) are not over yet. With SAY, a line
+ * for each group and family, and why those that are open are. */
+static size_t
+count_open(const struct json_value *status, const struct json_value *answer, bool say)
+{
+    const struct json_value *moves = json_value_get(answer, "moves");
     const struct json_value *all = json_value_get(status, "vrrp");
     size_t open = 0;
     for (size_t i = 0; i < json_value_count(all); i++) {
@@ -68,6 +87,8 @@ count_open(const struct json_value *status, const struct json_value *moves, bool
         if (say)
             printf("group %s (%s): active on %s\n", name, text_of(group, "family"),
                    stranger ? text_of(group, "active_address") : owner);
+        if (say && left)
+            say_why(group, from, json_value_get_text(answer, "to"));
     }
     return open;
 }
@@ -107,9 +128,9 @@ bool failover_wait(struct context *context,
         good = client_request(&context->client, "GET", "/v1/status", NULL, &response, error);
         const struct json_value *status = json_value_get(response.json, "status");
         status = status ? status : response.json;
-        open = good ? count_open(status, moves, false) : 0;
+        open = good ? count_open(status, answer, false) : 0;
         if (good && say && (open == 0 || i == WAIT_STEPS - 1))
-            count_open(status, moves, true);
+            count_open(status, answer, true);
         response_free(&response);
     }
     if (good && open > 0)

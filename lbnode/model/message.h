@@ -145,6 +145,7 @@ struct message_vrrp_hand_over {
     struct message header;
     struct uuid group_id; /* zero: all groups */
     struct uuid node_id;  /* who is to take over; zero: whoever is best */
+    uint8_t again;        /* asked before, and told that it did not take over */
 };
 
 enum {

@@ -13,7 +13,9 @@
 enum {
     LOOK_MS = 100,
     WARM_AFTER_MS = 2000,
-    YIELD_GAP_MS = 5000, /* between offers of one group that nobody took */
+    FIT_MAXIMUM = 64, /* as many active nodes a roster has */
+    ANSWER_MINIMUM_MS = 1000,
+    ANSWER_INTERVALS = 4, /* of adverts */
 };
 
 /* ---- what speaks against this node ----------------------------------------------------------
@@ -105,44 +107,68 @@ void eligibility_stop(struct control *control)
 /* ---- giving way -----------------------------------------------------------------------------
  */
 
-/* A node that is backup for the group without anything that speaks against it. */
-static bool find_fit(const struct control *control,
-                     const struct message_vrrp_status *status,
-                     struct uuid *out)
+/* The nodes that are backup for the group without anything that speaks against them. */
+static size_t find_fit(const struct control *control,
+                       const struct message_vrrp_status *status,
+                       struct uuid out[FIT_MAXIMUM])
 {
     const struct effective *object;
     struct vrrp_claim claim;
-    for (size_t i = 0; (object = configuration_at(control->configuration, RESOURCE_NODE, i));
+    size_t count = 0;
+    for (size_t i = 0; count < FIT_MAXIMUM &&
+                       (object = configuration_at(control->configuration, RESOURCE_NODE, i));
          i++) {
         const struct node *node = (const void *)object->resource;
         if (node->status != NODE_ACTIVE || node->drain ||
             !replication_find_claim(control->replication, &node->resource.id, &status->group_id,
                                     status->family, &claim))
             continue;
-        if (claim.state == VRRP_BACKUP && claim.hindrance == HINDRANCE_IS_NONE) {
-            *out = node->resource.id;
-            return true;
-        }
+        if (claim.state == VRRP_BACKUP && claim.hindrance == HINDRANCE_IS_NONE)
+            out[count++] = node->resource.id;
     }
-    return false;
+    return count;
 }
 
-/* The time of the last offer of a group, in the place of its status. */
+/* So long the one that was asked has time: it takes over within a few adverts, or not at all,
+ * and this node hears of that in its next status at the latest. */
+static uint32_t answer_ms(const struct control *control, const struct uuid *group_id)
+{
+    const struct effective *object = configuration_find(control->configuration, group_id);
+    if (!object || object->resource->type != RESOURCE_VRRP_GROUP)
+        return ANSWER_MINIMUM_MS;
+    const struct vrrp_group *group = (const void *)object->resource;
+    int64_t whole_ms = ANSWER_INTERVALS * group->advert_interval_ms;
+    return whole_ms > ANSWER_MINIMUM_MS ? (uint32_t)whole_ms : ANSWER_MINIMUM_MS;
+}
+
+static void
+offer(struct control *control, const struct uuid *group_id, const struct uuid *to, bool again)
+{
+    struct message_vrrp_hand_over message =
+        MESSAGE_OF(VRRP_HAND_OVER, struct message_vrrp_hand_over);
+    message.group_id = *group_id;
+    message.node_id = *to;
+    message.again = again;
+    control_send(control, &message.header, NULL, 0);
+}
+
 void eligibility_review(struct control *control,
                         const struct message_vrrp_status *status,
-                        uint64_t *offered_ms)
+                        struct offer_round *round)
 {
-    struct uuid fit;
-    uint64_t now_ms = loop_now_ms(control->loop);
+    struct uuid fit[FIT_MAXIMUM];
     bool yields = status->state == VRRP_ACTIVE && status->hindrance != HINDRANCE_IS_NONE &&
                   status->hindrance != HINDRANCE_IS_DRAINED && /* vrrp does that itself */
                   hindrance_effect(status->hindrance) == HINDRANCE_YIELDS;
-    if (!yields || !control->configuration || !control->replication ||
-        (*offered_ms && now_ms - *offered_ms < YIELD_GAP_MS) ||
-        !find_fit(control, status, &fit))
+    if (!yields)
+        *round = (struct offer_round){0};
+    if (!yields || !control->configuration || !control->replication)
         return;
-    *offered_ms = now_ms;
-    control_hand_over(control, &status->group_id, &fit);
+    size_t count = find_fit(control, status, fit);
+    const struct uuid *next = offer_round_next(
+        round, fit, count, answer_ms(control, &status->group_id), loop_now_ms(control->loop));
+    if (next)
+        offer(control, &status->group_id, next, round->repeats);
 }
 
 /* ---- asked by another node ------------------------------------------------------------------

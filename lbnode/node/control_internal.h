@@ -15,6 +15,7 @@
 #include "lbnode/node/batch_guard.h"
 #include "lbnode/node/control.h"
 #include "lbnode/node/message_list.h"
+#include "lbnode/node/offer_round.h"
 #include "lbnode/node/vouch_file.h"
 
 enum {
@@ -70,7 +71,7 @@ struct control {
     uint64_t started_ms;
     bool is_synced, is_warm; /* once true they stay so */
     struct loop_timer eligible_timer;
-    uint64_t offered_ms[NODE_STATE_MAXIMUM_VRRP]; /* of state->vrrp: 0 or the last offer */
+    struct offer_round offers[NODE_STATE_MAXIMUM_VRRP]; /* of state->vrrp */
 };
 
 /* ---- control.c ---- */
@@ -89,10 +90,11 @@ void control_hand_over(struct control *control,
 
 void eligibility_start(struct control *control);
 void eligibility_stop(struct control *control);
-/* Gives the group of STATUS away if this node should not have it and another one can. */
+/* Gives the group of STATUS away if this node should not have it and another one can. ROUND is
+ * what was asked for that so far. */
 void eligibility_review(struct control *control,
                         const struct message_vrrp_status *status,
-                        uint64_t *offered_ms);
+                        struct offer_round *round);
 void eligibility_switch_asked(struct control *control,
                               const struct uuid *asker,
                               const struct uuid *group_id,

@@ -82,14 +82,14 @@ void control_take_vrrp_status(struct control *control, const struct message_vrrp
     if (!known) {
         size_t after = state->vrrp_count - i;
         memmove(&state->vrrp[i + 1], &state->vrrp[i], after * sizeof(state->vrrp[0]));
-        memmove(&control->offered_ms[i + 1], &control->offered_ms[i],
-                after * sizeof(control->offered_ms[0]));
-        control->offered_ms[i] = 0;
+        memmove(&control->offers[i + 1], &control->offers[i],
+                after * sizeof(control->offers[0]));
+        control->offers[i] = (struct offer_round){0};
         state->vrrp_count++;
     }
     state->vrrp[i] = *status;
     control_publish_claims(control);
-    eligibility_review(control, status, &control->offered_ms[i]);
+    eligibility_review(control, status, &control->offers[i]);
 }
 
 static struct vrrp_claim claim_of(const struct message_vrrp_status *status,
@@ -158,8 +158,10 @@ void control_forget_groups(struct control *control, const struct message_list *s
     struct node_state *state = control->state;
     size_t kept = 0;
     for (size_t i = 0; i < state->vrrp_count; i++)
-        if (names_group(set, &state->vrrp[i].group_id))
-            state->vrrp[kept++] = state->vrrp[i]; /* and its offer may come early once */
+        if (names_group(set, &state->vrrp[i].group_id)) {
+            control->offers[kept] = control->offers[i];
+            state->vrrp[kept++] = state->vrrp[i];
+        }
     state->vrrp_count = kept;
 }
 

@@ -326,6 +326,33 @@ static void following_events_ends_with_its_reader(void **state)
     assert_int_equal(daemon.mistakes, 0);
 }
 
+#define ASK_AGAIN                                                                              \
+    "POST /v1/failover {\"failover\": {\"group\": \"default\", \"from\": \"lb1\"}}"
+#define NOBODY_TOOK                                                                            \
+    "{\"status\": {\"vrrp\": [{\"group\": \"default\", \"family\": \"IPv4\","                  \
+    " \"active_node\": \"lb1\", \"addresses\": [\"192.0.2.1\"], \"nodes\": ["                  \
+    "{\"name\": \"lb1\", \"state\": \"active\", \"eligible\": true},"                          \
+    "{\"name\": \"lb2\", \"state\": \"backup\", \"eligible\": true},"                          \
+    "{\"name\": \"lb3\", \"state\": \"backup\", \"eligible\": false,"                          \
+    " \"reason\": \"it is drained\", \"remedy\": \"lbnode node undrain lb3\"}]}]}}"
+
+static void a_failover_that_nobody_takes_says_of_each_node_why(void **state)
+{
+    static struct step steps[143];
+    steps[0] = (struct step){
+        "POST /v1/failover {\"failover\": {}}",
+        ANSWER("202 Accepted", "",
+               "{\"failover\": {\"moves\": [{\"group\": \"default\", \"from\": \"lb1\"}]}}")};
+    for (size_t i = 1; i < ARRAY_LENGTH(steps); i++)
+        steps[i] = (struct step){"GET /v1/status", ANSWER("200 OK", "", NOBODY_TOOK)};
+    steps[49].request = steps[98].request = ASK_AGAIN;
+    assert_int_equal(RUN(steps, "failover"), 4);
+    assert_string_equal(printed, "group default (IPv4): active on lb1\n"
+                                 "  node lb2 (backup) was asked and did not take it over\n"
+                                 "  node lb3 cannot take it over: it is drained; there: "
+                                 "lbnode node undrain lb3\n");
+}
+
 static void a_cut_answer_is_exit_code_7(void **state)
 {
     const struct step steps[] = {{"GET /v1/export", "HTTP/1.1 200 OK\r\nContent-Le"}};
@@ -530,6 +557,7 @@ int main(void)
         cmocka_unit_test(nobody_there_is_exit_code_7),
         cmocka_unit_test(a_read_gives_up_on_a_daemon_that_says_nothing),
         cmocka_unit_test(following_events_ends_with_its_reader),
+        cmocka_unit_test(a_failover_that_nobody_takes_says_of_each_node_why),
         cmocka_unit_test(a_cut_answer_is_exit_code_7),
         cmocka_unit_test(usage_errors_ask_nobody),
         cmocka_unit_test(status_is_an_overview_on_one_page),

@@ -3,6 +3,7 @@
 #include "tests/support/test.h"
 #include "vrrp/hand_over.h"
 
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -16,6 +17,7 @@ struct node {
     struct message_vrrp_peer peers[3];
     struct vrrp_router *ipv4, *ipv6;
     uint64_t now_us;
+    char told[240]; /* of a switch that nobody took */
 };
 
 static struct vrrp_router *active(uint8_t family)
@@ -34,9 +36,9 @@ static struct vrrp_router *active(uint8_t family)
 static int set_up(void **state)
 {
     static struct node node;
-    node = (struct node){.peers = {{.node_id = {{6}}, .address = fit4},
+    node = (struct node){.peers = {{.node_id = {{6}}, .name = "fit", .address = fit4},
                                    {.node_id = {{8}}, .address = drained4, .drained = 1},
-                                   {.node_id = {{7}}, .address = other_fit4}}};
+                                   {.node_id = {{7}}, .name = "other", .address = other_fit4}}};
     node.host.frame_fd = -1;
     node.host.config.peers = node.peers;
     node.host.config.peer_count = 3;
@@ -87,6 +89,32 @@ static void the_next_attempt_asks_another_one(void **state)
     assert_true(is_asked(node->ipv4, &other_fit4));
 }
 
+static void the_next_one_is_asked_as_soon_as_the_last_had_time_to_answer(void **state)
+{
+    struct node *node = *state;
+    uint64_t answer_us = VRRP_HAND_OVER_INTERVALS * 20000;
+    uint64_t next_us = hand_over_pause_us(node->ipv4, &node->host, 0);
+    uint64_t round_us = hand_over_pause_us(node->ipv4, &node->host, 1);
+    assert_in_range(next_us, answer_us + 1, 200000);
+    assert_int_equal(round_us, 5000000);
+    assert_int_equal(hand_over_pause_us(node->ipv4, &node->host, 2), next_us);
+    node->peers[1].drained = 0; /* all are asked at once */
+    assert_int_equal(hand_over_pause_us(node->ipv4, &node->host, 0), round_us);
+}
+
+static void a_node_of_two_addresses_is_asked_once_in_a_round(void **state)
+{
+    struct node *node = *state;
+    const struct message_vrrp_peer two[] = {{.node_id = {{6}}, .address = fit4},
+                                            {.node_id = {{6}}, .address = fit6},
+                                            {.node_id = {{7}}, .address = other_fit4},
+                                            {.node_id = {{8}}, .drained = 1}};
+    node->host.config.peers = (struct message_vrrp_peer *)two;
+    node->host.config.peer_count = 4;
+    hand_over_offer(node->ipv4, &node->host, 1, node->now_us);
+    assert_true(is_asked(node->ipv4, &other_fit4));
+}
+
 static void whoever_sends_no_ipv6_adverts_is_not_asked_for_ipv6(void **state)
 {
     struct node *node = *state;
@@ -114,16 +142,20 @@ static unsigned told_of_no_taker(struct node *node, int fd)
         node->now_us = vrrp_machine_due_us(&node->ipv4->machine);
         vrrp_router_step(node->ipv4, &node->host, &timer, node->now_us);
     }
-    while (recv(fd, &message, sizeof(message), MSG_DONTWAIT) > 0)
-        told += message.header.type == MESSAGE_EVENT &&
-                message.member_EVENT.code == EVENT_VRRP_NO_TAKER;
+    while (recv(fd, &message, sizeof(message), MSG_DONTWAIT) > 0) {
+        bool tells = message.header.type == MESSAGE_EVENT &&
+                     message.member_EVENT.code == EVENT_VRRP_NO_TAKER;
+        told += tells;
+        if (tells)
+            memcpy(node->told, message.member_EVENT.text, sizeof(node->told));
+    }
     return told;
 }
 
 static void nobody(void *context)
 {}
 
-static void that_nobody_takes_it_is_told_once_and_not_at_each_attempt(void **state)
+static void who_was_asked_and_did_not_take_it_is_told_once(void **state)
 {
     struct node *node = *state;
     const struct channel_handler handler = {.on_closed = nobody};
@@ -134,10 +166,15 @@ static void that_nobody_takes_it_is_told_once_and_not_at_each_attempt(void **sta
     assert_non_null(node->host.report.channel);
     hand_over_offer(node->ipv4, &node->host, 0, node->now_us);
     assert_int_equal(told_of_no_taker(node, fds[1]), 1);
+    assert_non_null(strstr(node->told, "node fit was asked"));
     hand_over_offer(node->ipv4, &node->host, 1, node->now_us);
+    assert_int_equal(told_of_no_taker(node, fds[1]), 1);
+    assert_non_null(strstr(node->told, "node other was asked"));
+    hand_over_offer(node->ipv4, &node->host, 2, node->now_us);
     assert_int_equal(told_of_no_taker(node, fds[1]), 0);
     hand_over_start(node->ipv4, &node->host, &(struct message_vrrp_hand_over){0}, node->now_us);
     assert_int_equal(told_of_no_taker(node, fds[1]), 1); /* somebody asked for it */
+    assert_non_null(strstr(node->told, "no node took"));
     channel_free(node->host.report.channel);
     loop_free(loop);
     close(fds[1]);
@@ -163,7 +200,9 @@ int main(void)
         RULE(the_next_attempt_asks_another_one),
         RULE(whoever_sends_no_ipv6_adverts_is_not_asked_for_ipv6),
         RULE(where_nobody_else_is_drained_the_best_one_takes_it),
-        RULE(that_nobody_takes_it_is_told_once_and_not_at_each_attempt),
+        RULE(the_next_one_is_asked_as_soon_as_the_last_had_time_to_answer),
+        RULE(a_node_of_two_addresses_is_asked_once_in_a_round),
+        RULE(who_was_asked_and_did_not_take_it_is_told_once),
         RULE(among_drained_nodes_only_mixed_groups_are_offered),
 #undef RULE
     };
