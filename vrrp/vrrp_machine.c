@@ -244,6 +244,8 @@ backup_advert(struct vrrp_machine *machine, const struct vrrp_event *event, uint
         event->priority < machine->settings.priority && may_preempt(machine, now_us);
     if (!machine->preempting)
         follow(machine, event, now_us);
+    else if (machine->settings.strict)
+        machine->resigned = event->source;
     return actions;
 }
 
@@ -307,17 +309,39 @@ active_timer(struct vrrp_machine *machine, const struct vrrp_event *event, uint6
     return actions;
 }
 
-/* The peer that was asked is active now: its announcement is on its way, and what we have begun
- * ends here. */
-static struct vrrp_actions
+/* A peer is active now: its announcement is on its way, and what we have begun ends here. */
+static unsigned
 let_go(struct vrrp_machine *machine, const struct vrrp_event *advert, uint64_t now_us)
 {
-    struct vrrp_actions actions = {.set = enter(machine, VRRP_BACKUP, now_us)};
-    machine->handed_over = true;
+    unsigned actions = enter(machine, VRRP_BACKUP, now_us);
     machine->linger = VRRP_LINGER_GRACE;
     machine->linger_until_us = now_us + VRRP_GRACE_US;
     follow(machine, advert, now_us);
     return actions;
+}
+
+static struct vrrp_actions active_handed_over(struct vrrp_machine *machine,
+                                              const struct vrrp_event *event,
+                                              uint64_t now_us)
+{
+    if (!event->priority)
+        return nothing;
+    machine->handed_over = true;
+    return (struct vrrp_actions){.set = let_go(machine, event, now_us)};
+}
+
+/* The better node hears once more who was active, and announces again. */
+static struct vrrp_actions
+give_way(struct vrrp_machine *machine, const struct vrrp_event *event, uint64_t now_us)
+{
+    struct vrrp_actions last = advertise(machine, now_us);
+    if (machine->settings.strict && event->priority > machine->settings.priority) {
+        last.set |= let_go(machine, event, now_us);
+        return last;
+    }
+    last.set |= VRRP_ACTION_REMOVE_ADDRESSES | enter(machine, VRRP_BACKUP, now_us);
+    follow(machine, event, now_us);
+    return last;
 }
 
 static bool beats_us(const struct vrrp_machine *machine, const struct vrrp_event *advert)
@@ -344,14 +368,10 @@ static struct vrrp_actions
 active_advert(struct vrrp_machine *machine, const struct vrrp_event *event, uint64_t now_us)
 {
     if (machine->hand_over_until_us)
-        return event->priority ? let_go(machine, event, now_us) : nothing;
+        return active_handed_over(machine, event, now_us);
     if (event->priority && beats_us(machine, event)) {
-        if (machine->settings.confirms_rival && !is_still_there(machine, event, now_us))
-            return nothing;
-        struct vrrp_actions last = advertise(machine, now_us);
-        last.set |= VRRP_ACTION_REMOVE_ADDRESSES | enter(machine, VRRP_BACKUP, now_us);
-        follow(machine, event, now_us);
-        return last;
+        bool confirmed = !machine->settings.strict || is_still_there(machine, event, now_us);
+        return confirmed ? give_way(machine, event, now_us) : nothing;
     }
     if (machine->answers == VRRP_ANSWERS_MAXIMUM)
         return nothing;

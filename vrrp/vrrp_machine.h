@@ -43,10 +43,11 @@ struct vrrp_machine_settings {
     /* Added to the dead time so that nodes of equal priority do not take over at the same
      * moment: smallest on the node whose address wins a tie. */
     uint32_t tie_delay_us;
-    /* An active node gives way to the second advert of better ones that comes half an interval
-     * of theirs later, not to the first as RFC 9568 has it: one alone may have waited in the
-     * queue of a host whose link was down, for somebody who died meanwhile. */
-    bool confirms_rival;
+    /* All routers are nodes. Then an active node gives way to the second advert of better ones
+     * that comes half an interval of theirs later, not to the first as RFC 9568 has it: one
+     * alone may have waited in the queue of a host whose link was down, for somebody who died
+     * meanwhile. And a preemption cuts as little as a planned switch. */
+    bool strict;
     struct ip_address own_address; /* source of our adverts */
 };
 
@@ -67,7 +68,7 @@ struct vrrp_machine {
     uint64_t hand_over_until_us;    /* ACTIVE; 0: no hand-over is going on */
     struct ip_address hand_over_to; /* family 0: whoever is best */
     struct ip_address
-        resigned;      /* whom we followed and who gave up in order; family 0: nobody */
+        resigned;      /* who gives up in order, or will when we preempt; family 0: nobody */
     bool handed_over;  /* no preemption until we were active again */
     uint8_t answers;   /* ACTIVE: since the last regular advert */
     uint64_t rival_us; /* ACTIVE: when a better node was heard first, lately; 0: never */

@@ -200,7 +200,7 @@ static bool set_settings(struct vrrp_router *router,
     settings->advert_interval_us = router->group.advert_interval_ms * 1000;
     settings->tie_delay_us =
         vrrp_place_tie_delay_us(&host->config, &host->table, settings->advert_interval_us);
-    settings->confirms_rival = !router->group.compat;
+    settings->strict = !router->group.compat;
     bool moved = !ip_address_equal(&settings->own_address, own_address);
     settings->own_address = *own_address;
     return moved;

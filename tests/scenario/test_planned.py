@@ -27,6 +27,12 @@ class Planned(PairTest):
         self.assertIn("active on " + self.other(active), said[0])
         self.assertHardlyNoticed(report)
 
+    def test_a_preferred_node_that_preempts_is_hardly_noticed(self):
+        def prefer(active):
+            self.cli(active, "vrrpgroup set --enable-preempt --preference %s=150 default" % self.other(active))
+        for _ in range(3):
+            self.assertHardlyNoticed(self.switch_under_load(prefer))
+
     def test_failover_may_be_asked_of_the_node_that_is_not_active(self):
         active = self.active()
         other = self.other(active)

@@ -398,7 +398,7 @@ static struct vrrp_machine_settings settings_of(struct world *world, size_t node
         .priority = world->nodes[node].priorities[router],
         .advert_interval_us = interval_us,
         .tie_delay_us = (uint32_t)rank * interval_us / 8,
-        .confirms_rival = true,
+        .strict = true,
         .own_address = router % 2 ? (struct ip_address){6, {0xfe, 0x80, [15] = number}}
                                   : (struct ip_address){4, {10, 0, (uint8_t)router, number}},
     };

@@ -76,7 +76,7 @@ static void adverts_of_the_dead_that_waited_in_a_queue_take_nothing_away(void **
 {
     struct vrrp_machine machine = in_state(VRRP_ACTIVE);
     uint64_t now_us = START_US + LISTEN_US;
-    machine.settings.confirms_rival = true;
+    machine.settings.strict = true;
     for (int i = 0; i < 3; i++)
         assert_int_equal(advert(&machine, 9, PRIORITY, now_us + (uint64_t)i).set, 0);
     assert_int_equal(machine.state, VRRP_ACTIVE);
@@ -90,7 +90,7 @@ static void an_active_node_gives_way_to_a_better_one_that_goes_on_speaking(void 
 {
     struct vrrp_machine machine = in_state(VRRP_ACTIVE);
     uint64_t now_us = START_US + LISTEN_US;
-    machine.settings.confirms_rival = true;
+    machine.settings.strict = true;
     advert(&machine, 9, PRIORITY, now_us);
     struct vrrp_event late = {.kind = VRRP_EVENT_ADVERT,
                               .source = node(9),
@@ -115,7 +115,7 @@ static void a_rival_of_another_interval_is_given_way_to(void **state)
                                    .priority = PRIORITY,
                                    .interval_us = intervals_us[i]};
         uint64_t now_us = START_US + LISTEN_US;
-        machine.settings.confirms_rival = true;
+        machine.settings.strict = true;
         vrrp_machine_step(&machine, &rival, now_us);
         assert_int_equal(machine.state, VRRP_ACTIVE);
         now_us += intervals_us[i];
@@ -306,6 +306,26 @@ static void those_that_are_not_asked_hear_an_advert_before_the_silence(void **st
     assert_false(vrrp_machine_step(&asked_all, &at_large, now_us).set & VRRP_ACTION_REASSURE);
 }
 
+/* Both sides of it: whoever preempts hands segments on that only the old owner knows, and that
+ * one goes on answering what it has begun. */
+static void among_nodes_a_preemption_is_like_a_planned_switch(void **state)
+{
+    struct vrrp_machine taker = following(50), owner = in_state(VRRP_ACTIVE);
+    struct ip_address old = node(9);
+    uint64_t now_us = START_US + LISTEN_US;
+    taker.settings.preempt = taker.settings.strict = owner.settings.strict = true;
+    advert(&taker, 9, 50, START_US + DEAD_US - INTERVAL_US);
+    give(&taker, VRRP_EVENT_TIMER, START_US + DEAD_US);
+    assert_int_equal(taker.state, VRRP_ACTIVE);
+    assert_true(ip_address_equal(&taker.resigned, &old));
+    advert(&owner, 9, PRIORITY + 1, now_us);
+    struct vrrp_actions last = advert(&owner, 9, PRIORITY + 1, now_us + INTERVAL_US);
+    assert_int_equal(last.set, VRRP_ACTION_SEND_ADVERT | VRRP_ACTION_STATE_CHANGED);
+    assert_int_equal(owner.state, VRRP_BACKUP);
+    assert_int_equal(owner.linger, VRRP_LINGER_GRACE);
+    assert_false(owner.handed_over);
+}
+
 static void a_node_that_handed_over_does_not_preempt(void **state)
 {
     struct vrrp_machine machine = in_state(VRRP_ACTIVE);
@@ -478,6 +498,7 @@ int main(void)
         cmocka_unit_test(a_hand_over_that_nobody_takes_is_given_up),
         cmocka_unit_test(those_that_are_not_asked_hear_an_advert_before_the_silence),
         cmocka_unit_test(a_hand_over_that_is_asked_for_again_is_no_longer_silence),
+        cmocka_unit_test(among_nodes_a_preemption_is_like_a_planned_switch),
         cmocka_unit_test(a_node_that_handed_over_does_not_preempt),
         cmocka_unit_test(a_flood_of_adverts_is_answered_a_few_times_an_interval),
         cmocka_unit_test(a_repeated_resignation_does_not_put_the_takeover_off),
