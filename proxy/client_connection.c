@@ -56,6 +56,7 @@ struct client *client_new(struct worker *worker,
         client->next->link = &client->next;
     worker->clients = client;
     worker->client_count++;
+    counter_add(&worker->counters->proxy.clients, 1);
     struct listener_counters *counters = client_counters(client);
     counter_add(&counters->total_connections, 1);
     counter_add(&counters->active_connections, 1);
@@ -76,12 +77,13 @@ static void retire(struct client *client)
     if (client->next)
         client->next->link = client->link;
     worker->client_count--;
+    counter_add(&worker->counters->proxy.clients, UINT64_MAX);
     counter_add(&client_counters(client)->active_connections, UINT64_MAX);
-    if (client->limited) {
+    if (client->limited)
         atomic_fetch_sub_explicit(&worker->shared->limited_connections[client->listener_slot],
                                   1, memory_order_relaxed);
+    if (worker->full_sockets > 0)
         listener_client_closed(worker);
-    }
     if (client->counted)
         source_table_leave(worker->shared->sources, client->listener_slot,
                            &client->peer.address);

@@ -274,7 +274,12 @@ static bool is_members_fault(int error)
 static void could_not_open(struct dispatch *dispatch, int error)
 {
     counter_add(&dispatch_counters(dispatch)->connect_failures, 1);
-    if (is_members_fault(error)) {
+    dispatch->lacks_resources = !is_members_fault(error);
+    if (error == EMFILE || error == ENFILE)
+        worker_note_strain(dispatch->worker, STRAIN_DESCRIPTORS);
+    else if (error == ENOMEM || error == ENOBUFS)
+        worker_note_strain(dispatch->worker, STRAIN_MEMORY);
+    if (!dispatch->lacks_resources) {
         note_failure(dispatch);
     } else {
         dispatch->any_failed = true;
@@ -291,8 +296,17 @@ static void take_over(struct dispatch *dispatch, struct member_connection *conne
 
 static bool open_connection(struct dispatch *dispatch)
 {
+    struct worker *worker = dispatch->worker;
     struct member_connection *connection = member_connection_open(
-        dispatch->worker, &dispatch->endpoint, dispatch->slot, dispatch->incarnation);
+        worker, &dispatch->endpoint, dispatch->slot, dispatch->incarnation);
+    if (!connection && (errno == EMFILE || errno == ENFILE)) {
+        int error = errno;
+        if (idle_pool_evict(worker, 1) > 0)
+            connection = member_connection_open(worker, &dispatch->endpoint, dispatch->slot,
+                                                dispatch->incarnation);
+        else
+            errno = error;
+    }
     if (!connection)
         return false;
     take_over(dispatch, connection);
@@ -406,8 +420,14 @@ void dispatch_succeeded(struct dispatch *dispatch)
                               dispatch->incarnation);
 }
 
+enum termination dispatch_failure(const struct dispatch *dispatch)
+{
+    return dispatch->lacks_resources ? TERMINATION_NO_RESOURCES : TERMINATION_CONNECT_FAILED;
+}
+
 void dispatch_connect_failed(struct dispatch *dispatch)
 {
+    dispatch->lacks_resources = false;
     counter_add(&dispatch_counters(dispatch)->connect_failures, 1);
     note_failure(dispatch);
     member_connection_close(dispatch->connection);

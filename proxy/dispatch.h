@@ -39,6 +39,7 @@ struct dispatch {
     struct waiter waiter;
     uint64_t queue_until_ms; /* 0: it never waited */
     bool any_failed;         /* what follows is a repetition */
+    bool lacks_resources;    /* the last failure had its reason on this host */
     struct member_connection *connection;
     struct request_record *record; /* the owner's */
     void (*on_event)(struct member_connection *connection);
@@ -71,6 +72,8 @@ void dispatch_connected(struct dispatch *dispatch);
 void dispatch_succeeded(struct dispatch *dispatch);
 /* Connecting failed or took too long: counts it and closes. */
 void dispatch_connect_failed(struct dispatch *dispatch);
+/* Why DISPATCH_FAILED. */
+enum termination dispatch_failure(const struct dispatch *dispatch);
 /* Gives the connection back: kept for others when REUSABLE, else closed. */
 void dispatch_release(struct dispatch *dispatch, bool reusable);
 /* Aborts what is open and lets go of the generation. Idempotent. */

@@ -203,7 +203,9 @@ void exchange_dispatched(struct exchange *exchange, enum dispatch_result result)
         counter_add(&client_counters(exchange->client)->no_member, 1);
         exchange_answer(exchange, 503, TERMINATION_NO_MEMBER);
         return;
-    case DISPATCH_FAILED: exchange_answer(exchange, 503, TERMINATION_CONNECT_FAILED); return;
+    case DISPATCH_FAILED:
+        exchange_answer(exchange, 503, dispatch_failure(&exchange->dispatch));
+        return;
     }
     exchange_run(exchange);
 }

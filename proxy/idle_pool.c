@@ -3,6 +3,31 @@
 #include "lbnode/base/bytes.h"
 #include "proxy/member_connection.h"
 
+static void link_age(struct idle_pool *idle, struct member_connection *connection)
+{
+    connection->older = idle->newest;
+    connection->newer = NULL;
+    if (idle->newest)
+        idle->newest->newer = connection;
+    else
+        idle->oldest = connection;
+    idle->newest = connection;
+    idle->count++;
+}
+
+static void unlink_age(struct idle_pool *idle, struct member_connection *connection)
+{
+    if (connection->older)
+        connection->older->newer = connection->newer;
+    else
+        idle->oldest = connection->newer;
+    if (connection->newer)
+        connection->newer->older = connection->older;
+    else
+        idle->newest = connection->older;
+    idle->count--;
+}
+
 static void unlink_idle(struct member_connection *connection)
 {
     *connection->idle_link = connection->idle_next;
@@ -10,6 +35,8 @@ static void unlink_idle(struct member_connection *connection)
         connection->idle_next->idle_link = connection->idle_link;
     connection->idle_link = NULL;
     connection->worker->idle.by_slot[connection->slot].count--;
+    unlink_age(&connection->worker->idle, connection);
+    counter_add(&connection->worker->counters->proxy.kept_connections, UINT64_MAX);
     worker_clear_deadline(connection->worker, &connection->timed);
 }
 
@@ -36,6 +63,7 @@ void idle_pool_put(struct worker *worker, struct member_connection *connection)
 {
     struct idle_list *list = &worker->idle.by_slot[connection->slot];
     if (list->count >= IDLE_PER_MEMBER || worker->draining ||
+        worker->idle.count >= worker->shared->maximum_kept ||
         !stream_is_quiet(&connection->stream)) {
         member_connection_close(connection);
         return;
@@ -50,6 +78,8 @@ void idle_pool_put(struct worker *worker, struct member_connection *connection)
         list->first->idle_link = &connection->idle_next;
     list->first = connection;
     list->count++;
+    link_age(&worker->idle, connection);
+    counter_add(&worker->counters->proxy.kept_connections, 1);
     connection->timed.on_expiry = on_idle_expiry;
     worker_set_deadline(worker, &connection->timed,
                         connection->idle_ms ? connection->idle_ms : IDLE_TIMEOUT_MS);
@@ -68,6 +98,17 @@ idle_pool_take(struct worker *worker, uint32_t slot, uint32_t incarnation)
         drop(connection);
     }
     return NULL;
+}
+
+uint32_t idle_pool_evict(struct worker *worker, uint32_t limit)
+{
+    uint32_t count = 0;
+    while (count < limit && worker->idle.oldest) {
+        drop(worker->idle.oldest);
+        count++;
+    }
+    counter_add(&worker->counters->proxy.kept_evicted, count);
+    return count;
 }
 
 static void drop_all(struct worker *worker, uint32_t slot)

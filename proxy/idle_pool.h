@@ -22,6 +22,8 @@ struct idle_list {
 
 struct idle_pool {
     struct idle_list *by_slot; /* MEMBER_SLOTS */
+    struct member_connection *oldest, *newest;
+    uint32_t count; /* of all; at most the worker's share of the descriptors */
 };
 
 /* Puts CONNECTION, which is the pool's from now on; it is closed when there are enough. */
@@ -29,6 +31,8 @@ void idle_pool_put(struct worker *worker, struct member_connection *connection);
 /* Takes a connection to this incarnation of the member, or NULL. */
 struct member_connection *
 idle_pool_take(struct worker *worker, uint32_t slot, uint32_t incarnation);
+/* Closes up to LIMIT of them, the oldest first: their descriptors are wanted. How many. */
+uint32_t idle_pool_evict(struct worker *worker, uint32_t limit);
 /* Closes what GENERATION does not name any more; NULL: everything. */
 void idle_pool_sweep(struct worker *worker, const struct generation *generation);
 

@@ -1,10 +1,11 @@
 #include "proxy/listener.h"
 
 #include "lbnode/base/bytes.h"
-#include "lbnode/base/log.h"
+#include "lbnode/loop/acceptor.h"
 #include "proxy/client_connection.h"
 #include "proxy/http_exchange.h"
 #include "proxy/relay_tcp.h"
+#include "proxy/reserve.h"
 #include "proxy/source_table.h"
 
 #include <errno.h>
@@ -28,6 +29,8 @@ static const struct snapshot_listener *served(const struct listener_socket *sock
 static void resume(struct listener_socket *socket)
 {
     loop_timer_stop(&socket->pause);
+    socket->worker->full_sockets -= socket->is_full;
+    socket->is_full = false;
     if (!socket->io.active && served(socket))
         loop_io_start(socket->worker->loop, &socket->io, socket->fd, LOOP_READABLE, on_ready);
 }
@@ -42,6 +45,26 @@ static void pause_for(struct listener_socket *socket, uint64_t delay_ms)
 {
     loop_io_stop(&socket->io);
     loop_timer_start(socket->worker->loop, &socket->pause, delay_ms, on_pause_over);
+    if (socket->is_throttled || !served(socket))
+        return;
+    socket->is_throttled = true; /* counted once, however often it looks again */
+    const struct snapshot_listener *listener = served(socket);
+    counter_add(&worker_listener_counters(socket->worker, listener->slot, listener->incarnation)
+                     ->accept_pauses,
+                1);
+    counter_add(&socket->worker->counters->proxy.accept_pauses, 1);
+}
+
+/* As pause_for, and a client that leaves ends it. */
+static void pause_full(struct listener_socket *socket)
+{
+    struct worker *worker = socket->worker;
+    bool lacks_places = worker->client_count >= worker->shared->maximum_clients;
+    if (lacks_places)
+        worker_note_strain(worker, STRAIN_PLACES);
+    worker->full_sockets += !socket->is_full;
+    socket->is_full = true;
+    pause_for(socket, lacks_places ? LISTENER_LONGEST_PAUSE_MS : LISTENER_FULL_PAUSE_MS);
 }
 
 /* Takes one place of the listener's limit, which all workers share. */
@@ -105,6 +128,7 @@ static bool welcome(struct listener_socket *socket,
     }
     struct client *client = client_new(worker, listener, fd, &peer, &socket->endpoint);
     if (!client) {
+        worker_note_strain(worker, STRAIN_MEMORY);
         if (source == SOURCE_COUNTED)
             source_table_leave(sources, listener->slot, &peer.address);
         return false;
@@ -118,16 +142,47 @@ static bool welcome(struct listener_socket *socket,
     return true;
 }
 
-/* Nothing is left to accept with. The queue of the kernel takes what comes meanwhile; told once
- * and not at each try. */
-static void pause_exhausted(struct listener_socket *socket, int error)
+/* Whether the whole proxy has not turned anybody away for a while. */
+static bool may_turn_away(struct worker *worker)
 {
+    uint64_t now_ms = worker_now_ms(worker);
+    uint64_t last_ms = atomic_load(&worker->shared->turned_away_ms);
+    return now_ms - last_ms >= LISTENER_TURN_AWAY_MS &&
+           atomic_compare_exchange_strong(&worker->shared->turned_away_ms, &last_ms, now_ms);
+}
+
+/* The first in the queue learns that there is no room, by way of the reserve. */
+static void turn_away(struct listener_socket *socket)
+{
+    struct worker *worker = socket->worker;
+    if (worker->reserve_fd >= 0 && may_turn_away(worker)) {
+        reserve_release(&worker->reserve_fd);
+        int fd = accept4(socket->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0) {
+            refuse(fd);
+            counter_add(&worker->counters->proxy.turned_away, 1);
+        }
+    }
+    reserve_refill(&worker->reserve_fd, worker->mailbox.event_fd);
+}
+
+/* Nothing is left to accept with. Connections that are only kept go first; then the queue of
+ * the kernel takes what comes, but for one now and then that is turned away. True when it may
+ * be tried again at once. */
+static bool survive_exhaustion(struct listener_socket *socket, int error)
+{
+    struct worker *worker = socket->worker;
+    bool lacks_descriptors = error == EMFILE || error == ENFILE;
+    if (lacks_descriptors && idle_pool_evict(worker, LISTENER_EVICTIONS) > 0)
+        return true;
     uint64_t delay_ms = socket->pause_ms ? socket->pause_ms : LISTENER_PAUSE_MS;
-    if (socket->pause_ms == 0)
-        log_warning("accept: %s; pausing", strerror(error));
+    worker_note_strain(worker, lacks_descriptors ? STRAIN_DESCRIPTORS : STRAIN_MEMORY);
+    if (lacks_descriptors && socket->pause_ms) /* still, after a pause */
+        turn_away(socket);
     socket->pause_ms =
         2 * delay_ms < LISTENER_LONGEST_PAUSE_MS ? 2 * delay_ms : LISTENER_LONGEST_PAUSE_MS;
     pause_for(socket, delay_ms);
+    return false;
 }
 
 /* One connection: 1 accepted, 0 none there, -1 paused. */
@@ -137,7 +192,7 @@ static int accept_one(struct listener_socket *socket)
     const struct snapshot_listener *listener = served(socket);
     bool is_full = worker->client_count >= worker->shared->maximum_clients;
     if (is_full || (listener->connection_limit >= 0 && !take_place(worker, listener))) {
-        pause_for(socket, LISTENER_FULL_PAUSE_MS);
+        pause_full(socket);
         return -1;
     }
     struct sockaddr_storage address;
@@ -145,17 +200,18 @@ static int accept_one(struct listener_socket *socket)
     int fd =
         accept4(socket->fd, (struct sockaddr *)&address, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
     int error = errno;
-    if (fd >= 0)
+    if (fd >= 0) {
         socket->pause_ms = 0;
+        socket->is_throttled = false;
+    }
     if (fd >= 0 && welcome(socket, listener, fd, &address))
         return 1;
     give_place_back(worker, listener);
     if (fd >= 0 || error == ECONNABORTED || error == EINTR || error == EPROTO)
         return 1;
-    if (error == EAGAIN)
-        return 0;
-    pause_exhausted(socket, error);
-    return -1;
+    if (acceptor_is_exhausted(error))
+        return survive_exhaustion(socket, error) ? 1 : -1;
+    return 0; /* nobody is there, or the socket is of no use */
 }
 
 static void on_ready(struct loop_io *io, unsigned readiness)
@@ -228,6 +284,7 @@ static void drop(struct listener_socket *socket)
             break;
     }
     loop_timer_stop(&socket->pause);
+    socket->worker->full_sockets -= socket->is_full;
     loop_io_stop(&socket->io);
     close(socket->fd);
     free(socket);
@@ -268,7 +325,7 @@ void listener_adopt(struct worker *worker)
 void listener_client_closed(struct worker *worker)
 {
     for (struct listener_socket *socket = worker->sockets; socket; socket = socket->next) {
-        if (socket->pause.active && served(socket) && served(socket)->connection_limit >= 0)
+        if (socket->is_full)
             resume(socket);
     }
 }

@@ -13,6 +13,8 @@ struct listener_socket {
     struct ip_endpoint endpoint;
     uint32_t listener; /* index in the worker's generation, or SNAPSHOT_NONE: not served */
     int fd;
+    bool is_full;      /* paused until a client leaves */
+    bool is_throttled; /* has not accepted anything since it last paused */
     uint64_t pause_ms; /* of the next pause for want of descriptors; 0: the shortest */
 };
 
@@ -20,6 +22,8 @@ enum {
     LISTENER_PAUSE_MS = 100, /* after the kernel refused a descriptor; doubles up to */
     LISTENER_LONGEST_PAUSE_MS = 1000,
     LISTENER_FULL_PAUSE_MS = 20, /* at the connection limit; others may free a place */
+    LISTENER_EVICTIONS = 8,      /* kept connections to members closed for a descriptor */
+    LISTENER_TURN_AWAY_MS = 100, /* the whole proxy resets no more often for want of one */
     LISTENER_ACCEPTS_PER_TURN = 32
 };
 

@@ -20,6 +20,7 @@ struct member_connection {
     void (*on_event)(struct member_connection *connection);
     void *owner;
     struct member_connection *idle_next, **idle_link; /* link NULL: not idle */
+    struct member_connection *older, *newer;          /* of all idle ones of the worker */
     void *reserved;                                   /* link of buried objects */
 };
 

@@ -27,6 +27,7 @@ struct proxy {
     struct pool_table pools;
     uint64_t announced_generation, newest_generation;
     struct heartbeat heartbeat;
+    struct loop_timer strain_timer;
     uint32_t question; /* that every worker is to answer until the next heartbeat */
     bool stopping, done;
 };
@@ -173,7 +174,42 @@ static bool workers_answer(void *context)
     return true;
 }
 
-/* A worker adopted a generation or finished. */
+enum {
+    STRAIN_CHECK_MS = 1000
+};
+
+static void tell_strain(struct proxy *proxy, enum strain_kind kind, enum strain_news news)
+{
+    char text[200];
+    if (news == STRAIN_BEGAN)
+        snprintf(text, sizeof(text), "The proxy lacks %s; new clients wait. Hint: %s.",
+                 strain_what(kind), strain_remedy(kind));
+    else
+        snprintf(text, sizeof(text), "The proxy has %s again, after %llu s.", strain_what(kind),
+                 (unsigned long long)((loop_now_ms(proxy->loop) -
+                                       proxy->shared.strains[kind].began_ms) /
+                                      1000));
+    log_warning("%s", text);
+    send_event(proxy, news == STRAIN_BEGAN ? EVENT_PROXY_STRAINED : EVENT_PROXY_RELIEVED, text);
+}
+
+/* Tells what began and what is over, and looks again while anything goes on. */
+static void look_at_strains(struct loop_timer *timer)
+{
+    struct proxy *proxy = CONTAINER_OF(timer, struct proxy, strain_timer);
+    bool any = false;
+    for (unsigned kind = 0; kind < STRAIN_COUNT; kind++) {
+        struct strain *strain = &proxy->shared.strains[kind];
+        enum strain_news news = strain_look(strain, loop_now_ms(proxy->loop));
+        if (news != STRAIN_NO_NEWS)
+            tell_strain(proxy, (enum strain_kind)kind, news);
+        any |= strain->is_told;
+    }
+    if (any && !timer->active)
+        loop_timer_start(proxy->loop, timer, STRAIN_CHECK_MS, look_at_strains);
+}
+
+/* A worker adopted a generation, finished, or lacks something. */
 static void on_report(struct loop_io *io, unsigned readiness)
 {
     struct proxy *proxy = CONTAINER_OF(io, struct proxy, report_io);
@@ -192,27 +228,29 @@ static void on_report(struct loop_io *io, unsigned readiness)
         log_debug("all workers run snapshot %llu", (unsigned long long)oldest);
         channel_send(proxy->channel, &running.header, NULL, 0);
     }
+    look_at_strains(&proxy->strain_timer);
     proxy->done = all_finished;
 }
 
 /* As many open files as allowed, and as many clients as these are good for: a client may need
- * a connection to a member. */
-static uint32_t maximum_clients(uint32_t worker_count)
+ * a connection to a member. A fifth of the files may be connections that are only kept. */
+static void set_maxima(struct proxy_shared *shared, uint32_t worker_count)
 {
     enum {
         OTHER_FILES = 1024,
+        KEPT_FIFTH = 5,
         LEAST = 4
     };
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return LEAST;
+    struct rlimit limit = {LEAST, LEAST};
+    getrlimit(RLIMIT_NOFILE, &limit);
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit);
     getrlimit(RLIMIT_NOFILE, &limit);
     uint64_t files = limit.rlim_cur < (1u << 22) ? limit.rlim_cur : (1u << 22);
     uint64_t clients = files > 2 * OTHER_FILES ? (files - OTHER_FILES) / 2 : files / 4;
     clients /= worker_count;
-    return clients > LEAST ? (uint32_t)clients : LEAST;
+    shared->maximum_clients = clients > LEAST ? (uint32_t)clients : LEAST;
+    shared->maximum_kept = (uint32_t)(files / KEPT_FIFTH / worker_count);
 }
 
 static bool open_shared(struct proxy *proxy, const struct process_context *context)
@@ -221,7 +259,7 @@ static bool open_shared(struct proxy *proxy, const struct process_context *conte
     shared->context = context;
     shared->members = aligned_alloc(64, MEMBER_SLOTS * sizeof(*shared->members));
     shared->limited_connections = calloc(LISTENER_SLOTS, sizeof(*shared->limited_connections));
-    shared->maximum_clients = maximum_clients(context->worker_count);
+    set_maxima(shared, context->worker_count);
     shared->sources = source_table_new();
     shared->report_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     proxy->loop = loop_new();
@@ -265,6 +303,7 @@ static bool start(struct proxy *proxy, const struct process_context *context)
 static void finish(struct proxy *proxy)
 {
     heartbeat_stop(&proxy->heartbeat);
+    loop_timer_stop(&proxy->strain_timer);
     for (uint32_t i = 0; i < proxy->worker_count; i++)
         worker_join(&proxy->workers[i]);
     for (uint32_t i = 0; i < proxy->worker_count; i++)

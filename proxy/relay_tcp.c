@@ -258,7 +258,7 @@ static void dispatched(struct relay *relay, enum dispatch_result result)
         counter_add(&client_counters(client)->no_member, 1);
         give_up(relay, TERMINATION_NO_MEMBER);
         break;
-    case DISPATCH_FAILED: give_up(relay, TERMINATION_CONNECT_FAILED); break;
+    case DISPATCH_FAILED: give_up(relay, dispatch_failure(&relay->dispatch)); break;
     }
 }
 

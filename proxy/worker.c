@@ -8,6 +8,7 @@
 #include "proxy/http_exchange.h"
 #include "proxy/listener.h"
 #include "proxy/relay_tcp.h"
+#include "proxy/reserve.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -166,6 +167,12 @@ static void on_mailbox_ready(struct loop_io *io, unsigned readiness)
 /* ---- the loop -------------------------------------------------------------------------------
  */
 
+void worker_note_strain(struct worker *worker, enum strain_kind kind)
+{
+    if (strain_note(&worker->shared->strains[kind], worker_now_ms(worker)))
+        eventfd_write(worker->shared->report_fd, 1);
+}
+
 void worker_tell_place(struct worker *worker)
 {
     eventfd_write(worker->mailbox.event_fd, 1);
@@ -258,6 +265,7 @@ static void release(struct worker *worker)
     free(worker->idle.by_slot);
     free(worker->standings);
     free(worker->retry_budgets);
+    reserve_release(&worker->reserve_fd);
     mailbox_close(&worker->mailbox);
     loop_free(worker->loop);
 }
@@ -280,6 +288,8 @@ int worker_start(struct worker *worker, struct proxy_shared *shared, uint32_t in
         loop_free(worker->loop);
         return rv;
     }
+    worker->reserve_fd = -1;
+    reserve_refill(&worker->reserve_fd, worker->mailbox.event_fd);
     worker->idle.by_slot = calloc(MEMBER_SLOTS, sizeof(*worker->idle.by_slot));
     worker->standings = calloc(MEMBER_SLOTS, sizeof(*worker->standings));
     worker->retry_budgets = calloc(POOL_SLOTS, sizeof(*worker->retry_budgets));

@@ -13,6 +13,7 @@
 #include "proxy/object_pool.h"
 #include "proxy/pipe_pool.h"
 #include "proxy/retry_budget.h"
+#include "proxy/strain.h"
 
 #include <pthread.h>
 
@@ -22,12 +23,15 @@ struct listener_socket;
 /* What all workers share. Owned by the main thread, outlives them. */
 struct proxy_shared {
     const struct process_context *context;
-    struct member_runtime *members;       /* MEMBER_SLOTS */
-    _Atomic int64_t *limited_connections; /* LISTENER_SLOTS; where a limit is set */
-    struct source_table *sources;         /* where a limit per source is set */
-    struct worker *workers;               /* all of them, to wake them */
-    uint32_t maximum_clients;             /* per worker, by the limit of open files */
-    int report_fd;                        /* wakes the main thread */
+    struct member_runtime *members;         /* MEMBER_SLOTS */
+    _Atomic int64_t *limited_connections;   /* LISTENER_SLOTS; where a limit is set */
+    struct source_table *sources;           /* where a limit per source is set */
+    struct worker *workers;                 /* all of them, to wake them */
+    uint32_t maximum_clients, maximum_kept; /* per worker, by the limit of open files */
+    int report_fd;                          /* wakes the main thread */
+    struct strain strains[STRAIN_COUNT];
+    _Atomic uint64_t
+        turned_away_ms; /* the last time that a client was for want of a descriptor */
 };
 
 /* A deadline that knows what to do. */
@@ -54,6 +58,8 @@ struct worker {
     struct member_counters no_member;
 
     struct listener_socket *sockets;
+    uint32_t full_sockets; /* of these, those that wait for a client to leave */
+    int reserve_fd;        /* to turn somebody away with; -1 when it was lost */
     struct client *clients;
     uint32_t client_count;
     struct client *run_list; /* to be continued in the next turn */
@@ -86,6 +92,8 @@ void worker_free(struct worker *worker);
 
 uint64_t worker_now_ms(struct worker *worker);
 uint64_t worker_now_us(struct worker *worker);
+/* The worker lacks KIND, right now. */
+void worker_note_strain(struct worker *worker, enum strain_kind kind);
 /* From any thread: somebody who waits in WORKER may have a place now. */
 void worker_tell_place(struct worker *worker);
 /* (Re)sets TIMED to DELAY_MS from now. */

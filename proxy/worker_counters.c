@@ -79,6 +79,8 @@ prepare_member(struct worker_counters *board, const struct snapshot_member *memb
 
 void worker_prepare_counters(struct worker *worker, const struct snapshot *snapshot, bool first)
 {
+    if (first)
+        worker->counters->proxy.clients = worker->counters->proxy.kept_connections = 0;
     for (uint32_t i = 0; i < snapshot->listeners.count; i++)
         prepare_listener(worker->counters, &snapshot_listeners(snapshot)[i], first);
     for (uint32_t i = 0; i < snapshot->pools.count; i++)

@@ -106,6 +106,25 @@ static void append_node(const struct node_state *state, struct text *out)
                      state->processes[role].restarts);
 }
 
+/* All workers added up. */
+static void append_proxy(const struct node_state *state, struct text *out)
+{
+    static const struct {
+        const char *name, *kind, *help;
+        size_t offset;
+    } metrics[] = {
+#define PROXY_METRIC(name, kind, help)                                                         \
+    {"lbnode_proxy_" #name, kind, help, offsetof(struct worker_counters, proxy.name)},
+        PROXY_COUNTERS(PROXY_METRIC)
+#undef PROXY_METRIC
+    };
+    for (size_t i = 0; state->counters && i < ARRAY_LENGTH(metrics); i++) {
+        heading(out, metrics[i].name, metrics[i].kind, metrics[i].help);
+        text_appendf(out, "%s %llu\n", metrics[i].name,
+                     (unsigned long long)traffic_proxy_sum(state, metrics[i].offset));
+    }
+}
+
 static void append_peer_up(void *context, const struct peer_view *peer)
 {
     struct text *out = context;
@@ -198,6 +217,7 @@ void metrics_append(const struct node_state *state, struct text *out)
     static const enum resource_type types[] = {RESOURCE_LISTENER, RESOURCE_POOL,
                                                RESOURCE_MEMBER};
     append_node(state, out);
+    append_proxy(state, out);
     append_peers(state, out);
     append_storage(state, out);
     append_vrrp(state, out);

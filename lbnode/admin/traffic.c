@@ -77,16 +77,23 @@ static const char *counters_of(const struct traffic_place *place, uint32_t worke
     return incarnation == place->incarnation ? cells : NULL;
 }
 
-static uint32_t worker_limit(const struct traffic_place *place)
+static uint32_t worker_limit(const struct node_state *state)
 {
-    uint32_t count = place->state->worker_count;
-    return count < WORKERS_MAXIMUM ? count : WORKERS_MAXIMUM;
+    return state->worker_count < WORKERS_MAXIMUM ? state->worker_count : WORKERS_MAXIMUM;
+}
+
+uint64_t traffic_proxy_sum(const struct node_state *state, size_t offset)
+{
+    uint64_t sum = 0;
+    for (uint32_t worker = 0; worker < worker_limit(state); worker++)
+        sum += read_cell(&state->counters->workers[worker], offset);
+    return sum;
 }
 
 uint64_t traffic_sum(const struct traffic_place *place, size_t offset)
 {
     uint64_t sum = 0;
-    for (uint32_t worker = 0; worker < worker_limit(place); worker++) {
+    for (uint32_t worker = 0; worker < worker_limit(place->state); worker++) {
         const char *cells = counters_of(place, worker);
         if (cells)
             sum += read_cell(cells, offset);
@@ -98,7 +105,7 @@ void traffic_latency(const struct traffic_place *place, size_t offset, struct la
 {
     const struct traffic_kind *kind = place->kind;
     *out = (struct latency_sum){0};
-    for (uint32_t worker = 0; worker < worker_limit(place); worker++) {
+    for (uint32_t worker = 0; worker < worker_limit(place->state); worker++) {
         if (!counters_of(place, worker))
             continue;
         const char *histogram = (const char *)&place->state->counters->workers[worker] +

@@ -42,6 +42,9 @@ bool traffic_find(const struct node_state *state,
 /* Of a counter or gauge. */
 uint64_t traffic_sum(const struct traffic_place *place, size_t offset);
 
+/* Of a cell of struct worker_counters that is about the proxy as a whole. */
+uint64_t traffic_proxy_sum(const struct node_state *state, size_t offset);
+
 struct latency_sum {
     uint64_t count, sum_us;
     uint64_t buckets[LATENCY_BUCKETS];

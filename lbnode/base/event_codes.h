@@ -79,7 +79,10 @@ enum event_level {
     ROW(DIVERGENCE, ERROR, "two nodes with the same changes have different state")             \
     ROW(RETENTION_BLOCKED, WARNING,                                                            \
         "a node that is away keeps old changes and deleted objects from being cleaned up")     \
-    ROW(CLOCK_SKEW, WARNING, "this node's clock differs from a peer's by more than 5 seconds")
+    ROW(CLOCK_SKEW, WARNING, "this node's clock differs from a peer's by more than 5 seconds") \
+    ROW(PROXY_STRAINED, WARNING,                                                               \
+        "the proxy lacks descriptors, places or memory; new clients wait or are turned away")  \
+    ROW(PROXY_RELIEVED, INFO, "the proxy has what it lacked; new clients are served again")
 
 enum event_code {
 #define EVENT_CODE_ENUM(name, level, meaning) EVENT_##name,

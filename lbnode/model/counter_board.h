@@ -23,7 +23,19 @@ enum {
     ROW(bytes_out, "counter", "Bytes sent to clients")                                         \
     ROW(no_member, "counter", "Requests or connections refused because no member was usable")  \
     ROW(timeouts, "counter", "Requests or connections ended by a timeout")                     \
-    ROW(refused, "counter", "Connections refused by allowed_cidrs or source_connection_limit")
+    ROW(refused, "counter", "Connections refused by allowed_cidrs or source_connection_limit") \
+    ROW(accept_pauses, "counter",                                                              \
+        "Times that accepting stopped at connection_limit or for want of descriptors, "        \
+        "places or memory")
+
+/* Of a worker as a whole; the metric is lbnode_proxy_<name> */
+#define PROXY_COUNTERS(ROW)                                                                    \
+    ROW(clients, "gauge", "Client connections open now")                                       \
+    ROW(kept_connections, "gauge", "Connections to members that wait for a request")           \
+    ROW(kept_evicted, "counter", "Kept connections closed to free a descriptor")               \
+    ROW(accept_pauses, "counter",                                                              \
+        "Times that accepting stopped for want of descriptors, places or memory")              \
+    ROW(turned_away, "counter", "Clients reset because no descriptor was left")
 
 /* the metric is lbnode_pool_<name> */
 #define POOL_COUNTERS(ROW)                                                                     \
@@ -125,6 +137,10 @@ struct listener_counters {
     _Atomic uint64_t terminations[TERMINATION_COUNT];
 };
 
+struct proxy_counters {
+    PROXY_COUNTERS(COUNTER_CELL)
+};
+
 struct pool_counters {
     _Atomic uint32_t incarnation;
     uint32_t reserved;
@@ -154,6 +170,7 @@ struct member_latencies {
 
 /* The latencies of a slot are about the incarnation that its counters name. */
 struct worker_counters {
+    struct proxy_counters proxy;
     struct listener_counters listeners[LISTENER_SLOTS];
     struct pool_counters pools[POOL_SLOTS];
     struct member_counters members[MEMBER_SLOTS];

@@ -18,9 +18,12 @@ on_message(void *context, const struct message *message, const int *fds, size_t 
     const void *whole = message;
     if (message->type == MESSAGE_RUNNING)
         world->running_generation = ((const struct message_running *)whole)->generation;
-    if (message->type == MESSAGE_EVENT &&
-        ((const struct message_event *)whole)->code == EVENT_SNAPSHOT_REJECTED)
-        world->rejected++;
+    if (message->type != MESSAGE_EVENT)
+        return;
+    uint32_t code = ((const struct message_event *)whole)->code;
+    if (code < EVENT_CODE_COUNT)
+        world->events[code]++;
+    world->rejected += code == EVENT_SNAPSHOT_REJECTED;
 }
 
 static void on_closed(void *context)

@@ -3,6 +3,7 @@
 #ifndef TESTS_UNIT_PROXY_WORLD_H
 #define TESTS_UNIT_PROXY_WORLD_H
 
+#include "lbnode/base/event_codes.h"
 #include "lbnode/base/monotime.h"
 #include "lbnode/loop/channel.h"
 #include "lbnode/model/process.h"
@@ -25,6 +26,7 @@ struct world {
     struct ip_endpoint http, tcp;
     uint64_t running_generation;
     unsigned rejected;
+    uint64_t events[EVENT_CODE_COUNT]; /* how often each was told */
     bool channel_closed;
 };
 
