@@ -9,6 +9,7 @@ enum {
     HELD_INTERVALS = 3 /* one heartbeat may be lost, and the next be late */
 };
 
+/* CLAIM and RIVAL may be NULL: of whatever group, or node. */
 static bool has_fact(const struct core *core,
                      enum evidence_kind kind,
                      const struct vrrp_claim *claim,
@@ -18,9 +19,9 @@ static bool has_fact(const struct core *core,
         const struct fact *fact = &core->facts.items[i];
         if (!fact->reported || fact->evidence.kind != kind)
             continue;
-        if (!claim || (fact->evidence.family == claim->family &&
-                       uuid_equal(&fact->evidence.group_id, &claim->group_id) &&
-                       uuid_equal(&fact->evidence.other_id, rival)))
+        bool same = !claim || (fact->evidence.family == claim->family &&
+                               uuid_equal(&fact->evidence.group_id, &claim->group_id));
+        if (same && (!rival || uuid_equal(&fact->evidence.other_id, rival)))
             return true;
     }
     return false;
@@ -69,6 +70,14 @@ static bool was_lately_heard(const struct core *core, const struct peer *peer)
                                            HELD_INTERVALS * core_heartbeat_interval_us(core);
 }
 
+/* A rival that does not hear this node does not know that there are two owners: this node has
+ * to give way to it, whatever their order. Not to one that hears nobody at all: it is deaf, and
+ * serves no client. */
+static bool cannot_know(const struct core *core, const struct peer *peer)
+{
+    return peer->hears != 0 && has_fact(core, EVIDENCE_ONE_WAY, NULL, &peer->id);
+}
+
 /* Once told to give way a claim stays told so as long as the rival says that it is active:
  * without its adverts this node would only take over again. Freed because a heartbeat was lost,
  * it would be active within a dead time. */
@@ -86,7 +95,7 @@ static bool must_yield(const struct core *core,
         return was_lately_heard(core, peer);
     return core_claims_are_fresh(core, peer) &&
            has_fact(core, EVIDENCE_DUAL_ACTIVE, own, &peer->id) &&
-           compare_rank(core, peer, own, theirs) < 0;
+           (compare_rank(core, peer, own, theirs) < 0 || cannot_know(core, peer));
 }
 
 static bool wins(const struct core *core, const struct vrrp_claim *own)
@@ -101,18 +110,18 @@ static bool wins(const struct core *core, const struct vrrp_claim *own)
 /* A heartbeat that was lost does not say that this node is heard again. */
 static bool stays_unheard(const struct core *core, const struct advice *before)
 {
-    bool missed = false;
-    if (!before || before->kind != ADVICE_UNHEARD)
-        return false;
-    for (size_t i = 0; i < core->peer_count; i++) {
-        const struct peer *peer = core->peers[i];
-        if (!core_peer_is_alive(peer) || !peer->hears_known)
-            continue;
-        if (!peer->misses_us_since_us)
-            return false;
-        missed = true;
-    }
-    return missed;
+    return before && before->kind == ADVICE_UNHEARD && core_is_missed_by_all(core);
+}
+
+/* Can PEER serve, and will it? One that finds itself unheard as well may be about to give way
+ * in its turn: only one of higher id counts then, or all nodes of a ring, each heard by the
+ * next one alone, would be out at once. */
+static bool takes_its_place(const struct core *core,
+                            const struct peer *peer,
+                            const struct vrrp_claim *theirs)
+{
+    bool serves = theirs->state == VRRP_ACTIVE || theirs->state == VRRP_BACKUP;
+    return serves && (!peer->unheard || uuid_compare(&peer->id, &core->node_id) > 0);
 }
 
 /* Nobody hears this node; it gives way if somebody that it hears can take its place. */
@@ -124,8 +133,7 @@ is_unheard(const struct core *core, const struct vrrp_claim *own, const struct a
     for (size_t i = 0; i < core->peer_count; i++) {
         const struct peer *peer = core->peers[i];
         const struct vrrp_claim *theirs = core_claim_for(&peer->claims, own);
-        if (theirs && was_lately_heard(core, peer) &&
-            (theirs->state == VRRP_ACTIVE || theirs->state == VRRP_BACKUP))
+        if (theirs && was_lately_heard(core, peer) && takes_its_place(core, peer, theirs))
             return true;
     }
     return false;

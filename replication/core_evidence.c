@@ -87,6 +87,20 @@ static void put_claim(const struct core *core,
     wire_end(body, mark);
 }
 
+bool core_is_missed_by_all(const struct core *core)
+{
+    bool missed = false;
+    for (size_t i = 0; i < core->peer_count; i++) {
+        const struct peer *peer = core->peers[i];
+        if (!core_peer_is_alive(peer) || !peer->hears_known)
+            continue;
+        if (!peer->misses_us_since_us)
+            return false;
+        missed = true;
+    }
+    return missed;
+}
+
 void core_put_liveness(const struct core *core, struct wire_writer *body)
 {
     uint64_t hears = 0;
@@ -104,6 +118,8 @@ void core_put_liveness(const struct core *core, struct wire_writer *body)
         const struct ip_address *source = &core->claims.sources.items[i];
         wire_put_bytes(body, 11, (struct bytes){source->bytes, ip_address_size(source)});
     }
+    if (core_is_missed_by_all(core))
+        wire_put_varint(body, 12, 1);
 }
 
 /* BEFORE: the claim before it in the heartbeat, NULL when it is the first one or that could not
@@ -195,7 +211,7 @@ void core_take_liveness(struct core *core, struct peer *peer, struct bytes body)
     struct wire_reader reader = wire_reader_of(body);
     struct wire_field field;
     struct claims claims = {.at_us = core->now.mono_us};
-    uint64_t hears = 0, digest = UINT64_MAX;
+    uint64_t hears = 0, digest = UINT64_MAX, unheard = 0;
     bool follows = false;
     while (wire_next(&reader, &field)) {
         if (field.number == 8 && field.type == WIRE_VARINT)
@@ -206,10 +222,13 @@ void core_take_liveness(struct core *core, struct peer *peer, struct bytes body)
             take_claim(&claims, field.bytes, &follows);
         else if (field.number == 11 && field.type == WIRE_BYTES)
             take_source(&claims.sources, field.bytes);
+        else if (field.number == 12 && field.type == WIRE_VARINT)
+            unheard = field.integer;
     }
     take_claims(core, peer, &claims);
     peer->hears_known = digest == roster_digest(core);
     peer->hears = hears;
+    peer->unheard = unheard == 1;
     unsigned rank = rank_of(core, &core->node_id);
     bool misses_us = peer->hears_known && rank < 64 && !(hears >> rank & 1);
     if (!misses_us)

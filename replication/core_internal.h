@@ -197,6 +197,7 @@ struct peer {
     uint64_t hears; /* bits of the roster */
     bool hears_known;
     uint64_t misses_us_since_us; /* it is heard and does not hear this node; 0: it does */
+    bool unheard;                /* it says that none of those it hears hears it */
     uint64_t full_exchange_us;   /* next comparison whatever the digests say */
     struct claims claims;
     uint64_t switch_asked_us; /* when it last asked for a planned switch; 0: never */
@@ -492,6 +493,8 @@ void core_handle_switch(struct core *core,
                         struct core_actions *actions);
 void core_set_claims(struct core *core, const struct vrrp_claim *claims, size_t count);
 bool core_peer_hears(const struct core *core, const struct peer *peer, const struct uuid *whom);
+/* Does none of those that this node hears hear it? Not so where it hears nobody. */
+bool core_is_missed_by_all(const struct core *core);
 void core_review_evidence(struct core *core, struct core_actions *actions);
 
 bool core_claims_are_fresh(const struct core *core, const struct peer *peer);

@@ -200,6 +200,127 @@ static void a_heartbeat_that_is_lost_does_not_bring_who_is_unheard_back(void **s
     assert_int_equal(advice_of(net, 0), ADVICE_NONE);
 }
 
+/* An election as far as adverts go: they are lost where gossip is. */
+struct small_election {
+    struct net *net;
+    uint8_t priorities[NODES];
+    uint64_t quiet_us[NODES]; /* a backup: since it began to listen or heard an advert */
+};
+
+static bool hears_active(const struct small_election *all, unsigned node, bool better_only)
+{
+    for (unsigned from = 0; from < NODES; from++)
+        if (from != node && !all->net->cut[from][node] &&
+            all->net->elections[from].claim.state == VRRP_ACTIVE &&
+            (!better_only || all->priorities[from] > all->priorities[node]))
+            return true;
+    return false;
+}
+
+static void elect(struct small_election *all, unsigned node)
+{
+    struct net *net = all->net;
+    enum vrrp_state state = net->elections[node].claim.state, next = state;
+    enum advice_kind advice = advice_of(net, node);
+    if (state == VRRP_FAULT || hears_active(all, node, false) || advice == ADVICE_YIELD)
+        all->quiet_us[node] = net->now_us;
+    if (advice == ADVICE_UNHEARD)
+        next = VRRP_FAULT;
+    else if (state == VRRP_FAULT)
+        next = VRRP_BACKUP;
+    else if (state == VRRP_ACTIVE && (advice == ADVICE_YIELD || hears_active(all, node, true)))
+        next = VRRP_BACKUP;
+    else if (state == VRRP_BACKUP && net->now_us - all->quiet_us[node] > 1000000)
+        next = VRRP_ACTIVE;
+    if (next == state)
+        return;
+    claim(net, node, next, all->priorities[node]);
+    net->elections[node].claim.hindrance =
+        next == VRRP_FAULT ? HINDRANCE_IS_UNHEARD : HINDRANCE_IS_NONE;
+    tell(net, node);
+}
+
+/* How often another number of nodes than one is active, looked at each 20 ms; after the time
+ * that gossip needs to find out what is lost. */
+static unsigned moments_without_one_owner(struct small_election *all, unsigned after_ms)
+{
+    unsigned found = 0;
+    for (unsigned at = 0; at < after_ms + 10000; at += 20) {
+        unsigned active = 0;
+        run(all->net, 20);
+        for (unsigned node = 0; node < NODES; node++) {
+            elect(all, node);
+            active += all->net->elections[node].claim.state == VRRP_ACTIVE;
+        }
+        found += at >= after_ms && active != 1;
+    }
+    return found;
+}
+
+/* All hear each other, and OWNER is active. */
+static struct small_election elected(struct net *net, unsigned owner, unsigned preferred)
+{
+    struct small_election all = {.net = net, .priorities = {100, 101, 102}};
+    all.priorities[preferred] = 200;
+    memset(net->cut, 0, sizeof(net->cut));
+    for (unsigned node = 0; node < NODES; node++) {
+        all.quiet_us[node] = net->now_us;
+        claim(net, node, node == owner ? VRRP_ACTIVE : VRRP_BACKUP, all.priorities[node]);
+    }
+    run(net, 3000);
+    return all;
+}
+
+/* Each hears the next one only, in either direction. */
+static void a_ring_of_one_way_links_ends_with_one_owner(void **state)
+{
+    struct net *net = *state;
+    for (unsigned way = 1; way <= 2; way++)
+        for (unsigned owner = 0; owner < NODES; owner++)
+            for (unsigned preferred = 0; preferred < NODES; preferred++) {
+                struct small_election all = elected(net, owner, preferred);
+                for (unsigned node = 0; node < NODES; node++)
+                    net->cut[node][(node + way) % NODES] = true;
+                assert_int_equal(moments_without_one_owner(&all, 8000), 0);
+            }
+}
+
+/* An owner that is not heard by one node, which hears the third one: that node becomes active,
+ * and only the first one knows of both. */
+static void of_two_owners_the_one_that_hears_the_other_gives_way(void **state)
+{
+    struct net *net = *state;
+    for (unsigned owner = 0; owner < NODES; owner++)
+        for (unsigned preferred = 0; preferred < NODES; preferred++) {
+            struct small_election all = elected(net, owner, preferred);
+            net->cut[owner][(owner + 1) % NODES] = true;
+            assert_int_equal(moments_without_one_owner(&all, 8000), 0);
+        }
+}
+
+/* It sends and does not receive, so it takes over; clients cannot reach it. */
+static void nobody_gives_way_to_a_node_that_hears_nobody(void **state)
+{
+    struct net *net = *state;
+    struct small_election all = elected(net, 0, 0);
+    net->cut[0][1] = net->cut[2][1] = true;
+    moments_without_one_owner(&all, 8000);
+    assert_int_equal(net->elections[0].claim.state, VRRP_ACTIVE);
+    assert_int_equal(net->elections[1].claim.state, VRRP_ACTIVE);
+}
+
+/* A dead transmitter, whatever its rank and number. */
+static void whom_nobody_hears_leaves_the_address_to_those_that_are_heard(void **state)
+{
+    struct net *net = *state;
+    for (unsigned mute = 0; mute < NODES; mute++) {
+        struct small_election all = elected(net, mute, mute);
+        net->cut[mute][(mute + 1) % NODES] = net->cut[mute][(mute + 2) % NODES] = true;
+        assert_int_equal(moments_without_one_owner(&all, 8000), 0);
+        assert_int_equal(net->elections[mute].claim.state, VRRP_FAULT);
+    }
+}
+
 static void an_owner_whose_peer_comes_back_announces_again_once(void **state)
 {
     struct net *net = *state;
@@ -248,6 +369,10 @@ int main(void)
         RULE(a_planned_switch_demotes_nobody),
         RULE(whom_nobody_hears_leaves_if_another_can_serve),
         RULE(a_heartbeat_that_is_lost_does_not_bring_who_is_unheard_back),
+        RULE(a_ring_of_one_way_links_ends_with_one_owner),
+        RULE(of_two_owners_the_one_that_hears_the_other_gives_way),
+        RULE(nobody_gives_way_to_a_node_that_hears_nobody),
+        RULE(whom_nobody_hears_leaves_the_address_to_those_that_are_heard),
         RULE(an_owner_whose_peer_comes_back_announces_again_once),
         RULE(an_owner_whose_peer_changed_state_announces_again),
 #undef RULE
