@@ -4,13 +4,14 @@ import subprocess
 import threading
 
 from api import Connection
-from lab import LabError
+from lab import LabError, wait_until
 from proxy_systems import ADDRESSES, PORTS
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 LBAAS = "/v2.0/lbaas"
 RATE, OPEN_ROUNDS, OPEN_SECONDS = 1000, 5, 2
 TOGGLES, CHANGES, LOAD_SECONDS = 20, 1000, 4
+COMINGS, STANDING, FIRST_PORT, KEPT = 200, 20, 20000, 100
 THIRD = "10.77.0.23"  # a further address of the second worker
 # Tells when the command was called, without what it takes to get into the host.
 CALLED = "import os, sys, time; print(time.monotonic_ns(), flush=True); os.execv(sys.argv[1], sys.argv[1:])"
@@ -95,7 +96,37 @@ def changes(api):
         api.ask("DELETE", "%s/%s" % (members, third))
 
 
-def failed_requests(bench, figure, _):
+def listeners_come_and_go(api, answers):
+    """COMINGS pools with a member, and listeners for them, STANDING of them at a time; each tenth listener answers."""
+    balancer = api.ask("GET", LBAAS + "/loadbalancers?name=web")["loadbalancers"][0]["id"]
+    standing = []
+    for number in range(COMINGS):
+        kind = {"name": "come%d" % number, "loadbalancer_id": balancer, "protocol": "HTTP"}
+        pool = api.ask("POST", LBAAS + "/pools", {"pool": dict(kind, lb_algorithm="ROUND_ROBIN")})["pool"]["id"]
+        api.ask("POST", "%s/pools/%s/members" % (LBAAS, pool), {"member": {"address": THIRD, "protocol_port": 8000}})
+        listener = dict(kind, protocol_port=FIRST_PORT + number, default_pool_id=pool)
+        standing.append((api.ask("POST", LBAAS + "/listeners", {"listener": listener})["listener"]["id"], pool))
+        if number % 10 == 0:
+            answers(FIRST_PORT + number)
+        if len(standing) > STANDING:
+            leave(api, *standing.pop(0))
+    for pair in standing:
+        leave(api, *pair)
+
+
+def leave(api, listener, pool):
+    api.ask("DELETE", "%s/listeners/%s" % (LBAAS, listener))
+    api.ask("DELETE", "%s/pools/%s" % (LBAAS, pool))
+
+
+def expect_answer(bench, port):
+    url = "http://%s:%d/" % (ADDRESSES["lbnode"], port)
+    if not wait_until(lambda: "0123" in bench.lab.execute("client", "curl", "-s", "-m", "1", url).stdout, 10, 0.01):
+        raise LabError("%s does not answer" % url)
+
+
+def count_failures(bench, figure, pin, change):
+    """Requests that fail, and kept connections that were closed when they are used again, while CHANGE happens."""
     done, counts = threading.Event(), [0, 0]
 
     def load():
@@ -106,20 +137,35 @@ def failed_requests(bench, figure, _):
 
     bench.lab.execute("w2", "ip", "address", "replace", THIRD + "/24", "dev", "eth0")
     bench.figures.quiet()
+    kept = clients(bench, pin, "keep", ADDRESSES["lbnode"], str(PORTS["http"]), str(KEPT), stdin=subprocess.PIPE)
     thread = threading.Thread(target=load)
-    thread.start()
     try:
-        changes(Connection(bench.lab.socket("lb1")))
+        if kept.stdout.readline().strip() != "ready":
+            raise LabError("no connections to keep")
+        thread.start()
+        change(Connection(bench.lab.socket("lb1")))
     finally:
         done.set()
-        thread.join()
-    bench.figures.add(figure, "lbnode", counts[1])
-    print("  %-20s %d changes, %d requests, %d failed" % (figure, CHANGES, *counts), flush=True)
+        if thread.ident:
+            thread.join()
+        asked, stale = (int(word) for word in kept.communicate("", timeout=60)[0].split() or (0, KEPT))
+    bench.figures.add(figure, "lbnode", counts[1] + stale)
+    print("  %-20s %d requests, %d failed; %d over %d kept connections, %d of them closed"
+          % (figure, *counts, asked, KEPT, stale), flush=True)
+
+
+def failed_in_changes(bench, figure, pin):
+    count_failures(bench, figure, pin, changes)
+
+
+def failed_in_listeners(bench, figure, pin):
+    count_failures(bench, figure, pin, lambda api: listeners_come_and_go(api, lambda port: expect_answer(bench, port)))
 
 
 # figure: (measure, unit, bar, what the bar is about)
 CLIENTS = {
     "added_p50": (added_latency, "us", 1.05, "ratio"),
     "visible_change": (visible_change, "ms", 10, "value"),
-    "failed_in_changes": (failed_requests, "failed", 0, "value"),
+    "failed_in_changes": (failed_in_changes, "failed", 0, "value"),
+    "failed_in_listeners": (failed_in_listeners, "failed", 0, "value"),
 }

@@ -1,6 +1,9 @@
 """proxy_clients.py open HOST PORT RATE SECONDS: sends RATE requests a second, whatever the answers do, and prints
 the median latency in microseconds. proxy_clients.py watch HOST PORT: asks all the time, and prints the monotonic
-time in nanoseconds and the status whenever the status changes, until it is killed."""
+time in nanoseconds and the status whenever the status changes, until it is killed. proxy_clients.py keep HOST PORT COUNT:
+keeps COUNT connections, says that it is ready, and uses each again every few seconds until its input ends, and once more;
+prints the requests, and how many connections had been closed."""
+import select
 import socket
 import statistics
 import sys
@@ -8,6 +11,7 @@ import time
 
 CONNECTIONS = 16
 PAUSE_S = 0.0003
+KEEP_PAUSE_S = 5
 REQUEST = b"GET / HTTP/1.1\r\nHost: bench\r\n\r\n"
 
 
@@ -55,10 +59,31 @@ def watch(address):
         time.sleep(PAUSE_S)
 
 
+def keep(address, count):
+    connections, asked, stale = [connect(address) for _ in range(count)], 0, 0
+    for connection in connections:
+        ask(connection)
+    print("ready", flush=True)
+    is_over = False
+    while not is_over:
+        is_over = bool(select.select([sys.stdin], [], [], KEEP_PAUSE_S)[0])
+        for number, connection in enumerate(connections):
+            asked += 1
+            try:
+                ask(connection)
+            except OSError:
+                stale += 1
+                connection.close()
+                connections[number] = connect(address)
+    print(asked, stale)
+
+
 def main():
     address = sys.argv[2], int(sys.argv[3])
     if sys.argv[1] == "open":
         open_loop(address, float(sys.argv[4]), float(sys.argv[5]))
+    elif sys.argv[1] == "keep":
+        keep(address, int(sys.argv[4]))
     else:
         watch(address)
 
