@@ -4,14 +4,16 @@ import random
 import signal
 import sys
 import threading
+import time
 
 import board
-from api import ApiError, Connection
+from api import Connection
 from stage import LISTENERS, NODE, ORIGINS
 
 LBAAS = "/v2.0/lbaas"
 FLAP_PAUSE_S, CHANGE_PAUSE_S = 0.4, 0.05
-DRAIN_S, CLI_SHARE = 30, 0.05
+LEAVING_MOST = 8
+LONGEST_REQUEST_S = 12  # until the last attempt, by the timeouts of stage.py
 EXTRA = "10.77.8.%d"  # more addresses of the members: more members
 
 
@@ -39,7 +41,7 @@ class Player(threading.Thread):
 
 
 class Flapper(Player):
-    """One member after the other is killed, silent, stopped, or cuts its answers; two do so at once."""
+    """One member after the other is killed, silent, stopped, or cuts its answers; up to three are ill at once."""
     pause_s = FLAP_PAUSE_S
 
     def __init__(self, stage, stop, seed):
@@ -55,7 +57,7 @@ class Flapper(Player):
 
     def play(self):
         while not self.stop.wait(self.rng.random() * 2 * self.pause_s):
-            if len(self.ill) > 3 or self.ill and self.rng.random() < 0.5:
+            if len(self.ill) > 2 or self.ill and self.rng.random() < 0.5:
                 self.recover_one()
                 continue
             origin = self.rng.choice(self.well())
@@ -134,7 +136,7 @@ class Changer(Player):
         for pool in None, self.pools["fast"]:
             self.api.ask("PUT", "%s/listeners/%s" % (LBAAS, self.listeners["fast"]), {"listener": {"default_pool_id": pool}})
 
-    acts = (weight, weight, drain, admin_down, admin_up, admin_up, admin_up, connection_limit, algorithm)
+    acts = (weight, weight, weight, drain, admin_down, admin_up, admin_up, admin_up, connection_limit, algorithm)
 
     def play(self):
         self.acts = self.acts * 4 + (Changer.command_line, Changer.without_a_pool)
@@ -142,25 +144,29 @@ class Changer(Player):
 
 
 class Comings(Changer):
-    """Members that come and go. Where the sum over members has to be exact (`exact`), they go when they have nothing to do,
-    and what they counted is kept in `retired`; elsewhere in the middle of it."""
+    """Members that come and go. Where the sum over members has to be exact (`exact`), they go when they have nothing to do
+    any more, and what they counted is kept in `retired`; elsewhere in the middle of it."""
     exact = ("steadytcp", "wild", "wildtcp")
 
     def __init__(self, stage, stop, seed):
         super().__init__(stage, stop, seed)
         self.retired = collections.defaultdict(list)
+        self.leaving = {}  # member: (pool, what it counted, since when)
         self.number = 0
 
     def play(self):
         while not self.stop.wait(self.rng.random() * self.pause_s):
             pool = self.rng.choice(list(LISTENERS))
+            if pool in self.exact and len(self.leaving) >= LEAVING_MOST:
+                continue
             member = self.add(pool)
             self.stop.wait(self.rng.random() * 0.5)
             self.remove(pool, member)
+            self.see_off()
 
     def add(self, pool):
         self.number += 1
-        body = {"name": "x%d" % self.number, "address": EXTRA % (1 + self.number % 4), "weight": self.rng.randrange(1, 4),
+        body = {"name": "x%d" % self.number, "address": EXTRA % (1 + self.number % 250), "weight": self.rng.randrange(1, 4),
                 "protocol_port": self.rng.choice(ORIGINS[LISTENERS[pool][2]])}
         self.counts["member_added"] += 1
         return self.api.ask("POST", "%s/pools/%s/members" % (LBAAS, self.pools[pool]), {"member": body})["member"]["id"]
@@ -168,17 +174,23 @@ class Comings(Changer):
     def remove(self, pool, member):
         if pool in self.exact:
             self.set_member(pool, member, weight=0)
-            self.retired[pool].append(self.last_word(member))
+            self.leaving[member] = pool, None, time.monotonic()
+        else:
+            self.delete(pool, member)
+
+    def delete(self, pool, member):
         self.api.ask("DELETE", "%s/pools/%s/members/%s" % (LBAAS, self.pools[pool], member))
         self.counts["member_removed"] += 1
 
-    def last_word(self, member):
-        """What it counted, when nothing of it changes any more."""
-        before = None
-        for _ in range(DRAIN_S * 5):
-            now = board.read(board.text(self.stage.lab.socket(NODE)))["member"].get(member, {})
-            if now.get("active") == 0 and now == before:
-                return now
-            before = now
-            threading.Event().wait(0.2)
-        raise ApiError("a drained member is still busy after %d s: %s" % (DRAIN_S, before))
+    def see_off(self):
+        """Deletes who has been idle for so long that no request knows it any more: one goes on with the configuration
+        that it began with, and may turn to a drained member when it tries again."""
+        members, now = board.read(board.text(self.stage.lab.socket(NODE)))["member"], time.monotonic()
+        for member, (pool, before, since) in list(self.leaving.items()):
+            counted = members.get(member)
+            if counted != before or not counted or counted["active"]:
+                self.leaving[member] = pool, counted, now
+            elif now - since > LONGEST_REQUEST_S:
+                self.retired[pool].append(counted)
+                del self.leaving[member]
+                self.delete(pool, member)

@@ -13,7 +13,7 @@ from lab import Lab, LabError, wait_until
 HERE = os.path.dirname(os.path.abspath(__file__))
 VIP, NODE = "10.77.0.100", "lb1"
 WORKERS = 2
-ORIGINS = {"steady": [9001, 9002, 9003], "wild": [9011, 9012, 9013, 9014], "fast": [9021, 9022]}
+ORIGINS = {"steady": [9001, 9002, 9003], "wild": [9011, 9012, 9013, 9014, 9015], "fast": [9021, 9022, 9023]}
 SANITIZERS = {"ASAN_OPTIONS": "abort_on_error=0:detect_leaks=0", "UBSAN_OPTIONS": "print_stacktrace=1",
               "TSAN_OPTIONS": "die_after_fork=0:halt_on_error=0:second_deadlock_stack=1"}
 REPORT = re.compile(r"WARNING: ThreadSanitizer|ERROR: \w+Sanitizer|runtime error:|FATAL: \w+Sanitizer")
@@ -90,9 +90,8 @@ class Stage:
     def up(self):
         os.environ.update(SANITIZERS)
         self.lab.up(nodes=1, workers=1)
-        for address in range(1, 9):  # more members; clients that vanish, of which nothing is heard any more
-            for network in 8, 9:
-                self.run("ip", "address", "add", "10.77.%d.%d/32" % (network, address), "dev", "lo")
+        for network in 8, 9:  # more members; clients that vanish, of which nothing is heard any more
+            self.run("ip", "address", "add", "10.77.%d.1/24" % network, "dev", "lo")
         self.run("nft", "add table ip soak; add chain ip soak out { type filter hook output priority 0; }; "
                  "add rule ip soak out ip saddr 10.77.9.0/24 tcp flags rst drop")
         for setting in "net.ipv4.ip_local_port_range=10000 60999", "net.ipv4.tcp_max_tw_buckets=4096", "net.core.somaxconn=4096":
