@@ -6,6 +6,58 @@
 
 static const uint32_t capacities[BUFFER_CLASS_COUNT] = {BUFFER_SMALL_SIZE, 80 << 10};
 
+static bool take_budget(struct buffer_pool *pool, size_t size)
+{
+    struct buffer_budget *budget = pool->budget;
+    if (budget && atomic_fetch_add(&budget->taken, size) + size > budget->limit) {
+        atomic_fetch_sub(&budget->taken, size);
+        return false;
+    }
+    pool->bytes += size;
+    return true;
+}
+
+static void give_budget_back(struct buffer_pool *pool, size_t size)
+{
+    pool->bytes -= size;
+    if (pool->budget)
+        atomic_fetch_sub(&pool->budget->taken, size);
+}
+
+bool buffer_budget_is_scarce(const struct buffer_budget *budget)
+{
+    return atomic_load_explicit(&budget->taken, memory_order_relaxed) > budget->limit / 4 * 3;
+}
+
+static struct buffer *buffer_new(struct buffer_pool *pool, enum buffer_class size_class)
+{
+    size_t size = sizeof(struct buffer) + capacities[size_class];
+    if (!take_budget(pool, size))
+        return NULL;
+    struct buffer *buffer = malloc(size);
+    if (!buffer) {
+        give_budget_back(pool, size);
+        return NULL;
+    }
+    buffer->capacity = capacities[size_class];
+    buffer->size_class = size_class;
+    return buffer;
+}
+
+static void buffer_free(struct buffer_pool *pool, struct buffer *buffer)
+{
+    give_budget_back(pool, sizeof(*buffer) + buffer->capacity);
+    free(buffer);
+}
+
+struct buffer *buffer_get_early(struct buffer_pool *pool, enum buffer_class size_class)
+{
+    bool is_new = !pool->free[size_class];
+    return is_new && pool->budget && buffer_budget_is_scarce(pool->budget)
+               ? NULL
+               : buffer_get(pool, size_class);
+}
+
 struct buffer *buffer_get(struct buffer_pool *pool, enum buffer_class size_class)
 {
     struct buffer *buffer = pool->free[size_class];
@@ -13,11 +65,9 @@ struct buffer *buffer_get(struct buffer_pool *pool, enum buffer_class size_class
         pool->free[size_class] = buffer->next;
         pool->free_count[size_class]--;
     } else {
-        buffer = malloc(sizeof(*buffer) + capacities[size_class]);
+        buffer = buffer_new(pool, size_class);
         if (!buffer)
             return NULL;
-        buffer->capacity = capacities[size_class];
-        buffer->size_class = size_class;
     }
     buffer->start = buffer->end = 0;
     return buffer;
@@ -29,8 +79,9 @@ void buffer_put(struct buffer_pool *pool, struct buffer **buffer)
     *buffer = NULL;
     if (!old)
         return;
-    if (pool->free_count[old->size_class] >= BUFFER_POOL_KEPT) {
-        free(old);
+    bool is_scarce = pool->budget && buffer_budget_is_scarce(pool->budget);
+    if (is_scarce || pool->free_count[old->size_class] >= BUFFER_POOL_KEPT) {
+        buffer_free(pool, old);
         return;
     }
     old->next = pool->free[old->size_class];
@@ -50,7 +101,7 @@ void buffer_pool_clear(struct buffer_pool *pool)
         while (pool->free[i]) {
             struct buffer *first = pool->free[i];
             pool->free[i] = first->next;
-            free(first);
+            buffer_free(pool, first);
         }
         pool->free_count[i] = 0;
     }

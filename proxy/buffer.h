@@ -3,6 +3,7 @@
 #ifndef PROXY_BUFFER_H
 #define PROXY_BUFFER_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -25,13 +26,25 @@ enum {
     BUFFER_POOL_KEPT = 256 /* free buffers kept per class; more go back to the system */
 };
 
+/* What the buffers of all workers may take together. While more than three quarters of it are
+ * taken, nothing new is to be begun: the rest is for what is under way. */
+struct buffer_budget {
+    _Atomic uint64_t taken;
+    uint64_t limit; /* bytes */
+};
+
 struct buffer_pool {
     struct buffer *free[BUFFER_CLASS_COUNT];
     uint32_t free_count[BUFFER_CLASS_COUNT];
+    uint64_t bytes;               /* of its buffers, free ones included */
+    struct buffer_budget *budget; /* NULL: no bound */
 };
 
-/* NULL when out of memory. */
+/* NULL when out of memory, or of budget. */
 struct buffer *buffer_get(struct buffer_pool *pool, enum buffer_class size_class);
+/* As buffer_get, for what is only about to begin: NULL also when the budget is scarce. */
+struct buffer *buffer_get_early(struct buffer_pool *pool, enum buffer_class size_class);
+bool buffer_budget_is_scarce(const struct buffer_budget *budget);
 /* Gives *BUFFER back and clears the pointer; NULL-safe. */
 void buffer_put(struct buffer_pool *pool, struct buffer **buffer);
 /* Gives it back when nothing is in it. */

@@ -25,8 +25,9 @@ struct client {
     struct client *next, **link; /* of the worker's clients */
     struct client *run_next;     /* of its run list */
     bool will_run, closed;
-    bool limited; /* takes a place of its listener's limit */
-    bool counted; /* and one of its address's */
+    bool limited;    /* takes a place of its listener's limit */
+    bool counted;    /* and one of its address's */
+    bool is_starved; /* waits for a buffer */
     uint32_t listener_slot, listener_incarnation;
     struct ip_endpoint peer, local;
     struct buffer *in;

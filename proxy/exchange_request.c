@@ -26,6 +26,11 @@ void exchange_answer(struct exchange *exchange, int status, enum termination why
     }
     buffer_put(&exchange->worker->buffers, &exchange->down);
     exchange->down = buffer_get(&exchange->worker->buffers, BUFFER_SMALL);
+    if (!exchange->down && client->in) { /* nothing of it is looked at any more */
+        exchange->down = client->in;
+        exchange->down->start = exchange->down->end = 0;
+        client->in = NULL;
+    }
     if (!exchange->down) {
         client_abort(client);
         return;
@@ -153,13 +158,15 @@ void exchange_begin(struct exchange *exchange)
     int status = build_head(exchange, listener);
     if (status != 0) {
         counter_add(&client_counters(client)->request_errors, 1);
-        exchange_answer(exchange, status, TERMINATION_BAD_REQUEST);
+        exchange_answer(exchange, status,
+                        status == 503 ? TERMINATION_NO_RESOURCES : TERMINATION_BAD_REQUEST);
         return;
     }
     body_transfer_init(&exchange->request_body, exchange->request.framing,
                        exchange->request.content_length,
                        exchange->request.framing == HTTP_BODY_CHUNKED);
     buffer_consume(client->in, exchange->request.size);
+    buffer_put_empty(&exchange->worker->buffers, &client->in);
     if (!exchange->request_body.done && client->requests == 1)
         stream_acknowledge_at_once(&client->stream);
     dispatch_init(&exchange->dispatch, exchange->worker, listener->pool, &client->peer,
@@ -249,8 +256,8 @@ static bool read_body(struct exchange *exchange, bool *moved)
     if (!client->in)
         client->in = buffer_get(&exchange->worker->buffers, BUFFER_SMALL);
     if (!client->in) {
-        exchange_abort(exchange, TERMINATION_NO_RESOURCES);
-        return false;
+        worker_await_buffer(exchange->worker, client);
+        return true;
     }
     make_room(exchange);
     buffer_compact(client->in);

@@ -54,6 +54,10 @@ static bool put_head(struct exchange *exchange, const struct forwarded_response 
             ? forwarded_response_build(response, exchange->down->data + exchange->down->end,
                                        buffer_room(exchange->down))
             : -502;
+    if (!exchange->down) {
+        exchange_answer(exchange, 503, TERMINATION_NO_RESOURCES);
+        return false;
+    }
     if (size < 0) {
         fail(exchange, 502);
         return false;
@@ -190,8 +194,8 @@ static bool move_body(struct exchange *exchange)
     if (!exchange->down)
         exchange->down = buffer_get(buffers, BUFFER_SMALL);
     if (!exchange->down) {
-        exchange_abort(exchange, TERMINATION_NO_RESOURCES);
-        return true;
+        worker_await_buffer(exchange->worker, exchange->client);
+        return false;
     }
     if (buffer_room(exchange->down) < BODY_LEAST_ROOM)
         buffer_compact(exchange->down);
@@ -314,7 +318,7 @@ static bool member_ended(struct exchange *exchange)
         fail(exchange, 502);
         return true;
     }
-    if (buffer_room(exchange->down) < BODY_LEAST_ROOM)
+    if (!exchange->down || buffer_room(exchange->down) < BODY_LEAST_ROOM)
         return false;
     if (!connection->stream.write_failed &&
         body_transfer_end(&exchange->response_body, exchange->down) == BODY_DONE)
@@ -347,9 +351,11 @@ bool exchange_move_response(struct exchange *exchange)
     bool spliced = false;
     if (splice_body(exchange, &spliced))
         return spliced;
+    if (!connection->in && !connection->stream.readable && !exchange->response_head_done)
+        return false; /* who waits for an answer needs no buffer for it */
     if (!make_room(exchange, connection)) {
-        fail(exchange, 502);
-        return true;
+        worker_await_buffer(exchange->worker, client);
+        return false;
     }
     /* For a pipe the buffers must be empty first. */
     bool only_drain = wants_pipe(exchange) && buffer_size(connection->in) > 0;

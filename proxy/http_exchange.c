@@ -232,7 +232,7 @@ void exchange_free(struct exchange *exchange)
     object_bury(&worker->exchange_pool, exchange);
 }
 
-/* Room for more of a head in client->in. False: give up. */
+/* Room for more of a head in client->in. False: out of memory. */
 static bool make_room(struct client *client)
 {
     if (buffer_room(client->in) > 0)
@@ -242,6 +242,18 @@ static bool make_room(struct client *client)
         return true;
     }
     return buffer_grow(&client->worker->buffers, &client->in);
+}
+
+/* Room for a head or for more of it; false: that has to wait. */
+static bool have_room(struct client *client)
+{
+    struct worker *worker = client->worker;
+    if (!client->in)
+        client->in = buffer_get_early(&worker->buffers, BUFFER_SMALL);
+    if (client->in && make_room(client))
+        return true;
+    worker_await_buffer(worker, client);
+    return false;
 }
 
 /* Looks at the bytes of a head. True: read on. */
@@ -271,12 +283,8 @@ static bool parse_head(struct client *client)
 static void read_head(struct client *client)
 {
     struct worker *worker = client->worker;
-    if (!client->in)
-        client->in = buffer_get(&worker->buffers, BUFFER_SMALL);
-    if (!client->in || !make_room(client)) {
-        client_close(client);
+    if (!have_room(client))
         return;
-    }
     /* What came along with the request before is looked at even if nothing follows it. */
     bool unseen = buffer_size(client->in) > 0 && !client->exchange;
     for (int i = 0; i < ROUNDS_PER_TURN; i++) {
@@ -287,10 +295,8 @@ static void read_head(struct client *client)
         unseen = false;
         if (!parse_head(client))
             return;
-        if (!make_room(client)) {
-            client_close(client);
+        if (!have_room(client))
             return;
-        }
     }
     if (client->stream.ended) {
         client_close(client);

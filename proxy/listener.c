@@ -185,11 +185,24 @@ static bool survive_exhaustion(struct listener_socket *socket, int error)
     return false;
 }
 
+/* Who is there is served first. */
+static bool lacks_buffers(struct listener_socket *socket)
+{
+    struct worker *worker = socket->worker;
+    if (!buffer_budget_is_scarce(&worker->shared->buffer_budget))
+        return false;
+    worker_note_strain(worker, STRAIN_BUFFERS);
+    pause_for(socket, LISTENER_PAUSE_MS);
+    return true;
+}
+
 /* One connection: 1 accepted, 0 none there, -1 paused. */
 static int accept_one(struct listener_socket *socket)
 {
     struct worker *worker = socket->worker;
     const struct snapshot_listener *listener = served(socket);
+    if (lacks_buffers(socket))
+        return -1;
     bool is_full = worker->client_count >= worker->shared->maximum_clients;
     if (is_full || (listener->connection_limit >= 0 && !take_place(worker, listener))) {
         pause_full(socket);

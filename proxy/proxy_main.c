@@ -260,6 +260,8 @@ static bool open_shared(struct proxy *proxy, const struct process_context *conte
     shared->members = aligned_alloc(64, MEMBER_SLOTS * sizeof(*shared->members));
     shared->limited_connections = calloc(LISTENER_SLOTS, sizeof(*shared->limited_connections));
     set_maxima(shared, context->worker_count);
+    shared->buffer_budget.limit =
+        context->buffer_memory > 0 ? context->buffer_memory : UINT64_MAX;
     shared->sources = source_table_new();
     shared->report_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     proxy->loop = loop_new();

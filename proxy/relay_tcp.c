@@ -126,8 +126,10 @@ static bool move(struct relay *relay,
     if (move_bulk(relay, direction, from, to, out_read, out_written))
         return *out_read > 0 || *out_written > 0;
     if (!direction->buffer && from->readable && !from->ended) {
-        direction->buffer = buffer_get(buffers, BUFFER_LARGE);
-        if (direction->buffer)
+        direction->buffer = buffer_get_early(buffers, BUFFER_LARGE);
+        if (!direction->buffer)
+            worker_await_buffer(relay->worker, relay->client);
+        else
             *out_read = read_up_to_end(from, direction->buffer);
         direction->is_bulk = *out_read >= PIPE_BULK;
     }

@@ -11,7 +11,8 @@
 #define STRAINS(ROW)                                                                           \
     ROW(DESCRIPTORS, "file descriptors", "raise LimitNOFILE")                                  \
     ROW(PLACES, "places for clients", "raise LimitNOFILE; half of it is for clients")          \
-    ROW(MEMORY, "memory of the host", "see what takes it")
+    ROW(MEMORY, "memory of the host", "see what takes it")                                     \
+    ROW(BUFFERS, "buffer memory", "raise buffer_memory, or see who reads slowly")
 
 enum strain_kind {
 #define STRAIN_NAME(name, what, remedy) STRAIN_##name,

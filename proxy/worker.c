@@ -187,6 +187,31 @@ void worker_run_later(struct worker *worker, struct client *client)
     worker->run_list = client;
 }
 
+enum {
+    STARVED_CHECK_MS = 20
+};
+
+/* Looks who waits; those find out themselves whether it is enough, and wait again if not. */
+static void on_starved_timer(struct loop_timer *timer)
+{
+    struct worker *worker = CONTAINER_OF(timer, struct worker, starved_timer);
+    for (struct client *client = worker->clients; client; client = client->next) {
+        if (client->is_starved)
+            worker_run_later(worker, client);
+        client->is_starved = false;
+    }
+}
+
+void worker_await_buffer(struct worker *worker, struct client *client)
+{
+    counter_add(&worker->counters->proxy.reads_held, !client->is_starved);
+    client->is_starved = true;
+    worker_note_strain(worker, STRAIN_BUFFERS);
+    if (!worker->starved_timer.active)
+        loop_timer_start(worker->loop, &worker->starved_timer, STARVED_CHECK_MS,
+                         on_starved_timer);
+}
+
 static void run_listed(struct worker *worker)
 {
     struct client *client = worker->run_list;
@@ -208,6 +233,8 @@ static void settle(struct worker *worker)
     object_pool_settle(&worker->exchange_pool);
     object_pool_settle(&worker->relay_pool);
     object_pool_settle(&worker->connection_pool);
+    atomic_store_explicit(&worker->counters->proxy.buffer_bytes, worker->buffers.bytes,
+                          memory_order_relaxed);
 }
 
 static bool is_done(struct worker *worker)
@@ -255,6 +282,7 @@ static void release(struct worker *worker)
 {
     loop_io_stop(&worker->mailbox_io);
     loop_timer_stop(&worker->wheel_timer);
+    loop_timer_stop(&worker->starved_timer);
     held_generation_drop(worker->generation);
     object_pool_clear(&worker->client_pool);
     object_pool_clear(&worker->exchange_pool);
@@ -279,6 +307,7 @@ int worker_start(struct worker *worker, struct proxy_shared *shared, uint32_t in
     worker->exchange_pool.object_size = sizeof(struct exchange);
     worker->relay_pool.object_size = relay_object_size();
     worker->connection_pool.object_size = sizeof(struct member_connection);
+    worker->buffers.budget = &shared->buffer_budget;
     worker->wheel_timer_ms = UINT64_MAX;
     worker->loop = loop_new_coarse();
     if (!worker->loop)

@@ -28,6 +28,7 @@ struct proxy_shared {
     struct source_table *sources;           /* where a limit per source is set */
     struct worker *workers;                 /* all of them, to wake them */
     uint32_t maximum_clients, maximum_kept; /* per worker, by the limit of open files */
+    struct buffer_budget buffer_budget;     /* of all workers */
     int report_fd;                          /* wakes the main thread */
     struct strain strains[STRAIN_COUNT];
     _Atomic uint64_t
@@ -71,6 +72,7 @@ struct worker {
     bool places_freed;                  /* somebody who waits may have a place now */
 
     struct buffer_pool buffers;
+    struct loop_timer starved_timer; /* while a client waits for a buffer */
     struct pipe_pool pipes;
     struct object_pool client_pool, exchange_pool, relay_pool, connection_pool;
     char date[32]; /* of this second, for responses without one */
@@ -99,6 +101,8 @@ void worker_tell_place(struct worker *worker);
 /* (Re)sets TIMED to DELAY_MS from now. */
 void worker_set_deadline(struct worker *worker, struct timed *timed, uint64_t delay_ms);
 void worker_clear_deadline(struct worker *worker, struct timed *timed);
+/* CLIENT goes on when there may be memory for a buffer again. */
+void worker_await_buffer(struct worker *worker, struct client *client);
 /* Continues CLIENT in the next turn: others come first. */
 void worker_run_later(struct worker *worker, struct client *client);
 /* The current time as an HTTP date. */

@@ -32,6 +32,8 @@ enum {
 #define PROXY_COUNTERS(ROW)                                                                    \
     ROW(clients, "gauge", "Client connections open now")                                       \
     ROW(kept_connections, "gauge", "Connections to members that wait for a request")           \
+    ROW(buffer_bytes, "gauge", "Bytes that buffers take, of at most buffer_memory")            \
+    ROW(reads_held, "counter", "Reads that had to wait for buffer memory")                     \
     ROW(kept_evicted, "counter", "Kept connections closed to free a descriptor")               \
     ROW(accept_pauses, "counter",                                                              \
         "Times that accepting stopped for want of descriptors, places or memory")              \

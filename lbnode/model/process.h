@@ -13,6 +13,7 @@ struct process_context {
     struct verdict_board *verdicts; /* written by health only */
     struct counter_board *counters; /* written by proxy only */
     uint32_t worker_count;          /* of the proxy: threads = sockets per listener, 1..64 */
+    uint64_t buffer_memory;         /* bytes that the proxy's buffers may take; 0: no bound */
     uint64_t incarnation;           /* of this start of the node, wall ms at least */
 };
 

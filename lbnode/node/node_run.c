@@ -37,11 +37,21 @@ static int run_health(const struct process_context *context, const void *argumen
     return health_main(context);
 }
 
+static uint64_t quarter_of_memory(void)
+{
+    long pages = sysconf(_SC_PHYS_PAGES), page_size = sysconf(_SC_PAGESIZE);
+    return pages > 0 && page_size > 0 ? (uint64_t)pages * (uint64_t)page_size / 4 : 0;
+}
+
 static int run_proxy(const struct process_context *context, const void *argument)
 {
     const struct node_settings *settings = argument;
+    struct process_context bounded = *context;
+    bounded.buffer_memory = settings->buffer_memory_mib > 0
+                                ? (uint64_t)settings->buffer_memory_mib << 20
+                                : quarter_of_memory();
     log_open("proxy", settings->log_level);
-    return proxy_main(context);
+    return proxy_main(&bounded);
 }
 
 /* The directories of this node, made and locked. */

@@ -122,6 +122,15 @@ static bool set_workers(struct node_settings *settings, const char *value)
     return true;
 }
 
+static bool set_buffer_memory(struct node_settings *settings, const char *value)
+{
+    int64_t number;
+    if (!parse_integer(value, 16, 1 << 20, &number))
+        return false;
+    settings->buffer_memory_mib = (uint32_t)number;
+    return true;
+}
+
 static bool set_user(struct node_settings *settings, const char *value)
 {
     return copy_text(settings->user, sizeof(settings->user), value);
@@ -192,6 +201,9 @@ static const struct setting table[] = {
      set_interface, "an interface name"},
     {"workers", "N", "threads of the proxy (default: cores online)", set_workers,
      "a whole number from 1 to 64"},
+    {"buffer-memory", "MIB",
+     "most that the proxy's buffers take (default: a quarter of the memory)", set_buffer_memory,
+     "a whole number of MiB from 16 to 1048576"},
     {"user", "USER", "account of the unprivileged processes (default lbnode if it exists)",
      set_user, "an account name"},
     {"history-days", "DAYS",

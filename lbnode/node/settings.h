@@ -35,6 +35,7 @@ struct node_settings {
     char interface[IFNAMSIZ];      /* for groups that name none; "" = by subnet */
     uint32_t worker_count;
     char user[SETTINGS_NAME_SIZE];           /* "" = the account lbnode if it exists */
+    uint32_t buffer_memory_mib;              /* 0: a quarter of the host's memory */
     uint32_t history_days, history_mib;      /* 0: no limit */
     char check_command[SETTINGS_CHECK_SIZE]; /* "" = none */
     uint32_t check_interval_ms;

@@ -84,7 +84,7 @@ static void some_address_is_always_found(void **state)
 static void yaml_has_the_same_settings(void **state)
 {
     static const char text[] = "name: right\nworkers: 4\nlog_level: debug\n"
-                               "history_days: 30\nhistory_mib: 0\n"
+                               "history_days: 30\nhistory_mib: 0\nbuffer_memory: 64\n"
                                "address: [10.0.0.6, '[fd00::6]:7000']\n";
     struct node_settings settings;
     struct error error;
@@ -95,6 +95,7 @@ static void yaml_has_the_same_settings(void **state)
     assert_int_equal(settings.log_level, LOG_LEVEL_DEBUG);
     assert_int_equal(settings.history_days, 30);
     assert_int_equal(settings.history_mib, 0);
+    assert_int_equal(settings.buffer_memory_mib, 64);
     assert_int_equal(settings.address_count, 2);
 }
 

@@ -66,7 +66,7 @@ void world_start(struct world *world)
     world_start_limited(world, 0);
 }
 
-void world_start_limited(struct world *world, unsigned files)
+static void start(struct world *world, unsigned files, uint64_t buffer_memory)
 {
     const struct rlimit limit = {files, files};
     int ends[2];
@@ -78,6 +78,7 @@ void world_start_limited(struct world *world, unsigned files)
         .verdicts = verdict_board_create(),
         .counters = counter_board_create(),
         .worker_count = WORLD_WORKERS,
+        .buffer_memory = buffer_memory,
     };
     world->pid = fork();
     assert_true(world->pid >= 0);
@@ -94,6 +95,16 @@ void world_start_limited(struct world *world, unsigned files)
     add_listener(world, &world->http);
     add_listener(world, &world->tcp);
     image_init(&world->image, 0, 2);
+}
+
+void world_start_limited(struct world *world, unsigned files)
+{
+    start(world, files, 0);
+}
+
+void world_start_narrow(struct world *world, uint64_t buffer_memory)
+{
+    start(world, 0, buffer_memory);
 }
 
 void world_send(struct world *world, const struct message *message, int fd)

@@ -34,6 +34,8 @@ struct world {
 void world_start(struct world *world);
 /* The same with at most FILES open descriptors in the proxy. */
 void world_start_limited(struct world *world, unsigned files);
+/* The same, with buffers of at most BUFFER_MEMORY bytes. */
+void world_start_narrow(struct world *world, uint64_t buffer_memory);
 /* The image with the next generation number; returns when it runs. */
 void world_apply(struct world *world);
 void world_send(struct world *world, const struct message *message, int fd);
