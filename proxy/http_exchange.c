@@ -33,12 +33,32 @@ static void expire_running(struct exchange *exchange)
         exchange_answer(exchange, by_client ? 408 : 504, why);
 }
 
+/* Something moved: from now on whoever is next has its time again. */
+static void renew_deadline(struct exchange *exchange)
+{
+    worker_set_deadline(exchange->worker, &exchange->client->timed,
+                        waits_for_client(exchange) ? exchange->client_data_ms
+                                                   : exchange->member_data_ms);
+}
+
+/* The client is slow, but not silent: there is room for more only once it has taken much. */
+static bool is_being_taken(const struct exchange *exchange)
+{
+    return exchange->stage == EXCHANGE_RUN &&
+           (exchange->pipe || buffer_size(exchange->down) > 0) &&
+           stream_is_taken_from(&exchange->client->stream, exchange->client_data_ms / 2);
+}
+
 static void on_expiry(struct timed *timed)
 {
     struct client *client = CONTAINER_OF(timed, struct client, timed);
     struct exchange *exchange = client->exchange;
     if (!exchange) {
         client_close(client); /* idle */
+        return;
+    }
+    if (is_being_taken(exchange)) {
+        renew_deadline(exchange);
         return;
     }
     if (exchange->stage == EXCHANGE_HEAD || exchange->stage == EXCHANGE_RUN ||
@@ -60,14 +80,6 @@ static void on_expiry(struct timed *timed)
     case EXCHANGE_RUN: expire_running(exchange); break;
     case EXCHANGE_FLUSH: exchange_abort(exchange, TERMINATION_CLIENT_TIMEOUT); break;
     }
-}
-
-/* Something moved: from now on whoever is next has its time again. */
-static void renew_deadline(struct exchange *exchange)
-{
-    worker_set_deadline(exchange->worker, &exchange->client->timed,
-                        waits_for_client(exchange) ? exchange->client_data_ms
-                                                   : exchange->member_data_ms);
 }
 
 /* ---- running --------------------------------------------------------------------------------

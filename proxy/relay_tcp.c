@@ -67,12 +67,26 @@ static void give_up(struct relay *relay, enum termination why)
     client_abort(relay->client);
 }
 
+static uint64_t allowed_silence_ms(const struct relay *relay)
+{
+    bool is_half_closed = relay->up.shut || relay->down.shut;
+    return is_half_closed && relay->idle_ms > RELAY_HALF_CLOSED_MS ? RELAY_HALF_CLOSED_MS
+                                                                   : relay->idle_ms;
+}
+
 static void renew_deadline(struct relay *relay)
 {
-    uint64_t delay = relay->idle_ms;
-    if ((relay->up.shut || relay->down.shut) && delay > RELAY_HALF_CLOSED_MS)
-        delay = RELAY_HALF_CLOSED_MS;
-    worker_set_deadline(relay->worker, &relay->client->timed, delay);
+    worker_set_deadline(relay->worker, &relay->client->timed, allowed_silence_ms(relay));
+}
+
+/* Who takes what waits is slow, but not silent: there is room for more only once much of it has
+ * gone. */
+static bool is_taken(const struct relay *relay,
+                     const struct relay_direction *direction,
+                     const struct stream *to)
+{
+    return (direction->early || direction->buffer || direction->pipe) &&
+           stream_is_taken_from(to, allowed_silence_ms(relay) / 2);
 }
 
 /* True if the bytes go, or went, through a pipe. */
@@ -296,6 +310,12 @@ static void on_expiry(struct timed *timed)
 {
     struct client *client = CONTAINER_OF(timed, struct client, timed);
     struct relay *relay = client->relay;
+    if (relay->stage == RELAY_RUN &&
+        (is_taken(relay, &relay->down, &client->stream) ||
+         is_taken(relay, &relay->up, &relay->dispatch.connection->stream))) {
+        renew_deadline(relay);
+        return;
+    }
     if (relay->stage == RELAY_RUN) {
         counter_add(&client_counters(client)->timeouts, 1);
         give_up(relay, TERMINATION_CLIENT_TIMEOUT);

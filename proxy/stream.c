@@ -119,6 +119,15 @@ bool stream_is_gone(const struct stream *stream)
     return size == 0 || (size < 0 && errno != EAGAIN && errno != EINTR);
 }
 
+bool stream_is_taken_from(const struct stream *stream, uint64_t within_ms)
+{
+    struct tcp_info info = {0};
+    socklen_t size = sizeof(info);
+    return stream->fd >= 0 && !stream->write_failed &&
+           getsockopt(stream->fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 &&
+           info.tcpi_last_data_sent < within_ms && info.tcpi_retransmits == 0;
+}
+
 size_t stream_read(struct stream *stream, struct buffer *buffer)
 {
     return stream_read_some(stream, buffer, SIZE_MAX);
@@ -191,7 +200,9 @@ void stream_acknowledge_at_once(struct stream *stream)
     setsockopt(stream->fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
 }
 
-/* Bulk wakes us less often when more of it may wait in the kernel. */
+/* Bulk wakes us less often when more of it may wait in the kernel, and of a long queue one
+ * timer of the kernel's sends much where the system paces (bbr); of a short one, a packet. How
+ * much it really is follows the speed of the peer (tcp_wmem). */
 static void make_bulk_room(struct stream *stream)
 {
     int unsent = STREAM_UNSENT_BULK;
@@ -228,7 +239,7 @@ size_t stream_drain_pipe(struct stream *stream, struct pipe *pipe)
 {
     if (!stream->writable || stream->write_failed || pipe->size == 0)
         return 0;
-    if (pipe->size > STREAM_UNSENT_BULK / 2)
+    if (pipe->size >= STREAM_BULK)
         make_bulk_room(stream);
     ssize_t size;
     do {

@@ -10,8 +10,9 @@
 #include <sys/types.h>
 
 enum {
-    STREAM_UNREAD_NEWS = 2,         /* events in a row for a stream that nobody reads */
-    STREAM_UNSENT_BULK = 512 << 10, /* bytes of bulk that may wait in the kernel to be sent */
+    STREAM_UNREAD_NEWS = 2,       /* events in a row for a stream that nobody reads */
+    STREAM_UNSENT_BULK = 4 << 20, /* bytes of bulk that may wait in the kernel to be sent */
+    STREAM_BULK = 256 << 10,      /* from here on bytes that wait at once are bulk */
 };
 
 struct stream {
@@ -44,6 +45,9 @@ bool stream_is_quiet(struct stream *stream);
 /* The peer has closed, and there is nothing left to read. Asks the kernel only when the end is
  * on its way. */
 bool stream_is_gone(const struct stream *stream);
+/* The peer goes on taking what waits in the kernel for it: some of it was sent during the last
+ * WITHIN_MS, and nothing had to be sent again since. */
+bool stream_is_taken_from(const struct stream *stream, uint64_t within_ms);
 /* One read into the room of BUFFER: bytes, or 0 when there is nothing now or no more (ended).
  */
 size_t stream_read(struct stream *stream, struct buffer *buffer);

@@ -139,6 +139,18 @@ static void a_member_that_dies_in_the_middle_cuts_the_body_off(void **state)
     visitor_leave(&visitor);
 }
 
+static void who_takes_nothing_loses_its_connection(void **state)
+{
+    struct visitor visitor;
+    world.image.listeners[0].timeout_client_data_ms = 300;
+    world_apply(&world);
+    visitor_connect(&visitor, &world.http);
+    ask(&visitor, 64 << 20);
+    WORLD_AWAIT(WORLD_SUM(&world, listeners[0].timeouts) == 1);
+    assert_int_equal(visitor_read(&visitor, "GET"), -1);
+    visitor_leave(&visitor);
+}
+
 #define BULK_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -149,6 +161,7 @@ int main(void)
         BULK_TEST(more_bodies_than_pipes_at_once_arrive),
         BULK_TEST(bodies_that_are_given_up_leave_nothing_behind),
         BULK_TEST(a_member_that_dies_in_the_middle_cuts_the_body_off),
+        BULK_TEST(who_takes_nothing_loses_its_connection),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

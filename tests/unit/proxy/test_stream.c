@@ -209,6 +209,38 @@ static void a_write_with_more_behind_keeps_the_order(void **state)
     pipe_pool_clear(&pipes);
 }
 
+/* Writes until the kernel takes no more. */
+static void fill(void)
+{
+    struct buffer *buffer = buffer_get(&buffers, BUFFER_LARGE);
+    for (stream.writable = true; stream.writable;) {
+        buffer->start = 0;
+        buffer->end = buffer->capacity;
+        stream_write(&stream, buffer, false);
+    }
+    buffer_put(&buffers, &buffer);
+}
+
+static void await_taken(bool is_taken, uint64_t within_ms)
+{
+    uint64_t deadline_ms = monotime_now_ms() + 10000;
+    static char data[65536];
+    while (stream_is_taken_from(&stream, within_ms) != is_taken) {
+        if (is_taken)
+            recv(peer, data, sizeof(data), MSG_DONTWAIT);
+        if (monotime_now_ms() > deadline_ms)
+            fail_msg("it stays %s", is_taken ? "silent" : "busy");
+    }
+}
+
+static void who_reads_on_is_told_from_who_does_not(void **state)
+{
+    fill();
+    await_taken(false, 100);
+    await_taken(true, 100);
+    await_taken(false, 100);
+}
+
 #define STREAM_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -222,6 +254,7 @@ int main(void)
         STREAM_TEST(a_reset_is_told_to_who_is_hushed),
         STREAM_TEST(being_hushed_takes_no_more_memory),
         STREAM_TEST(a_write_with_more_behind_keeps_the_order),
+        STREAM_TEST(who_reads_on_is_told_from_who_does_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
