@@ -2,6 +2,7 @@
 
 #include "lbnode/base/monotime.h"
 #include "replication/backup_parts.h"
+#include "replication/history_internal.h"
 #include "replication/join.h"
 #include "replication/memory.h"
 #include "replication/node_key.h"
@@ -312,6 +313,7 @@ void replication_close(struct replication *replication)
     refound_cancel(replication);
     backup_install_cancel(replication);
     snapshot_send_cancel(replication);
+    history_free(replication);
     transport_free(replication->transport);
     replication_store_close(replication);
     sign_key_free(replication->key);
@@ -352,7 +354,14 @@ void replication_submit(struct replication *replication,
         .kind = CORE_SUBMIT,
         .submit = {.changes = changes, .kind = RECORD_CONFIG},
     };
-    submit(replication, &event, options, done, context);
+    struct submit_options own = *options;
+    struct store_batch extra = {0};
+    if (uuid_is_zero(&own.change_id))
+        own.change_id = uuid_random();
+    unconfirmed_put(&own, &extra);
+    event.submit.extra = &extra;
+    submit(replication, &event, &own, done, context);
+    store_batch_free(&extra);
 }
 
 void replication_remove_node(struct replication *replication,

@@ -12,6 +12,7 @@
 #include "lbnode/loop/loop.h"
 #include "lbnode/model/change_set.h"
 #include "lbnode/model/configuration.h"
+#include "replication/history.h"
 
 struct replication;
 
@@ -123,6 +124,10 @@ struct submit_options {
     /* Not zero: refuse unless this object still has this revision when the change is signed. */
     struct uuid if_object;
     uint64_t if_revision;
+    /* Not zero: noted with the change on this node's disk that it is to be undone then unless
+     * replication_confirm comes first; see replication_visit_unconfirmed. */
+    uint64_t undo_at_ms, undo_after_ms;
+    struct uuid settles; /* zero, or the change of which that note goes with this one */
 };
 
 struct submit_result {
@@ -152,6 +157,22 @@ void replication_remove_node(struct replication *replication,
                              const struct submit_options *options,
                              submit_done *done,
                              void *context);
+/* A change of this node that somebody wants undone at that moment. Replication only remembers
+ * it, over restarts; who undoes it is the caller. */
+struct unconfirmed {
+    struct uuid change_id;
+    uint64_t undo_at_ms, undo_after_ms; /* wall clock; how long after the change that was */
+};
+
+void replication_visit_unconfirmed(const struct replication *replication,
+                                   void (*visit)(void *context,
+                                                 const struct unconfirmed *change),
+                                   void *context);
+/* From now on, on disk, the change stays. False with ERROR: it does not wait for that on this
+ * node (any more), or the store cannot be written. */
+bool replication_confirm(struct replication *replication,
+                         const struct uuid *change_id,
+                         struct error *error);
 /* Applied changes up to now, as given to `applied`; grows over restarts too. */
 uint64_t replication_position(const struct replication *replication);
 /* The newest change applied since this process started; zero: none. */

@@ -1,6 +1,6 @@
 /* What the driver's files share: replication.c (stepping the core), replication_view.c (reading
  * the facets), replication_store.c (the store), membership.c (init, tokens, join), transport.c
- * (sockets). */
+ * (sockets), history*.c (questions about the past), unconfirmed.c (changes on probation). */
 #ifndef REPLICATION_REPLICATION_INTERNAL_H
 #define REPLICATION_REPLICATION_INTERNAL_H
 
@@ -17,6 +17,7 @@ struct restore;
 struct snapshot_sending;
 struct snapshot_build;
 struct backup_reading;
+struct history;
 
 struct waiter {
     uint64_t token;
@@ -65,6 +66,7 @@ struct replication {
     struct restore *restore;               /* under way, or NULL */
     struct refounding *refounding;         /* being gathered, or NULL */
     struct snapshot_sending *sending;
+    struct history *history; /* of questions about the past; NULL: none were asked */
 };
 
 /* One event through the core, and everything that follows from it. */
@@ -121,6 +123,9 @@ void snapshot_send_stop(struct replication *replication,
 void snapshot_send_cancel(struct replication *replication);
 /* Gives the core what is in the log above its new state. */
 void snapshot_collect(struct replication *replication, struct bytes vector);
+
+/* unconfirmed.c. The rows that go with a change. */
+void unconfirmed_put(const struct submit_options *options, struct store_batch *batch);
 
 /* refound.c */
 void refound_cancel(struct replication *replication);

@@ -4,6 +4,7 @@
 
 #include "lbnode/base/monotime.h"
 #include "lbnode/base/random.h"
+#include "replication/history_internal.h"
 #include "replication/memory.h"
 #include "replication/state_store.h"
 
@@ -30,6 +31,7 @@ static struct core_settings core_settings_of(const struct replication *replicati
 struct core *replication_load_core(struct replication *replication, struct error *error)
 {
     const struct core_settings settings = core_settings_of(replication);
+    history_forget(replication);
     return core_load(&settings, replication->store, replication_now(replication), error);
 }
 
@@ -89,8 +91,10 @@ static void on_committed(void *context, int result)
         result = -EBADMSG;
     replication_step(replication,
                      &(struct core_event){.kind = CORE_PERSISTED, .result = result});
-    if (was_large && !core_bootstrap(replication->core, &bootstrap))
+    if (was_large && !core_bootstrap(replication->core, &bootstrap)) {
+        history_forget(replication);
         memory_trim();
+    }
 }
 
 bool replication_store_open(struct replication *replication, struct error *error)
