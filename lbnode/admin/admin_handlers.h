@@ -60,6 +60,12 @@ void cluster_join(struct admin_request *request);
 void backup_page(struct admin_request *request);
 void restore_merge(struct admin_request *request);
 
+/* history_api.c, diff_api.c */
+void history_list(struct admin_request *request);
+void change_show(struct admin_request *request);
+void audit_show(struct admin_request *request);
+void diff_show(struct admin_request *request);
+
 /* conflicts_api.c, documents_api.c, events_api.c, status_api.c, metrics.c */
 void conflicts_list(struct admin_request *request);
 void conflict_resolve(struct admin_request *request);

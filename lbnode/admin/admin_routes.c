@@ -89,6 +89,10 @@ static const struct admin_route routes[] = {
     {"POST", "/v1/conflicts/%/%", conflict_resolve, RESOURCE_NONE, "close the conflict of an object's facet: {\"take\": NUMBER} of the entry to keep"},
     {"POST", "/v1/apply", document_apply, RESOURCE_NONE, "make the configuration as a document says"},
     {"GET", "/v1/export", document_export, RESOURCE_NONE, "the configuration as a document"},
+    {"GET", "/v1/history", history_list, RESOURCE_NONE, "changes, newest first; ?object= (name or id), ?since= (time or age), ?limit="},
+    {"GET", "/v1/changes/%", change_show, RESOURCE_NONE, "one change with all that it did"},
+    {"GET", "/v1/diff", diff_show, RESOURCE_NONE, "what differs between two points: ?from= and ?to= are TIME, AGE or the id of a change"},
+    {"GET", "/v1/audit", audit_show, RESOURCE_NONE, "check every signature and chain of changes on this node"},
     {"GET", "/v1/schema", schema_show, RESOURCE_NONE, "every resource, attribute and path"},
 
     {"GET", "/metrics", metrics_show, RESOURCE_NONE, "counters in Prometheus' text format"},

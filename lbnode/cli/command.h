@@ -85,6 +85,11 @@ bool run_node_undrain(struct context *context, struct error *error);
 bool run_document_apply(struct context *context, struct error *error);
 bool run_document_export(struct context *context, struct error *error);
 
+bool run_history_show(struct context *context, struct error *error);
+bool run_change_show(struct context *context, struct error *error);
+bool run_diff_show(struct context *context, struct error *error);
+bool run_audit_verify(struct context *context, struct error *error);
+
 bool run_schema_show(struct context *context, struct error *error);
 bool run_completion_show(struct context *context, struct error *error);
 bool run_version_show(struct context *context, struct error *error);

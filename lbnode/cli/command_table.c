@@ -176,6 +176,14 @@ static const struct option resolve_options[] = {
     {.name = ""},
 };
 
+static const struct option history_options[] = {
+    {.name = "since",
+     .value_name = "TIME",
+     .help = "only changes since then: 2026-01-31T12:34:56Z, or an age such as 10m"},
+    {.name = "limit", .value_name = "N", .help = "so many at most, the newest (50)"},
+    {.name = ""},
+};
+
 static const struct option help_options[] = {
     {.name = "man", .help = "all commands in the form of the manual page"},
     {.name = ""},
@@ -319,6 +327,22 @@ static const struct command commands[] = {
     {.noun = "resolve", .positional = "OBJECT [ATTRIBUTE]", .positional_minimum = 1,
      .positional_maximum = 2, .summary = "close a conflict by keeping one of its values",
      .options = resolve_options, .changes = true, .run = run_conflict_resolve},
+    {.noun = "history", .positional = "[OBJECT]", .positional_maximum = 1,
+     .summary = "who changed what, and when, the newest first",
+     .details = "OBJECT is a name or an id, also of what was deleted.\n",
+     .options = history_options, .run = run_history_show},
+    {.noun = "show", .positional = "CHANGE", .positional_minimum = 1, .positional_maximum = 1,
+     .summary = "all that one change did", .run = run_change_show},
+    {.noun = "diff", .positional = "A [B]", .positional_minimum = 1, .positional_maximum = 2,
+     .summary = "what differs between two points of the past",
+     .details = "A and B are times (2026-01-31T12:34:56Z), ages (10m) or ids of changes: the point right\n"
+                "after that change. Without B: now.\n",
+     .run = run_diff_show},
+    {.noun = "audit", .verb = "verify", .positional = "",
+     .summary = "check every signature and chain of changes on this node",
+     .details = "Exit code 1 when a change is missing or does not verify. What was removed because it was old\n"
+                "(history_days) is counted and no fault.\n",
+     .run = run_audit_verify},
     {.noun = "metrics", .summary = "counters and gauges in Prometheus' format",
      .run = run_metrics_show},
     {.noun = "schema", .summary = "every resource and attribute, for programs",

@@ -1,0 +1,260 @@
+/* Questions about the past, asked of the API on a real store in a temporary directory. */
+#include "tests/support/test.h"
+#include "tests/unit/admin/store_fixture.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LBAAS "/v2.0/lbaas"
+
+static struct store_fixture node;
+
+static int setup(void **state)
+{
+    store_fixture_open(&node);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    store_fixture_close(&node);
+    return 0;
+}
+
+/* Asks, expects STATUS, and returns the answer. */
+static struct api_answer
+ask(const char *method, const char *target, const char *body, int status)
+{
+    struct api_answer answer = api_call(&node.api, method, target, body);
+    if (answer.status != status)
+        fail_msg("%s %s %s: %d %s", method, target, body ? body : "", answer.status,
+                 text_string(&answer.body));
+    return answer;
+}
+
+/* Makes a change; its id goes to OUT if that is not NULL. */
+static void change(const char *method, const char *target, const char *body, char out[40])
+{
+    struct api_answer answer = api_call(&node.api, method, target, body);
+    if (answer.status >= 300)
+        fail_msg("%s %s %s: %d %s", method, target, body ? body : "", answer.status,
+                 text_string(&answer.body));
+    if (out)
+        snprintf(out, 40, "%s", api_field(&answer, "X-Lbnode-Change"));
+    api_answer_free(&answer);
+}
+
+static void make_pool(char out_path[80])
+{
+    struct api_answer answer =
+        ask("POST", LBAAS "/pools",
+            "{\"pool\":{\"name\":\"workers\",\"protocol\":\"HTTP\",\"lb_algorithm\":"
+            "\"ROUND_ROBIN\",\"loadbalancer\":{\"name\":\"web\"}}}",
+            400);
+    api_answer_free(&answer);
+    answer = ask("POST", LBAAS "/loadbalancers",
+                 "{\"loadbalancer\":{\"name\":\"web\",\"vip_address\":\"10.77.0.100\"}}", 201);
+    char body[200];
+    snprintf(body, sizeof(body),
+             "{\"pool\":{\"name\":\"workers\",\"protocol\":\"HTTP\",\"lb_algorithm\":"
+             "\"ROUND_ROBIN\",\"loadbalancer_id\":\"%s\"}}",
+             json_value_get_text(json_value_get(answer.json, "loadbalancer"), "id"));
+    api_answer_free(&answer);
+    answer = ask("POST", LBAAS "/pools", body, 201);
+    snprintf(out_path, 80, LBAAS "/pools/%s",
+             json_value_get_text(json_value_get(answer.json, "pool"), "id"));
+    api_answer_free(&answer);
+}
+
+static void describe(const char *path, const char *text, char out[40])
+{
+    char body[80];
+    snprintf(body, sizeof(body), "{\"pool\":{\"description\":\"%s\"}}", text);
+    change("PUT", path, body, out);
+}
+
+static const struct json_value *attribute_of(const struct json_value *object, const char *name)
+{
+    const struct json_value *list = json_value_get(object, "attributes");
+    for (size_t i = 0; i < json_value_count(list); i++)
+        if (strcmp(json_value_get_text(json_value_at(list, i), "name"), name) == 0)
+            return json_value_at(list, i);
+    return NULL;
+}
+
+static void assert_differs(const struct json_value *object,
+                           const char *name,
+                           const char *before,
+                           const char *after)
+{
+    const struct json_value *attribute = attribute_of(object, name);
+    assert_non_null(attribute);
+    assert_string_equal(json_value_get_text(attribute, "before"), before);
+    assert_string_equal(json_value_get_text(attribute, "after"), after);
+}
+
+static void a_history_says_who_did_what_newest_first(void **state)
+{
+    char path[80], id[40];
+    make_pool(path);
+    describe(path, "one", NULL);
+    describe(path, "two", id);
+    struct api_answer answer = ask("GET", "/v1/history?object=workers", NULL, 200);
+    const struct json_value *changes = json_value_get(answer.json, "history");
+    assert_int_equal(json_value_count(changes), 3);
+    const struct json_value *newest = json_value_at(changes, 0);
+    assert_string_equal(json_value_get_text(newest, "id"), id);
+    assert_string_equal(json_value_get_text(newest, "node"), "lb1");
+    assert_string_equal(json_value_get_text(newest, "via"), "api");
+    assert_true(*json_value_get_text(newest, "author"));
+    const struct json_value *object = json_value_at(json_value_get(newest, "changes"), 0);
+    assert_string_equal(json_value_get_text(object, "object_name"), "workers");
+    assert_string_equal(json_value_get_text(object, "action"), "update");
+    assert_differs(object, "description", "one", "two");
+    assert_null(attribute_of(object, "name"));
+    object = json_value_at(json_value_get(json_value_at(changes, 2), "changes"), 0);
+    assert_string_equal(json_value_get_text(object, "action"), "create");
+    api_answer_free(&answer);
+}
+
+static void a_history_can_be_cut_short(void **state)
+{
+    char path[80];
+    make_pool(path);
+    describe(path, "one", NULL);
+    struct api_answer answer = ask("GET", "/v1/history?limit=1", NULL, 200);
+    assert_int_equal(json_value_count(json_value_get(answer.json, "history")), 1);
+    assert_true(json_value_truth(json_value_get(answer.json, "more")));
+    api_answer_free(&answer);
+    answer = ask("GET", "/v1/history?since=1h", NULL, 200);
+    assert_true(json_value_count(json_value_get(answer.json, "history")) >= 4);
+    assert_false(json_value_truth(json_value_get(answer.json, "more")));
+    api_answer_free(&answer);
+    answer = ask("GET", "/v1/history?since=2999-01-01T00:00:00Z", NULL, 200);
+    assert_int_equal(json_value_count(json_value_get(answer.json, "history")), 0);
+    api_answer_free(&answer);
+}
+
+static void what_was_deleted_has_a_history_too(void **state)
+{
+    char path[80], id[40], target[80];
+    make_pool(path);
+    change("DELETE", path, NULL, id);
+    struct api_answer answer = ask("GET", "/v1/history?object=workers", NULL, 200);
+    assert_int_equal(json_value_count(json_value_get(answer.json, "history")), 2);
+    api_answer_free(&answer);
+    snprintf(target, sizeof(target), "/v1/changes/%s", id);
+    answer = ask("GET", target, NULL, 200);
+    const struct json_value *object =
+        json_value_at(json_value_get(json_value_get(answer.json, "change"), "changes"), 0);
+    assert_string_equal(json_value_get_text(object, "action"), "delete");
+    assert_string_equal(json_value_get_text(object, "object_name"), "workers");
+    api_answer_free(&answer);
+}
+
+static void a_restarted_node_knows_the_past(void **state)
+{
+    char path[80];
+    make_pool(path);
+    describe(path, "one", NULL);
+    struct api_answer answer = ask("GET", "/v1/history", NULL, 200);
+    char *before = strdup(text_string(&answer.body));
+    api_answer_free(&answer);
+    store_fixture_restart(&node);
+    answer = ask("GET", "/v1/history", NULL, 200);
+    assert_string_equal(text_string(&answer.body), before);
+    api_answer_free(&answer);
+    free(before);
+}
+
+static void a_diff_compares_two_points(void **state)
+{
+    char path[80], first[40], second[40], third[40], target[160];
+    make_pool(path);
+    describe(path, "one", first);
+    describe(path, "two", second);
+    describe(path, "three", third);
+    snprintf(target, sizeof(target), "/v1/diff?from=%s&to=%s", first, second);
+    struct api_answer answer = ask("GET", target, NULL, 200);
+    const struct json_value *objects = json_value_get(answer.json, "diff");
+    assert_int_equal(json_value_count(objects), 1);
+    assert_differs(json_value_at(objects, 0), "description", "one", "two");
+    api_answer_free(&answer);
+    snprintf(target, sizeof(target), "/v1/diff?from=%s&to=now", first);
+    answer = ask("GET", target, NULL, 200);
+    assert_differs(json_value_at(json_value_get(answer.json, "diff"), 0), "description", "one",
+                   "three");
+    api_answer_free(&answer);
+    snprintf(target, sizeof(target), "/v1/diff?from=%s&to=%s", third, first);
+    answer = ask("GET", target, NULL, 400);
+    assert_non_null(strstr(api_fault(&answer), "later than"));
+    api_answer_free(&answer);
+    answer = ask("GET", "/v1/diff?from=1d&to=now", NULL, 200);
+    objects = json_value_get(answer.json, "diff");
+    for (size_t i = 0; i < json_value_count(objects); i++)
+        assert_string_equal(json_value_get_text(json_value_at(objects, i), "action"), "create");
+    assert_true(json_value_count(objects) >= 4);
+    api_answer_free(&answer);
+}
+
+static void an_audit_of_a_sound_log_is_good(void **state)
+{
+    char path[80];
+    make_pool(path);
+    store_fixture_restart(&node);
+    describe(path, "one", NULL);
+    struct api_answer answer = ask("GET", "/v1/audit", NULL, 200);
+    const struct json_value *audit = json_value_get(answer.json, "audit");
+    assert_true(json_value_truth(json_value_get(audit, "good")));
+    assert_int_equal(json_value_number(json_value_get(audit, "missing")), 0);
+    assert_int_equal(json_value_number(json_value_get(audit, "bad")), 0);
+    assert_true(json_value_number(json_value_get(audit, "verified")) >= 4);
+    assert_int_equal(json_value_count(json_value_get(audit, "streams")), 2);
+    api_answer_free(&answer);
+}
+
+static void what_cannot_be_meant_is_refused_with_a_sentence(void **state)
+{
+    static const struct {
+        const char *target;
+        int status;
+        const char *sentence;
+    } cases[] = {
+        {"/v1/history?since=soon", 400, "'soon'"},
+        {"/v1/history?limit=0", 400, "1 to 1000"},
+        {"/v1/history?limit=many", 400, "1 to 1000"},
+        {"/v1/history?object=nobody", 404, "'nobody'"},
+        {"/v1/history?object=", 404, "''"},
+        {"/v1/changes/nonsense", 404, "nonsense"},
+        {"/v1/changes/2fbd1b4c-8ba1-4f3e-9d44-7b1c6a1e0f01", 404, "not known here"},
+        {"/v1/diff", 400, "from"},
+        {"/v1/diff?from=1h", 400, "field/attribute to"},
+        {"/v1/diff?from=1h&to=eventually", 400, "'eventually'"},
+        {"/v1/diff?from=2fbd1b4c-8ba1-4f3e-9d44-7b1c6a1e0f01&to=now", 404, "not known here"},
+    };
+    char path[80];
+    make_pool(path);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct api_answer answer = ask("GET", cases[i].target, NULL, cases[i].status);
+        if (!strstr(api_fault(&answer), cases[i].sentence))
+            fail_msg("%s: %s", cases[i].target, api_fault(&answer));
+        api_answer_free(&answer);
+    }
+}
+
+#define HISTORY_TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        HISTORY_TEST(a_history_says_who_did_what_newest_first),
+        HISTORY_TEST(a_history_can_be_cut_short),
+        HISTORY_TEST(what_was_deleted_has_a_history_too),
+        HISTORY_TEST(a_restarted_node_knows_the_past),
+        HISTORY_TEST(a_diff_compares_two_points),
+        HISTORY_TEST(an_audit_of_a_sound_log_is_good),
+        HISTORY_TEST(what_cannot_be_meant_is_refused_with_a_sentence),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
