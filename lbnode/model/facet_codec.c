@@ -159,6 +159,17 @@ int change_set_add_named(struct change_set *set,
     return count;
 }
 
+bool change_set_add_facet(struct change_set *set,
+                          const struct resource *resource,
+                          uint16_t facet)
+{
+    struct wire_writer value = {0};
+    write_facet(&value, resource, facet);
+    bool good = !value.failed && add_op(set, resource, facet, wire_written(&value));
+    wire_writer_free(&value);
+    return good;
+}
+
 bool change_set_add_delete(struct change_set *set, const struct resource *resource)
 {
     return add_life(set, resource, 0);

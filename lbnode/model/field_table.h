@@ -150,6 +150,10 @@ int change_set_add_update(struct change_set *set,
 int change_set_add_named(struct change_set *set,
                          const struct resource *resource,
                          const struct json_value *object);
+/* Appends the op that writes one facet of RESOURCE. */
+bool change_set_add_facet(struct change_set *set,
+                          const struct resource *resource,
+                          uint16_t facet);
 bool change_set_add_delete(struct change_set *set, const struct resource *resource);
 /* Reads the bytes of one facet into RESOURCE, whose attributes of that facet are replaced as a
  * whole (what the bytes do not have gets its default); id and owner are the caller's. Unknown
