@@ -88,6 +88,7 @@ bool run_document_export(struct context *context, struct error *error);
 bool run_history_show(struct context *context, struct error *error);
 bool run_change_show(struct context *context, struct error *error);
 bool run_diff_show(struct context *context, struct error *error);
+bool run_rollback_make(struct context *context, struct error *error);
 bool run_audit_verify(struct context *context, struct error *error);
 
 bool run_schema_show(struct context *context, struct error *error);

@@ -184,6 +184,17 @@ static const struct option history_options[] = {
     {.name = ""},
 };
 
+static const struct option rollback_options[] = {
+    {.name = "to",
+     .value_name = "TIME",
+     .help = "take back all that came after: 2026-01-31T12:34:56Z, an age such as 10m, or the "
+             "id of the last change to keep"},
+    {.name = "object", .value_name = "NAME", .help = "with --to: only this object (all)"},
+    {.name = "force", .help = "also what others have changed again since"},
+    {.name = "dry-run", .help = "only show what would change"},
+    {.name = ""},
+};
+
 static const struct option help_options[] = {
     {.name = "man", .help = "all commands in the form of the manual page"},
     {.name = ""},
@@ -338,6 +349,13 @@ static const struct command commands[] = {
      .details = "A and B are times (2026-01-31T12:34:56Z), ages (10m) or ids of changes: the point right\n"
                 "after that change. Without B: now.\n",
      .run = run_diff_show},
+    {.noun = "rollback", .positional = "[CHANGE]", .positional_maximum = 1,
+     .summary = "take back one change, or all since a time",
+     .details = "Attribute by attribute: what it changed becomes what it was before. Refused (exit code 4) when\n"
+                "somebody else has changed one of these attributes again, or when what was before is no longer\n"
+                "kept; others are you on another node, too. It is a change like any other and can be rolled back\n"
+                "itself. Nodes are not rolled back.\n",
+     .options = rollback_options, .changes = true, .run = run_rollback_make},
     {.noun = "audit", .verb = "verify", .positional = "",
      .summary = "check every signature and chain of changes on this node",
      .details = "Exit code 1 when a change is missing or does not verify. What was removed because it was old\n"

@@ -214,6 +214,158 @@ static void an_audit_of_a_sound_log_is_good(void **state)
     api_answer_free(&answer);
 }
 
+/* ---- rollback -----------------------------------------------------------------------------
+ */
+
+static struct api_answer roll_back(const char *wish, int status)
+{
+    char body[300];
+    snprintf(body, sizeof(body), "{\"rollback\":{%s}}", wish);
+    return ask("POST", "/v1/rollback", body, status);
+}
+
+static void assert_description(const char *path, const char *expected)
+{
+    struct api_answer answer = ask("GET", path, NULL, 200);
+    const struct json_value *pool = json_value_get(answer.json, "pool");
+    assert_string_equal(json_value_get_text(pool, "description"), expected);
+    api_answer_free(&answer);
+}
+
+static void a_rolled_back_change_is_as_if_it_had_not_been(void **state)
+{
+    char path[80], first[40], wish[80];
+    make_pool(path);
+    describe(path, "one", NULL);
+    describe(path, "two", first);
+    snprintf(wish, sizeof(wish), "\"change\":\"%s\"", first);
+    struct api_answer answer = roll_back(wish, 200);
+    const struct json_value *objects =
+        json_value_get(json_value_get(answer.json, "rollback"), "changes");
+    assert_int_equal(json_value_count(objects), 1);
+    assert_differs(json_value_at(objects, 0), "description", "two", "one");
+    snprintf(wish, sizeof(wish), "\"change\":\"%s\"", api_field(&answer, "X-Lbnode-Change"));
+    api_answer_free(&answer);
+    assert_description(path, "one");
+    answer = roll_back(wish, 200); /* of the rollback */
+    api_answer_free(&answer);
+    assert_description(path, "two");
+}
+
+static void another_attribute_of_the_same_facet_stays(void **state)
+{
+    char path[80], id[40], wish[80];
+    make_pool(path);
+    describe(path, "one", id);
+    change("PUT", path, "{\"pool\":{\"name\":\"others\"}}", NULL);
+    snprintf(wish, sizeof(wish), "\"change\":\"%s\"", id);
+    struct api_answer answer = roll_back(wish, 200);
+    api_answer_free(&answer);
+    answer = ask("GET", path, NULL, 200);
+    const struct json_value *pool = json_value_get(answer.json, "pool");
+    assert_string_equal(json_value_get_text(pool, "description"), "");
+    assert_string_equal(json_value_get_text(pool, "name"), "others");
+    api_answer_free(&answer);
+}
+
+static void a_creation_and_a_deletion_go_back(void **state)
+{
+    char path[80], members[120], made[40], deleted[40], wish[80];
+    make_pool(path);
+    snprintf(members, sizeof(members), "%s/members", path);
+    change("POST", members,
+           "{\"member\":{\"name\":\"w1\",\"address\":\"10.77.0.21\",\"protocol_port\":80}}",
+           made);
+    change("DELETE", path, NULL, deleted);
+    snprintf(wish, sizeof(wish), "\"change\":\"%s\"", deleted);
+    struct api_answer answer = roll_back(wish, 200);
+    api_answer_free(&answer);
+    answer = ask("GET", members, NULL, 200);
+    assert_int_equal(json_value_count(json_value_get(answer.json, "members")), 1);
+    api_answer_free(&answer);
+    snprintf(wish, sizeof(wish), "\"change\":\"%s\"", made);
+    answer = roll_back(wish, 200);
+    api_answer_free(&answer);
+    answer = ask("GET", members, NULL, 200);
+    assert_int_equal(json_value_count(json_value_get(answer.json, "members")), 0);
+    api_answer_free(&answer);
+}
+
+static void all_since_a_point_goes_back(void **state)
+{
+    char path[80], id[40], wish[120];
+    make_pool(path);
+    describe(path, "one", id);
+    describe(path, "two", NULL);
+    change("PUT", path, "{\"pool\":{\"lb_algorithm\":\"SOURCE_IP\"}}", NULL);
+    change("POST", LBAAS "/loadbalancers",
+           "{\"loadbalancer\":{\"name\":\"second\",\"vip_address\":\"10.77.0.101\"}}", NULL);
+    snprintf(wish, sizeof(wish), "\"to\":\"%s\",\"dry_run\":true", id);
+    struct api_answer answer = roll_back(wish, 200);
+    assert_false(
+        json_value_truth(json_value_get(json_value_get(answer.json, "rollback"), "applied")));
+    api_answer_free(&answer);
+    assert_description(path, "two");
+    snprintf(wish, sizeof(wish), "\"to\":\"%s\"", id);
+    answer = roll_back(wish, 200);
+    api_answer_free(&answer);
+    assert_description(path, "one");
+    answer = ask("GET", LBAAS "/loadbalancers", NULL, 200);
+    assert_int_equal(json_value_count(json_value_get(answer.json, "loadbalancers")), 1);
+    api_answer_free(&answer);
+    answer = roll_back(wish, 200); /* what came since is as it should be */
+    assert_int_equal(
+        json_value_count(json_value_get(json_value_get(answer.json, "rollback"), "changes")),
+        0);
+    api_answer_free(&answer);
+}
+
+static void what_does_not_fit_any_more_is_refused(void **state)
+{
+    char path[80], deleted[40], wish[80];
+    make_pool(path);
+    struct api_answer answer = ask("GET", LBAAS "/loadbalancers", NULL, 200);
+    const struct json_value *balancer =
+        json_value_at(json_value_get(answer.json, "loadbalancers"), 0);
+    char target[120];
+    snprintf(target, sizeof(target), LBAAS "/loadbalancers/%s?cascade=true",
+             json_value_get_text(balancer, "id"));
+    api_answer_free(&answer);
+    change("DELETE", target, NULL, deleted);
+    change("POST", LBAAS "/loadbalancers",
+           "{\"loadbalancer\":{\"name\":\"second\",\"vip_address\":\"10.77.0.100\"}}", NULL);
+    snprintf(wish, sizeof(wish), "\"change\":\"%s\",\"force\":true", deleted);
+    answer = roll_back(wish, 409);
+    assert_non_null(strstr(api_fault(&answer), "does not fit"));
+    api_answer_free(&answer);
+}
+
+static void a_rollback_that_cannot_be_meant_is_refused(void **state)
+{
+    static const struct {
+        const char *wish;
+        int status;
+        const char *sentence;
+    } cases[] = {
+        {"", 400, "either"},
+        {"\"to\":\"1h\",\"change\":\"2fbd1b4c-8ba1-4f3e-9d44-7b1c6a1e0f01\"", 400, "either"},
+        {"\"to\":\"soon\"", 400, "'soon'"},
+        {"\"change\":\"last\"", 400, "'last'"},
+        {"\"change\":\"2fbd1b4c-8ba1-4f3e-9d44-7b1c6a1e0f01\"", 404, "not known here"},
+        {"\"to\":\"1h\",\"object\":\"nobody\"", 404, "'nobody'"},
+        {"\"to\":\"1h\",\"force\":1", 400, "true or false"},
+        {"\"to\":\"1h\",\"hard\":true", 400, "'hard'"},
+    };
+    char path[80];
+    make_pool(path);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct api_answer answer = roll_back(cases[i].wish, cases[i].status);
+        if (!strstr(api_fault(&answer), cases[i].sentence))
+            fail_msg("%s: %s", cases[i].wish, api_fault(&answer));
+        api_answer_free(&answer);
+    }
+}
+
 static void what_cannot_be_meant_is_refused_with_a_sentence(void **state)
 {
     static const struct {
@@ -254,6 +406,12 @@ int main(void)
         HISTORY_TEST(a_restarted_node_knows_the_past),
         HISTORY_TEST(a_diff_compares_two_points),
         HISTORY_TEST(an_audit_of_a_sound_log_is_good),
+        HISTORY_TEST(a_rolled_back_change_is_as_if_it_had_not_been),
+        HISTORY_TEST(another_attribute_of_the_same_facet_stays),
+        HISTORY_TEST(a_creation_and_a_deletion_go_back),
+        HISTORY_TEST(all_since_a_point_goes_back),
+        HISTORY_TEST(what_does_not_fit_any_more_is_refused),
+        HISTORY_TEST(a_rollback_that_cannot_be_meant_is_refused),
         HISTORY_TEST(what_cannot_be_meant_is_refused_with_a_sentence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
