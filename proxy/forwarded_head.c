@@ -121,25 +121,50 @@ static bool drops_request_field(const struct forwarded_request *request,
            (head->nominates && is_nominated(head, request->buffer, field));
 }
 
+static bool is_absolute(const struct http_head *head)
+{
+    return head->path != head->target;
+}
+
+/* "OPTIONS http://a" is about the server as a whole (RFC 9112 3.2.4). */
+static bool is_about_server(const struct http_head *head, const char *buffer)
+{
+    struct bytes method = http_head_text(buffer, head->method, head->method_length);
+    return head->path_length == 0 &&
+           bytes_equal(method, (struct bytes){(const uint8_t *)"OPTIONS", 7});
+}
+
 static void put_request_line(struct writer *writer, const struct forwarded_request *request)
 {
     const struct http_head *head = request->head;
     const char *path = request->buffer + head->path;
-    bool is_absolute = head->path != head->target;
     put(writer, request->buffer + head->method, head->method_length);
     put(writer, " ", 1);
-    if (is_absolute && (head->path_length == 0 || path[0] != '/'))
+    if (is_absolute(head) && is_about_server(head, request->buffer))
+        put(writer, "*", 1);
+    else if (is_absolute(head) && (head->path_length == 0 || path[0] != '/'))
         put(writer, "/", 1);
     put(writer, path, head->path_length);
     put_string(writer, " HTTP/1.1\r\n");
 }
 
-/* HTTP/1.0 knows requests without Host; HTTP/1.1, which we speak, does not. */
+/* HTTP/1.0 knows requests without Host; HTTP/1.1, which we speak, does not. An absolute target
+ * says what it has to be (RFC 9112 3.2.2). */
 static void put_missing_host(struct writer *writer, const struct forwarded_request *request)
 {
+    const struct http_head *head = request->head;
     char text[IP_ENDPOINT_TEXT_SIZE];
-    if (http_head_field(request->head, HTTP_FIELD_HOST))
+    if (http_head_field(head, HTTP_FIELD_HOST))
         return;
+    if (is_absolute(head)) {
+        const char *scheme = request->buffer + head->target,
+                   *end = request->buffer + head->path;
+        const char *authority = (const char *)memchr(scheme, '/', (size_t)(end - scheme)) + 2;
+        put_string(writer, "Host: ");
+        put(writer, authority, (size_t)(end - authority));
+        put(writer, "\r\n", 2);
+        return;
+    }
     ip_endpoint_format(&request->local, text);
     put_line(writer, "Host", text);
 }

@@ -72,8 +72,16 @@ static void the_absolute_form_becomes_the_origin_form(void **state)
                    "GET /?q HTTP/1.1\r\nHost: a\r\n\r\n");
     EXPECT_REQUEST("GET http://a/b HTTP/1.1\r\nHost: a\r\n\r\n", 0,
                    "GET /b HTTP/1.1\r\nHost: a\r\n\r\n");
+    EXPECT_REQUEST("GET http://a HTTP/1.1\r\nHost: a\r\n\r\n", 0,
+                   "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     EXPECT_REQUEST("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", 0,
                    "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n");
+    EXPECT_REQUEST("OPTIONS http://a HTTP/1.1\r\nHost: a\r\n\r\n", 0,
+                   "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n");
+    EXPECT_REQUEST("OPTIONS http://a/ HTTP/1.1\r\nHost: a\r\n\r\n", 0,
+                   "OPTIONS / HTTP/1.1\r\nHost: a\r\n\r\n");
+    EXPECT_REQUEST("OPTIONS http://a?q HTTP/1.1\r\nHost: a\r\n\r\n", 0,
+                   "OPTIONS /?q HTTP/1.1\r\nHost: a\r\n\r\n");
 }
 
 static void hops_of_options_are_counted_down_and_of_others_left_alone(void **state)
@@ -104,6 +112,10 @@ static void hops_of_options_are_counted_down_and_of_others_left_alone(void **sta
 
 static void http_1_0_requests_get_a_host(void **state)
 {
+    EXPECT_REQUEST("GET http://b:81/x HTTP/1.0\r\n\r\n", 0,
+                   "GET /x HTTP/1.1\r\nHost: b:81\r\n\r\n");
+    EXPECT_REQUEST("GET HTTPS://b?x HTTP/1.0\r\n\r\n", 0,
+                   "GET /?x HTTP/1.1\r\nHost: b\r\n\r\n");
     EXPECT_REQUEST("GET / HTTP/1.0\r\n\r\n", 0,
                    "GET / HTTP/1.1\r\nHost: 10.0.0.1:8080\r\n\r\n");
 }
