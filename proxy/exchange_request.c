@@ -14,24 +14,32 @@ void exchange_abort(struct exchange *exchange, enum termination why)
     client_abort(exchange->client);
 }
 
+/* Room for an error page behind the interim responses that are on their way. */
+static bool make_page_room(struct exchange *exchange)
+{
+    struct buffer_pool *buffers = &exchange->worker->buffers;
+    struct client *client = exchange->client;
+    if (!exchange->down)
+        exchange->down = buffer_get(buffers, BUFFER_SMALL);
+    if (!exchange->down && client->in) { /* nothing of it is looked at any more */
+        exchange->down = client->in;
+        exchange->down->start = exchange->down->end = 0;
+        client->in = NULL;
+    }
+    if (!exchange->down)
+        return false;
+    buffer_compact(exchange->down);
+    return buffer_room(exchange->down) >= ERROR_PAGE_MAXIMUM ||
+           buffer_grow(buffers, &exchange->down);
+}
+
 void exchange_answer(struct exchange *exchange, int status, enum termination why)
 {
     char page[ERROR_PAGE_MAXIMUM];
     struct client *client = exchange->client;
     request_record_decide(&exchange->record, why);
     dispatch_finish(&exchange->dispatch);
-    if (exchange->any_sent || exchange->response_head_done) {
-        client_abort(client);
-        return;
-    }
-    buffer_put(&exchange->worker->buffers, &exchange->down);
-    exchange->down = buffer_get(&exchange->worker->buffers, BUFFER_SMALL);
-    if (!exchange->down && client->in) { /* nothing of it is looked at any more */
-        exchange->down = client->in;
-        exchange->down->start = exchange->down->end = 0;
-        client->in = NULL;
-    }
-    if (!exchange->down) {
+    if (exchange->response_head_done || !make_page_room(exchange)) {
         client_abort(client);
         return;
     }

@@ -257,7 +257,6 @@ static size_t drain_pipe(struct exchange *exchange)
         written = stream_write(stream, exchange->down, true);
     if (buffer_size(exchange->down) == 0)
         written += stream_drain_pipe(stream, exchange->pipe);
-    exchange->any_sent |= written > 0;
     exchange->record.bytes_out += written;
     counter_add(&client_counters(exchange->client)->bytes_out, written);
     if (exchange->pipe->size == 0 || stream->write_failed)

@@ -94,7 +94,6 @@ static void flush_down(struct exchange *exchange, bool *moved)
     size_t sent = stream_write(&client->stream, exchange->down, end_follows);
     if (sent > 0) {
         *moved = true;
-        exchange->any_sent = true;
         exchange->record.bytes_out += sent;
         counter_add(&client_counters(client)->bytes_out, sent);
     }

@@ -48,7 +48,6 @@ struct exchange {
     bool client_keep;        /* the client's connection goes on afterwards */
     bool response_is_bulk;   /* its body comes in large pieces */
     bool response_was_piped; /* a large piece of it went through a pipe */
-    bool any_sent;           /* to the client: too late for an error page */
     uint8_t interim_count;
     uint64_t body_since_ms; /* of the average rate of the request's body */
     uint32_t body_bytes;    /* since then */

@@ -132,6 +132,25 @@ static const struct script_step sixteen_interim_responses_pass[] = {
     {SCRIPT_END},
 };
 
+static const struct script_step the_seventeenth_is_a_502[] = {
+    ASK(GET_1),
+    {MEMBER_SAYS, SIXTEEN_HINTS "HTTP/1.1 103 H\r\n\r\n" OK},
+    {CLIENT_HEARS, SIXTEEN_HINTS FAILED},
+    {MEMBER_MEETS_RESET},
+    {CLIENT_RESETS},
+    {SCRIPT_END},
+};
+
+static const struct script_step a_member_that_fails_after_a_100_is_a_502[] = {
+    ASK("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"),
+    {MEMBER_SAYS, "HTTP/1.1 100 Continue\r\n\r\n"},
+    {CLIENT_HEARS, "HTTP/1.1 100 Continue\r\n\r\n"},
+    {MEMBER_CLOSES},
+    {CLIENT_HEARS, FAILED},
+    {CLIENT_RESETS},
+    {SCRIPT_END},
+};
+
 static const struct script_step an_upgrade_that_nobody_asked_for_is_a_502[] = {
     ASK(GET_1),
     {MEMBER_SAYS, "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\n"
@@ -269,6 +288,8 @@ int main(void)
         SCRIPT_TEST(old_clients_get_neither_chunks_nor_interim_responses),
         SCRIPT_TEST(interim_responses_pass_without_framing_or_hop_fields),
         SCRIPT_TEST(sixteen_interim_responses_pass),
+        SCRIPT_TEST(the_seventeenth_is_a_502),
+        SCRIPT_TEST(a_member_that_fails_after_a_100_is_a_502),
         SCRIPT_TEST(an_upgrade_that_nobody_asked_for_is_a_502),
         SCRIPT_TEST(an_upgrade_to_something_else_is_a_502),
         SCRIPT_TEST(what_follows_a_head_response_is_nobodys),
