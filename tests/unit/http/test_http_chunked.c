@@ -10,26 +10,36 @@ struct decoded {
     enum http_chunk_result result;
 };
 
+static void start(struct http_chunked *chunked, struct decoded *out)
+{
+    http_chunked_init(chunked);
+    out->size = out->used = 0;
+    out->result = HTTP_CHUNK_NEED_MORE;
+}
+
+/* The next SIZE bytes of TEXT. */
+static void
+decode_piece(struct http_chunked *chunked, const char *text, size_t size, struct decoded *out)
+{
+    do {
+        size_t used;
+        struct bytes data;
+        struct bytes input = {(const uint8_t *)text + out->used, size};
+        out->result = http_chunked_decode(chunked, input, &used, &data);
+        assert_true(used <= size && data.size <= used);
+        memcpy(out->body + out->size, data.data, data.size);
+        out->size += data.size;
+        out->used += used;
+        size -= used;
+    } while (out->result == HTTP_CHUNK_DATA);
+}
+
 static void decode(const char *text, size_t size, size_t step, struct decoded *out)
 {
     struct http_chunked chunked;
-    http_chunked_init(&chunked);
-    out->size = out->used = 0;
-    out->result = HTTP_CHUNK_NEED_MORE;
-    while (out->result == HTTP_CHUNK_NEED_MORE && out->used < size) {
-        size_t left = size - out->used < step ? size - out->used : step;
-        do {
-            size_t used;
-            struct bytes data;
-            struct bytes input = {(const uint8_t *)text + out->used, left};
-            out->result = http_chunked_decode(&chunked, input, &used, &data);
-            assert_true(used <= left && data.size <= used);
-            memcpy(out->body + out->size, data.data, data.size);
-            out->size += data.size;
-            out->used += used;
-            left -= used;
-        } while (out->result == HTTP_CHUNK_DATA);
-    }
+    start(&chunked, out);
+    while (out->result == HTTP_CHUNK_NEED_MORE && out->used < size)
+        decode_piece(&chunked, text, size - out->used < step ? size - out->used : step, out);
 }
 
 static const struct {
@@ -97,6 +107,34 @@ static void malformed_chunks_are_refused_in_any_segmentation(void **state)
     }
 }
 
+static void assert_splits_make_no_difference(const char *text)
+{
+    static struct decoded whole, split;
+    size_t size = strlen(text);
+    decode(text, size, size, &whole);
+    for (size_t second = 0; second <= size; second++) {
+        for (size_t first = 0; first <= second; first++) {
+            const size_t ends[] = {first, second, size};
+            struct http_chunked chunked;
+            start(&chunked, &split);
+            for (size_t i = 0; i < 3 && split.result == HTTP_CHUNK_NEED_MORE; i++)
+                decode_piece(&chunked, text, ends[i] - split.used, &split);
+            assert_int_equal(split.result, whole.result);
+            assert_int_equal(split.used, whole.used);
+            assert_int_equal(split.size, whole.size);
+            assert_memory_equal(split.body, whole.body, whole.size);
+        }
+    }
+}
+
+static void any_two_splits_give_the_same_body(void **state)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(good); i++)
+        assert_splits_make_no_difference(good[i].text);
+    for (size_t i = 0; i < ARRAY_LENGTH(bad); i++)
+        assert_splits_make_no_difference(bad[i]);
+}
+
 static enum http_chunk_result repeated(const char *before, const char *fill, int count)
 {
     static struct decoded decoded;
@@ -126,6 +164,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bodies_are_decoded_in_any_segmentation),
         cmocka_unit_test(malformed_chunks_are_refused_in_any_segmentation),
+        cmocka_unit_test(any_two_splits_give_the_same_body),
         cmocka_unit_test(extensions_and_trailers_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -30,6 +30,22 @@ static void every_byte_at_every_place_is_judged_alike(void **state)
     }
 }
 
+/* Where in memory a text begins makes no difference either. */
+static void every_alignment_is_judged_alike(void **state)
+{
+    _Alignas(64) uint8_t text[128];
+    for (size_t start = 0; start < 64; start++) {
+        for (size_t at = 0; at < 48; at++) {
+            for (unsigned byte = 0; byte < 256; byte += at % 7 + 1) {
+                memset(text, 'a', sizeof(text));
+                text[start + at] = (uint8_t)byte;
+                assert_twins_agree(text + start, 48);
+                assert_twins_agree(text + start, 47);
+            }
+        }
+    }
+}
+
 /* Mostly good bytes, or nothing would ever be accepted. */
 static void random_texts_are_judged_alike(void **state)
 {
@@ -64,6 +80,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_byte_at_every_place_is_judged_alike),
+        cmocka_unit_test(every_alignment_is_judged_alike),
         cmocka_unit_test(random_texts_are_judged_alike),
         cmocka_unit_test(nothing_behind_the_text_is_read),
     };

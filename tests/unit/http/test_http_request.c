@@ -6,8 +6,8 @@
  * lines and fields (2.2, 5.1, 5.2)    bad: from the bare LF to the folded field
  * lengths and codings (6.1-6.3)       good, bad: POST; proxy/test_smuggling
  * Expect (RFC 9110 10.1.1)            bad: 417; proxy/test_proxy
- * segmentation makes no difference    the three tests after the tables
- * chunks (RFC 9112 7.1)               test_http_chunked, proxy/test_body_transfer
+ * segmentation makes no difference    the four tests after the tables; likewise in the
+ * neighbours chunks (RFC 9112 7.1)               test_http_chunked, proxy/test_body_transfer
  * responses (4, 6.3)                  test_http_response
  * hop-by-hop fields (RFC 9110 7.6)    proxy/test_forwarded_head
  * TRACE, CONNECT, Max-Forwards        proxy/test_proxy, proxy/test_forwarded_head
@@ -170,6 +170,42 @@ static void bad_heads_are_refused_in_any_segmentation(void **state)
     }
 }
 
+/* TEXT in three pieces that end at FIRST, SECOND and SIZE; all of HEAD is defined. */
+static void
+feed_pieces(struct http_head *head, const char *text, size_t first, size_t second, size_t size)
+{
+    const size_t ends[] = {first, second, size};
+    enum http_parse_result result = HTTP_NEED_MORE;
+    memset(head, 0, sizeof(*head));
+    http_head_init(head);
+    for (size_t i = 0; i < ARRAY_LENGTH(ends) && result == HTTP_NEED_MORE; i++)
+        result = http_request_parse(head, text, ends[i]);
+}
+
+static void assert_splits_make_no_difference(const char *text)
+{
+    size_t size = strlen(text);
+    struct http_head whole, split;
+    feed_pieces(&whole, text, size, size, size);
+    for (size_t second = 0; second <= size; second++) {
+        for (size_t first = 0; first <= second; first++) {
+            feed_pieces(&split, text, first, second, size);
+            if (whole.error_status != 0) /* how far it looked may differ */
+                assert_int_equal(split.error_status, whole.error_status);
+            else
+                assert_memory_equal(&split, &whole, sizeof(whole));
+        }
+    }
+}
+
+static void any_two_splits_give_the_same_head(void **state)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(good); i++)
+        assert_splits_make_no_difference(good[i].head);
+    for (size_t i = 0; i < ARRAY_LENGTH(bad); i++)
+        assert_splits_make_no_difference(bad[i].head);
+}
+
 static void every_proper_prefix_of_a_good_head_needs_more(void **state)
 {
     for (size_t i = 0; i < ARRAY_LENGTH(good); i++) {
@@ -254,6 +290,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(good_heads_are_accepted_in_any_segmentation),
         cmocka_unit_test(bad_heads_are_refused_in_any_segmentation),
+        cmocka_unit_test(any_two_splits_give_the_same_head),
         cmocka_unit_test(every_proper_prefix_of_a_good_head_needs_more),
         cmocka_unit_test(fields_are_found_by_id_and_by_name),
         cmocka_unit_test(the_absolute_form_gives_a_path),

@@ -87,6 +87,41 @@ static void framing_follows_rfc_9112_section_6(void **state)
     }
 }
 
+static void feed_pieces(
+    struct http_head *head, const char *text, const char *method, size_t first, size_t second)
+{
+    const size_t ends[] = {first, second, strlen(text)};
+    enum http_parse_result result = HTTP_NEED_MORE;
+    memset(head, 0, sizeof(*head));
+    http_head_init(head);
+    for (size_t i = 0; i < ARRAY_LENGTH(ends) && result == HTTP_NEED_MORE; i++)
+        result = http_response_parse(head, text, ends[i], view(method));
+}
+
+static void assert_splits_make_no_difference(const char *text, const char *method)
+{
+    size_t size = strlen(text);
+    struct http_head whole, split;
+    feed_pieces(&whole, text, method, size, size);
+    for (size_t second = 0; second <= size; second++) {
+        for (size_t first = 0; first <= second; first++) {
+            feed_pieces(&split, text, method, first, second);
+            if (whole.error_status != 0) /* how far it looked may differ */
+                assert_int_equal(split.error_status, whole.error_status);
+            else
+                assert_memory_equal(&split, &whole, sizeof(whole));
+        }
+    }
+}
+
+static void any_two_splits_give_the_same_head(void **state)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(good); i++)
+        assert_splits_make_no_difference(good[i].head, good[i].method);
+    for (size_t i = 0; i < ARRAY_LENGTH(bad); i++)
+        assert_splits_make_no_difference(bad[i], "GET");
+}
+
 static void malformed_responses_are_bad_gateways(void **state)
 {
     for (size_t i = 0; i < ARRAY_LENGTH(bad); i++) {
@@ -102,6 +137,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(framing_follows_rfc_9112_section_6),
+        cmocka_unit_test(any_two_splits_give_the_same_head),
         cmocka_unit_test(malformed_responses_are_bad_gateways),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
