@@ -12,7 +12,7 @@
  * hop-by-hop fields (RFC 9110 7.6)    proxy/test_forwarded_head
  * TRACE, CONNECT, Max-Forwards        proxy/test_proxy, proxy/test_forwarded_head
  * Upgrade, 1xx, pipelining, HTTP/1.0  proxy/test_proxy, proxy/test_request_scripts
- * nothing answers another request     proxy/test_response_scripts
+ * nothing answers another request     proxy/test_response_scripts, proxy/test_splitting
  * every byte in every place           proxy/test_smuggling
  * slow heads and bodies               proxy/test_timeouts
  */
