@@ -38,6 +38,8 @@ static const struct {
     {GET "Connection: x, Close\r\n\r\n", HTTP_BODY_NONE, 0, false},
     {"GET / HTTP/1.0\r\n\r\n", HTTP_BODY_NONE, 0, false},
     {"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", HTTP_BODY_NONE, 0, true},
+    {"GET / HTTP/1.0\r\nConnection: keep-alive, close\r\n\r\n", HTTP_BODY_NONE, 0, false},
+    {GET "Connection: close\r\nConnection: keep-alive\r\n\r\n", HTTP_BODY_NONE, 0, false},
     {"GET / HTTP/1.7\r\nHost: a\r\n\r\n", HTTP_BODY_NONE, 0, true},
     {"GET http://a/x?y HTTP/1.1\r\nHost: A:80\r\n\r\n", HTTP_BODY_NONE, 0, true},
     {"GET https://a HTTP/1.1\r\nHost: a:443\r\n\r\n", HTTP_BODY_NONE, 0, true},
@@ -98,6 +100,10 @@ static const struct {
     {"GET / HTTP/1.1\r\nHost: a:70000\r\n\r\n", 400},
     {"GET / HTTP/1.1\r\nHost: a:\r\n\r\n", 400},
     {"GET / HTTP/1.1\r\nHost: [::1\r\n\r\n", 400},
+    {"GET / HTTP/1.1\r\nHost: [::1]a\r\n\r\n", 400},
+    {"GET / HTTP/1.1\r\nHost: [::z]\r\n\r\n", 400},
+    {"GET / HTTP/1.1\r\nHost: []\r\n\r\n", 400},
+    {"GET / HTTP/1.1\r\nHost: :80\r\n\r\n", 400},
     {POST "Content-Length: +1\r\n\r\n", 400},
     {POST "Content-Length: -1\r\n\r\n", 400},
     {POST "Content-Length: 1 1\r\n\r\n", 400},
@@ -277,8 +283,10 @@ static void limits_hold_in_any_segmentation(void **state)
         assert_int_equal(status_of(GET, "X: 1\r\n", 96, "\r\n", steps[i]), 431);
         assert_int_equal(status_of(GET, "n", 256, ": 1\r\n\r\n", steps[i]), 0);
         assert_int_equal(status_of(GET, "n", 257, ": 1\r\n\r\n", steps[i]), 431);
-        assert_int_equal(status_of(GET "X: ", "v", 65000, "\r\n\r\n", steps[i]), 0);
-        assert_int_equal(status_of(GET "X: ", "v", 65536, "\r\n\r\n", steps[i]), 431);
+        size_t most = 65536 - strlen(GET "X: \r\n\r\n");
+        assert_int_equal(status_of(GET "X: ", "v", most, "\r\n\r\n", steps[i]), 0);
+        assert_int_equal(status_of(GET "X: ", "v", most + 1, "\r\n\r\n", steps[i]), 431);
+        assert_int_equal(status_of(GET "X: ", "v", 100000, "", steps[i]), 431);
         assert_int_equal(status_of("", "M", 32, " / HTTP/1.1\r\nHost: a\r\n\r\n", steps[i]), 0);
         assert_int_equal(status_of("", "M", 33, " / HTTP/1.1\r\nHost: a\r\n\r\n", steps[i]),
                          400);
