@@ -75,7 +75,8 @@ static void on_expiry(struct timed *timed)
         break;
     case EXCHANGE_CONNECT:
         dispatch_connect_failed(&exchange->dispatch);
-        exchange_dispatched(exchange, dispatch_next(&exchange->dispatch, true));
+        exchange_dispatched(exchange,
+                            dispatch_next(&exchange->dispatch, exchange->dispatch.may_reuse));
         break;
     case EXCHANGE_RUN: expire_running(exchange); break;
     case EXCHANGE_FLUSH: exchange_abort(exchange, TERMINATION_CLIENT_TIMEOUT); break;
@@ -193,7 +194,8 @@ void exchange_on_member_event(struct member_connection *connection)
             return;
         if (connection->connect_error) {
             dispatch_connect_failed(&exchange->dispatch);
-            exchange_dispatched(exchange, dispatch_next(&exchange->dispatch, true));
+            exchange_dispatched(
+                exchange, dispatch_next(&exchange->dispatch, exchange->dispatch.may_reuse));
             return;
         }
         exchange->stage = EXCHANGE_RUN;

@@ -148,6 +148,28 @@ static void a_longer_body_goes_over_a_fresh_connection_at_first(void **state)
     visitor_leave(&visitor);
 }
 
+/* Also when the first member that it was meant for refuses: a connection that another client's
+ * request left, and that the member is about to close, is not for it. */
+static void what_may_do_harm_twice_goes_over_a_fresh_connection_everywhere(void **state)
+{
+    char answer[64];
+    world.image.members[0].enabled = 0;
+    world_apply(&world);
+    for (int i = 0; i < 20; i++) /* until both workers keep a connection to b */
+        assert_int_equal(visitor_get(&world.http, "/once", answer, sizeof(answer)), 200);
+    world.image.members[0].enabled = 1;
+    world.image.members[0].endpoint = image_loopback(origin_closed_port());
+    world.image.members[0].incarnation++;
+    world_apply(&world);
+    for (int i = 0; i < 8; i++) {
+        struct visitor visitor;
+        visitor_connect(&visitor, &world.http);
+        visitor_say(&visitor, "POST /once HTTP/1.1\r\nHost: t\r\nContent-Length: 2\r\n\r\nok");
+        assert_int_equal(visitor_read(&visitor, "POST"), 200);
+        visitor_leave(&visitor);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -156,6 +178,7 @@ int main(void)
         RETRY_TEST(a_lone_member_without_an_answer_is_asked_once),
         RETRY_TEST(a_suspect_is_left_alone_while_another_member_serves),
         RETRY_TEST(a_dead_pool_is_not_flooded_with_repetitions),
+        RETRY_TEST(what_may_do_harm_twice_goes_over_a_fresh_connection_everywhere),
         cmocka_unit_test_setup_teardown(a_body_of_up_to_64_kib_can_be_sent_again, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_longer_body_goes_over_a_fresh_connection_at_first,
