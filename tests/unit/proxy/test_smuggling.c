@@ -117,6 +117,9 @@ static bool forwards(const char *text, size_t size)
     assert_int_equal(seen.size, built); /* all of it, and nothing behind it */
     assert_int_equal(strlen(seen.method), head.method_length);
     assert_memory_equal(seen.method, text + head.method, head.method_length);
+    bool slash = head.path_length == 0 || (text[head.path] != '/' && text[head.path] != '*');
+    assert_int_equal(strlen(seen.target), head.path_length + slash);
+    assert_memory_equal(seen.target + slash, text + head.path, head.path_length);
     assert_int_equal(seen.chunked, head.framing == HTTP_BODY_CHUNKED);
     assert_int_equal(seen.length, head.framing == HTTP_BODY_LENGTH ? head.content_length : 0);
     return true;
@@ -241,37 +244,132 @@ static bool read_chunks(const char *text, size_t size, char *body, size_t *out_s
     }
 }
 
+/* What a reader who takes everything behind a ';' for an extension, and any line for a trailer,
+ * makes of chunks as they come from a client. The size of all of them; 0: no end. */
+static size_t read_foreign_chunks(const char *text, size_t size, char *body, size_t *out_size)
+{
+    size_t at = 0;
+    *out_size = 0;
+    for (;;) {
+        char *rest;
+        const char *end = memmem(text + at, size - at, "\r\n", 2);
+        unsigned long length = strtoul(text + at, &rest, 16);
+        if (!end || rest == text + at || (rest != end && *rest != ';'))
+            return 0;
+        at = (size_t)(end - text) + 2;
+        if (length == 0)
+            break;
+        if (length + 2 > size - at || memcmp(text + at + length, "\r\n", 2) != 0)
+            return 0;
+        memcpy(body + *out_size, text + at, length);
+        *out_size += length;
+        at += length + 2;
+    }
+    for (;;) {
+        const char *end = memmem(text + at, size - at, "\r\n", 2);
+        size_t line = at;
+        if (!end)
+            return 0;
+        at = (size_t)(end - text) + 2;
+        if (end == text + line)
+            return at;
+    }
+}
+
+/* TEXT as the body of a request: refused or unfinished (false), or framed anew so that both
+ * readers, of what came and of what goes on, see the same body, and its end where it is. */
+static bool forwards_chunks(struct buffer_pool *pool, const char *text, size_t size)
+{
+    struct body_transfer body;
+    struct buffer *in = buffer_get(pool, BUFFER_SMALL), *out = buffer_get(pool, BUFFER_SMALL);
+    char came[512], went[512];
+    size_t came_size, went_size;
+    buffer_append(in, text, size);
+    body_transfer_init(&body, HTTP_BODY_CHUNKED, 0, true);
+    bool done = body_transfer_move(&body, in, out) == BODY_DONE;
+    if (done) {
+        size_t used = size - buffer_size(in);
+        assert_true(read_chunks(buffer_begin(out), buffer_size(out), went, &went_size));
+        assert_int_equal(read_foreign_chunks(text, size, came, &came_size), used);
+        assert_int_equal(came_size, went_size);
+        assert_memory_equal(came, went, went_size);
+    }
+    buffer_put(pool, &in);
+    buffer_put(pool, &out);
+    return done;
+}
+
 /* Every byte at every place of a chunked body: refused, unfinished, or framed anew so that the
  * other reader sees one body that ends where ours does. */
 static void every_byte_at_every_place_of_a_chunked_body(void **state)
 {
-    static const char chunks[] = "5;a=b\r\nhello\r\n06\r\n world\r\n0\r\nX: y\r\n\r\n";
+    static const char chunks[] = "5;a=b\r\nhello\r\n06\r\n world\r\n0\r\nX: y\r\n\r\nGET";
     static struct buffer_pool pool;
     unsigned forwarded = 0;
-    for (size_t at = 0; at < sizeof(chunks); at++) {
-        for (unsigned byte = 0; byte < 512; byte++) {
-            bool insert = byte < 256;
-            struct body_transfer body;
-            struct buffer *in = buffer_get(&pool, BUFFER_SMALL),
-                          *out = buffer_get(&pool, BUFFER_SMALL);
-            char one = (char)byte, seen[256];
-            size_t rest = at + (insert ? 0 : 1), size;
-            buffer_append(in, chunks, at);
-            buffer_append(in, &one, 1);
-            if (rest < sizeof(chunks) - 1)
-                buffer_append(in, chunks + rest, sizeof(chunks) - 1 - rest);
-            body_transfer_init(&body, HTTP_BODY_CHUNKED, 0, true);
-            if (body_transfer_move(&body, in, out) == BODY_DONE) {
-                forwarded++;
-                assert_true(read_chunks(buffer_begin(out), buffer_size(out), seen, &size));
-                assert_in_range(size, 10, 13);
-            }
-            buffer_put(&pool, &in);
-            buffer_put(&pool, &out);
+    for (size_t at = 0; at < sizeof(chunks) - 1; at++) {
+        for (unsigned byte = 0; byte < 256; byte++) {
+            char text[sizeof(chunks) + 1];
+            memcpy(text, chunks, at); /* inserted */
+            text[at] = (char)byte;
+            memcpy(text + at + 1, chunks + at, sizeof(chunks) - at);
+            forwarded += forwards_chunks(&pool, text, sizeof(chunks));
+            memcpy(text, chunks, sizeof(chunks)); /* instead of another */
+            text[at] = (char)byte;
+            forwarded += forwards_chunks(&pool, text, sizeof(chunks) - 1);
         }
     }
     buffer_pool_clear(&pool);
     assert_true(forwarded > 1000);
+}
+
+/* Size lines of every shape, alone and behind another chunk. */
+static void chunk_sizes_of_every_shape(void **state)
+{
+    static const struct {
+        const char *line;
+        bool good;
+    } lines[] = {
+        {"5", true},
+        {"05", true},
+        {"0000000000000005", true},
+        {"00000000000000005", false},
+        {"5;a", true},
+        {"5;a;b=c;d=\"\\\"\"", true},
+        {"5;", false},
+        {"5 ;a", false},
+        {"5; a", false},
+        {"5;a =b", false},
+        {"5;a=\"b", false},
+        {"5 ", false},
+        {" 5", false},
+        {"\t5", false},
+        {"+5", false},
+        {"-5", false},
+        {"0x5", false},
+        {"x5", false},
+        {"5h", false},
+        {"5\r", false},
+        {"5\n", false},
+        {"5\v", false},
+        {"5,5", false},
+        {"5.0", false},
+        {"\"5\"", false},
+        {"", false},
+        {"7fffffffffffffff", false}, /* good, but not all here */
+        {"8000000000000005", false},
+        {"10000000000000005", false},
+        {"fffffffffffffffb", false},
+    };
+    static struct buffer_pool pool;
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+        for (unsigned second = 0; second < 2; second++) {
+            char text[128];
+            int size = snprintf(text, sizeof(text), "%s%s\r\nhello\r\n0\r\n\r\nGET",
+                                second ? "1\r\nx\r\n" : "", lines[i].line);
+            assert_int_equal(forwards_chunks(&pool, text, (size_t)size), lines[i].good);
+        }
+    }
+    buffer_pool_clear(&pool);
 }
 
 int main(void)
@@ -280,6 +378,7 @@ int main(void)
         cmocka_unit_test(every_byte_at_every_place_of_a_head),
         cmocka_unit_test(conflicting_lengths_never_pass),
         cmocka_unit_test(every_byte_at_every_place_of_a_chunked_body),
+        cmocka_unit_test(chunk_sizes_of_every_shape),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
