@@ -97,6 +97,18 @@ int privileges_drop(enum process_role role, const struct privileges_user *user)
     return 0;
 }
 
+int privileges_keep_kill(void)
+{
+    capng_get_caps_process();
+    bool had = capng_have_capability(CAPNG_PERMITTED, CAP_KILL);
+    capng_clear(CAPNG_SELECT_CAPS);
+    if (had)
+        capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_KILL);
+    if (capng_apply(CAPNG_SELECT_CAPS) != 0)
+        return -EPERM;
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ? -errno : 0;
+}
+
 /* mkdir -p; directories above are readable for everybody, the last one has MODE. */
 static int make_directories(const char *directory, mode_t mode)
 {

@@ -27,6 +27,9 @@ bool privileges_can_manage_addresses(void);
  * to USER, and no debugger or core dump shows their memory. 0 or -errno. */
 int privileges_drop(enum process_role role, const struct privileges_user *user);
 
+/* Gives up everything but the right to end processes of other accounts. 0 or -errno. */
+int privileges_keep_kill(void);
+
 /* Makes DIRECTORY (and what is missing above it). The state directory is USER's alone. The run
  * directory stays the supervisor's and USER's group may write there, because the supervisor
  * keeps no right to override file permissions; the sticky bit protects its files. */
