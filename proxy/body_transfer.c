@@ -96,6 +96,26 @@ body_transfer_move(struct body_transfer *body, struct buffer *in, struct buffer 
     return body->left == 0 ? finish(body, out) : BODY_MORE;
 }
 
+size_t body_transfer_passable(const struct body_transfer *body)
+{
+    if (body->done || body->chunk_output)
+        return 0;
+    if (body->framing == HTTP_BODY_UNTIL_CLOSE)
+        return SIZE_MAX;
+    if (body->framing != HTTP_BODY_LENGTH)
+        return 0;
+    return body->left < SIZE_MAX ? (size_t)body->left : SIZE_MAX;
+}
+
+enum body_result body_transfer_pass(struct body_transfer *body, size_t size)
+{
+    if (body->framing != HTTP_BODY_LENGTH)
+        return BODY_MORE;
+    body->left -= size;
+    body->done = body->left == 0;
+    return body->done ? BODY_DONE : BODY_MORE;
+}
+
 enum body_result body_transfer_end(struct body_transfer *body, struct buffer *out)
 {
     if (body->done)

@@ -31,6 +31,10 @@ void body_transfer_init(struct body_transfer *body,
                         bool chunk_output);
 enum body_result
 body_transfer_move(struct body_transfer *body, struct buffer *in, struct buffer *out);
+/* How many bytes of input may go on as they come, without a look at them; SIZE_MAX: all. */
+size_t body_transfer_passable(const struct body_transfer *body);
+/* SIZE of them, at most, have gone on: BODY_DONE if they were the last. */
+enum body_result body_transfer_pass(struct body_transfer *body, size_t size);
 /* The input's sender closed: BODY_DONE if that is a proper end. OUT needs BODY_LEAST_ROOM. */
 enum body_result body_transfer_end(struct body_transfer *body, struct buffer *out);
 

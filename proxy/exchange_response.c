@@ -187,6 +187,28 @@ static bool parse_head(struct exchange *exchange)
     }
 }
 
+/* The bytes of the body need no change, and before them is room for what waits in `down`. */
+static bool may_join(const struct exchange *exchange, const struct buffer *in)
+{
+    size_t size = buffer_size(in), waiting = buffer_size(exchange->down);
+    return size > waiting && waiting <= in->start &&
+           size <= body_transfer_passable(&exchange->response_body);
+}
+
+/* Puts what waits in `down` before them, the head mostly, and makes of the whole the new
+ * `down`: less is copied. */
+static enum body_result join(struct exchange *exchange, struct member_connection *connection)
+{
+    struct buffer *in = connection->in, *waiting = exchange->down;
+    size_t size = buffer_size(in);
+    in->start -= (uint32_t)buffer_size(waiting);
+    memcpy(buffer_begin(in), buffer_begin(waiting), buffer_size(waiting));
+    buffer_consume(waiting, buffer_size(waiting));
+    connection->in = waiting;
+    exchange->down = in;
+    return body_transfer_pass(&exchange->response_body, size);
+}
+
 static bool move_body(struct exchange *exchange)
 {
     struct member_connection *connection = exchange->dispatch.connection;
@@ -201,7 +223,9 @@ static bool move_body(struct exchange *exchange)
         buffer_compact(exchange->down);
     size_t before = buffer_size(connection->in);
     enum body_result result =
-        body_transfer_move(&exchange->response_body, connection->in, exchange->down);
+        may_join(exchange, connection->in)
+            ? join(exchange, connection)
+            : body_transfer_move(&exchange->response_body, connection->in, exchange->down);
     bool moved = before != buffer_size(connection->in);
     if (result == BODY_BAD) {
         fail(exchange, 502);
@@ -218,8 +242,8 @@ static bool wants_pipe(const struct exchange *exchange)
 {
     const struct body_transfer *body = &exchange->response_body;
     return exchange->response_head_done && exchange->response_is_bulk &&
-           body->framing == HTTP_BODY_LENGTH && !body->chunk_output &&
-           body->left >= (exchange->response_was_piped ? PIPE_TRICKLE : PIPE_BULK);
+           body_transfer_passable(body) >=
+               (exchange->response_was_piped ? PIPE_TRICKLE : PIPE_BULK);
 }
 
 /* And everything before it is in `down`, or on its way. */
@@ -237,9 +261,10 @@ static size_t fill_pipe(struct exchange *exchange)
     exchange->pipe = pipe_get(&exchange->worker->pipes);
     if (!exchange->pipe)
         return 0;
+    size_t limit = body_transfer_passable(body);
     size_t read = stream_fill_pipe(&exchange->dispatch.connection->stream, exchange->pipe,
-                                   body->left < PIPE_SIZE ? (size_t)body->left : PIPE_SIZE);
-    body->left -= read;
+                                   limit < PIPE_SIZE ? limit : PIPE_SIZE);
+    body_transfer_pass(body, read);
     exchange->response_is_bulk = read >= PIPE_TRICKLE;
     exchange->response_was_piped |= exchange->response_is_bulk;
     counter_add(&dispatch_counters(&exchange->dispatch)->bytes_in, read);
@@ -267,7 +292,6 @@ static size_t drain_pipe(struct exchange *exchange)
 /* Moves a long body through a pipe. False: it is to be moved by the buffers. */
 static bool splice_body(struct exchange *exchange, bool *out_moved)
 {
-    struct body_transfer *body = &exchange->response_body;
     size_t read = 0;
     if (!exchange->pipe) {
         if (!may_splice(exchange))
@@ -278,10 +302,9 @@ static bool splice_body(struct exchange *exchange, bool *out_moved)
     }
     size_t written = drain_pipe(exchange);
     *out_moved = read > 0 || written > 0;
-    if (body->left == 0 && !exchange->pipe && !exchange->client->stream.write_failed) {
-        body->done = true;
+    if (exchange->response_body.done && !exchange->pipe &&
+        !exchange->client->stream.write_failed)
         response_complete(exchange);
-    }
     return true;
 }
 
@@ -335,6 +358,8 @@ static bool make_room(struct exchange *exchange, struct member_connection *conne
         connection->in = buffer_get(buffers, BUFFER_SMALL);
     if (!connection->in)
         return false;
+    if (!exchange->response_begun && buffer_size(connection->in) == 0)
+        connection->in->start = connection->in->end = HEAD_GROWTH; /* for the head we make */
     if (buffer_room(connection->in) == 0)
         buffer_compact(connection->in);
     return buffer_room(connection->in) > 0 || exchange->response_head_done ||

@@ -81,6 +81,17 @@ static bool answer_bytes(struct connection *c, size_t size)
     return sent;
 }
 
+static bool answer_bytes_open_ended(struct connection *c, size_t size)
+{
+    char *body = malloc(size + 1);
+    for (size_t i = 0; i < size; i++)
+        body[i] = origin_byte(i);
+    if (send_text(c->fd, "HTTP/1.1 200 OK\r\n\r\n"))
+        send_all(c->fd, body, size);
+    free(body);
+    return false;
+}
+
 static bool answer_big(struct connection *c)
 {
     return answer_bytes(c, ORIGIN_BIG_SIZE);
@@ -184,11 +195,10 @@ static bool answer_upgrade(struct connection *c)
     return false;
 }
 
-/* "/bytes/SIZE": a body of that many bytes. */
-static bool is_bytes(struct bytes path, size_t *out_size)
+/* PREFIX and a number. */
+static bool is_sized(struct bytes path, const char *prefix, size_t *out_size)
 {
-    static const char prefix[] = "/bytes/";
-    size_t at = sizeof(prefix) - 1;
+    size_t at = strlen(prefix);
     if (path.size <= at || memcmp(path.data, prefix, at) != 0)
         return false;
     for (*out_size = 0; at < path.size; at++)
@@ -229,8 +239,10 @@ static bool answer(struct connection *c)
             return answers[i].answer(c);
     }
     size_t bytes = 0;
-    if (is_bytes(path, &bytes))
+    if (is_sized(path, "/bytes/", &bytes))
         return answer_bytes(c, bytes);
+    if (is_sized(path, "/open-ended/", &bytes))
+        return answer_bytes_open_ended(c, bytes);
     return send_body(c, "", "?", 1);
 }
 

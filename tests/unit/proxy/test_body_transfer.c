@@ -117,6 +117,40 @@ static void a_full_buffer_is_never_overrun(void **state)
     }
 }
 
+static void bytes_that_need_no_change_may_pass_unseen(void **state)
+{
+    struct moved moved;
+    start(&moved, HTTP_BODY_LENGTH, 12, false);
+    feed(&moved, "01234");
+    assert_int_equal(body_transfer_passable(&moved.body), 7);
+    assert_int_equal(body_transfer_pass(&moved.body, 3), BODY_MORE);
+    assert_int_equal(body_transfer_passable(&moved.body), 4);
+    assert_int_equal(body_transfer_end(&moved.body, moved.out), BODY_BAD);
+    assert_int_equal(body_transfer_pass(&moved.body, 4), BODY_DONE);
+    assert_int_equal(body_transfer_passable(&moved.body), 0);
+    finish(&moved);
+    start(&moved, HTTP_BODY_UNTIL_CLOSE, 0, false);
+    assert_int_equal(body_transfer_pass(&moved.body, 1 << 20), BODY_MORE);
+    assert_true(body_transfer_passable(&moved.body) == SIZE_MAX);
+    assert_int_equal(body_transfer_end(&moved.body, moved.out), BODY_DONE);
+    finish(&moved);
+}
+
+static void bytes_that_are_framed_anew_never_pass_unseen(void **state)
+{
+    static const enum http_framing framings[] = {HTTP_BODY_LENGTH, HTTP_BODY_UNTIL_CLOSE,
+                                                 HTTP_BODY_CHUNKED, HTTP_BODY_NONE};
+    struct moved moved;
+    for (size_t i = 0; i < 4; i++) {
+        start(&moved, framings[i], 9, true);
+        assert_int_equal(body_transfer_passable(&moved.body), 0);
+        finish(&moved);
+    }
+    start(&moved, HTTP_BODY_CHUNKED, 0, false);
+    assert_int_equal(body_transfer_passable(&moved.body), 0);
+    finish(&moved);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -127,6 +161,8 @@ int main(void)
         cmocka_unit_test(a_connection_that_ends_early_is_bad),
         cmocka_unit_test(malformed_chunks_are_bad),
         cmocka_unit_test(a_full_buffer_is_never_overrun),
+        cmocka_unit_test(bytes_that_need_no_change_may_pass_unseen),
+        cmocka_unit_test(bytes_that_are_framed_anew_never_pass_unseen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

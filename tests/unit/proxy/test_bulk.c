@@ -139,6 +139,43 @@ static void a_member_that_dies_in_the_middle_cuts_the_body_off(void **state)
     visitor_leave(&visitor);
 }
 
+static const char *const versions[] = {"1.0", "1.1"}; /* raw, and framed in chunks */
+static const size_t open_sizes[] = {
+    0,
+    1,
+    BUFFER_SMALL_SIZE - 256,
+    BUFFER_SMALL_SIZE,
+    PIPE_BULK,
+    PIPE_SIZE + 1,
+    3 * PIPE_SIZE + 77,
+};
+
+/* Asks for PATH and SIZE over a fresh connection, as a client of VERSION that reads a narrow
+ * stream or not. */
+static void ask_once(
+    struct visitor *visitor, const char *path, size_t size, const char *version, bool is_narrow)
+{
+    char request[128];
+    int narrow = 65536;
+    visitor_connect(visitor, &world.http);
+    if (is_narrow)
+        setsockopt(visitor->fd, SOL_SOCKET, SO_RCVBUF, &narrow, sizeof(narrow));
+    snprintf(request, sizeof(request), "GET /%s/%zu HTTP/%s\r\nHost: t\r\n\r\n", path, size,
+             version);
+    visitor_say(visitor, request);
+}
+
+static void bodies_until_close_arrive_byte_for_byte(void **state)
+{
+    for (size_t i = 0; i < 4 * ARRAY_LENGTH(open_sizes); i++) {
+        struct visitor visitor;
+        size_t size = open_sizes[i / 4];
+        ask_once(&visitor, "open-ended", size, versions[i / 2 % 2], i % 2 == 1);
+        assert_bytes(&visitor, size);
+        visitor_leave(&visitor);
+    }
+}
+
 static void who_takes_nothing_loses_its_connection(void **state)
 {
     struct visitor visitor;
@@ -161,6 +198,7 @@ int main(void)
         BULK_TEST(more_bodies_than_pipes_at_once_arrive),
         BULK_TEST(bodies_that_are_given_up_leave_nothing_behind),
         BULK_TEST(a_member_that_dies_in_the_middle_cuts_the_body_off),
+        BULK_TEST(bodies_until_close_arrive_byte_for_byte),
         BULK_TEST(who_takes_nothing_loses_its_connection),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
