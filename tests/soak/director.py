@@ -8,7 +8,7 @@ import time
 
 import board
 from api import Connection
-from stage import LISTENERS, NODE, ORIGINS
+from stage import GUEST_PORT, GUEST_TIMEOUTS, LISTENERS, NODE, ORIGINS
 
 LBAAS = "/v2.0/lbaas"
 FLAP_PAUSE_S, CHANGE_PAUSE_S = 0.4, 0.05
@@ -194,3 +194,21 @@ class Comings(Changer):
                 self.retired[pool].append(counted)
                 del self.leaving[member]
                 self.delete(pool, member)
+
+
+class Guests(Changer):
+    """A listener, with its pool and a member, that is made and deleted again and again while clients use it."""
+
+    def play(self):
+        balancer = self.api.ask("GET", LBAAS + "/loadbalancers?name=soak")["loadbalancers"][0]["id"]
+        while not self.stop.wait(self.rng.random()):
+            kind = {"loadbalancer_id": balancer, "protocol": "HTTP", "name": "guest"}
+            pool = self.api.ask("POST", LBAAS + "/pools", {"pool": dict(kind, lb_algorithm="ROUND_ROBIN")})["pool"]["id"]
+            member = {"address": EXTRA % 251, "protocol_port": self.rng.choice(ORIGINS["wild"])}
+            self.api.ask("POST", "%s/pools/%s/members" % (LBAAS, pool), {"member": member})
+            listener = dict(kind, protocol_port=GUEST_PORT, default_pool_id=pool, **GUEST_TIMEOUTS)
+            listener = self.api.ask("POST", LBAAS + "/listeners", {"listener": listener})["listener"]["id"]
+            self.stop.wait(self.rng.random() * 3)
+            self.api.ask("DELETE", "%s/listeners/%s" % (LBAAS, listener))
+            self.api.ask("DELETE", "%s/pools/%s" % (LBAAS, pool))
+            self.counts["listener_made_and_deleted"] += 1

@@ -9,12 +9,12 @@ figures = {
                          "pool": {counter: n, "assigned": requests that got a member}, "members": {counter: sum},
                          "members_known": false when members were deleted while they served,
                          "clients": {figure of clients.py: n}, "kind": "HTTP" | "TCP", "steady": no member fails}},
-    "changes", "flaps": {kind: count},
+    "guests": {figure: n} of the clients of a listener that comes and goes, "changes", "flaps": {kind: count},
 }"""
 from statistics import median
 
 GROWTH_SHARE, GROWTH_KIB = 0.10, 4096
-SHARED_GROWTH_KIB = 8192
+SHARED_GROWTH_KIB = 8192  # each new member or listener touches a further slot of the counter board, about 1 KiB; they are reused
 SETTLE_S = 100
 REFERENCE, LAST = (0.2, 0.3), (0.9, 1.0)  # minutes 3 and 10 of ten
 
@@ -134,6 +134,12 @@ def judge_load(figures, verdict):
         verdict.least(what + " during the load", sum(figures[what].values()), 1)
 
 
+def judge_guests(figures, verdict):
+    """What its listener counted is gone with it."""
+    verdict.least("guest: answers to clients", figures["guests"]["answered"], 1)
+    verdict.equal("guest: answers that were not the right ones", figures["guests"]["wrong"], 0)
+
+
 def judge(figures):
     """[(rule, seen, bound, good)]."""
     verdict = Verdict()
@@ -141,6 +147,7 @@ def judge(figures):
     judge_memory(figures, verdict)
     judge_stuck(figures, verdict)
     judge_load(figures, verdict)
+    judge_guests(figures, verdict)
     for name, listener in figures["listeners"].items():
         (judge_http if listener["kind"] == "HTTP" else judge_tcp)(name, listener, verdict)
         judge_pool(name, listener, verdict)

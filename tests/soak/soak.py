@@ -20,17 +20,17 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path += [os.path.join(ROOT, "deploy", "lib"), os.path.join(ROOT, "tests", "bench")]
 
 import board  # noqa: E402
-from api import Connection  # noqa: E402
-from director import Changer, Comings, Flapper  # noqa: E402
+from api import ApiError, Connection  # noqa: E402
+from director import Changer, Comings, Flapper, Guests  # noqa: E402
 from judge import SETTLE_S, judge  # noqa: E402
 from lab import LabError  # noqa: E402
-from stage import LISTENERS, NODE, VIP, WORKERS, Stage  # noqa: E402
+from stage import GUEST_PORT, LISTENERS, NODE, VIP, WORKERS, Stage  # noqa: E402
 
 PIPES_PER_WORKER = 32  # PIPES_PER_WORKER of proxy/pipe_pool.h, of two descriptors each
 TUNNEL_SILENCE_S = 90  # so long a tunnel whose client vanished is kept: TCP keep-alive
 BURST_S, BURST_CONNECTIONS = 5, 32
 # listener: (orderly threads, aborting threads)
-THREADS = {"steady": (8, 0), "steadytcp": (4, 0), "wild": (8, 12), "wildtcp": (4, 6)}
+THREADS = {"steady": (8, 0), "steadytcp": (4, 0), "wild": (8, 12), "wildtcp": (4, 6), "guest": (4, 2)}
 
 
 class Watch(threading.Thread):
@@ -80,8 +80,11 @@ def start_clients(stage, options, seconds):
     """Two processes, each with half of the threads of every listener."""
     halves = []
     for half in range(2):
-        listeners = {name: {"address": VIP, "port": LISTENERS[name][1], "kind": LISTENERS[name][0], "steady": LISTENERS[name][3],
-                            "orderly": orderly // 2, "aborting": aborting // 2} for name, (orderly, aborting) in THREADS.items()}
+        listeners = {}
+        for name, (orderly, aborting) in THREADS.items():
+            kind, port, _, steady, _ = LISTENERS.get(name, ("HTTP", GUEST_PORT, "wild", False, ""))
+            listeners[name] = {"address": VIP, "port": port, "kind": kind, "steady": steady, "orderly": orderly // 2,
+                               "aborting": aborting // 2}
         halves.append(stage.clients({"seed": "%s-%d" % (options.seed, half), "listeners": listeners,
                                      "tunnels_vanish_s": seconds - TUNNEL_SILENCE_S}))
     return halves
@@ -99,40 +102,57 @@ def end_clients(halves):
     return total
 
 
+class Load:
+    """All that happens at once: clients, bursts of plain load, flaps and changes."""
+
+    def __init__(self, stage, options):
+        self.seconds, self.stop = options.minutes * 60, threading.Event()
+        self.flapper, self.changer, self.comings, self.guests = self.players = [
+            kind(stage, self.stop, options.seed) for kind in (Flapper, Changer, Comings, Guests)]
+        self.bursts, self.halves = Bursts(stage, self.stop), start_clients(stage, options, self.seconds)
+
+    def run(self):
+        """What the clients counted."""
+        threads = [self.bursts] + self.players
+        try:
+            for thread in threads:
+                thread.start()
+            self.stop.wait(self.seconds)  # until one of the players fails, at most
+        finally:
+            self.stop.set()
+        for thread in threads:
+            thread.join()
+        return dict(end_clients(self.halves), fast=self.bursts.counts)
+
+    def figures(self):
+        return {"flaps": dict(self.flapper.counts),
+                "changes": dict(self.changer.counts + self.comings.counts + self.guests.counts),
+                "failures": [player.failure for player in self.players if player.failure]}
+
+
 def soak(stage, options):
     """The figures that judge.py judges."""
-    seconds, stop = options.minutes * 60, threading.Event()
-    page = board.text(stage.lab.socket(NODE))
-    before = board.restarts(page)
+    before = board.restarts(board.text(stage.lab.socket(NODE)))
     idle = stage.descriptors(stage.process("proxy"))
-    watch = Watch(stage)
-    players = [kind(stage, stop, options.seed) for kind in (Flapper, Changer, Comings)]
-    bursts, halves = Bursts(stage, stop), start_clients(stage, options, seconds)
-    for thread in [watch, bursts] + players:
-        thread.start()
-    stop.wait(seconds)
-    stop.set()
+    watch, load = Watch(stage), Load(stage, options)
+    watch.start()
+    clients = load.run()
     watch.loaded = False
-    for thread in [bursts] + players:
-        thread.join()
-    clients = end_clients(halves)
-    clients["fast"] = bursts.counts
-    quiet = time.monotonic()
+    begun = time.monotonic()
     at_rest = settled(stage, idle)
-    flapper, changer, comings = players
+    settle_s = round(time.monotonic() - begun)
     watch.ended.set()
     watch.join()
     watch.look()
     page = board.text(stage.lab.socket(NODE))
-    listeners = board.listeners(board.read(page), comings.retired, set(LISTENERS) - set(Comings.exact))
+    listeners = board.listeners(board.read(page), load.comings.retired, set(LISTENERS) - set(Comings.exact))
     for name, listener in listeners.items():
         listener.update(clients=dict(clients[name]), kind=LISTENERS[name][0], steady=LISTENERS[name][3])
-    return {"minutes": options.minutes, "seed": options.seed, "sanitizer": stage.sanitizer, "idle": idle, "settled": at_rest,
-            "settle_s": round(time.monotonic() - quiet), "pipe_limit": 2 * PIPES_PER_WORKER * WORKERS,
-            "memory": watch.memory, "memory_judged": stage.sanitizer == "none", "proxy_pids": watch.pids,
-            "restarts": {name: count - before.get(name, 0) for name, count in board.restarts(page).items()},
-            "errors": watch.errors, "reports": stage.reports(), "listeners": listeners, "flaps": dict(flapper.counts),
-            "changes": dict(changer.counts + comings.counts), "failures": [p.failure for p in players if p.failure]}
+    return dict(load.figures(), minutes=options.minutes, seed=options.seed, sanitizer=stage.sanitizer, idle=idle,
+                settled=at_rest, settle_s=settle_s, pipe_limit=2 * PIPES_PER_WORKER * WORKERS, memory=watch.memory,
+                memory_judged=stage.sanitizer == "none", proxy_pids=watch.pids, errors=watch.errors, listeners=listeners,
+                restarts={name: count - before.get(name, 0) for name, count in board.restarts(page).items()},
+                guests=dict(clients["guest"]))
 
 
 def settled(stage, idle):
@@ -154,6 +174,7 @@ def show(figures, rows, output):
     print("%.3g minutes, sanitizer: %s" % (figures["minutes"], figures["sanitizer"]))
     for what in "changes", "flaps":
         print("%s: %s" % (what, ", ".join("%s %d" % item for item in sorted(figures[what].items()))))
+    print("guest: %s" % ", ".join("%s %d" % item for item in figures["guests"].items()))
     for name, listener in figures["listeners"].items():
         print("%s: %s" % (name, ", ".join("%s %d" % item for item in listener["clients"].items())))
         print("    ended: %s" % ", ".join("%s %d" % item for item in listener["board"]["terminations"].items() if item[1]))
@@ -186,7 +207,7 @@ def main():
         figures = soak(stage, options)
         stage.lab.stop(NODE)
         figures["reports"] = stage.reports()
-    except (LabError, OSError) as error:
+    except (LabError, ApiError, OSError) as error:
         sys.exit("soak: %s" % error)
     finally:
         if options.keep_log and os.path.exists(stage.lab.log(NODE)):

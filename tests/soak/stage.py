@@ -27,6 +27,8 @@ LISTENERS = {
     "wildtcp": ("TCP", 8083, "wild", False, SHORT_TIMEOUTS),
     "fast": ("HTTP", 8084, "fast", False, SHORT_TIMEOUTS),
 }
+GUEST_PORT = 8090  # of a listener that comes and goes
+GUEST_TIMEOUTS = {"timeout_client_data": 5000, "timeout_member_connect": 1000, "timeout_member_data": 3000}
 
 NGINX = """worker_processes 1; daemon off; master_process off; pid %(directory)s/nginx-%(port)d.pid;
 error_log %(directory)s/nginx.err crit; events { worker_connections 4000; }

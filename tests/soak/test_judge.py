@@ -39,7 +39,7 @@ def good():
     return {"minutes": 10, "idle": {"sockets": 11, "pipes": 0}, "settled": {"sockets": 11, "pipes": 20}, "settle_s": 30,
             "pipe_limit": 128, "memory": memory, "memory_judged": True, "proxy_pids": [7, 7, 7], "restarts": {"proxy": 0},
             "errors": [], "reports": [], "listeners": {"steady": steady(), "wildtcp": wild()}, "changes": {"weight": 5},
-            "flaps": {"killed": 5}}
+            "flaps": {"killed": 5}, "guests": {"answered": 9, "wrong": 0}}
 
 
 def broken(figures):
@@ -139,6 +139,10 @@ class Judge(unittest.TestCase):
 
     def test_an_answer_that_was_another_one_s_is_found(self):
         self.check("wildtcp: answers that", "listeners", "wildtcp", "clients", "wrong", value=1)
+        self.check("guest: answers that", "guests", "wrong", value=1)
+
+    def test_a_listener_that_came_and_went_unused_proves_nothing(self):
+        self.check("guest: answers to", "guests", "answered", value=0)
 
 
 PAGE = """# TYPE lbnode_listener_requests counter
