@@ -12,6 +12,7 @@
 #include "lbnode/loop/loop.h"
 #include "lbnode/model/change_set.h"
 #include "lbnode/model/configuration.h"
+#include "replication/errand.h"
 #include "replication/history.h"
 
 struct replication;
@@ -413,6 +414,10 @@ struct outlook_visitor {
     void (*advice)(void *context, const struct vrrp_advice *advice); /* each claimed group */
     void *context;
 };
+
+/* See errand.h. False, and nothing is done, while another one is under way, or the store is
+ * being opened anew. */
+bool replication_run_errand(struct replication *replication, const struct errand *errand);
 
 /* All of it as it is now; `announce` is said once. */
 void replication_take_outlook(struct replication *replication,

@@ -202,3 +202,8 @@ bool replication_find_claim(const struct replication *replication,
     const struct vrrp_claim wanted = {.group_id = *group_id, .family = family};
     return core_find_claim(replication->core, node_id, &wanted, out);
 }
+
+bool replication_run_errand(struct replication *replication, const struct errand *errand)
+{
+    return replication->writer && writer_run(replication->writer, errand);
+}

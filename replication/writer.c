@@ -17,28 +17,62 @@ struct writer {
     pthread_mutex_t lock; /* for what follows */
     pthread_cond_t wake;
     struct store_batch batch;
-    bool has_batch, quit;
-    int result;
+    struct errand errand;
+    bool has_batch, has_errand, quit;
+    bool batch_ended, errand_ended; /* and the loop has not been told */
+    int result, errand_result;
 };
+
+static void commit(struct writer *writer)
+{
+    pthread_mutex_unlock(&writer->lock);
+    int result = store_commit(writer->store, &writer->batch);
+    pthread_mutex_lock(&writer->lock);
+    writer->result = result;
+    writer->has_batch = false;
+    writer->batch_ended = true;
+}
+
+static void run_errand(struct writer *writer)
+{
+    struct errand errand = writer->errand;
+    pthread_mutex_unlock(&writer->lock);
+    int result = errand.run(errand.argument);
+    pthread_mutex_lock(&writer->lock);
+    writer->errand_result = result;
+    writer->has_errand = false;
+    writer->errand_ended = true;
+}
 
 static void *run(void *argument)
 {
     struct writer *writer = argument;
     pthread_mutex_lock(&writer->lock);
     for (;;) {
-        while (!writer->has_batch && !writer->quit)
+        while (!writer->has_batch && !writer->has_errand && !writer->quit)
             pthread_cond_wait(&writer->wake, &writer->lock);
-        if (!writer->has_batch)
+        if (writer->has_batch)
+            commit(writer);
+        else if (writer->has_errand)
+            run_errand(writer);
+        else
             break;
-        pthread_mutex_unlock(&writer->lock);
-        int result = store_commit(writer->store, &writer->batch);
-        pthread_mutex_lock(&writer->lock);
-        writer->result = result;
-        writer->has_batch = false;
         eventfd_write(writer->io.fd, 1);
     }
     pthread_mutex_unlock(&writer->lock);
     return NULL;
+}
+
+static void tell_errand(struct writer *writer)
+{
+    pthread_mutex_lock(&writer->lock);
+    struct errand errand = writer->errand;
+    bool ended = writer->errand_ended;
+    int result = writer->errand_result;
+    writer->errand_ended = false;
+    pthread_mutex_unlock(&writer->lock);
+    if (ended)
+        errand.done(errand.argument, result);
 }
 
 static void on_ready(struct loop_io *io, unsigned readiness)
@@ -47,11 +81,16 @@ static void on_ready(struct loop_io *io, unsigned readiness)
     eventfd_t count;
     if (eventfd_read(io->fd, &count) != 0)
         return;
+    tell_errand(writer);
     pthread_mutex_lock(&writer->lock);
     int result = writer->result;
-    store_batch_free(&writer->batch);
+    bool ended = writer->batch_ended;
+    writer->batch_ended = false;
+    if (ended)
+        store_batch_free(&writer->batch);
     pthread_mutex_unlock(&writer->lock);
-    writer->on_done(writer->context, result);
+    if (ended)
+        writer->on_done(writer->context, result);
 }
 
 /* Signals belong to the loop's thread. */
@@ -98,6 +137,19 @@ void writer_commit(struct writer *writer, struct store_batch *batch)
     pthread_mutex_unlock(&writer->lock);
 }
 
+bool writer_run(struct writer *writer, const struct errand *errand)
+{
+    pthread_mutex_lock(&writer->lock);
+    bool free_now = !writer->has_errand && !writer->errand_ended && !writer->quit;
+    if (free_now) {
+        writer->errand = *errand;
+        writer->has_errand = true;
+        pthread_cond_signal(&writer->wake);
+    }
+    pthread_mutex_unlock(&writer->lock);
+    return free_now;
+}
+
 void writer_free(struct writer *writer)
 {
     if (!writer)
@@ -107,6 +159,7 @@ void writer_free(struct writer *writer)
     pthread_cond_signal(&writer->wake);
     pthread_mutex_unlock(&writer->lock);
     pthread_join(writer->thread, NULL);
+    tell_errand(writer);
     loop_io_stop(&writer->io);
     close(writer->io.fd);
     store_batch_free(&writer->batch);

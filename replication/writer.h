@@ -4,6 +4,7 @@
 #define REPLICATION_WRITER_H
 
 #include "lbnode/loop/loop.h"
+#include "replication/errand.h"
 #include "replication/store.h"
 
 struct writer;
@@ -15,6 +16,10 @@ struct writer *writer_new(struct loop *loop,
                           void *context);
 /* Takes BATCH over. One at a time: not before on_done of the previous one. */
 void writer_commit(struct writer *writer, struct store_batch *batch);
-void writer_free(struct writer *writer); /* waits for the running commit; NULL-safe */
+/* A commit that comes meanwhile waits for it, one that waits already goes first. False, and
+ * nothing is done, while another errand is under way. */
+bool writer_run(struct writer *writer, const struct errand *errand);
+/* Waits for the running commit, and for an errand, whose end is told. NULL-safe. */
+void writer_free(struct writer *writer);
 
 #endif

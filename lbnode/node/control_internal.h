@@ -16,7 +16,7 @@
 #include "lbnode/node/control.h"
 #include "lbnode/node/message_list.h"
 #include "lbnode/node/offer_round.h"
-#include "lbnode/node/vouch_file.h"
+#include "lbnode/node/vouch_saver.h"
 
 enum {
     SNAPSHOT_PAUSE_MS = 5, /* at least, between two builds of a snapshot */
@@ -31,7 +31,7 @@ enum {
 /* What vrrp was told of what gossip knows. */
 struct outlook {
     struct vouch_list vouched;
-    bool changed; /* since `vouched` was written to disk */
+    struct vouch_saver saver; /* of `vouched` */
     struct message_vrrp_evidence told[OUTLOOK_MAXIMUM], next[OUTLOOK_MAXIMUM];
     size_t told_count, next_count;
     bool again; /* it is time to say everything again */

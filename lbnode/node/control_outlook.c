@@ -4,7 +4,6 @@
 #include "lbnode/node/control_internal.h"
 
 #include "lbnode/base/bytes.h"
-#include "lbnode/base/log.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -14,9 +13,19 @@ static void send_vouched(struct control *control, const struct message_vrrp_vouc
     control_send(control, &node->header, NULL, 0);
 }
 
+static bool run_errand(void *context, const struct errand *errand)
+{
+    const struct control *control = context;
+    return replication_run_errand(control->replication, errand);
+}
+
 void outlook_start(struct control *control)
 {
     struct vouch_list *list = &control->outlook.vouched;
+    control->outlook.saver = (struct vouch_saver){.state_dir = control->settings->state_dir,
+                                                  .list = list,
+                                                  .start = run_errand,
+                                                  .context = control};
     vouch_file_read(control->settings->state_dir, list);
     for (size_t i = 0; i < list->count; i++)
         send_vouched(control, &list->nodes[i]);
@@ -78,16 +87,8 @@ static void take_vouched(void *context, const struct vouched_node *node)
     if (!known || (is_known && (message.count == 0 || is_same(known, &message))))
         return;
     *known = message;
-    control->outlook.changed = true;
+    control->outlook.saver.wanted = true;
     send_vouched(control, known);
-}
-
-static void remember(const struct control *control)
-{
-    const char *directory = control->settings->state_dir;
-    int rv = vouch_file_write(directory, &control->outlook.vouched);
-    if (rv != 0)
-        log_warning("cannot write %s/vouched: %s", directory, strerror(-rv));
 }
 
 /* ---- evidence -------------------------------------------------------------------------------
@@ -144,9 +145,7 @@ void outlook_take(struct control *control)
     replication_take_outlook(control->replication, &visitor);
     memcpy(outlook->told, outlook->next, outlook->next_count * sizeof(outlook->next[0]));
     outlook->told_count = outlook->next_count;
-    if (outlook->changed)
-        remember(control);
-    outlook->changed = false;
+    vouch_saver_save(&outlook->saver);
     if (outlook->told_count > 0 && (outlook->again || !outlook->timer.active))
         loop_timer_start(control->loop, &outlook->timer, OUTLOOK_REPEAT_MS, say_again);
 }

@@ -1,7 +1,6 @@
 /* The nodes that gossip once vouched for, over restarts: the file `vouched` of the state
  * directory, a line for each node, "ID ADDRESS...". Two nodes that start at once, with gossip
- * late or broken, know each other's adverts by it. Written without fsync: what a crash of the
- * machine takes along is learned again. */
+ * late or broken, know each other's adverts by it. */
 #ifndef LBNODE_NODE_VOUCH_FILE_H
 #define LBNODE_NODE_VOUCH_FILE_H
 
@@ -20,7 +19,7 @@ struct vouch_list {
 bool vouch_file_parse(char *text, struct vouch_list *list);
 /* A file that is missing or damaged gives an empty list. */
 void vouch_file_read(const char *state_dir, struct vouch_list *list);
-/* 0 or -errno. */
+/* May wait for the disk. 0 or -errno. */
 int vouch_file_write(const char *state_dir, const struct vouch_list *list);
 
 #endif
