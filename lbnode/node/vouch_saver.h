@@ -5,7 +5,7 @@
 #define LBNODE_NODE_VOUCH_SAVER_H
 
 #include "lbnode/node/vouch_file.h"
-#include "replication/errand.h"
+#include "replication/replication.h"
 
 #include <stdbool.h>
 
