@@ -405,7 +405,8 @@ enum dispatch_result dispatch_elsewhere(struct dispatch *dispatch)
     if (index == BALANCE_NONE || index == PICK_FULL || !may_try(dispatch))
         return DISPATCH_FAILED;
     const struct snapshot_member *member = member_at(dispatch, index);
-    return assign(dispatch, member) ? try_member(dispatch, member, true) : DISPATCH_FAILED;
+    return assign(dispatch, member) ? try_member(dispatch, member, dispatch->may_reuse)
+                                    : DISPATCH_FAILED;
 }
 
 void dispatch_connected(struct dispatch *dispatch)

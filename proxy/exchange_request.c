@@ -97,6 +97,7 @@ static int build_head(struct exchange *exchange, const struct snapshot_listener 
         .client = client->peer.address,
         .local = client->local,
         .upgrade = exchange->is_upgrade,
+        .is_last = exchange->is_private,
     };
     int64_t hops = forwarded_hops(request.head, request.buffer);
     request.hop_counted = hops > 0;
@@ -126,6 +127,21 @@ static uint64_t at_least_one(uint64_t timeout_ms)
     return timeout_ms > 0 && timeout_ms < MAXIMUM_MS ? timeout_ms : MAXIMUM_MS;
 }
 
+static const struct snapshot_pool *pool_of(const struct exchange *exchange)
+{
+    const struct snapshot *snapshot = exchange->worker->generation->generation->snapshot;
+    const struct snapshot_listener *listener = client_listener(exchange->client);
+    return listener && listener->pool != SNAPSHOT_NONE
+               ? &snapshot_pools(snapshot)[listener->pool]
+               : NULL;
+}
+
+static bool never_reuses(const struct exchange *exchange)
+{
+    const struct snapshot_pool *pool = pool_of(exchange);
+    return pool && pool->reuse == SNAPSHOT_REUSE_NEVER;
+}
+
 /* A request that cannot be repeated, or whose body is too long to be kept for that, goes over a
  * fresh connection while the client's connection is young: it could meet a kept one just as the
  * member closes it. A client's later requests bear that, as they would without us. */
@@ -135,7 +151,40 @@ static bool may_reuse(const struct exchange *exchange)
     bool is_short =
         head->framing == HTTP_BODY_NONE ||
         (head->framing == HTTP_BODY_LENGTH && head->content_length <= EXCHANGE_REPLAY_BODY);
-    return (exchange->is_replayable && is_short) || exchange->client->requests > 1;
+    bool is_later = exchange->client->requests > 1;
+    const struct snapshot_pool *pool = pool_of(exchange);
+    switch (pool ? (enum snapshot_reuse)pool->reuse : SNAPSHOT_REUSE_NEVER) {
+    case SNAPSHOT_REUSE_NEVER: return false;
+    case SNAPSHOT_REUSE_SAFE: return is_later;
+    case SNAPSHOT_REUSE_SAFE_PLUS: return (exchange->is_replayable && is_short) || is_later;
+    case SNAPSHOT_REUSE_ALWAYS: break;
+    }
+    return true;
+}
+
+bool exchange_binds_connection(const char *buffer, const struct http_field *field)
+{
+    static const char *const schemes[] = {"NTLM", "Negotiate"};
+    struct bytes list = http_head_text(buffer, field->value, field->value_length), element;
+    while (http_list_next(&list, &element)) {
+        struct bytes scheme = {element.data, 0};
+        while (scheme.size < element.size && element.data[scheme.size] != ' ')
+            scheme.size++;
+        for (size_t i = 0; i < ARRAY_LENGTH(schemes); i++) {
+            if (http_text_is(scheme, schemes[i]))
+                return true;
+        }
+    }
+    return false;
+}
+
+/* The member will take the connection for this client's, or it may only be used once. */
+static bool wants_own_connection(const struct exchange *exchange)
+{
+    const char *buffer = buffer_begin(exchange->client->in);
+    const struct http_field *field =
+        http_head_field_named(&exchange->request, buffer, "authorization");
+    return (field && exchange_binds_connection(buffer, field)) || never_reuses(exchange);
 }
 
 void exchange_begin(struct exchange *exchange)
@@ -160,6 +209,7 @@ void exchange_begin(struct exchange *exchange)
     }
     exchange->is_replayable = is_idempotent(exchange);
     exchange->is_upgrade = wants_websocket(exchange);
+    exchange->is_private = wants_own_connection(exchange);
     exchange->client_data_ms = at_least_one(listener->timeout_client_data_ms);
     exchange->member_connect_ms = at_least_one(listener->timeout_member_connect_ms);
     exchange->member_data_ms = at_least_one(listener->timeout_member_data_ms);

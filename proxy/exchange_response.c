@@ -22,9 +22,9 @@ static void fail(struct exchange *exchange, int status)
 static void response_complete(struct exchange *exchange)
 {
     struct member_connection *connection = exchange->dispatch.connection;
-    bool reusable = exchange->response.keep_alive && exchange->request_body.done &&
-                    exchange->up_sent == exchange->up->end && !connection->stream.ended &&
-                    buffer_size(connection->in) == 0;
+    bool reusable = exchange->response.keep_alive && !exchange->is_private &&
+                    exchange->request_body.done && exchange->up_sent == exchange->up->end &&
+                    !connection->stream.ended && buffer_size(connection->in) == 0;
     exchange->response_done = true;
     dispatch_release(&exchange->dispatch, reusable);
 }
@@ -132,6 +132,19 @@ static uint32_t idle_hint_ms(const struct http_head *head, const char *buffer)
     return 0;
 }
 
+/* The member asks for an authentication that would count for whoever is next, too. */
+static bool asks_for_private(const struct http_head *head, const char *buffer)
+{
+    for (uint16_t i = 0; head->status == 401 && i < head->field_count; i++) {
+        const struct http_field *field = &head->fields[i];
+        if (http_text_is(http_head_text(buffer, field->name, field->name_length),
+                         "www-authenticate") &&
+            exchange_binds_connection(buffer, field))
+            return true;
+    }
+    return false;
+}
+
 static bool take_head(struct exchange *exchange, struct buffer *in)
 {
     const struct http_head *head = &exchange->response;
@@ -141,6 +154,7 @@ static bool take_head(struct exchange *exchange, struct buffer *in)
     bool chunked = modern && open_ended;
     uint32_t idle_ms = idle_hint_ms(head, buffer_begin(in));
     exchange->dispatch.connection->idle_ms = idle_ms < IDLE_TIMEOUT_MS ? idle_ms : 0;
+    exchange->is_private |= asks_for_private(head, buffer_begin(in));
     exchange->client_keep = client_may_stay(exchange, chunked);
     struct forwarded_response response = {
         .head = head,

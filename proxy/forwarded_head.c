@@ -240,6 +240,8 @@ int forwarded_request_build(const struct forwarded_request *request, char *out, 
     }
     if (head->framing == HTTP_BODY_CHUNKED)
         put_string(&writer, "Transfer-Encoding: chunked\r\n");
+    if (request->is_last && !request->upgrade)
+        put_string(&writer, "Connection: close\r\n");
     if (request->upgrade)
         put_string(&writer, "Connection: upgrade\r\nUpgrade: websocket\r\n");
     put(&writer, "\r\n", 2);

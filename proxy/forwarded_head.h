@@ -13,6 +13,7 @@ struct forwarded_request {
     struct ip_address client;
     struct ip_endpoint local; /* where the client came in */
     bool upgrade;             /* pass Upgrade on */
+    bool is_last;             /* no other request will follow on the connection */
     bool hop_counted;         /* Max-Forwards becomes `hops_left` (RFC 9110 7.6.2) */
     uint32_t hops_left;
 };

@@ -42,6 +42,7 @@ struct exchange {
     bool up_kept;        /* up still begins with the head */
     bool request_failed; /* its body will never be complete */
     bool is_head, is_replayable, is_upgrade;
+    bool is_private;         /* what it is sent over may be another's connection no more */
     bool response_begun;     /* bytes of it came from the current connection */
     bool response_head_done; /* its final head is in down or sent */
     bool response_done;      /* all of it is in down or sent */
@@ -72,6 +73,9 @@ void exchange_abort(struct exchange *exchange, enum termination why);
 /* The request's head is complete at the start of client->in: builds what goes to the member and
  * dispatches it. (exchange_request.c) */
 void exchange_begin(struct exchange *exchange);
+/* Whether FIELD begins a challenge, or an answer to one, that vouches for the connection and
+ * not for the request (RFC 4559 6). (exchange_request.c) */
+bool exchange_binds_connection(const char *buffer, const struct http_field *field);
 /* What a dispatch attempt led to. (exchange_request.c) */
 void exchange_dispatched(struct exchange *exchange, enum dispatch_result result);
 /* Moves the request's body along. True if anything moved. (exchange_request.c) */

@@ -5,6 +5,9 @@ static const char *const protocols[] = {"HTTP", "TCP", NULL};
 static const char *const algorithms[] = {"ROUND_ROBIN", "LEAST_CONNECTIONS", "SOURCE_IP",
                                          "SOURCE_IP_PORT", NULL};
 
+/* In the order of enum connection_reuse. */
+static const char *const reuses[] = {"NEVER", "SAFE", "SAFE_PLUS", "ALWAYS", NULL};
+
 /* clang-format off */
 static const struct field fields[] = {
     COMMON_ROWS(0),
@@ -27,6 +30,10 @@ static const struct field fields[] = {
     {.name = "queue_timeout", .type = FIELD_INTEGER, FIELD_AT(pool, queue_timeout),
      .facet = 14, .tag = 2, .minimum = 1, .maximum = 3600000, .default_text = "5000", .unit = "ms",
      .help = "how long they wait before they are refused with a 503"},
+    {.name = "connection_reuse", .type = FIELD_ENUM, FIELD_AT(pool, connection_reuse),
+     .facet = 15, .tag = 1, .choices = reuses, .default_text = "SAFE_PLUS",
+     .help = "which HTTP requests may go over a kept connection: a client's first one too (ALWAYS), "
+             "if it can be repeated (SAFE_PLUS), or not (SAFE)"},
 };
 /* clang-format on */
 

@@ -38,6 +38,12 @@ enum lb_algorithm {
     ALGORITHM_SOURCE_IP,
     ALGORITHM_SOURCE_IP_PORT,
 };
+enum connection_reuse {
+    REUSE_NEVER,
+    REUSE_SAFE,
+    REUSE_SAFE_PLUS,
+    REUSE_ALWAYS
+};
 enum monitor_type {
     MONITOR_HTTP,
     MONITOR_TCP
@@ -119,6 +125,7 @@ struct pool {
     int64_t lb_algorithm; /* enum lb_algorithm */
     int64_t slow_start;   /* seconds */
     int64_t queue_limit, queue_timeout;
+    int64_t connection_reuse; /* enum connection_reuse */
 };
 
 struct member {

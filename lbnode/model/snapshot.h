@@ -49,6 +49,14 @@ enum snapshot_algorithm {
     SNAPSHOT_SOURCE_IP_PORT = 4,
 };
 
+/* Which requests may go over a connection that was kept after another one. */
+enum snapshot_reuse {
+    SNAPSHOT_REUSE_SAFE_PLUS, /* those that can be repeated, and all but a client's first */
+    SNAPSHOT_REUSE_NEVER,
+    SNAPSHOT_REUSE_SAFE, /* all but a client's first */
+    SNAPSHOT_REUSE_ALWAYS,
+};
+
 /* An address that a listener serves: the pair (address, port) is unique in a snapshot, and the
  * array is in ascending order of address, then port. */
 struct snapshot_endpoint {
@@ -83,6 +91,7 @@ struct snapshot_pool {
     uint32_t queue_limit;                /* requests or connections that wait, on one node */
     uint32_t queue_timeout_ms;
     uint8_t is_limited; /* a member has a connection_limit */
+    uint8_t reuse;      /* enum snapshot_reuse */
     /* ROUND_ROBIN: member numbers (relative to first_member) in smoothly interleaved order, so
      * that one pass serves each member exactly weight / gcd times; backups have their own.
      * SOURCE_IP and SOURCE_IP_PORT: a client's hash modulo the length names its member. */
@@ -136,7 +145,7 @@ struct snapshot {
 };
 
 enum {
-    SNAPSHOT_LAYOUT = 2
+    SNAPSHOT_LAYOUT = 3
 };
 
 #define SNAPSHOT_AT(snapshot, array, type)                                                     \

@@ -262,6 +262,12 @@ static bool add_pool(struct build *build, const struct pool *from)
         [ALGORITHM_SOURCE_IP] = SNAPSHOT_SOURCE_IP,
         [ALGORITHM_SOURCE_IP_PORT] = SNAPSHOT_SOURCE_IP_PORT,
     };
+    static const uint8_t reuses[] = {
+        [REUSE_NEVER] = SNAPSHOT_REUSE_NEVER,
+        [REUSE_SAFE] = SNAPSHOT_REUSE_SAFE,
+        [REUSE_SAFE_PLUS] = SNAPSHOT_REUSE_SAFE_PLUS,
+        [REUSE_ALWAYS] = SNAPSHOT_REUSE_ALWAYS,
+    };
     uint32_t index = (uint32_t)build->image.arrays[ARRAY_POOLS].count;
     struct snapshot_pool pool = {
         .id = from->resource.id,
@@ -272,6 +278,7 @@ static bool add_pool(struct build *build, const struct pool *from)
         .slow_start_ms = (uint32_t)from->slow_start * 1000,
         .queue_limit = (uint32_t)from->queue_limit,
         .queue_timeout_ms = (uint32_t)from->queue_timeout,
+        .reuse = reuses[from->connection_reuse],
     };
     pool.incarnation = fold(bytes_hash(pool.id.bytes, sizeof(pool.id.bytes), SLOT_POOL));
     pool.slot = slot_map_take(build->slots, SLOT_POOL, &pool.id, pool.incarnation);

@@ -138,8 +138,8 @@ static bool pools_are_valid(const struct snapshot *s)
             (pool->protocol != SNAPSHOT_HTTP && pool->protocol != SNAPSHOT_TCP) ||
             pool->algorithm < SNAPSHOT_ROUND_ROBIN ||
             pool->algorithm > SNAPSHOT_SOURCE_IP_PORT || pool->enabled > 1 ||
-            pool->is_limited > 1 || pool->first_member != next_member ||
-            pool->member_count > POOL_MAXIMUM_MEMBERS ||
+            pool->is_limited > 1 || pool->reuse > SNAPSHOT_REUSE_ALWAYS ||
+            pool->first_member != next_member || pool->member_count > POOL_MAXIMUM_MEMBERS ||
             !range_fits(pool->first_member, pool->member_count, s->members.count) ||
             !index_or_none(pool->monitor, s->monitors.count) ||
             pool->schedule_offset != next_schedule ||

@@ -41,7 +41,7 @@ static const struct example examples[] = {
      "7}"},
     {RESOURCE_POOL, "{" EXAMPLE_COMMON ", \"project_id\": \"p1\", \"protocol\": \"TCP\", "
                     "\"lb_algorithm\": \"SOURCE_IP\", \"slow_start\": 30, \"queue_limit\": 5, "
-                    "\"queue_timeout\": 900}"},
+                    "\"queue_timeout\": 900, \"connection_reuse\": \"NEVER\"}"},
     {RESOURCE_MEMBER, "{" EXAMPLE_COMMON ", \"project_id\": \"p1\", \"address\": \"fd77::21\", "
                       "\"protocol_port\": 8080, \"subnet_id\": \"" EXAMPLE_ID
                       "\", \"weight\": 0, \"connection_limit\": 50, \"backup\": "

@@ -175,6 +175,30 @@ static bool answer_big_cut(struct connection *c)
     return false;
 }
 
+static bool answer_challenge(struct connection *c, const char *fields)
+{
+    char head[256];
+    snprintf(head, sizeof(head), "HTTP/1.1 401 Unauthorized\r\n%sContent-Length: 0\r\n\r\n",
+             fields);
+    return send_text(c->fd, head);
+}
+
+static bool answer_ntlm(struct connection *c)
+{
+    return answer_challenge(c, "WWW-Authenticate: Basic realm=\"a\"\r\n"
+                               "WWW-Authenticate: NTLM TlRMTVNTUAAC\r\n");
+}
+
+static bool answer_negotiate(struct connection *c)
+{
+    return answer_challenge(c, "WWW-Authenticate: Basic realm=\"a\", negotiate\r\n");
+}
+
+static bool answer_basic(struct connection *c)
+{
+    return answer_challenge(c, "WWW-Authenticate: Basic realm=\"NTLM\"\r\n");
+}
+
 static bool answer_empty(struct connection *c)
 {
     return send_text(c->fd, "HTTP/1.1 204 No Content\r\n\r\n");
@@ -221,6 +245,9 @@ static bool answer(struct connection *c)
         {"/head", answer_head},
         {"/once", answer_once},
         {"/never", answer_never},
+        {"/ntlm", answer_ntlm},
+        {"/negotiate", answer_negotiate},
+        {"/basic", answer_basic},
         {"/junk", answer_junk},
         {"/cut", answer_cut},
         {"/empty", answer_empty},
