@@ -80,6 +80,18 @@ class Cluster:
         if not wait_until(self.is_same, seconds, 0.01):
             raise LabError("the nodes do not agree after %d s" % seconds)
 
+    def reconnect(self, node):
+        """A connection to the control process that follows on one that died."""
+        def connect():
+            try:
+                self.api[node] = Connection(self.lab.socket(node))
+                return self.state_hash(node) is not None
+            except (OSError, ApiError):
+                return False
+        if not wait_until(connect, 30, 0.05):
+            raise LabError("%s does not answer again" % node)
+        return self.api[node]
+
     def control(self, node):
         """The process that replicates."""
         return next(process["pid"] for process in self.status(node)["processes"] if process["role"] == "control")
