@@ -186,6 +186,10 @@ void admin_change_submit(struct admin_request *request,
         options.if_object = *object_id;
         options.if_revision = request->revision;
     }
+    if (change->undo_after_s > 0) {
+        options.undo_after_ms = change->undo_after_s * 1000;
+        options.undo_at_ms = change->submitted_wall_ms + options.undo_after_ms;
+    }
     replication_submit(request->state->replication, &change->changes, &options, submitted,
                        request);
 }

@@ -20,6 +20,7 @@ struct admin_change {
     uint64_t built_before; /* generation of the snapshot at that time */
     struct submit_result result;
     struct json_value *summary; /* of an applied document */
+    uint64_t undo_after_s;      /* unless it is confirmed; 0: it stays */
     bool started_cluster;       /* by this request */
     bool waited_for_cluster;    /* once is enough */
 };

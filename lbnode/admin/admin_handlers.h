@@ -60,8 +60,14 @@ void cluster_join(struct admin_request *request);
 void backup_page(struct admin_request *request);
 void restore_merge(struct admin_request *request);
 
-/* history_api.c, diff_api.c, rollback_api.c */
+/* rollback_api.c */
 void rollback_make(struct admin_request *request);
+
+/* confirm_api.c */
+void confirmations_list(struct admin_request *request);
+void confirm_change(struct admin_request *request);
+
+/* history_api.c, diff_api.c */
 void history_list(struct admin_request *request);
 void change_show(struct admin_request *request);
 void audit_show(struct admin_request *request);

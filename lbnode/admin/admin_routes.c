@@ -93,6 +93,8 @@ static const struct admin_route routes[] = {
     {"GET", "/v1/changes/%", change_show, RESOURCE_NONE, "one change with all that it did"},
     {"GET", "/v1/diff", diff_show, RESOURCE_NONE, "what differs between two points: ?from= and ?to= are TIME, AGE or the id of a change"},
     {"POST", "/v1/rollback", rollback_make, RESOURCE_NONE, "take back one change, or all since a time"},
+    {"GET", "/v1/confirmations", confirmations_list, RESOURCE_NONE, "changes of this node that are undone unless they are confirmed"},
+    {"POST", "/v1/confirm", confirm_change, RESOURCE_NONE, "such a change stays"},
     {"GET", "/v1/audit", audit_show, RESOURCE_NONE, "check every signature and chain of changes on this node"},
     {"GET", "/v1/schema", schema_show, RESOURCE_NONE, "every resource, attribute and path"},
 

@@ -2,6 +2,8 @@
  * change set, all or nothing. */
 #include "lbnode/admin/admin_change.h"
 #include "lbnode/admin/admin_handlers.h"
+#include "lbnode/admin/probation.h"
+#include "lbnode/base/monotime.h"
 #include "lbnode/model/field_table.h"
 
 #include <stdlib.h>
@@ -36,7 +38,12 @@ static void answer_applied(struct admin_request *request)
 {
     struct json_value *summary = request->change->summary;
     request->change->summary = NULL;
+    const struct admin_change *change = request->change;
+    char time[WALLTIME_TEXT_SIZE];
     json_value_set_bool(summary, "applied", true);
+    walltime_format(change->submitted_wall_ms + change->undo_after_s * 1000, time);
+    if (change->undo_after_s > 0)
+        json_value_set_text(summary, "undone_at", time);
     admin_answer_wrapped(request, 200, "apply", summary);
 }
 
@@ -51,7 +58,8 @@ read_flag(const struct admin_request *request, const char *name, bool *out, stru
 }
 
 /* Submits PLAN; its change set moves into the request. */
-static void submit_plan(struct admin_request *request, struct document_plan *plan)
+static void
+submit_plan(struct admin_request *request, struct document_plan *plan, uint64_t undo_after_s)
 {
     const struct uuid none = {0};
     struct change_set changes = *plan->changes;
@@ -61,6 +69,7 @@ static void submit_plan(struct admin_request *request, struct document_plan *pla
     if (request->change) {
         json_value_free(request->change->summary);
         request->change->summary = summary_of(plan);
+        request->change->undo_after_s = undo_after_s;
     }
     admin_change_submit(request, &changes, &none, 200, answer_applied);
 }
@@ -82,12 +91,37 @@ static bool plan_body(const struct admin_request *request,
                                        error);
 }
 
+static void count_waiting(void *context, const struct unconfirmed *change)
+{
+    ++*(size_t *)context;
+}
+
+/* {"confirm_s": N}: the change is undone after so many seconds unless it is confirmed. */
+static bool
+read_probation(const struct admin_request *request, int64_t *out, struct error *error)
+{
+    const struct json_value *value = json_value_get(request->body, "confirm_s");
+    size_t waiting = 0;
+    *out = json_value_number(value);
+    if (json_value_is_null(value))
+        return true;
+    if (json_value_kind(value) != JSON_KIND_INTEGER || *out < 1 || *out > PROBATION_LONGEST_S)
+        return error_invalid_field(error, "confirm_s", "",
+                                   "Value should be 1 to 86400 seconds");
+    replication_visit_unconfirmed(request->state->replication, count_waiting, &waiting);
+    return waiting < PROBATION_MAXIMUM ||
+           error_set(error, ERROR_CONFLICT,
+                     "%zu changes wait for a confirmation; confirm them first.", waiting);
+}
+
 void document_apply(struct admin_request *request)
 {
     struct document_plan plan = {0};
     struct error error = {0};
     bool dry_run;
-    if (!plan_body(request, &plan, &dry_run, &error)) {
+    int64_t undo_after_s;
+    if (!read_probation(request, &undo_after_s, &error) ||
+        !plan_body(request, &plan, &dry_run, &error)) {
         admin_answer_error(request, &error);
         return;
     }
@@ -96,7 +130,7 @@ void document_apply(struct admin_request *request)
         json_value_set_bool(summary, "applied", !dry_run);
         admin_answer_wrapped(request, 200, "apply", summary);
     } else {
-        submit_plan(request, &plan);
+        submit_plan(request, &plan, (uint64_t)undo_after_s);
     }
     document_plan_free(&plan);
 }

@@ -49,6 +49,7 @@ struct node_state {
     /* Asks the election for a planned switch. */
     void (*hand_over)(void *context, const struct uuid *group_id, const struct uuid *node_id);
     void *hand_over_context;
+    struct uuid undoing;    /* the unconfirmed change that is being undone now; zero: none */
     bool manages_addresses; /* a vrrp process with the rights to do its work runs */
 };
 

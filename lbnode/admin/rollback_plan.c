@@ -407,7 +407,8 @@ bool rollback_plan_make(const struct node_state *state,
     good = good && !planner.failed && plan_deletions(&planner);
     if (good && !drop_needless(&planner.undo.changes))
         good = out_of_memory(&planner);
-    good = good && (out->obstacles > 0 && wish->mode != UNDO_FORCED ? true : check(&planner));
+    good = good && ((out->obstacles > 0 && wish->mode != UNDO_FORCED && !wish->partial) ||
+                    check(&planner));
     if (good) {
         out->changes = planner.undo.changes;
         planner.undo.changes = (struct change_set){0};

@@ -15,6 +15,7 @@ struct rollback_wish {
     const char *author;    /* who asks, and on which node: */
     struct uuid node_id;   /* what anybody else changed later stays */
     enum undo_mode mode;
+    bool partial; /* what can go back is wanted even if not all of it can */
 };
 
 struct rollback_plan {

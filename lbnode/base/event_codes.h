@@ -52,6 +52,9 @@ enum event_level {
     ROW(CONFLICT_OPENED, WARNING,                                                              \
         "two nodes changed the same thing at once; see lbnode conflicts")                      \
     ROW(CONFLICT_CLOSED, INFO, "an open conflict was resolved")                                \
+    ROW(CHANGE_UNDONE, WARNING, "a change that nobody confirmed in time was undone")           \
+    ROW(UNDO_FAILED, ERROR,                                                                    \
+        "a change that nobody confirmed could not be undone; the text says why")               \
     ROW(PEER_ALIVE, INFO, "another node answers")                                              \
     ROW(PEER_UNREACHABLE, WARNING, "another node does not answer")                             \
     ROW(LINK_DOWN, WARNING, "another node hears a peer that this one does not hear")           \

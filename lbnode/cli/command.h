@@ -89,6 +89,7 @@ bool run_history_show(struct context *context, struct error *error);
 bool run_change_show(struct context *context, struct error *error);
 bool run_diff_show(struct context *context, struct error *error);
 bool run_rollback_make(struct context *context, struct error *error);
+bool run_change_confirm(struct context *context, struct error *error);
 bool run_audit_verify(struct context *context, struct error *error);
 
 bool run_schema_show(struct context *context, struct error *error);

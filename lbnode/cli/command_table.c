@@ -165,6 +165,10 @@ static const struct option apply_options[] = {
      .help = "YAML or JSON; - is standard input"},
     {.name = "dry-run", .help = "only show what would change"},
     {.name = "prune", .help = "delete what the document does not name"},
+    {.name = "confirm",
+     .value_name = "DURATION",
+     .help = "undo it after so long (60s) unless lbnode confirm follows, whatever becomes of "
+             "this session"},
     {.name = ""},
 };
 
@@ -329,6 +333,10 @@ static const struct command commands[] = {
 
     {.noun = "apply", .summary = "make the configuration as a document says, all or nothing",
      .options = apply_options, .changes = true, .run = run_document_apply},
+    {.noun = "confirm", .positional = "[CHANGE]", .positional_maximum = 1,
+     .summary = "keep what apply --confirm made; else it undoes itself",
+     .details = "On the node where it was applied. CHANGE is needed when several wait.\n",
+     .run = run_change_confirm},
     {.noun = "export", .summary = "print the configuration as a document for apply",
      .run = run_document_export},
     {.noun = "events", .summary = "what happened on this node",

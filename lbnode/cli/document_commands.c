@@ -101,8 +101,13 @@ bool run_document_apply(struct context *context, struct error *error)
     struct response response;
     const struct arguments *arguments = &context->arguments;
     const char *path = arguments_value(arguments, "file");
+    const char *confirm = arguments_value(arguments, "confirm");
+    uint32_t confirm_s = 0;
     if (!path)
         return error_set(error, ERROR_USAGE, "apply needs --file FILE (- is standard input)");
+    if (confirm && !duration_parse(confirm, &confirm_s))
+        return error_set(error, ERROR_USAGE,
+                         "--confirm %s should be a duration such as 60s or 5m", confirm);
     struct json_value *document = read_document(path, error);
     if (!document)
         return false;
@@ -110,6 +115,8 @@ bool run_document_apply(struct context *context, struct error *error)
     json_value_set(body, "document", document);
     json_value_set_bool(body, "dry_run", arguments_has(arguments, "dry-run"));
     json_value_set_bool(body, "prune", arguments_has(arguments, "prune"));
+    if (confirm)
+        json_value_set_number(body, "confirm_s", confirm_s);
     bool good = client_request(&context->client, "POST", "/v1/apply", body, &response, error);
     const struct json_value *apply = json_value_get(response.json, "apply");
     if (good && context->format == OUTPUT_TABLE)
@@ -118,6 +125,10 @@ bool run_document_apply(struct context *context, struct error *error)
         output_document(context->format, apply);
     if (good)
         cli_print_note(context, &response);
+    if (good && json_value_get_text(apply, "undone_at"))
+        fprintf(output_notes(context->format),
+                "it is undone at %s (UTC) unless you run here: lbnode confirm\n",
+                json_value_get_text(apply, "undone_at"));
     json_value_free(body);
     response_free(&response);
     return good;

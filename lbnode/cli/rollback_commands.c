@@ -35,6 +35,26 @@ static void print_rollback(const struct json_value *rollback)
                    : "to roll back (dry run)");
 }
 
+bool run_change_confirm(struct context *context, struct error *error)
+{
+    struct json_value *body = json_value_object(), *wish = json_value_object();
+    struct response response;
+    if (context->arguments.positional_count > 0)
+        json_value_set_text(wish, "change", context->arguments.positional[0]);
+    json_value_set(body, "confirm", wish);
+    bool good = client_request(&context->client, "POST", "/v1/confirm", body, &response, error);
+    const struct json_value *confirm = json_value_get(response.json, "confirm");
+    if (good && context->format == OUTPUT_TABLE)
+        printf("change %s stays\n", json_value_get_text(confirm, "change"));
+    else if (good && context->format == OUTPUT_NAME)
+        printf("%s\n", json_value_get_text(confirm, "change"));
+    else if (good)
+        output_document(context->format, confirm);
+    json_value_free(body);
+    response_free(&response);
+    return good;
+}
+
 bool run_rollback_make(struct context *context, struct error *error)
 {
     const struct arguments *arguments = &context->arguments;

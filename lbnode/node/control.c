@@ -191,9 +191,11 @@ static bool open_all(struct control *control, struct error *error)
     snprintf(socket_path, sizeof(socket_path), "%s/lbnode.sock", control->settings->run_dir);
     admin = (struct admin_settings){socket_path, control->settings->api_listen};
     control->admin = admin_server_new(control->loop, &admin, control->state, error);
-    if (control->admin)
-        eligibility_start(control);
-    return control->admin;
+    if (!control->admin)
+        return false;
+    eligibility_start(control);
+    control->probation = probation_start(control->loop, control->state, on_event, control);
+    return control->probation || error_set(error, ERROR_INTERNAL, "Out of memory.");
 }
 
 static void announce(struct control *control)
@@ -211,6 +213,7 @@ static void close_all(struct control *control)
     heartbeat_stop(&control->heartbeat);
     eligibility_stop(control);
     admin_server_free(control->admin);
+    probation_stop(control->probation);
     if (control->replication)
         replication_close(control->replication);
     outlook_stop(control);

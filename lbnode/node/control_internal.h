@@ -9,6 +9,7 @@
 #define LBNODE_NODE_CONTROL_INTERNAL_H
 
 #include "lbnode/admin/admin_server.h"
+#include "lbnode/admin/probation.h"
 #include "lbnode/loop/heartbeat.h"
 #include "lbnode/model/hindrance.h"
 #include "lbnode/model/projection.h"
@@ -46,6 +47,7 @@ struct control {
     struct heartbeat heartbeat;
     struct replication *replication;
     struct admin_server *admin;
+    struct probation *probation;
     struct node_state *state; /* what admin sees */
 
     struct projection *projection;

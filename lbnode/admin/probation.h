@@ -1,0 +1,25 @@
+/* Changes that undo themselves unless somebody confirms them in time (`apply --confirm`). What
+ * waits stands in this node's store, so it does not matter what became of whoever made the
+ * change, or of this process: the next one on this node goes on. */
+#ifndef LBNODE_ADMIN_PROBATION_H
+#define LBNODE_ADMIN_PROBATION_H
+
+#include "lbnode/admin/node_state.h"
+#include "lbnode/loop/loop.h"
+
+enum {
+    PROBATION_MAXIMUM = 16, /* changes that wait at once */
+    PROBATION_LONGEST_S = 86400,
+};
+
+struct probation;
+
+/* Tells what it did by TELL. STATE outlives it. NULL when out of memory. */
+struct probation *
+probation_start(struct loop *loop,
+                struct node_state *state,
+                void (*tell)(void *context, enum event_code code, const char *text),
+                void *context);
+void probation_stop(struct probation *probation); /* NULL-safe; before replication is closed */
+
+#endif
