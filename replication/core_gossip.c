@@ -119,7 +119,7 @@ static void pull_again(struct core *core, struct peer *peer, struct core_actions
 
 struct heartbeat {
     uint64_t sent_us, echo_us, echo_delay_us, wall_ms, digest, hash;
-    bool has_hash;
+    bool has_hash, storage_trouble;
 };
 
 static bool parse_heartbeat(struct bytes in, struct heartbeat *out)
@@ -140,6 +140,7 @@ static bool parse_heartbeat(struct bytes in, struct heartbeat *out)
             out->hash = load_be64(field.bytes.data);
             out->has_hash = true;
             break;
+        case 7: out->storage_trouble = field.integer == 1; break;
         }
     }
     return wire_ended(&reader) && out->sent_us != 0;
@@ -239,6 +240,7 @@ static void handle_heartbeat(struct core *core,
     core_take_liveness(core, peer, body);
     core_tell_outlook(core, actions);
     peer->digest = heartbeat.digest;
+    peer->storage_trouble = heartbeat.storage_trouble;
     if (heartbeat.has_hash) {
         peer->hash = heartbeat.hash;
         peer->hash_digest = heartbeat.digest;

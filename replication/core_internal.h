@@ -197,6 +197,7 @@ struct peer {
     uint64_t hears; /* bits of the roster */
     bool hears_known;
     uint64_t misses_us_since_us; /* it is heard and does not hear this node; 0: it does */
+    bool storage_trouble;        /* it says that its store takes no writes */
     bool unheard;                /* it says that none of those it hears hears it */
     uint64_t full_exchange_us;   /* next comparison whatever the digests say */
     struct claims claims;

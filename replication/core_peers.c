@@ -88,6 +88,7 @@ void core_visit_peers(struct core *core,
             .round_trip_us = (uint32_t)peer->rtt_us,
             .clock_offset_ms = peer->offset_ms,
             .changes_behind = core_changes_behind(core, &peer->durable),
+            .storage_trouble = core_peer_is_alive(peer) && peer->storage_trouble,
             .in_sync = peer->heard && peer->digest == core->digest,
         };
         if (node->endpoint_count > 0)

@@ -220,6 +220,7 @@ struct peer_view {
     int64_t clock_offset_ms;
     unsigned changes_behind; /* of ours that it lacks */
     bool in_sync;            /* its vector equals ours */
+    bool storage_trouble;    /* it answers, and says that its store takes no writes */
     struct ip_endpoint endpoint;
 };
 

@@ -64,10 +64,14 @@ static void set_peer(struct json_value *view, const struct peer_view *peer)
     json_value_set_number(view, "round_trip_us", peer->round_trip_us);
     json_value_set_number(view, "changes_behind", peer->changes_behind);
     json_value_set_number(view, "clock_offset_ms", peer->clock_offset_ms);
+    json_value_set_text(view, "storage_problem",
+                        peer->storage_trouble ? event_code_meaning(EVENT_STORAGE_DEGRADED)
+                                              : NULL);
 }
 
-static void set_self(struct json_value *view)
+static void set_self(const struct node_state *state, struct json_value *view)
 {
+    const char *problem = replication_storage_problem(state->replication);
     json_value_set_bool(view, "alive", true);
     json_value_set_text(view, "state", "alive");
     json_value_set_bool(view, "in_sync", true);
@@ -75,6 +79,7 @@ static void set_self(struct json_value *view)
     json_value_set_number(view, "round_trip_us", 0);
     json_value_set_number(view, "changes_behind", 0);
     json_value_set_number(view, "clock_offset_ms", 0);
+    json_value_set_text(view, "storage_problem", problem[0] ? problem : NULL);
 }
 
 struct json_value *node_view(const struct node_state *state, const struct effective *object)
@@ -98,7 +103,7 @@ struct json_value *node_view(const struct node_state *state, const struct effect
     json_value_set_bool(view, "drain", node->drain);
     json_value_set_text(view, "created_at", joined);
     if (node_view_is_self(state, node_id)) {
-        set_self(view);
+        set_self(state, view);
         return view;
     }
     node_view_peer(state, node_id, &peer);

@@ -84,6 +84,13 @@ static void find_in_peer(void *context, const struct peer_view *peer)
             peer->changes_behind);
 }
 
+static void find_in_peers_store(void *context, const struct peer_view *peer)
+{
+    if (peer->storage_trouble)
+        add(context, HEALTH_DEGRADED, "node %.64s: %s", peer->name,
+            event_code_meaning(EVENT_STORAGE_DEGRADED));
+}
+
 static void find_in_conflicts(void *context, const struct conflict_view *conflict)
 {
     (*(unsigned *)context)++;
@@ -206,6 +213,7 @@ void problems_find(const struct node_state *state, struct problem_list *problems
     unsigned conflicts = 0;
     find_in_processes(state, problems);
     replication_visit_peers(state->replication, find_in_peer, problems);
+    replication_visit_peers(state->replication, find_in_peers_store, problems);
     replication_visit_evidence(state->replication, find_in_evidence, problems);
     replication_visit_conflicts(state->replication, find_in_conflicts, &conflicts);
     if (conflicts > 0)

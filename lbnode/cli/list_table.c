@@ -48,7 +48,7 @@ static const struct {
       COLUMN("preempt"), COLUMN("preference"), COLUMN("id")}},
     {RESOURCE_NODE,
      {COLUMN("name"), COLUMN("state"), COLUMN("drain"), COLUMN("in_sync"), COLUMN("address"),
-      COLUMN("status"), COLUMN("id")}},
+      COLUMN("status"), COLUMN("storage_problem"), COLUMN("id")}},
 };
 
 static const struct column *columns_of(enum resource_type type)

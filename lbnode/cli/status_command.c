@@ -74,8 +74,9 @@ static void print_nodes(const struct json_value *nodes)
         const char *membership = text_or(node, "status", "ACTIVE");
         bool active = strcasecmp(membership, "active") == 0;
         table_add(&table, text_or(node, "name", "-"));
-        table_addf(&table, "%s%s", active ? text_or(node, "state", "-") : membership,
-                   is_true(node, "drain") ? ", drained" : "");
+        table_addf(&table, "%s%s%s", active ? text_or(node, "state", "-") : membership,
+                   is_true(node, "drain") ? ", drained" : "",
+                   text_or(node, "storage_problem", "")[0] ? ", store takes no writes" : "");
         add_sync(&table, node);
         add_ago(&table, node);
         table_add(&table, text_or(node, "address", "-"));

@@ -69,6 +69,11 @@ void fake_replication_set_peer(struct replication *replication,
                                            .in_sync = state == PEER_IS_ALIVE};
 }
 
+void fake_replication_set_peer_trouble(struct replication *replication, bool storage_trouble)
+{
+    replication->peer.storage_trouble = storage_trouble;
+}
+
 void fake_replication_set_conflict(struct replication *replication,
                                    const struct conflict_view *conflict)
 {

@@ -19,6 +19,8 @@ void fake_replication_refuse(struct replication *replication, enum error_kind ki
 void fake_replication_set_peer(struct replication *replication,
                                const char *name,
                                enum peer_state state);
+/* What it says of its store. */
+void fake_replication_set_peer_trouble(struct replication *replication, bool storage_trouble);
 /* One open conflict about the facet of an object. */
 void fake_replication_set_conflict(struct replication *replication,
                                    const struct conflict_view *conflict);

@@ -28,6 +28,19 @@ static void the_status_names_what_is_wrong(void **state)
     api_answer_free(&answer);
 }
 
+static void a_peer_whose_store_takes_no_writes_is_named_with_what_to_do(void **state)
+{
+    play_guide();
+    fake_replication_set_peer(api_guide_node()->state.replication, "lb2", PEER_IS_ALIVE);
+    fake_replication_set_peer_trouble(api_guide_node()->state.replication, true);
+    struct api_answer answer = api_call(api_guide_node(), "GET", "/v1/status", NULL);
+    assert_string_equal(json_value_get_text(answer.json, "health"), "degraded");
+    assert_string_equal(
+        json_value_text(json_value_at(json_value_get(answer.json, "problems"), 0)),
+        "node lb2: the store refuses writes; free disk space or replace the disk");
+    api_answer_free(&answer);
+}
+
 static void a_listener_that_cannot_bind_is_an_error(void **state)
 {
     struct guide guide = play_guide();
@@ -386,6 +399,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         API_TEST(the_status_names_what_is_wrong),
+        API_TEST(a_peer_whose_store_takes_no_writes_is_named_with_what_to_do),
         API_TEST(a_listener_that_cannot_bind_is_an_error),
         API_TEST(a_document_is_applied_and_exported),
         API_TEST(a_conflict_shows_both_values),

@@ -296,6 +296,41 @@ static void a_malformed_wish_for_a_switch_is_dropped(void **state)
     assert_int_equal(net->asked[1], 0);
 }
 
+struct told {
+    bool storage_trouble[NODES];
+};
+
+static void note_trouble(void *context, const struct peer_view *peer)
+{
+    struct told *told = context;
+    told->storage_trouble[peer->node_id.bytes[0] - 1] = peer->storage_trouble;
+}
+
+static bool hears_of_trouble(const struct net *net, unsigned node, unsigned of)
+{
+    struct told told = {0};
+    core_visit_peers(net->cores[node], (struct core_now){net->now_us, 0}, note_trouble, &told);
+    return told.storage_trouble[of];
+}
+
+static void the_others_hear_that_a_store_takes_no_writes(void **state)
+{
+    struct net *net = *state;
+    const struct core_now now = {net->now_us, 0};
+    core_set_storage_problem(net->cores[0], "no room", now);
+    run(net, 500);
+    assert_true(hears_of_trouble(net, 1, 0));
+    assert_false(hears_of_trouble(net, 1, 2));
+    core_set_storage_problem(net->cores[0], "", now);
+    run(net, 500);
+    assert_false(hears_of_trouble(net, 1, 0));
+    core_set_storage_problem(net->cores[0], "no room", now);
+    run(net, 500);
+    net->cut[0][1] = true; /* what it said last is old then */
+    run(net, 5000);
+    assert_false(hears_of_trouble(net, 1, 0));
+}
+
 int main(void)
 {
     crypto_start();
@@ -318,6 +353,7 @@ int main(void)
         RULE(a_malformed_wish_for_a_switch_is_dropped),
         RULE(e6_a_node_alone_cannot_tell_why),
         RULE(a_record_reaches_a_peer_that_does_not_hear_its_author),
+        RULE(the_others_hear_that_a_store_takes_no_writes),
 #undef RULE
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
