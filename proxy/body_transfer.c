@@ -5,8 +5,8 @@
 static const char last_chunk[] = "0\r\n\r\n";
 
 enum {
-    /* size line and end of a chunk, and the last chunk behind it */
-    CHUNK_OVERHEAD = 8 + 2 + 2 + 5,
+    /* end of the chunk before, size line and end of a chunk, and the last chunk behind it */
+    CHUNK_OVERHEAD = 2 + 8 + 2 + 2 + 5,
 };
 
 void body_transfer_init(struct body_transfer *body,
@@ -16,6 +16,7 @@ void body_transfer_init(struct body_transfer *body,
 {
     body->framing = framing;
     body->chunk_output = chunk_output;
+    body->chunk_is_open = false;
     body->done = framing == HTTP_BODY_NONE;
     body->left = length;
     http_chunked_init(&body->chunked);
@@ -34,20 +35,35 @@ static void append_chunk_size(struct buffer *out, size_t size)
     buffer_append(out, line + at, sizeof(line) - at);
 }
 
+static void end_chunk(struct body_transfer *body, struct buffer *out)
+{
+    if (body->chunk_is_open)
+        buffer_append(out, "\r\n", 2);
+    body->chunk_is_open = false;
+}
+
+static void begin_chunk(struct body_transfer *body, struct buffer *out, size_t size)
+{
+    if (!body->chunk_output)
+        return;
+    end_chunk(body, out);
+    append_chunk_size(out, size);
+    body->chunk_is_open = true;
+}
+
 static void append_piece(struct body_transfer *body, struct buffer *out, struct bytes piece)
 {
     if (piece.size == 0)
         return;
-    if (body->chunk_output)
-        append_chunk_size(out, piece.size);
+    begin_chunk(body, out, piece.size);
     buffer_append(out, piece.data, piece.size);
-    if (body->chunk_output)
-        buffer_append(out, "\r\n", 2);
+    end_chunk(body, out);
 }
 
 static enum body_result finish(struct body_transfer *body, struct buffer *out)
 {
     body->done = true;
+    end_chunk(body, out);
     if (body->chunk_output)
         buffer_append(out, last_chunk, sizeof(last_chunk) - 1);
     return BODY_DONE;
@@ -98,17 +114,25 @@ body_transfer_move(struct body_transfer *body, struct buffer *in, struct buffer 
 
 size_t body_transfer_passable(const struct body_transfer *body)
 {
-    if (body->done || body->chunk_output)
-        return 0;
+    uint64_t left = 0;
     if (body->framing == HTTP_BODY_UNTIL_CLOSE)
-        return SIZE_MAX;
-    if (body->framing != HTTP_BODY_LENGTH)
-        return 0;
-    return body->left < SIZE_MAX ? (size_t)body->left : SIZE_MAX;
+        left = UINT64_MAX;
+    else if (body->framing == HTTP_BODY_LENGTH && !body->chunk_output)
+        left = body->left;
+    else if (body->framing == HTTP_BODY_CHUNKED)
+        left = http_chunked_data_left(&body->chunked);
+    if (body->done)
+        left = 0;
+    return left < SIZE_MAX ? (size_t)left : SIZE_MAX;
 }
 
-enum body_result body_transfer_pass(struct body_transfer *body, size_t size)
+enum body_result body_transfer_pass(struct body_transfer *body, size_t size, struct buffer *out)
 {
+    if (size == 0)
+        return body->done ? BODY_DONE : BODY_MORE;
+    begin_chunk(body, out, size);
+    if (body->framing == HTTP_BODY_CHUNKED)
+        http_chunked_pass(&body->chunked, size);
     if (body->framing != HTTP_BODY_LENGTH)
         return BODY_MORE;
     body->left -= size;

@@ -171,7 +171,7 @@ static bool take_head(struct exchange *exchange, struct buffer *in)
     body_transfer_init(&exchange->response_body, head->framing, head->content_length, chunked);
     exchange->response_head_done = true;
     exchange->record.status = (uint16_t)head->status;
-    exchange->response_is_bulk = true;
+    exchange->response_is_bulk = head->framing != HTTP_BODY_UNTIL_CLOSE;
     exchange->response_was_piped = false;
     return true;
 }
@@ -205,7 +205,7 @@ static bool parse_head(struct exchange *exchange)
 static bool may_join(const struct exchange *exchange, const struct buffer *in)
 {
     size_t size = buffer_size(in), waiting = buffer_size(exchange->down);
-    return size > waiting && waiting <= in->start &&
+    return !exchange->response_body.chunk_output && size > waiting && waiting <= in->start &&
            size <= body_transfer_passable(&exchange->response_body);
 }
 
@@ -220,7 +220,7 @@ static enum body_result join(struct exchange *exchange, struct member_connection
     buffer_consume(waiting, buffer_size(waiting));
     connection->in = waiting;
     exchange->down = in;
-    return body_transfer_pass(&exchange->response_body, size);
+    return body_transfer_pass(&exchange->response_body, size, in);
 }
 
 static bool move_body(struct exchange *exchange)
@@ -260,12 +260,14 @@ static bool wants_pipe(const struct exchange *exchange)
                (exchange->response_was_piped ? PIPE_TRICKLE : PIPE_BULK);
 }
 
-/* And everything before it is in `down`, or on its way. */
+/* And everything before it is in `down`, or on its way, with room for a chunk's size. */
 static bool may_splice(const struct exchange *exchange)
 {
     const struct member_connection *connection = exchange->dispatch.connection;
     return wants_pipe(exchange) && buffer_size(connection->in) == 0 &&
-           connection->stream.readable && !connection->stream.ended;
+           connection->stream.readable && !connection->stream.ended &&
+           (!exchange->response_body.chunk_output ||
+            buffer_room(exchange->down) >= BODY_LEAST_ROOM);
 }
 
 /* Bytes from the member that are in the pipe now. */
@@ -278,7 +280,7 @@ static size_t fill_pipe(struct exchange *exchange)
     size_t limit = body_transfer_passable(body);
     size_t read = stream_fill_pipe(&exchange->dispatch.connection->stream, exchange->pipe,
                                    limit < PIPE_SIZE ? limit : PIPE_SIZE);
-    body_transfer_pass(body, read);
+    body_transfer_pass(body, read, exchange->down);
     exchange->response_is_bulk = read >= PIPE_TRICKLE;
     exchange->response_was_piped |= exchange->response_is_bulk;
     counter_add(&dispatch_counters(&exchange->dispatch)->bytes_in, read);

@@ -136,6 +136,18 @@ static enum stage step(struct http_chunked *chunked, char c)
     }
 }
 
+uint64_t http_chunked_data_left(const struct http_chunked *chunked)
+{
+    return chunked->stage == STAGE_DATA ? chunked->remaining : 0;
+}
+
+void http_chunked_pass(struct http_chunked *chunked, uint64_t size)
+{
+    chunked->remaining -= size;
+    if (chunked->remaining == 0)
+        chunked->stage = STAGE_DATA_CR;
+}
+
 enum http_chunk_result http_chunked_decode(struct http_chunked *chunked,
                                            struct bytes input,
                                            size_t *out_used,
@@ -151,9 +163,7 @@ enum http_chunk_result http_chunked_decode(struct http_chunked *chunked,
         size_t left = input.size - used;
         size_t size = chunked->remaining < left ? (size_t)chunked->remaining : left;
         *out_data = (struct bytes){input.data + used, size};
-        chunked->remaining -= size;
-        if (chunked->remaining == 0)
-            chunked->stage = STAGE_DATA_CR;
+        http_chunked_pass(chunked, size);
         *out_used = used + size;
         return HTTP_CHUNK_DATA;
     }

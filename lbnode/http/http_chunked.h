@@ -31,5 +31,10 @@ enum http_chunk_result http_chunked_decode(struct http_chunked *chunked,
                                            struct bytes input,
                                            size_t *out_used,
                                            struct bytes *out_data);
+/* The bytes of the body that come next, up to the end of the chunk at hand; 0 between chunks.
+ */
+uint64_t http_chunked_data_left(const struct http_chunked *chunked);
+/* SIZE of them, at most, were taken without being decoded. */
+void http_chunked_pass(struct http_chunked *chunked, uint64_t size);
 
 #endif

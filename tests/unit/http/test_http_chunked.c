@@ -141,6 +141,24 @@ static void any_two_splits_give_the_same_body(void **state)
         assert_splits_make_no_difference(bad[i]);
 }
 
+static void the_data_of_a_chunk_may_be_passed_over_but_nothing_else(void **state)
+{
+    struct http_chunked chunked;
+    struct decoded out;
+    start(&chunked, &out);
+    assert_int_equal(http_chunked_data_left(&chunked), 0);
+    decode_piece(&chunked, "a;x\r\n123", 8, &out);
+    assert_int_equal(http_chunked_data_left(&chunked), 7);
+    http_chunked_pass(&chunked, 6);
+    assert_int_equal(http_chunked_data_left(&chunked), 1);
+    http_chunked_pass(&chunked, 1);
+    assert_int_equal(http_chunked_data_left(&chunked), 0);
+    out.used = 0;
+    decode_piece(&chunked, "\r\n0\r\n\r\n", 7, &out);
+    assert_int_equal(out.result, HTTP_CHUNK_DONE);
+    assert_int_equal(out.size, 3);
+}
+
 static enum http_chunk_result repeated(const char *before, const char *fill, int count)
 {
     static struct decoded decoded;
@@ -173,6 +191,7 @@ int main(void)
         cmocka_unit_test(malformed_chunks_are_refused_in_any_segmentation),
         cmocka_unit_test(any_two_splits_give_the_same_body),
         cmocka_unit_test(extensions_and_trailers_are_bounded),
+        cmocka_unit_test(the_data_of_a_chunk_may_be_passed_over_but_nothing_else),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -92,6 +92,49 @@ static bool answer_bytes_open_ended(struct connection *c, size_t size)
     return false;
 }
 
+/* Chunks of many sizes, short and long. */
+static bool answer_bytes_in_chunks(struct connection *c, size_t size)
+{
+    static const size_t chunk_sizes[] = {1, 300000, 70000, 17, 2 << 20, 65536, 4000};
+    char *body = malloc(size + 1), line[32];
+    bool good = send_text(c->fd, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+    for (size_t i = 0; i < size; i++)
+        body[i] = origin_byte(i);
+    for (size_t at = 0, i = 0; good && at < size; i++) {
+        size_t chunk = chunk_sizes[i % ARRAY_LENGTH(chunk_sizes)];
+        chunk = chunk < size - at ? chunk : size - at;
+        snprintf(line, sizeof(line), "%zX\r\n", chunk);
+        good = send_text(c->fd, line) && send_all(c->fd, body + at, chunk) &&
+               send_text(c->fd, "\r\n");
+        at += chunk;
+    }
+    free(body);
+    return good && send_text(c->fd, "0\r\n\r\n");
+}
+
+static bool answer_chunks_cut(struct connection *c)
+{
+    static const char part[ORIGIN_BIG_SIZE / 2];
+    char head[96];
+    snprintf(head, sizeof(head), "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n",
+             ORIGIN_BIG_SIZE);
+    send_text(c->fd, head);
+    send_all(c->fd, part, sizeof(part));
+    return false;
+}
+
+/* A long chunk that goes on behind its end. */
+static bool answer_chunks_bad(struct connection *c)
+{
+    static const char part[ORIGIN_BIG_SIZE / 2 + 3];
+    char head[96];
+    snprintf(head, sizeof(head), "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n",
+             ORIGIN_BIG_SIZE / 2);
+    send_text(c->fd, head);
+    send_all(c->fd, part, sizeof(part));
+    return send_text(c->fd, "\r\n0\r\n\r\n");
+}
+
 static bool answer_big(struct connection *c)
 {
     return answer_bytes(c, ORIGIN_BIG_SIZE);
@@ -254,6 +297,8 @@ static bool answer(struct connection *c)
         {"/patient", answer_patient},
         {"/mute", answer_mute},
         {"/big-cut", answer_big_cut},
+        {"/chunks-cut", answer_chunks_cut},
+        {"/chunks-bad", answer_chunks_bad},
         {"/upgrade", answer_upgrade},
         {"/not-modified", answer_not_modified},
     };
@@ -270,6 +315,8 @@ static bool answer(struct connection *c)
         return answer_bytes(c, bytes);
     if (is_sized(path, "/open-ended/", &bytes))
         return answer_bytes_open_ended(c, bytes);
+    if (is_sized(path, "/chunks/", &bytes))
+        return answer_bytes_in_chunks(c, bytes);
     return send_body(c, "", "?", 1);
 }
 

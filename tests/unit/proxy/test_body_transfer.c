@@ -123,31 +123,56 @@ static void bytes_that_need_no_change_may_pass_unseen(void **state)
     start(&moved, HTTP_BODY_LENGTH, 12, false);
     feed(&moved, "01234");
     assert_int_equal(body_transfer_passable(&moved.body), 7);
-    assert_int_equal(body_transfer_pass(&moved.body, 3), BODY_MORE);
+    assert_int_equal(body_transfer_pass(&moved.body, 3, moved.out), BODY_MORE);
     assert_int_equal(body_transfer_passable(&moved.body), 4);
     assert_int_equal(body_transfer_end(&moved.body, moved.out), BODY_BAD);
-    assert_int_equal(body_transfer_pass(&moved.body, 4), BODY_DONE);
+    assert_int_equal(body_transfer_pass(&moved.body, 4, moved.out), BODY_DONE);
     assert_int_equal(body_transfer_passable(&moved.body), 0);
     finish(&moved);
     start(&moved, HTTP_BODY_UNTIL_CLOSE, 0, false);
-    assert_int_equal(body_transfer_pass(&moved.body, 1 << 20), BODY_MORE);
+    assert_int_equal(body_transfer_pass(&moved.body, 1 << 20, moved.out), BODY_MORE);
     assert_true(body_transfer_passable(&moved.body) == SIZE_MAX);
     assert_int_equal(body_transfer_end(&moved.body, moved.out), BODY_DONE);
     finish(&moved);
 }
 
-static void bytes_that_are_framed_anew_never_pass_unseen(void **state)
+static void chunks_of_bytes_that_passed_end_before_what_follows(void **state)
 {
-    static const enum http_framing framings[] = {HTTP_BODY_LENGTH, HTTP_BODY_UNTIL_CLOSE,
-                                                 HTTP_BODY_CHUNKED, HTTP_BODY_NONE};
     struct moved moved;
-    for (size_t i = 0; i < 4; i++) {
-        start(&moved, framings[i], 9, true);
-        assert_int_equal(body_transfer_passable(&moved.body), 0);
-        finish(&moved);
-    }
-    start(&moved, HTTP_BODY_CHUNKED, 0, false);
+    start(&moved, HTTP_BODY_CHUNKED, 0, true);
+    feed(&moved, "1");
+    assert_int_equal(body_transfer_passable(&moved.body), 0); /* a size may go on */
+    feed(&moved, "2\r\n01");
+    assert_int_equal(body_transfer_passable(&moved.body), 16);
+    body_transfer_pass(&moved.body, 11, moved.out);
+    assert_out(&moved, "2\r\n01\r\nb\r\n");
+    assert_int_equal(body_transfer_passable(&moved.body), 5);
+    body_transfer_pass(&moved.body, 5, moved.out);
     assert_int_equal(body_transfer_passable(&moved.body), 0);
+    feed(&moved, "\r\n3\r\nabc\r\n0\r\n\r\n");
+    assert_int_equal(moved.result, BODY_DONE);
+    assert_out(&moved, "2\r\n01\r\nb\r\n\r\n5\r\n\r\n3\r\nabc\r\n0\r\n\r\n");
+    finish(&moved);
+}
+
+static void what_follows_bytes_that_passed_is_checked(void **state)
+{
+    struct moved moved;
+    start(&moved, HTTP_BODY_CHUNKED, 0, false);
+    feed(&moved, "5\r\n");
+    body_transfer_pass(&moved.body, 5, moved.out);
+    feed(&moved, "x\r\n");
+    assert_int_equal(moved.result, BODY_BAD);
+    finish(&moved);
+}
+
+static void an_open_chunk_ends_with_the_connection(void **state)
+{
+    struct moved moved;
+    start(&moved, HTTP_BODY_UNTIL_CLOSE, 0, true);
+    body_transfer_pass(&moved.body, 0x1a0, moved.out);
+    assert_int_equal(body_transfer_end(&moved.body, moved.out), BODY_DONE);
+    assert_out(&moved, "1a0\r\n\r\n0\r\n\r\n");
     finish(&moved);
 }
 
@@ -162,7 +187,9 @@ int main(void)
         cmocka_unit_test(malformed_chunks_are_bad),
         cmocka_unit_test(a_full_buffer_is_never_overrun),
         cmocka_unit_test(bytes_that_need_no_change_may_pass_unseen),
-        cmocka_unit_test(bytes_that_are_framed_anew_never_pass_unseen),
+        cmocka_unit_test(chunks_of_bytes_that_passed_end_before_what_follows),
+        cmocka_unit_test(what_follows_bytes_that_passed_is_checked),
+        cmocka_unit_test(an_open_chunk_ends_with_the_connection),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

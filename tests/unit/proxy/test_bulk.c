@@ -176,6 +176,36 @@ static void bodies_until_close_arrive_byte_for_byte(void **state)
     }
 }
 
+static void bodies_in_chunks_arrive_byte_for_byte(void **state)
+{
+    for (size_t i = 0; i < 4 * ARRAY_LENGTH(open_sizes); i++) {
+        struct visitor visitor;
+        size_t size = open_sizes[i / 4];
+        ask_once(&visitor, "chunks", size, versions[i / 2 % 2], i % 2 == 1);
+        if (i / 2 % 2 == 1) /* the connection goes on */
+            ask(&visitor, 3);
+        assert_bytes(&visitor, size);
+        if (i / 2 % 2 == 1)
+            assert_bytes(&visitor, 3);
+        visitor_leave(&visitor);
+    }
+}
+
+static void chunks_that_are_cut_off_or_malformed_are_never_whole(void **state)
+{
+    static const char *const requests[] = {GET("/chunks-cut"), GET("/chunks-bad")};
+    for (size_t i = 0; i < 8; i++) {
+        struct visitor visitor;
+        int narrow = 65536;
+        visitor_connect(&visitor, &world.http);
+        if (i & 2)
+            setsockopt(visitor.fd, SOL_SOCKET, SO_RCVBUF, &narrow, sizeof(narrow));
+        visitor_say(&visitor, requests[i & 1]);
+        assert_int_equal(visitor_read(&visitor, "GET"), -1);
+        visitor_leave(&visitor);
+    }
+}
+
 static void who_takes_nothing_loses_its_connection(void **state)
 {
     struct visitor visitor;
@@ -199,6 +229,8 @@ int main(void)
         BULK_TEST(bodies_that_are_given_up_leave_nothing_behind),
         BULK_TEST(a_member_that_dies_in_the_middle_cuts_the_body_off),
         BULK_TEST(bodies_until_close_arrive_byte_for_byte),
+        BULK_TEST(bodies_in_chunks_arrive_byte_for_byte),
+        BULK_TEST(chunks_that_are_cut_off_or_malformed_are_never_whole),
         BULK_TEST(who_takes_nothing_loses_its_connection),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
