@@ -74,6 +74,7 @@ static const char *const bad[] = {
     "5;a=\"\x01\"\r\nhello\r\n0\r\n\r\n",
     "5;a=\"b\"c\r\nhello\r\n0\r\n\r\n",
     "5;a=\"\\\r\n\"\r\nhello\r\n0\r\n\r\n",
+    "5;a=\"\\\x01\"\r\nhello\r\n0\r\n\r\n",
     "5;a=b\nhello\r\n0\r\n\r\n",
     "5;a=\"b\nhello\r\n0\r\n\r\n",
     "0\r\na: 1\r2\r\n\r\n",

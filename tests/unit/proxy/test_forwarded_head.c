@@ -108,6 +108,13 @@ static void inserted_fields_append_or_replace(void **state)
                    "X-Forwarded-Port: 8080\r\nX-Forwarded-Proto: http\r\n\r\n");
 }
 
+static void an_empty_list_of_addresses_is_none(void **state)
+{
+    EXPECT_REQUEST("GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For:\r\n\r\n",
+                   SNAPSHOT_INSERT_FORWARDED_FOR,
+                   "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 192.0.2.7\r\n\r\n");
+}
+
 static void the_absolute_form_becomes_the_origin_form(void **state)
 {
     EXPECT_REQUEST("GET http://a?q HTTP/1.1\r\nHost: a\r\n\r\n", 0,
@@ -223,6 +230,16 @@ static void chunked_responses_lose_a_length(void **state)
                         "HTTP/1.1 200 \r\nDate: then\r\nTransfer-Encoding: chunked\r\n\r\n");
 }
 
+/* Also where neither frames anything, as in a 304: what it would have been is in doubt. */
+static void a_length_beside_a_coding_is_believed_nowhere(void **state)
+{
+    respond("HTTP/1.1 304 N\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n",
+            (struct forwarded_response){0});
+    assert_string_equal(out, "HTTP/1.1 304 N\r\n\r\n");
+    respond("HTTP/1.1 304 N\r\nContent-Length: 3\r\n\r\n", (struct forwarded_response){0});
+    assert_string_equal(out, "HTTP/1.1 304 N\r\nContent-Length: 3\r\n\r\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -231,6 +248,7 @@ int main(void)
         cmocka_unit_test(each_field_of_one_hop_is_dropped_both_ways),
         cmocka_unit_test(names_that_members_confuse_are_dropped),
         cmocka_unit_test(inserted_fields_append_or_replace),
+        cmocka_unit_test(an_empty_list_of_addresses_is_none),
         cmocka_unit_test(the_absolute_form_becomes_the_origin_form),
         cmocka_unit_test(hops_of_options_are_counted_down_and_of_others_left_alone),
         cmocka_unit_test(http_1_0_requests_get_a_host),
@@ -240,6 +258,7 @@ int main(void)
         cmocka_unit_test(too_small_a_buffer_is_reported),
         cmocka_unit_test(responses_lose_hop_fields_and_gain_a_date),
         cmocka_unit_test(chunked_responses_lose_a_length),
+        cmocka_unit_test(a_length_beside_a_coding_is_believed_nowhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
