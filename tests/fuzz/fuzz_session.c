@@ -12,7 +12,7 @@ static void fixed_bytes(void *context, void *out, size_t size)
     *(uint8_t *)out = ++pair->counter;
 }
 
-void fuzz_pair_start(struct fuzz_pair *pair)
+static void pair_start(struct fuzz_pair *pair)
 {
     struct session_secret secret = {.version = 1};
     struct dh_key keys[2];
@@ -38,7 +38,7 @@ void fuzz_pair_start(struct fuzz_pair *pair)
     }
 }
 
-void fuzz_pair_connect(struct fuzz_pair *pair)
+static void pair_connect(struct fuzz_pair *pair)
 {
     struct session_action init;
     if (!sessions_tick(pair->nodes[0], FUZZ_NOW_US, &init))
@@ -52,10 +52,23 @@ void fuzz_pair_connect(struct fuzz_pair *pair)
         abort();
 }
 
-void fuzz_pair_end(struct fuzz_pair *pair)
+struct fuzz_pair *fuzz_pair_get(bool is_connected)
 {
-    sessions_free(pair->nodes[0]);
-    sessions_free(pair->nodes[1]);
+    static struct fuzz_pair
+        pairs[2]; /* made once: guarded memory and key agreements cost time */
+    struct fuzz_pair *pair = &pairs[is_connected];
+    if (!pair->nodes[0]) {
+        pair_start(pair);
+        if (is_connected)
+            pair_connect(pair);
+        for (int i = 0; i < 2; i++) {
+            pair->starts[i] = secret_allocate(sizeof(*pair->starts[i]));
+            memcpy(pair->starts[i], pair->nodes[i], sizeof(*pair->starts[i]));
+        }
+    }
+    for (int i = 0; i < 2; i++)
+        memcpy(pair->nodes[i], pair->starts[i], sizeof(*pair->starts[i]));
+    return pair;
 }
 
 void fuzz_mac(const struct fuzz_pair *pair, int receiver, uint8_t *message, size_t size)

@@ -6,18 +6,17 @@
 
 struct fuzz_pair {
     struct sessions *nodes[2];
-    uint8_t counter; /* of the random bytes, which are not */
+    struct sessions *starts[2]; /* what they were */
+    uint8_t counter;            /* of the random bytes, which are not */
 };
 
 enum {
     FUZZ_NOW_US = 1000000
 };
 
-/* Each is peer 0 of the other. */
-void fuzz_pair_start(struct fuzz_pair *pair);
-/* A session that node 0 initiated, in use by both. */
-void fuzz_pair_connect(struct fuzz_pair *pair);
-void fuzz_pair_end(struct fuzz_pair *pair);
+/* The same pair each time, as it was at the start: each node is peer 0 of the other.
+ * IS_CONNECTED: with a session that node 0 initiated, in use by both. */
+struct fuzz_pair *fuzz_pair_get(bool is_connected);
 /* Puts the mac in its place at the end of a handshake message for RECEIVER. */
 void fuzz_mac(const struct fuzz_pair *pair, int receiver, uint8_t *message, size_t size);
 struct session_received fuzz_receive(struct fuzz_pair *pair, int receiver, struct bytes bytes);

@@ -42,16 +42,13 @@ static void genuine(struct fuzz_pair *pair, struct bytes plain)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct fuzz_pair pair = {0};
     if (size == 0 || size > DATAGRAM_MAXIMUM - SESSION_DATA_OVERHEAD)
         return 0;
     struct bytes rest = {data + 1, size - 1};
-    fuzz_pair_start(&pair);
-    fuzz_pair_connect(&pair);
+    struct fuzz_pair *pair = fuzz_pair_get(true);
     if (data[0] % 2)
-        genuine(&pair, rest);
+        genuine(pair, rest);
     else
-        forged(&pair, rest);
-    fuzz_pair_end(&pair);
+        forged(pair, rest);
     return 0;
 }

@@ -92,20 +92,18 @@ static void genuine_response(struct fuzz_pair *pair, struct bytes payload)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct fuzz_pair pair = {0};
     if (size == 0 || size > SESSION_INIT_MAXIMUM)
         return 0;
     int way = data[0] % WAYS;
     struct bytes rest = {data + 1, size - 1};
     if (way >= INIT_PAYLOAD && rest.size > SESSION_OFFER_MAXIMUM)
         return 0;
-    fuzz_pair_start(&pair);
+    struct fuzz_pair *pair = fuzz_pair_get(false);
     if (way == INIT_PAYLOAD)
-        genuine_init(&pair, rest);
+        genuine_init(pair, rest);
     else if (way == RESPONSE_PAYLOAD)
-        genuine_response(&pair, rest);
+        genuine_response(pair, rest);
     else
-        forged(&pair, rest.data, rest.size, way == WITH_MAC);
-    fuzz_pair_end(&pair);
+        forged(pair, rest.data, rest.size, way == WITH_MAC);
     return 0;
 }
