@@ -71,7 +71,8 @@ static int read_slice(struct replication *replication, struct dot target)
         if (!history_index_add(index, &record))
             result = -E2BIG;
     }
-    if (!result && ended)
+    /* What cannot be read is passed over, at the latest here. */
+    if (!result && (ended || vv_get(&index->read, target.stream) < first.seq))
         vv_raise(&index->read, target.stream, target.seq);
     log_slice_free(&slice);
     return result;

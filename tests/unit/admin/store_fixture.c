@@ -11,8 +11,8 @@ static void start(struct store_fixture *fixture)
 {
     const struct replication_handler handler = {.applied = api_fixture_applied,
                                                 .context = &fixture->api};
-    struct replication_settings settings = {.state_dir = fixture->state_dir,
-                                            .node_name = "lb1"};
+    struct replication_settings settings = {
+        .state_dir = fixture->state_dir, .node_name = "lb1", .retention = fixture->retention};
     struct error error = {0};
     api_fixture_prepare(&fixture->api);
     text_list_add(&settings.addresses, "127.0.0.1:7850", 14);

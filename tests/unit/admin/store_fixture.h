@@ -7,6 +7,7 @@
 struct store_fixture {
     struct api_fixture api;
     char state_dir[64];
+    struct retention retention; /* set before it is opened; zeros: all is kept */
 };
 
 void store_fixture_open(struct store_fixture *fixture);

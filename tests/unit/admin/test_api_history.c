@@ -1,4 +1,5 @@
 /* Questions about the past, asked of the API on a real store in a temporary directory. */
+#include "lbnode/base/monotime.h"
 #include "tests/support/test.h"
 #include "tests/unit/admin/store_fixture.h"
 
@@ -16,8 +17,16 @@ static int setup(void **state)
     return 0;
 }
 
+/* Whatever is older than a moment goes as soon as nothing needs it. */
+static int setup_forgetful(void **state)
+{
+    node.retention = (struct retention){.keep_ms = 100};
+    return setup(state);
+}
+
 static int teardown(void **state)
 {
+    node.retention = (struct retention){0};
     store_fixture_close(&node);
     return 0;
 }
@@ -395,6 +404,58 @@ static void what_cannot_be_meant_is_refused_with_a_sentence(void **state)
     }
 }
 
+/* ---- what is no longer kept
+ * ------------------------------------------------------------------ */
+
+static size_t count_changes(void)
+{
+    struct api_answer answer = ask("GET", "/v1/history?object=workers", NULL, 200);
+    size_t count = json_value_count(json_value_get(answer.json, "history"));
+    api_answer_free(&answer);
+    return count;
+}
+
+static void assert_told_as_gone(const char *gone, const char *kept)
+{
+    char target[80], wish[80];
+    snprintf(target, sizeof(target), "/v1/changes/%s", gone);
+    struct api_answer answer = ask("GET", target, NULL, 404);
+    assert_non_null(strstr(api_fault(&answer), "is gone"));
+    api_answer_free(&answer);
+    answer = ask("GET", "/v1/history?object=workers", NULL, 200);
+    assert_non_null(json_value_get_text(answer.json, "complete_since"));
+    const struct json_value *newest = json_value_at(json_value_get(answer.json, "history"), 0);
+    const struct json_value *object = json_value_at(json_value_get(newest, "changes"), 0);
+    assert_string_equal(json_value_get_text(newest, "id"), kept);
+    assert_true(json_value_truth(json_value_get(object, "before_is_gone")));
+    api_answer_free(&answer);
+    snprintf(wish, sizeof(wish), "\"change\":\"%s\"", kept);
+    answer = roll_back(wish, 409);
+    assert_non_null(strstr(api_fault(&answer), "no longer kept"));
+    api_answer_free(&answer);
+    answer = ask("GET", "/v1/audit", NULL, 200);
+    const struct json_value *audit = json_value_get(answer.json, "audit");
+    assert_true(json_value_truth(json_value_get(audit, "good")));
+    assert_true(json_value_number(json_value_get(audit, "purged")) > 0);
+    api_answer_free(&answer);
+}
+
+/* What was before the kept change could be taken for what its creation said: it is not. */
+static void what_retention_removed_is_told_as_gone_and_never_guessed(void **state)
+{
+    const uint64_t deadline_ms = monotime_now_ms() + 20000;
+    char path[80], gone[40], kept[40];
+    make_pool(path);
+    describe(path, "one", gone);
+    describe(path, "two", kept);
+    while (count_changes() > 2)
+        if (monotime_now_ms() > deadline_ms)
+            fail_msg("nothing was removed");
+    assert_told_as_gone(gone, kept);
+    store_fixture_restart(&node);
+    assert_told_as_gone(gone, kept);
+}
+
 #define HISTORY_TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -412,6 +473,9 @@ int main(void)
         HISTORY_TEST(all_since_a_point_goes_back),
         HISTORY_TEST(what_does_not_fit_any_more_is_refused),
         HISTORY_TEST(a_rollback_that_cannot_be_meant_is_refused),
+        cmocka_unit_test_setup_teardown(
+            what_retention_removed_is_told_as_gone_and_never_guessed, setup_forgetful,
+            teardown),
         HISTORY_TEST(what_cannot_be_meant_is_refused_with_a_sentence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

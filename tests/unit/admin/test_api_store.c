@@ -2,9 +2,8 @@
  * and what was refused left no trace. */
 #include "lbnode/base/monotime.h"
 #include "tests/support/test.h"
-#include "tests/unit/admin/api_fixture.h"
+#include "tests/unit/admin/store_fixture.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,61 +12,23 @@
 
 #define LBAAS "/v2.0/lbaas"
 
-static struct api_fixture fixture;
-static char state_dir[64];
-
-static void open_node(void)
-{
-    const struct replication_handler handler = {.applied = api_fixture_applied,
-                                                .context = &fixture};
-    struct replication_settings settings = {.state_dir = state_dir, .node_name = "lb1"};
-    struct error error = {0};
-    api_fixture_prepare(&fixture);
-    text_list_add(&settings.addresses, "127.0.0.1:7850", 14);
-    fixture.state.replication = replication_open(fixture.loop, &settings, &handler, &error);
-    text_list_free(&settings.addresses);
-    if (!fixture.state.replication)
-        fail_msg("%s", error.text);
-    api_fixture_applied(&fixture, 0);
-    api_fixture_serve(&fixture);
-}
-
-static void close_node(void)
-{
-    api_fixture_stop(&fixture);
-    replication_close(fixture.state.replication);
-    loop_free(fixture.loop);
-}
+static struct store_fixture node;
 
 static int setup(void **state)
 {
-    snprintf(state_dir, sizeof(state_dir), "/tmp/lbnode-store.XXXXXX");
-    assert_non_null(mkdtemp(state_dir));
-    open_node();
+    store_fixture_open(&node);
     return 0;
-}
-
-/* The store keeps what it needs there: a key, its file, a lock, now and then a copy. */
-static void remove_state_dir(void)
-{
-    DIR *directory = opendir(state_dir);
-    assert_non_null(directory);
-    for (struct dirent *entry; (entry = readdir(directory));)
-        unlinkat(dirfd(directory), entry->d_name, 0);
-    closedir(directory);
-    assert_int_equal(rmdir(state_dir), 0);
 }
 
 static int teardown(void **state)
 {
-    close_node();
-    remove_state_dir();
+    store_fixture_close(&node);
     return 0;
 }
 
 static void create(const char *path, const char *root, const char *body, char id[40])
 {
-    struct api_answer answer = api_call(&fixture, "POST", path, body);
+    struct api_answer answer = api_call(&node.api, "POST", path, body);
     if (answer.status != 201)
         fail_msg("%s %s: %d %s", path, body, answer.status, text_string(&answer.body));
     const struct json_value *object = json_value_get(answer.json, root);
@@ -78,7 +39,7 @@ static void create(const char *path, const char *root, const char *body, char id
 
 static char *export_text(void)
 {
-    struct api_answer answer = api_call(&fixture, "GET", "/v1/export", NULL);
+    struct api_answer answer = api_call(&node.api, "GET", "/v1/export", NULL);
     assert_int_equal(answer.status, 200);
     char *text = strdup(text_string(&answer.body));
     api_answer_free(&answer);
@@ -123,23 +84,22 @@ static void what_was_answered_survives_a_restart(void **state)
     struct guide guide = play_guide();
     char path[160];
     snprintf(path, sizeof(path), LBAAS "/pools/%s/members/%s", guide.pool, guide.member);
-    struct api_answer answer = api_call(&fixture, "PUT", path, "{\"member\":{\"weight\":7}}");
+    struct api_answer answer = api_call(&node.api, "PUT", path, "{\"member\":{\"weight\":7}}");
     assert_int_equal(answer.status, 200);
     assert_int_equal(
         json_value_number(json_value_get(json_value_get(answer.json, "member"), "weight")), 7);
     api_answer_free(&answer);
     char *before = export_text();
-    close_node();
-    open_node();
+    store_fixture_restart(&node);
     char *after = export_text();
     assert_string_equal(before, after);
     free(before);
     free(after);
     snprintf(path, sizeof(path), LBAAS "/loadbalancers/%s?cascade=true", guide.balancer);
-    answer = api_call(&fixture, "DELETE", path, NULL);
+    answer = api_call(&node.api, "DELETE", path, NULL);
     assert_int_equal(answer.status, 204);
     api_answer_free(&answer);
-    answer = api_call(&fixture, "GET", LBAAS "/listeners", NULL);
+    answer = api_call(&node.api, "GET", LBAAS "/listeners", NULL);
     assert_int_equal(json_value_count(json_value_get(answer.json, "listeners")), 0);
     api_answer_free(&answer);
 }
@@ -152,12 +112,12 @@ static void two_first_changes_at_once_start_one_cluster(void **state)
     char request[256];
     int fds[2];
     for (int i = 0; i < 2; i++) {
-        fds[i] = api_connect(&fixture);
+        fds[i] = api_connect(&node.api);
         snprintf(request, sizeof(request), format, i);
         assert_int_equal(send(fds[i], request, strlen(request), 0), strlen(request));
     }
     for (int i = 0; i < 2; i++) {
-        struct api_answer answer = api_receive(&fixture, fds[i]);
+        struct api_answer answer = api_receive(&node.api, fds[i]);
         if (answer.status != 201)
             fail_msg("%d %s", answer.status, text_string(&answer.body));
         api_answer_free(&answer);
@@ -170,13 +130,13 @@ static void a_client_that_stops_sending_still_gets_its_answer(void **state)
     static const char request[] = "POST " LBAAS "/loadbalancers HTTP/1.1\r\nHost: a\r\n"
                                   "Content-Length: 58\r\n\r\n{\"loadbalancer\":"
                                   "{\"name\":\"lb\",\"vip_address\":\"10.77.0.100\"}}";
-    int fd = api_connect(&fixture);
-    api_send(&fixture, fd, request, sizeof(request) - 1);
+    int fd = api_connect(&node.api);
+    api_send(&node.api, fd, request, sizeof(request) - 1);
     assert_int_equal(shutdown(fd, SHUT_WR), 0);
-    struct api_answer answer = api_receive(&fixture, fd);
+    struct api_answer answer = api_receive(&node.api, fd);
     assert_int_equal(answer.status, 201);
     api_answer_free(&answer);
-    assert_true(api_is_closed(&fixture, fd));
+    assert_true(api_is_closed(&node.api, fd));
     close(fd);
 }
 
@@ -186,12 +146,12 @@ static void a_change_is_made_though_its_client_went_away(void **state)
                                   "Content-Length: 58\r\n\r\n{\"loadbalancer\":"
                                   "{\"name\":\"lb\",\"vip_address\":\"10.77.0.100\"}}";
     size_t count = 0;
-    int fd = api_connect(&fixture);
-    api_send(&fixture, fd, request, sizeof(request) - 1);
+    int fd = api_connect(&node.api);
+    api_send(&node.api, fd, request, sizeof(request) - 1);
     close(fd);
     uint64_t deadline_ms = monotime_now_ms() + ANSWER_DEADLINE_MS;
     while (count == 0 && monotime_now_ms() < deadline_ms) {
-        struct api_answer answer = api_call(&fixture, "GET", LBAAS "/loadbalancers", NULL);
+        struct api_answer answer = api_call(&node.api, "GET", LBAAS "/loadbalancers", NULL);
         count = json_value_count(json_value_get(answer.json, "loadbalancers"));
         api_answer_free(&answer);
     }
@@ -217,7 +177,8 @@ static void refused_changes_leave_no_trace(void **state)
     play_guide();
     char *before = export_text();
     for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
-        struct api_answer answer = api_call(&fixture, "POST", refused[i].path, refused[i].body);
+        struct api_answer answer =
+            api_call(&node.api, "POST", refused[i].path, refused[i].body);
         if (refused[i].status && answer.status != refused[i].status)
             fail_msg("%s: %d %s", refused[i].body, answer.status, text_string(&answer.body));
         assert_true(answer.status >= 400);
@@ -235,7 +196,7 @@ static void a_replica_can_be_required(void **state)
     play_guide();
     char *before = export_text();
     struct api_answer answer = api_call_with(
-        &fixture, "POST", LBAAS "/loadbalancers", "X-Lbnode-Require-Replica: true\r\n",
+        &node.api, "POST", LBAAS "/loadbalancers", "X-Lbnode-Require-Replica: true\r\n",
         "{\"loadbalancer\":{\"name\":\"second\",\"vip_address\":\"10.77.0.101\"}}");
     assert_int_equal(answer.status, 503);
     assert_string_equal(api_field(&answer, "X-Lbnode-Error"), "UNREPLICATED");
@@ -249,19 +210,19 @@ static void a_replica_can_be_required(void **state)
 static void the_cluster_is_named_at_its_birth(void **state)
 {
     struct api_answer answer =
-        api_call(&fixture, "POST", "/v1/cluster", "{\"cluster\":{\"name\":\"lab\"}}");
+        api_call(&node.api, "POST", "/v1/cluster", "{\"cluster\":{\"name\":\"lab\"}}");
     assert_int_equal(answer.status, 201);
     const struct json_value *cluster = json_value_get(answer.json, "cluster");
     assert_string_equal(json_value_get_text(cluster, "name"), "lab");
     assert_non_null(json_value_get_text(cluster, "recovery_code"));
     assert_non_null(json_value_get_text(cluster, "join_token"));
     api_answer_free(&answer);
-    answer = api_call(&fixture, "GET", "/v1/status", NULL);
+    answer = api_call(&node.api, "GET", "/v1/status", NULL);
     assert_string_equal(json_value_get_text(json_value_get(answer.json, "cluster"), "name"),
                         "lab");
     assert_int_equal(json_value_count(json_value_get(answer.json, "nodes")), 1);
     api_answer_free(&answer);
-    answer = api_call(&fixture, "POST", "/v1/cluster", "{\"cluster\":{\"name\":\"b\"}}");
+    answer = api_call(&node.api, "POST", "/v1/cluster", "{\"cluster\":{\"name\":\"b\"}}");
     assert_int_equal(answer.status, 409);
     api_answer_free(&answer);
 }
@@ -275,7 +236,7 @@ put_weight(const struct guide *guide, const char *revision, const char *more, in
     snprintf(path, sizeof(path), LBAAS "/pools/%s/members/%s", guide->pool, guide->member);
     snprintf(fields, sizeof(fields), "X-Lbnode-If-Rev: %s\r\n%s", revision, more);
     snprintf(body, sizeof(body), "{\"member\":{\"weight\":%d}}", weight);
-    return api_call_with(&fixture, "PUT", path, fields, body);
+    return api_call_with(&node.api, "PUT", path, fields, body);
 }
 
 static void a_change_of_what_was_read_refuses_later_changes(void **state)
@@ -283,7 +244,7 @@ static void a_change_of_what_was_read_refuses_later_changes(void **state)
     struct guide guide = play_guide();
     char path[160], revision[17];
     snprintf(path, sizeof(path), LBAAS "/pools/%s/members/%s", guide.pool, guide.member);
-    struct api_answer answer = api_call(&fixture, "GET", path, NULL);
+    struct api_answer answer = api_call(&node.api, "GET", path, NULL);
     snprintf(revision, sizeof(revision), "%s", api_field(&answer, "X-Lbnode-Revision"));
     assert_int_equal(strlen(revision), 16);
     api_answer_free(&answer);
@@ -297,7 +258,7 @@ static void a_change_of_what_was_read_refuses_later_changes(void **state)
                                                "weight, by "));
     api_answer_free(&answer);
     answer =
-        api_call_with(&fixture, "DELETE", path, "X-Lbnode-If-Rev: 0011223344556677\r\n", NULL);
+        api_call_with(&node.api, "DELETE", path, "X-Lbnode-If-Rev: 0011223344556677\r\n", NULL);
     assert_int_equal(answer.status, 409);
     api_answer_free(&answer);
     answer = put_weight(&guide, "soon", "", 9);
@@ -313,7 +274,7 @@ static void a_repeated_change_is_not_refused_for_its_own_revision(void **state)
     struct guide guide = play_guide();
     char path[160], revision[17];
     snprintf(path, sizeof(path), LBAAS "/pools/%s/members/%s", guide.pool, guide.member);
-    struct api_answer answer = api_call(&fixture, "GET", path, NULL);
+    struct api_answer answer = api_call(&node.api, "GET", path, NULL);
     snprintf(revision, sizeof(revision), "%s", api_field(&answer, "X-Lbnode-Revision"));
     api_answer_free(&answer);
     answer = put_weight(&guide, revision, change_id, 7);
