@@ -65,7 +65,7 @@ void exchange_run(struct exchange *exchange);
 void exchange_free(struct exchange *exchange);
 
 /* Answers with an error page and closes the client's connection after it: that is how the
- * request ends, because of WHY. When bytes of a response are on their way already, aborts
+ * request ends, because of WHY. When the head of a final response is on its way already, aborts
  * instead. (exchange_request.c) */
 void exchange_answer(struct exchange *exchange, int status, enum termination why);
 /* Ends it without an answer, by a reset. (exchange_request.c) */

@@ -6,8 +6,8 @@
  * lines and fields (2.2, 5.1, 5.2)    bad: from the bare LF to the folded field
  * lengths and codings (6.1-6.3)       good, bad: POST; proxy/test_smuggling
  * Expect (RFC 9110 10.1.1)            bad: 417; proxy/test_proxy
- * segmentation makes no difference    the four tests after the tables; likewise in the
- * neighbours chunks (RFC 9112 7.1)               test_http_chunked, proxy/test_body_transfer
+ * segmentation makes no difference    the four tests after the tables, and the neighbours'
+ * chunks (RFC 9112 7.1)               test_http_chunked, proxy/test_body_transfer
  * responses (4, 6.3)                  test_http_response
  * hop-by-hop fields (RFC 9110 7.6)    proxy/test_forwarded_head
  * TRACE, CONNECT, Max-Forwards        proxy/test_proxy, proxy/test_forwarded_head
