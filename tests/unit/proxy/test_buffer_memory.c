@@ -65,7 +65,7 @@ static void heads_that_find_no_memory_wait_for_it(void **state)
         assert_bounded();
         visitor_leave(&crowd[i]);
     }
-    assert_int_equal(WORLD_SUM(&world, listeners[0].terminations[TERMINATION_COMPLETE]), CROWD);
+    WORLD_AWAIT(WORLD_SUM(&world, listeners[0].terminations[TERMINATION_COMPLETE]) == CROWD);
 }
 
 /* Reads from all of the crowd, whoever has something, until each connection ended. */
@@ -105,7 +105,7 @@ static void answers_wait_for_memory_and_nobody_is_cut(void **state)
         visitor_say(&crowd[i], "GET /bytes/60000 HTTP/1.0\r\n\r\n");
     }
     read_all(BODY_SIZE);
-    assert_int_equal(WORLD_SUM(&world, listeners[0].terminations[TERMINATION_COMPLETE]), CROWD);
+    WORLD_AWAIT(WORLD_SUM(&world, listeners[0].terminations[TERMINATION_COMPLETE]) == CROWD);
 }
 
 static void tcp_connections_wait_for_memory_too(void **state)
@@ -118,7 +118,7 @@ static void tcp_connections_wait_for_memory_too(void **state)
         shutdown(crowd[i].fd, SHUT_WR);
     }
     read_all(strlen("a got 60000")); /* that much came to the member */
-    assert_int_equal(WORLD_SUM(&world, listeners[1].terminations[TERMINATION_COMPLETE]), CROWD);
+    WORLD_AWAIT(WORLD_SUM(&world, listeners[1].terminations[TERMINATION_COMPLETE]) == CROWD);
 }
 
 int main(void)
