@@ -320,6 +320,7 @@ static bool read_body(struct exchange *exchange, bool *moved)
     make_room(exchange);
     buffer_compact(client->in);
     size_t size = stream_read(&client->stream, client->in);
+    exchange->request_is_bulk = size > 0 && buffer_room(client->in) == 0;
     counter_add(&client_counters(client)->bytes_in, size);
     exchange->record.bytes_in += size;
     if (!is_fast_enough(exchange, size)) {
@@ -345,9 +346,80 @@ static bool read_body(struct exchange *exchange, bool *moved)
     return true;
 }
 
+/* Much is to come, in large pieces and as the member is to have it, and all before it is on its
+ * way. Such a body is too long to be kept for a second attempt. */
+static bool may_splice(const struct exchange *exchange)
+{
+    const struct client *client = exchange->client;
+    const struct member_connection *connection = exchange->dispatch.connection;
+    return exchange->request_is_bulk && !exchange->request_failed &&
+           !exchange->request_body.chunk_output &&
+           body_transfer_passable(&exchange->request_body) >= PIPE_BULK && connection &&
+           !connection->connecting && buffer_size(client->in) == 0 &&
+           exchange->up_sent == exchange->up->end && client->stream.readable &&
+           !client->stream.ended;
+}
+
+/* Bytes from the client that are in the pipe now. */
+static size_t fill_pipe(struct exchange *exchange)
+{
+    struct client *client = exchange->client;
+    size_t limit = body_transfer_passable(&exchange->request_body);
+    exchange->up_pipe = pipe_get(&exchange->worker->pipes);
+    if (!exchange->up_pipe)
+        return 0;
+    size_t read = stream_fill_pipe(&client->stream, exchange->up_pipe,
+                                   limit < PIPE_SIZE ? limit : PIPE_SIZE);
+    body_transfer_pass(&exchange->request_body, read, exchange->up);
+    exchange->request_is_bulk = read >= PIPE_TRICKLE;
+    exchange->up_kept &= read == 0;
+    if (exchange->request_is_bulk)
+        exchange->body_since_ms = 0; /* fast enough: the average begins anew */
+    else
+        exchange->body_bytes += (uint32_t)read;
+    exchange->record.bytes_in += read;
+    counter_add(&client_counters(client)->bytes_in, read);
+    if (read == 0) /* none yet, or the end */
+        pipe_put(&exchange->worker->pipes, &exchange->up_pipe);
+    return read;
+}
+
+static void note_failure(struct exchange *exchange, struct stream *member)
+{
+    if (!member->write_failed)
+        return;
+    exchange->request_failed = true; /* it may have answered nevertheless */
+    member->readable = true;
+}
+
+/* Moves a long body through a pipe. False: it is to be moved by the buffers. */
+static bool splice_body(struct exchange *exchange, bool *moved)
+{
+    struct member_connection *connection = exchange->dispatch.connection;
+    size_t read = 0;
+    if (!exchange->up_pipe) {
+        if (!may_splice(exchange))
+            return false;
+        read = fill_pipe(exchange);
+        if (read == 0)
+            return false;
+    }
+    if (!connection)
+        return true; /* it has answered already */
+    size_t sent = stream_drain_pipe(&connection->stream, exchange->up_pipe);
+    counter_add(&dispatch_counters(&exchange->dispatch)->bytes_out, sent);
+    if (exchange->up_pipe->size == 0 || connection->stream.write_failed)
+        pipe_put(&exchange->worker->pipes, &exchange->up_pipe);
+    note_failure(exchange, &connection->stream);
+    *moved = read > 0 || sent > 0;
+    return true;
+}
+
 bool exchange_move_request(struct exchange *exchange)
 {
     bool moved = false;
+    if (splice_body(exchange, &moved))
+        return moved;
     if (!exchange->request_body.done && !exchange->request_failed &&
         !read_body(exchange, &moved))
         return true;
@@ -357,9 +429,6 @@ bool exchange_move_request(struct exchange *exchange)
     size_t sent = stream_write_kept(&connection->stream, exchange->up, &exchange->up_sent);
     if (sent > 0)
         counter_add(&dispatch_counters(&exchange->dispatch)->bytes_out, sent);
-    if (connection->stream.write_failed) {
-        exchange->request_failed = true; /* it may have answered nevertheless */
-        connection->stream.readable = true;
-    }
+    note_failure(exchange, &connection->stream);
     return moved || sent > 0;
 }

@@ -24,7 +24,8 @@ static void response_complete(struct exchange *exchange)
     struct member_connection *connection = exchange->dispatch.connection;
     bool reusable = exchange->response.keep_alive && !exchange->is_private &&
                     exchange->request_body.done && exchange->up_sent == exchange->up->end &&
-                    !connection->stream.ended && buffer_size(connection->in) == 0;
+                    !exchange->up_pipe && !connection->stream.ended &&
+                    buffer_size(connection->in) == 0;
     exchange->response_done = true;
     dispatch_release(&exchange->dispatch, reusable);
 }

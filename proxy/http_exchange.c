@@ -19,7 +19,8 @@ static void run_client(struct client *client);
 static bool waits_for_client(const struct exchange *exchange)
 {
     return buffer_size(exchange->down) > 0 || exchange->pipe ||
-           (!exchange->request_body.done && exchange->up_sent == exchange->up->end);
+           (!exchange->request_body.done && exchange->up_sent == exchange->up->end &&
+            !exchange->up_pipe);
 }
 
 /* The response is not complete: whoever we wait for is late. */
@@ -242,6 +243,7 @@ void exchange_free(struct exchange *exchange)
     buffer_put(&worker->buffers, &exchange->up);
     buffer_put(&worker->buffers, &exchange->down);
     pipe_put(&worker->pipes, &exchange->pipe);
+    pipe_put(&worker->pipes, &exchange->up_pipe);
     object_bury(&worker->exchange_pool, exchange);
 }
 

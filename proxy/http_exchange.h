@@ -35,12 +35,14 @@ struct exchange {
     struct dispatch dispatch;
     struct http_head request, response;
     struct body_transfer request_body, response_body;
-    struct buffer *up;   /* to the member: head and body; kept from its start for a replay */
-    struct buffer *down; /* to the client */
-    struct pipe *pipe;   /* to the client, behind `down`: a long body, while bytes are in it */
-    uint32_t up_sent;    /* offset in up */
-    bool up_kept;        /* up still begins with the head */
-    bool request_failed; /* its body will never be complete */
+    struct buffer *up;    /* to the member: head and body; kept from its start for a replay */
+    struct buffer *down;  /* to the client */
+    struct pipe *pipe;    /* to the client, behind `down`: a long body, while bytes are in it */
+    struct pipe *up_pipe; /* to the member, behind `up`: likewise */
+    uint32_t up_sent;     /* offset in up */
+    bool up_kept;         /* up still begins with the head */
+    bool request_failed;  /* its body will never be complete */
+    bool request_is_bulk; /* its body comes in large pieces */
     bool is_head, is_replayable, is_upgrade;
     bool is_private;         /* what it is sent over may be another's connection no more */
     bool response_begun;     /* bytes of it came from the current connection */

@@ -206,6 +206,62 @@ static void chunks_that_are_cut_off_or_malformed_are_never_whole(void **state)
     }
 }
 
+static void begin_upload(struct visitor *visitor, size_t size)
+{
+    char request[128];
+    snprintf(request, sizeof(request),
+             "POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: %zu\r\n\r\n", size);
+    visitor_say(visitor, request);
+}
+
+/* Each comes back whole, and another request follows it at once. */
+static void uploads_arrive_byte_for_byte(void **state)
+{
+    static const size_t sizes[] = {
+        PIPE_BULK - 1,         PIPE_BULK, PIPE_BULK + BUFFER_SMALL_SIZE,
+        2 * PIPE_BULK + 1,     PIPE_SIZE, PIPE_SIZE + PIPE_TRICKLE,
+        5 * PIPE_SIZE + 12345,
+    };
+    static char body[6 << 20];
+    struct visitor visitor;
+    for (size_t i = 0; i < sizeof(body); i++)
+        body[i] = origin_byte(i);
+    visitor_connect(&visitor, &world.http);
+    for (size_t i = 0; i < 3 * ARRAY_LENGTH(sizes); i++) {
+        size_t size = sizes[i / 3] + i % 3;
+        begin_upload(&visitor, size);
+        visitor_send(&visitor, body, size);
+        ask(&visitor, 3);
+        assert_bytes(&visitor, size);
+        assert_bytes(&visitor, 3);
+    }
+    visitor_leave(&visitor);
+    assert_int_equal(WORLD_SUM(&world, listeners[0].request_errors), 0);
+}
+
+/* By leaving, or by an end of sending only; the member never takes a part for the whole. */
+static void uploads_that_are_given_up_leave_nothing_behind(void **state)
+{
+    static char part[1 << 20];
+    struct visitor visitor;
+    for (int i = 0; i < 2 * PIPES_PER_WORKER; i++) {
+        visitor_connect(&visitor, &world.http);
+        begin_upload(&visitor, ORIGIN_BIG_SIZE);
+        visitor_send(&visitor, part, sizeof(part));
+        if (i % 2) {
+            shutdown(visitor.fd, SHUT_WR);
+            assert_true(visitor_is_closed(&visitor));
+        }
+        visitor_leave(&visitor);
+    }
+    WORLD_AWAIT(a.open == 0 && b.open == 0);
+    assert_int_equal(a.requests + b.requests, 0);
+    visitor_connect(&visitor, &world.http);
+    ask(&visitor, ORIGIN_BIG_SIZE);
+    assert_bytes(&visitor, ORIGIN_BIG_SIZE);
+    visitor_leave(&visitor);
+}
+
 static void who_takes_nothing_loses_its_connection(void **state)
 {
     struct visitor visitor;
@@ -231,6 +287,8 @@ int main(void)
         BULK_TEST(bodies_until_close_arrive_byte_for_byte),
         BULK_TEST(bodies_in_chunks_arrive_byte_for_byte),
         BULK_TEST(chunks_that_are_cut_off_or_malformed_are_never_whole),
+        BULK_TEST(uploads_arrive_byte_for_byte),
+        BULK_TEST(uploads_that_are_given_up_leave_nothing_behind),
         BULK_TEST(who_takes_nothing_loses_its_connection),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
