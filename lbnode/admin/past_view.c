@@ -99,6 +99,14 @@ bool past_find_object(const struct node_state *state,
 
 static bool is_same(const struct json_value *a, const struct json_value *b)
 {
+    enum json_kind kind = json_value_kind(a);
+    if (kind != json_value_kind(b))
+        return false;
+    if (kind == JSON_KIND_STRING)
+        return strcmp(json_value_text(a), json_value_text(b)) == 0;
+    if (kind == JSON_KIND_BOOL || kind == JSON_KIND_INTEGER)
+        return json_value_truth(a) == json_value_truth(b) &&
+               json_value_number(a) == json_value_number(b);
     char *left = json_value_print(a, 0), *right = json_value_print(b, 0);
     bool same = left && right && strcmp(left, right) == 0;
     free(left);
@@ -146,7 +154,7 @@ void past_add_differences(struct json_value *attributes,
     for (void *at = json_value_first(names); at; at = json_value_next(names, at)) {
         const struct json_value *left = json_value_get(old, json_value_key(at));
         const struct json_value *right = json_value_get(new, json_value_key(at));
-        if (is_same(left, right) || (is_empty(left) && is_empty(right)))
+        if ((is_empty(left) && is_empty(right)) || is_same(left, right))
             continue;
         add_attribute(attributes, json_value_key(at), left, right);
     }

@@ -98,7 +98,7 @@ class Unconfirmed(HistoryTest):
         return "CHANGE_UNDONE" in self.cli(node, "events")
 
     def test_what_nobody_confirms_is_undone_though_control_died_meanwhile(self):
-        self.assertIn("lbnode confirm", self.apply("lb1", "risky", "--confirm", "4s"))
+        self.assertIn("lbnode confirm", self.apply("lb1", "risky", "--confirm", "6s"))
         self.await_pool("lb2", "description", "risky")
         before = self.process("lb1", "control")
         os.kill(before, signal.SIGKILL)
@@ -111,7 +111,7 @@ class Unconfirmed(HistoryTest):
         self.assertEqual((change["author"], change["via"], change["node"]), ("root", "undo", "lb1"))
 
     def test_what_is_confirmed_stays(self):
-        self.apply("lb1", "good", "--confirm", "2s")
+        self.apply("lb1", "good", "--confirm", "30s")
         change = self.newest("lb1")["id"]
         self.assertIn(change, self.cli("lb1", "confirm"))
         self.apply("lb1", "better", "--confirm", "1s")
@@ -120,11 +120,11 @@ class Unconfirmed(HistoryTest):
         self.cli("lb1", "confirm " + change, code=3)
 
     def test_what_others_changed_meanwhile_stays_as_they_left_it(self):
-        self.cli("lb1", ["apply", "-f", "-", "--confirm", "3s"],
+        self.cli("lb1", ["apply", "-f", "-", "--confirm", "6s"],
                  text_in=(DOCUMENT % "risky").replace("ROUND_ROBIN", "SOURCE_IP"))
         self.await_pool("lb2", "description", "risky")
         self.cli("lb2", "pool set --description theirs workers")
-        self.eventually(lambda: self.undone("lb1"), 10, "the rest is undone")
+        self.eventually(lambda: self.undone("lb1"), 15, "the rest is undone")
         for node in "lb1", "lb2":
             self.await_pool(node, "lb_algorithm", "ROUND_ROBIN")
             self.assertEqual(self.pool(node)["description"], "theirs")
