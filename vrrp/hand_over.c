@@ -18,6 +18,15 @@ peer_address(const struct vrrp_config *config, const struct uuid *node_id, uint8
     return (struct ip_address){0};
 }
 
+/* Adverts of IPv6 come from link-local addresses, which the roster does not know. */
+static struct ip_address
+address_of(const struct vrrp_host *host, const struct uuid *node_id, uint8_t family)
+{
+    struct ip_address found = peer_address(&host->config, node_id, family);
+    return found.family || family == 4 ? found
+                                       : vouch_table_link_local(&host->vouched, node_id);
+}
+
 void hand_over_start(struct vrrp_router *routers,
                      struct vrrp_host *host,
                      const struct message_vrrp_hand_over *message,
@@ -30,7 +39,7 @@ void hand_over_start(struct vrrp_router *routers,
             continue;
         if (!all && !uuid_equal(&router->group.group_id, &message->group_id))
             continue;
-        event.source = peer_address(&host->config, &message->node_id, router->family);
+        event.source = address_of(host, &message->node_id, router->family);
         router->offers_again = message->again;
         vrrp_router_step(router, host, &event, now_us);
     }
@@ -78,14 +87,6 @@ static const struct message_vrrp_peer *fit_peer(const struct vrrp_config *config
             return &config->peers[i];
     }
     return NULL;
-}
-
-static struct ip_address
-address_of(const struct vrrp_host *host, const struct uuid *node_id, uint8_t family)
-{
-    struct ip_address found = peer_address(&host->config, node_id, family);
-    return found.family || family == 4 ? found
-                                       : vouch_table_link_local(&host->vouched, node_id);
 }
 
 /* Asked at large all are asked at once. */

@@ -115,6 +115,18 @@ static void a_node_of_two_addresses_is_asked_once_in_a_round(void **state)
     assert_true(is_asked(node->ipv4, &other_fit4));
 }
 
+static void a_named_node_is_asked_for_ipv6_where_its_adverts_come_from(void **state)
+{
+    struct node *node = *state;
+    struct message_vrrp_hand_over message =
+        MESSAGE_OF(VRRP_HAND_OVER, struct message_vrrp_hand_over);
+    message.node_id = node->peers[0].node_id;
+    vouch_for_link_local(node);
+    hand_over_start(node->ipv4, &node->host, &message, node->now_us);
+    assert_true(is_asked(node->ipv4, &fit4));
+    assert_true(is_asked(node->ipv6, &fit6));
+}
+
 static void whoever_sends_no_ipv6_adverts_is_not_asked_for_ipv6(void **state)
 {
     struct node *node = *state;
@@ -198,6 +210,7 @@ int main(void)
 #define RULE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
         RULE(a_drained_node_asks_one_that_is_not),
         RULE(the_next_attempt_asks_another_one),
+        RULE(a_named_node_is_asked_for_ipv6_where_its_adverts_come_from),
         RULE(whoever_sends_no_ipv6_adverts_is_not_asked_for_ipv6),
         RULE(where_nobody_else_is_drained_the_best_one_takes_it),
         RULE(the_next_one_is_asked_as_soon_as_the_last_had_time_to_answer),
