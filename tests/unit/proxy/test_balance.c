@@ -110,6 +110,31 @@ static void a_sample_finds_the_only_usable_member(void **state)
     assert_int_equal(balance_least_connections(&view), MANY - 1);
 }
 
+/* Behind more unusable ones than a pick skips by moving the cursor. */
+static void every_algorithm_finds_the_only_usable_member(void **state)
+{
+    unusable_first = MANY - 1;
+    assert_int_equal(balance_round_robin(&view), MANY - 1);
+    use_table();
+    assert_int_equal(balance_source_ip(&view), MANY - 1);
+    assert_int_equal(balance_source_ip_port(&view), MANY - 1);
+}
+
+/* Pools with the same members do not load the same ones with the same clients. */
+static void clients_fall_otherwise_in_another_pool(void **state)
+{
+    static const struct uuid other = {{6}};
+    struct balance_view second = view;
+    unsigned same = 0;
+    second.key = &other;
+    for (uint8_t i = 0; i < 100; i++) {
+        view.client.address.bytes[3] = second.client.address.bytes[3] = i;
+        same += balance_source_ip(&view) == balance_source_ip(&second);
+        assert_int_equal(balance_source_ip(&view), balance_source_ip(&view));
+    }
+    assert_in_range(same, 0, 5);
+}
+
 static void nothing_usable_is_told(void **state)
 {
     unusable_first = MANY;
@@ -127,6 +152,8 @@ int main(void)
         cmocka_unit_test_setup(round_robin_looks_at_the_next_member, setup),
         cmocka_unit_test_setup(a_sample_keeps_the_load_even, setup),
         cmocka_unit_test_setup(a_sample_finds_the_only_usable_member, setup),
+        cmocka_unit_test_setup(every_algorithm_finds_the_only_usable_member, setup),
+        cmocka_unit_test_setup(clients_fall_otherwise_in_another_pool, setup),
         cmocka_unit_test_setup(nothing_usable_is_told, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

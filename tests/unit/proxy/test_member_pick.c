@@ -149,6 +149,27 @@ static void backups_serve_only_when_no_primary_can(void **state)
     assert_int_equal(counts[2], 10);
 }
 
+/* However idle they are. */
+static void backups_stay_out_under_every_algorithm(void **state)
+{
+    static const enum snapshot_algorithm algorithms[] = {
+        SNAPSHOT_ROUND_ROBIN, SNAPSHOT_LEAST_CONNECTIONS, SNAPSHOT_SOURCE_IP,
+        SNAPSHOT_SOURCE_IP_PORT};
+    unsigned counts[IMAGE_MEMBERS];
+    fixture.image.members[2].backup = 1;
+    fixture.members[0].active = fixture.members[1].active = 100;
+    for (size_t i = 0; i < sizeof(algorithms) / sizeof(algorithms[0]); i++) {
+        fixture.image.pool.algorithm = algorithms[i];
+        fixture.image.members[0].enabled = fixture.image.members[1].enabled = 1;
+        image_schedule(&fixture.image);
+        count_picks(10, counts);
+        assert_int_equal(counts[2], 0);
+        fixture.image.members[0].enabled = fixture.image.members[1].enabled = 0;
+        count_picks(10, counts);
+        assert_int_equal(counts[2], 10);
+    }
+}
+
 static void what_was_tried_is_not_picked_again(void **state)
 {
     fixture.pick.tried[0] = 0;
@@ -287,6 +308,11 @@ static void a_full_member_is_passed_over_and_all_full_is_told(void **state)
         assert_int_not_equal(member_pick(&fixture.pick), 1);
     fixture.members[0].active = fixture.members[2].active = 2;
     assert_int_equal(member_pick(&fixture.pick), PICK_FULL);
+    fixture.image.pool.first_member = 1; /* members 1 and 2 */
+    fixture.image.pool.member_count = 2;
+    assert_int_equal(member_pick(&fixture.pick), PICK_FULL);
+    fixture.image.pool.first_member = 0;
+    fixture.image.pool.member_count = 3;
     assert_false(member_pick_is_free(&fixture.pick, 1, 1));
     fixture.members[1].active = 1;
     assert_int_equal(member_pick(&fixture.pick), 1);
@@ -385,6 +411,7 @@ int main(void)
         cmocka_unit_test_setup(nothing_is_picked_when_all_are_in_error, setup),
         cmocka_unit_test_setup(without_an_enabled_monitor_verdicts_do_not_matter, setup),
         cmocka_unit_test_setup(backups_serve_only_when_no_primary_can, setup),
+        cmocka_unit_test_setup(backups_stay_out_under_every_algorithm, setup),
         cmocka_unit_test_setup(what_was_tried_is_not_picked_again, setup),
         cmocka_unit_test_setup(a_disabled_pool_serves_nobody, setup),
         cmocka_unit_test_setup(least_connections_weighs_the_load, setup),
