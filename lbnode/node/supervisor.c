@@ -4,6 +4,7 @@
 #include "lbnode/base/log.h"
 #include "lbnode/model/counter_board.h"
 #include "lbnode/node/run_dir.h"
+#include "lbnode/node/service_notify.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,10 +15,6 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
-
-#ifdef LBNODE_SYSTEMD
-#    include <systemd/sd-daemon.h>
-#endif
 
 /* ---- the end --------------------------------------------------------------------------------
  */
@@ -78,9 +75,7 @@ void supervisor_begin_stop(struct supervisor *supervisor, int exit_status)
     supervisor->stopping = true;
     supervisor->exit_status = exit_status;
     supervisor_event(supervisor, EVENT_NODE_STOPPING, "the node is stopping");
-#ifdef LBNODE_SYSTEMD
-    sd_notify(0, "STOPPING=1");
-#endif
+    service_notify("STOPPING=1");
     loop_timer_stop(&supervisor->eligible_timer);
     loop_timer_stop(&supervisor->bind_timer);
     check_stop(supervisor);

@@ -4,6 +4,7 @@
 
 #include "lbnode/base/log.h"
 #include "lbnode/base/monotime.h"
+#include "lbnode/node/service_notify.h"
 #include "vrrp/vrrp.h"
 
 #include <errno.h>
@@ -11,10 +12,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-#ifdef LBNODE_SYSTEMD
-#    include <systemd/sd-daemon.h>
-#endif
 
 void supervisor_send(struct supervisor *supervisor,
                      enum process_role role,
@@ -186,9 +183,7 @@ void supervisor_speak_for_vrrp(struct supervisor *supervisor, bool resign)
 static void announce_ready(struct supervisor *supervisor)
 {
     supervisor->ready = true;
-#ifdef LBNODE_SYSTEMD
-    sd_notify(0, "READY=1");
-#endif
+    service_notify("READY=1");
 }
 
 /* The oldest give way: control will be told the newest. */

@@ -3,20 +3,9 @@
 
 #include "lbnode/base/bytes.h"
 #include "lbnode/base/monotime.h"
+#include "lbnode/node/service_notify.h"
 
 #include <signal.h>
-
-#ifdef LBNODE_SYSTEMD
-#    include <systemd/sd-daemon.h>
-#endif
-
-/* The service manager looks after the supervisor, if there is one. */
-static void say_alive(void)
-{
-#ifdef LBNODE_SYSTEMD
-    sd_notify(0, "WATCHDOG=1");
-#endif
-}
 
 enum {
     WAKING_US = 200000 /* what came while we slept is handled by then */
@@ -52,7 +41,7 @@ static void check(struct loop_timer *timer)
                              1000.0);
         kill(child->pid, SIGKILL);
     }
-    say_alive();
+    service_notify("WATCHDOG=1"); /* the service manager looks after the supervisor */
     watchdog_start(supervisor);
 }
 
