@@ -34,7 +34,7 @@ bool vouch_table_take(struct vouch_table *table,
                       const struct vrrp_config *config,
                       const struct message_vrrp_vouched *message)
 {
-    size_t place = 0, spare = VRRP_CONFIG_MAXIMUM_PEERS;
+    size_t place = 0, spare = VRRP_CONFIG_MAXIMUM_NODES;
     if (!is_sound(message))
         return false;
     for (; place < table->count; place++) {
@@ -43,9 +43,9 @@ bool vouch_table_take(struct vouch_table *table,
         if (!is_peer(config, &table->nodes[place].node_id))
             spare = place;
     }
-    if (place == VRRP_CONFIG_MAXIMUM_PEERS)
+    if (place == VRRP_CONFIG_MAXIMUM_NODES)
         place = spare;
-    if (place == VRRP_CONFIG_MAXIMUM_PEERS)
+    if (place == VRRP_CONFIG_MAXIMUM_NODES)
         return false;
     table->nodes[place] = *message;
     if (place == table->count)

@@ -7,7 +7,7 @@
 
 /* All zero: nobody is vouched for. */
 struct vouch_table {
-    struct message_vrrp_vouched nodes[VRRP_CONFIG_MAXIMUM_PEERS];
+    struct message_vrrp_vouched nodes[VRRP_CONFIG_MAXIMUM_NODES];
     size_t count;
 };
 

@@ -7,7 +7,8 @@
 
 enum {
     VRRP_CONFIG_MAXIMUM_GROUPS = 255,
-    VRRP_CONFIG_MAXIMUM_PEERS = 64,
+    VRRP_CONFIG_MAXIMUM_NODES = 64, /* as many active ones as a roster has */
+    VRRP_CONFIG_MAXIMUM_PEERS = 2 * VRRP_CONFIG_MAXIMUM_NODES, /* an address of each family */
     VRRP_CONFIG_MAXIMUM_ADDRESSES = 4096,
 };
 

@@ -91,7 +91,7 @@ static void removed_nodes_make_room_and_others_do_not(void **state)
     struct vouch_table table = {0};
     struct vrrp_config config = {0};
     struct message_vrrp_vouched one_more = vouched(100, NULL);
-    for (uint8_t node = 1; node <= VRRP_CONFIG_MAXIMUM_PEERS; node++) {
+    for (uint8_t node = 1; node <= VRRP_CONFIG_MAXIMUM_NODES; node++) {
         struct ip_address address = {4, {192, 0, 2, node}};
         add_peer(&config, node, &address);
         take(&table, &config, node, NULL);
@@ -99,7 +99,7 @@ static void removed_nodes_make_room_and_others_do_not(void **state)
     assert_false(vouch_table_take(&table, &config, &one_more));
     config.peer_count--;
     assert_true(vouch_table_take(&table, &config, &one_more));
-    assert_int_equal(table.count, VRRP_CONFIG_MAXIMUM_PEERS);
+    assert_int_equal(table.count, VRRP_CONFIG_MAXIMUM_NODES);
     vrrp_config_free(&config);
 }
 

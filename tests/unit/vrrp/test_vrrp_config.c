@@ -98,6 +98,20 @@ static void a_router_that_is_no_node_counts_with_compat_only(void **state)
     assert_false(vrrp_group_has_router(&group, &other));
 }
 
+/* 63 others, of an IPv4 and an IPv6 address each. */
+static void as_many_nodes_as_a_roster_has_fit_with_both_families(void **state)
+{
+    struct vrrp_config config = {0};
+    struct message_vrrp_peer peer = MESSAGE_OF(VRRP_PEER, struct message_vrrp_peer);
+    vrrp_config_begin(&config, &begin);
+    for (int i = 0; i < 2 * 63; i++) {
+        peer.address.family = i % 2 ? 6 : 4;
+        vrrp_config_add(&config, &peer.header);
+    }
+    assert_true(vrrp_config_is_whole(&config, &commit));
+    vrrp_config_free(&config);
+}
+
 static void too_many_parts_refuse_the_set(void **state)
 {
     struct vrrp_config config = {0};
@@ -161,6 +175,7 @@ int main(void)
         cmocka_unit_test(a_commit_of_another_generation_is_refused),
         cmocka_unit_test(values_out_of_range_refuse_the_set),
         cmocka_unit_test(a_router_that_is_no_node_counts_with_compat_only),
+        cmocka_unit_test(as_many_nodes_as_a_roster_has_fit_with_both_families),
         cmocka_unit_test(too_many_parts_refuse_the_set),
         cmocka_unit_test(what_a_drained_node_offers_wants_a_taker),
         cmocka_unit_test(without_peers_and_mixed_groups_a_node_is_alone),
