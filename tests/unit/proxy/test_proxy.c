@@ -51,6 +51,7 @@ static void requests_of_one_connection_alternate_over_kept_connections(void **st
         visitor_say(&visitor, GET("/who"));
         assert_int_equal(visitor_read(&visitor, "GET"), 200);
         assert_string_not_equal(text_string(&visitor.answer.body), before);
+        assert_non_null(http_head_field(&visitor.answer.head, HTTP_FIELD_DATE)); /* of ours */
         snprintf(before, sizeof(before), "%s", text_string(&visitor.answer.body));
     }
     assert_int_equal(a.connections, 1);

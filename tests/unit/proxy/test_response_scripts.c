@@ -171,6 +171,15 @@ static const struct script_step an_upgrade_to_something_else_is_a_502[] = {
     {SCRIPT_END},
 };
 
+static const struct script_step an_upgrade_that_connection_does_not_name_is_a_502[] = {
+    ASK("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"),
+    {MEMBER_SAYS, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n" EVIL},
+    {CLIENT_HEARS, FAILED},
+    {MEMBER_MEETS_RESET},
+    {CLIENT_RESETS},
+    {SCRIPT_END},
+};
+
 static const struct script_step what_follows_a_head_response_is_nobodys[] = {
     ASK(HEAD_1),
     {MEMBER_SAYS, "HTTP/1.1 200 OK\r\n" DATE "Content-Length: 4\r\n\r\n" EVIL},
@@ -292,6 +301,7 @@ int main(void)
         SCRIPT_TEST(a_member_that_fails_after_a_100_is_a_502),
         SCRIPT_TEST(an_upgrade_that_nobody_asked_for_is_a_502),
         SCRIPT_TEST(an_upgrade_to_something_else_is_a_502),
+        SCRIPT_TEST(an_upgrade_that_connection_does_not_name_is_a_502),
         SCRIPT_TEST(what_follows_a_head_response_is_nobodys),
         SCRIPT_TEST(a_head_response_has_no_chunks),
         SCRIPT_TEST(what_follows_a_204_is_nobodys),
