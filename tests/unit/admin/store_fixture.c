@@ -14,6 +14,8 @@ static void start(struct store_fixture *fixture)
     struct replication_settings settings = {
         .state_dir = fixture->state_dir, .node_name = "lb1", .retention = fixture->retention};
     struct error error = {0};
+    if (fixture->tamper)
+        fixture->tamper(fixture->state_dir);
     api_fixture_prepare(&fixture->api);
     text_list_add(&settings.addresses, "127.0.0.1:7850", 14);
     fixture->api.state.replication =

@@ -7,7 +7,8 @@
 struct store_fixture {
     struct api_fixture api;
     char state_dir[64];
-    struct retention retention; /* set before it is opened; zeros: all is kept */
+    void (*tamper)(const char *state_dir); /* before it is opened; or NULL */
+    struct retention retention;            /* set before it is opened; zeros: all is kept */
 };
 
 void store_fixture_open(struct store_fixture *fixture);

@@ -1,5 +1,6 @@
 /* Questions about the past, asked of the API on a real store in a temporary directory. */
 #include "lbnode/base/monotime.h"
+#include "replication/store.h"
 #include "tests/support/test.h"
 #include "tests/unit/admin/store_fixture.h"
 
@@ -375,6 +376,47 @@ static void a_rollback_that_cannot_be_meant_is_refused(void **state)
     }
 }
 
+/* ---- a log that somebody had his hands in
+ * ------------------------------------------------------ */
+
+static bool copy_third_key(void *context, struct bytes key, struct bytes value)
+{
+    memcpy(context, key.data, key.size);
+    return load_be64(key.data + 8) < 3;
+}
+
+static void remove_third_change(const char *state_dir)
+{
+    char path[100];
+    uint8_t key[16];
+    struct error error = {0};
+    struct store_batch batch = {0};
+    snprintf(path, sizeof(path), "%s/config.mdb", state_dir);
+    struct store *store = store_lmdb_open(path, 1 << 20, &error);
+    assert_non_null(store);
+    assert_int_equal(store_walk(store, STORE_LOG, (struct bytes){0}, copy_third_key, key), 0);
+    store_batch_remove(&batch, STORE_LOG, (struct bytes){key, sizeof(key)});
+    assert_int_equal(store_commit(store, &batch), 0);
+    store_batch_free(&batch);
+    store_close(store);
+}
+
+static void an_audit_tells_that_a_change_is_missing(void **state)
+{
+    char path[80];
+    make_pool(path);
+    node.tamper = remove_third_change;
+    store_fixture_restart(&node);
+    node.tamper = NULL;
+    struct api_answer answer = ask("GET", "/v1/audit", NULL, 200);
+    const struct json_value *audit = json_value_get(answer.json, "audit");
+    const struct json_value *stream = json_value_at(json_value_get(audit, "streams"), 0);
+    assert_false(json_value_truth(json_value_get(audit, "good")));
+    assert_int_equal(json_value_number(json_value_get(audit, "missing")), 1);
+    assert_int_equal(json_value_number(json_value_get(stream, "first_missing")), 3);
+    api_answer_free(&answer);
+}
+
 static void what_cannot_be_meant_is_refused_with_a_sentence(void **state)
 {
     static const struct {
@@ -476,6 +518,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             what_retention_removed_is_told_as_gone_and_never_guessed, setup_forgetful,
             teardown),
+        HISTORY_TEST(an_audit_tells_that_a_change_is_missing),
         HISTORY_TEST(what_cannot_be_meant_is_refused_with_a_sentence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
