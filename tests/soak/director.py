@@ -43,6 +43,7 @@ class Player(threading.Thread):
 class Flapper(Player):
     """One member after the other is killed, silent, stopped, or cuts its answers; up to three are ill at once."""
     pause_s = FLAP_PAUSE_S
+    kinds = {"fast": ("killed", "stopped"), "wild": ("killed", "silent", "stopped", "cut", "cut")}
 
     def __init__(self, stage, stop, seed):
         super().__init__(stage, stop, seed)
@@ -61,7 +62,7 @@ class Flapper(Player):
                 self.recover_one()
                 continue
             origin = self.rng.choice(self.well())
-            kind = self.rng.choice(("killed", "stopped") if origin.group == "fast" else ("killed", "silent", "stopped", "cut", "cut"))
+            kind = self.rng.choice(self.kinds[origin.group])
             self.counts[kind] += 1
             self.ill[origin] = getattr(self, kind)(origin)
         while self.ill:
