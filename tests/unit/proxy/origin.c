@@ -207,6 +207,12 @@ static bool answer_cut(struct connection *c)
     return false;
 }
 
+static bool answer_stall(struct connection *c)
+{
+    return send_text(c->fd, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf") &&
+           answer_never(c);
+}
+
 static bool answer_big_cut(struct connection *c)
 {
     static const char part[ORIGIN_BIG_SIZE / 2];
@@ -288,6 +294,7 @@ static bool answer(struct connection *c)
         {"/head", answer_head},
         {"/once", answer_once},
         {"/never", answer_never},
+        {"/stall", answer_stall},
         {"/ntlm", answer_ntlm},
         {"/negotiate", answer_negotiate},
         {"/basic", answer_basic},
