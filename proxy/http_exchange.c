@@ -42,12 +42,17 @@ static void renew_deadline(struct exchange *exchange)
                                                    : exchange->member_data_ms);
 }
 
-/* The client is slow, but not silent: there is room for more only once it has taken much. */
+/* The client, or the member of what is in a pipe for it, is slow, but not silent: there is room
+ * for more only once much has been taken. */
 static bool is_being_taken(const struct exchange *exchange)
 {
-    return exchange->stage == EXCHANGE_RUN &&
-           (exchange->pipe || buffer_size(exchange->down) > 0) &&
-           stream_is_taken_from(&exchange->client->stream, exchange->client_data_ms / 2);
+    const struct member_connection *connection = exchange->dispatch.connection;
+    if (exchange->stage != EXCHANGE_RUN)
+        return false;
+    if (exchange->pipe || buffer_size(exchange->down) > 0)
+        return stream_is_taken_from(&exchange->client->stream, exchange->client_data_ms / 2);
+    return exchange->up_pipe && connection &&
+           stream_is_taken_from(&connection->stream, exchange->member_data_ms / 2);
 }
 
 static void on_expiry(struct timed *timed)
