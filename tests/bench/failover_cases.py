@@ -158,7 +158,19 @@ def gone(trial, report):
 def returned(trial, report):
     owners, taker = trial.pair.observer.holders(VIP), other(trial.active)
     stayed = owners == ([taker] if taker in trial.before_mend else trial.before_mend)
+    if not stayed and trial.pair.learns:
+        explain(trial, owners)
     return {"moved": int(not stayed), **client(trial, report)}
+
+
+def explain(trial, owners):
+    """What the nodes say of an address that should not have moved."""
+    print("  %s was active, %s before it was mended, %s now" % (trial.active, trial.before_mend, owners))
+    seen = [event for event in list(trial.pair.observer.events) if event[1] != "advert"]
+    for when, kind, node, what in seen[-30:]:
+        print("  %8.1f ms after the break: %s %s %s" % ((when - trial.broke) * 1000, node, kind, what))
+    for node in trial.pair.lab.node_names():
+        print("  -- events of %s\n%s" % (node, trial.pair.lab.lbnode(node, "events").stdout[-2000:]), flush=True)
 
 
 def woken(trial, report):
@@ -202,8 +214,8 @@ class Case:
     peers: bool = True                              # they can do it too
     slow: bool = False                              # with requests that are under way
     once: bool = False                              # one trial is enough
-    marks: bool = False                             # the other node waits longer afterwards: it heard a long gap, or
-                                                    # took over from a node that lived; it has to forget that
+    marks: bool = False                             # nodes wait longer afterwards: they heard a long gap, or took over
+                                                    # from a node that lived; they have to forget that
 
 
 CASES = {
@@ -280,9 +292,18 @@ def trial(pair, case):
     got.ended = time.monotonic()
     time.sleep(0.5)                                 # until the last requests are over
     found = results(got, case)
-    if case.marks:
-        pair.renew(other(got.active))
+    if case.marks and pair.learns:
+        renew_both(pair)
     return found
+
+
+def renew_both(pair):
+    settle(pair)
+    first = other(pair.observer.holders(VIP)[0])
+    for node in first, other(first):
+        pair.renew(node)
+        settle(pair)
+    time.sleep(1.5)                                 # clients believe no second address within a second (ARP locktime)
 
 
 def results(got, case):

@@ -90,7 +90,7 @@ SERVICE = ("listener create --name http --protocol HTTP --protocol-port 80 web",
 
 
 class Lbnode:
-    name, restarts_proxy = "lbnode", True
+    name, restarts_proxy, learns = "lbnode", True, True
 
     def __init__(self, lab):
         self.lab = lab
@@ -195,7 +195,7 @@ class Lbnode:
 
 
 class Keepalived:
-    restarts_proxy = False
+    restarts_proxy = learns = False
 
     def __init__(self, lab, advert):
         self.lab, self.advert = lab, advert
@@ -245,9 +245,6 @@ class Keepalived:
 
     def dead_ms(self, node):
         del node
-
-    def renew(self, node):
-        """It learns nothing."""
 
     def adverts(self, node):
         """What left by the interface: little else does."""
