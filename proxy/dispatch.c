@@ -50,12 +50,16 @@ struct member_counters *dispatch_counters(const struct dispatch *dispatch)
 /* Only these pools pay for a counter that all workers share. */
 static bool counts_active(const struct dispatch *dispatch)
 {
+    if (!dispatch->generation)
+        return dispatch->counts_active;
     return pool_of(dispatch)->is_limited ||
            pool_of(dispatch)->algorithm == SNAPSHOT_LEAST_CONNECTIONS;
 }
 
 static struct wait_queue *queue_of(const struct dispatch *dispatch)
 {
+    if (!dispatch->generation)
+        return dispatch->runtime ? dispatch->runtime->queue : NULL;
     return pool_of(dispatch)->is_limited
                ? dispatch->generation->generation->pools[dispatch->pool]->queue
                : NULL;
@@ -421,6 +425,19 @@ void dispatch_succeeded(struct dispatch *dispatch)
                               dispatch->incarnation);
 }
 
+/* The counter of active connections is that of the member, whatever became of its pool. */
+void dispatch_settle(struct dispatch *dispatch)
+{
+    if (!dispatch->generation)
+        return;
+    dispatch->counts_active = counts_active(dispatch);
+    if (pool_of(dispatch)->is_limited)
+        dispatch->runtime =
+            pool_runtime_hold(dispatch->generation->generation->pools[dispatch->pool]);
+    held_generation_drop(dispatch->generation);
+    dispatch->generation = NULL;
+}
+
 enum termination dispatch_failure(const struct dispatch *dispatch)
 {
     return dispatch->lacks_resources ? TERMINATION_NO_RESOURCES : TERMINATION_CONNECT_FAILED;
@@ -448,8 +465,6 @@ void dispatch_release(struct dispatch *dispatch, bool reusable)
 
 void dispatch_finish(struct dispatch *dispatch)
 {
-    if (!dispatch->generation)
-        return;
     if (dispatch->waiter.line) {
         leave_queue(dispatch);
         tell_place(dispatch); /* one that was meant for us is for the next */
@@ -459,4 +474,6 @@ void dispatch_finish(struct dispatch *dispatch)
     dispatch->connection = NULL;
     held_generation_drop(dispatch->generation);
     dispatch->generation = NULL;
+    pool_runtime_release(dispatch->runtime);
+    dispatch->runtime = NULL;
 }

@@ -1,7 +1,7 @@
 /* Gets a connection for one request or one TCP connection: picks a member, takes a kept
  * connection or opens one, and goes to another member when that fails (at most three attempts,
  * and as many as the pool's retry budget bears). When all members are at their limits, it waits
- * for its turn. Holds the generation that it picks from. */
+ * for its turn. Holds the generation that it picks from until dispatch_settle. */
 #ifndef PROXY_DISPATCH_H
 #define PROXY_DISPATCH_H
 
@@ -25,8 +25,8 @@ enum dispatch_result {
 
 struct dispatch {
     struct worker *worker;
-    struct held_generation *generation;
-    uint32_t pool; /* index or SNAPSHOT_NONE */
+    struct held_generation *generation; /* NULL once settled */
+    uint32_t pool;                      /* index or SNAPSHOT_NONE */
     struct ip_endpoint client;
     uint32_t tried[PICK_MAXIMUM_TRIED], tried_count;
     uint32_t attempts;
@@ -37,9 +37,11 @@ struct dispatch {
     bool has_turn;  /* it need not wait behind others */
     bool may_reuse; /* as dispatch_next was told */
     struct waiter waiter;
-    uint64_t queue_until_ms; /* 0: it never waited */
-    bool any_failed;         /* what follows is a repetition */
-    bool lacks_resources;    /* the last failure had its reason on this host */
+    uint64_t queue_until_ms;      /* 0: it never waited */
+    bool any_failed;              /* what follows is a repetition */
+    bool lacks_resources;         /* the last failure had its reason on this host */
+    bool counts_active;           /* settled: as the pool had it */
+    struct pool_runtime *runtime; /* settled, and the pool has limits; else NULL */
     struct member_connection *connection;
     struct request_record *record; /* the owner's */
     void (*on_event)(struct member_connection *connection);
@@ -72,6 +74,9 @@ void dispatch_connected(struct dispatch *dispatch);
 void dispatch_succeeded(struct dispatch *dispatch);
 /* Connecting failed or took too long: counts it and closes. */
 void dispatch_connect_failed(struct dispatch *dispatch);
+/* There will be no other attempt: lets go of the generation, which would stay in memory as long
+ * as a connection may live, and of each one that comes meanwhile another. Idempotent. */
+void dispatch_settle(struct dispatch *dispatch);
 /* Why DISPATCH_FAILED. */
 enum termination dispatch_failure(const struct dispatch *dispatch);
 /* Gives the connection back: kept for others when REUSABLE, else closed. */

@@ -171,6 +171,7 @@ static bool take_head(struct exchange *exchange, struct buffer *in)
     buffer_consume(in, head->size);
     body_transfer_init(&exchange->response_body, head->framing, head->content_length, chunked);
     exchange->response_head_done = true;
+    dispatch_settle(&exchange->dispatch);
     exchange->record.status = (uint16_t)head->status;
     exchange->response_is_bulk = head->framing != HTTP_BODY_UNTIL_CLOSE;
     exchange->response_was_piped = false;

@@ -3,7 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void pool_runtime_release(struct pool_runtime *runtime)
+struct pool_runtime *pool_runtime_hold(struct pool_runtime *runtime)
+{
+    atomic_fetch_add_explicit(&runtime->references, 1, memory_order_relaxed);
+    return runtime;
+}
+
+void pool_runtime_release(struct pool_runtime *runtime)
 {
     if (!runtime ||
         atomic_fetch_sub_explicit(&runtime->references, 1, memory_order_acq_rel) != 1)
@@ -40,7 +46,7 @@ static bool fill_pools(struct generation *generation, struct pool_table *table)
         const struct snapshot_pool *pool = &snapshot_pools(snapshot)[i];
         struct pool_runtime *runtime = uuid_map_get(&table->by_id, &pool->id);
         if (runtime) {
-            atomic_fetch_add(&runtime->references, 1);
+            pool_runtime_hold(runtime);
             forget_empty_steps(runtime);
         } else {
             runtime = pool_runtime_new();
@@ -54,8 +60,7 @@ static bool fill_pools(struct generation *generation, struct pool_table *table)
             complete = false;
             break;
         }
-        atomic_fetch_add(&runtime->references, 1);
-        generation->pools[i] = runtime;
+        generation->pools[i] = pool_runtime_hold(runtime);
     }
     struct pool_table old = {complete ? table->by_id : next};
     if (complete)

@@ -14,6 +14,10 @@ struct generation {
     uint32_t member_incarnations[MEMBER_SLOTS]; /* 0: no such member, or disabled */
 };
 
+/* One more who needs RUNTIME, whatever becomes of its generations; for any thread. */
+struct pool_runtime *pool_runtime_hold(struct pool_runtime *runtime);
+void pool_runtime_release(struct pool_runtime *runtime); /* NULL-safe */
+
 /* The cursors of all pools of the last generation, by pool id; main thread only. */
 struct pool_table {
     struct uuid_map by_id;

@@ -297,6 +297,7 @@ static void on_member_event(struct member_connection *connection)
         relay->stage = RELAY_RUN;
         dispatch_connected(&relay->dispatch);
         dispatch_succeeded(&relay->dispatch);
+        dispatch_settle(&relay->dispatch);
         renew_deadline(relay);
         if (!relay->client->stream.readable) {
             relay->turns_to_acknowledge = ACKNOWLEDGE_AFTER_TURNS;
@@ -386,6 +387,7 @@ void relay_from_exchange(struct client *client)
     relay->dispatch = exchange->dispatch;
     relay->record = exchange->record;
     exchange->record.is_ended = true; /* goes on as the relay's */
+    dispatch_settle(&relay->dispatch);
     relay->dispatch.record = &relay->record;
     relay->dispatch.on_event = connection->on_event = on_member_event;
     relay->dispatch.owner = connection->owner = relay;

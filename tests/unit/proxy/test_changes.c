@@ -4,6 +4,7 @@
 #include "tests/unit/proxy/served_world.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -128,24 +129,35 @@ static void tcp_connection_outlives(void (*change)(void))
     visitor_leave(&visitor);
 }
 
-static void tunnel_outlives(void (*change)(void))
+static void open_tunnel(struct visitor *visitor)
 {
-    struct visitor visitor;
     char data[256];
-    visitor_connect(&visitor, &world.http);
-    visitor_say(&visitor, "GET /upgrade HTTP/1.1\r\nHost: t\r\nConnection: upgrade\r\n"
-                          "Upgrade: websocket\r\n\r\n");
+    visitor_connect(visitor, &world.http);
+    visitor_say(visitor, "GET /upgrade HTTP/1.1\r\nHost: t\r\nConnection: upgrade\r\n"
+                         "Upgrade: websocket\r\n\r\n");
     size_t size = 0;
     while (size < sizeof(data) - 1 && (size < 6 || memcmp(data + size - 6, "hello:", 6) != 0)) {
-        ssize_t read = recv(visitor.fd, data + size, sizeof(data) - 1 - size, 0);
+        ssize_t read = recv(visitor->fd, data + size, sizeof(data) - 1 - size, 0);
         assert_true(read > 0);
         size += (size_t)read;
     }
-    change();
-    visitor_say(&visitor, "still here");
-    assert_int_equal(recv(visitor.fd, data, 10, MSG_WAITALL), 10);
+}
+
+static void leave_tunnel(struct visitor *visitor)
+{
+    char data[10];
+    visitor_say(visitor, "still here");
+    assert_int_equal(recv(visitor->fd, data, 10, MSG_WAITALL), 10);
     assert_memory_equal(data, "still here", 10);
-    visitor_leave(&visitor);
+    visitor_leave(visitor);
+}
+
+static void tunnel_outlives(void (*change)(void))
+{
+    struct visitor visitor;
+    open_tunnel(&visitor);
+    change();
+    leave_tunnel(&visitor);
 }
 
 static void each_change(void (*outlives)(void (*change)(void)))
@@ -170,6 +182,49 @@ static void a_tcp_connection_outlives_every_change(void **state)
 static void a_tunnel_outlives_every_change(void **state)
 {
     each_change(tunnel_outlives);
+}
+
+/* How many configurations the proxy has in memory. */
+static unsigned mapped_snapshots(void)
+{
+    char path[64], line[512];
+    unsigned count = 0;
+    snprintf(path, sizeof(path), "/proc/%d/maps", world.pid);
+    FILE *maps = fopen(path, "re");
+    assert_non_null(maps);
+    while (fgets(line, sizeof(line), maps))
+        count += strstr(line, "memfd:") != NULL;
+    fclose(maps);
+    return count;
+}
+
+static void what_lasts_long_keeps_no_old_configuration_in_memory(void **state)
+{
+    enum {
+        ROUNDS = 5
+    };
+    struct visitor downloads[ROUNDS], tunnels[ROUNDS], connections[ROUNDS];
+    world.image.pool.is_limited = 1; /* such a pool needs most at the end */
+    world.image.members[0].connection_limit = world.image.members[1].connection_limit = 1000;
+    for (int i = 0; i < ROUNDS; i++) {
+        world_apply(&world);
+        visitor_connect(&downloads[i], &world.http);
+        visitor_say(&downloads[i], GET("/bytes/50000000"));
+        assert_int_equal(recv(downloads[i].fd, &(char){0}, 1, MSG_PEEK), 1);
+        open_tunnel(&tunnels[i]);
+        visitor_connect(&connections[i], &world.tcp);
+        visitor_say(&connections[i], GET("/who"));
+        assert_int_equal(recv(connections[i].fd, &(char){0}, 1, MSG_PEEK), 1);
+    }
+    world_apply(&world);
+    WORLD_AWAIT(mapped_snapshots() == 1);
+    for (int i = 0; i < ROUNDS; i++) {
+        visitor_leave(&downloads[i]);
+        leave_tunnel(&tunnels[i]);
+        visitor_leave(&connections[i]);
+    }
+    WORLD_AWAIT(WORLD_SUM(&world, members[0].active) + WORLD_SUM(&world, members[1].active) ==
+                0);
 }
 
 /* ---- and what comes next -------------------------------------------------------------------
@@ -244,6 +299,7 @@ int main(void)
         TEST(a_request_at_hand_outlives_every_change),
         TEST(a_tcp_connection_outlives_every_change),
         TEST(a_tunnel_outlives_every_change),
+        TEST(what_lasts_long_keeps_no_old_configuration_in_memory),
         TEST(a_drained_member_gets_nothing_new),
         TEST(member_changes_neither_fail_requests_nor_close_kept_connections),
     };
