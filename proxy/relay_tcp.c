@@ -405,6 +405,8 @@ void relay_from_exchange(struct client *client)
     relay->stage = RELAY_RUN;
     relay->idle_ms = RELAY_TUNNEL_IDLE_MS;
     client->stream.readable = true;
+    stream_probe_when_idle(&client->stream);
+    stream_probe_when_idle(&connection->stream);
     renew_deadline(relay);
     worker_run_later(client->worker, client);
 }

@@ -200,6 +200,15 @@ void stream_acknowledge_at_once(struct stream *stream)
     setsockopt(stream->fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
 }
 
+void stream_probe_when_idle(struct stream *stream)
+{
+    int on = 1, idle_s = 60, interval_s = 10, probes = 3;
+    setsockopt(stream->fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
+    setsockopt(stream->fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof(interval_s));
+    setsockopt(stream->fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
+    setsockopt(stream->fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+}
+
 /* Bulk wakes us less often when more of it may wait in the kernel, and of a long queue one
  * timer of the kernel's sends much where the system paces (bbr); of a short one, a packet. How
  * much it really is follows the speed of the peer (tcp_wmem). */

@@ -62,6 +62,9 @@ size_t stream_write_kept(struct stream *stream, const struct buffer *buffer, uin
 /* What the peer sent is acknowledged now, and for the time being without waiting for an answer
  * to send the acknowledgement with: for sockets that begin with TCP_QUICKACK off. */
 void stream_acknowledge_at_once(struct stream *stream);
+/* The kernel asks a peer that is silent for a minute whether it is still there, and ends the
+ * stream when it does not answer: for what may be idle for an hour. */
+void stream_probe_when_idle(struct stream *stream);
 /* As stream_read and stream_write, but into an empty PIPE, LIMIT bytes at most, and out of it.
  */
 size_t stream_fill_pipe(struct stream *stream, struct pipe *pipe, size_t limit);

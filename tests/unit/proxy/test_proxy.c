@@ -384,6 +384,26 @@ static void inserted_headers_name_the_client(void **state)
                               "X-Forwarded-For: 127.0.0.1\r\n\r\n");
 }
 
+/* Does the kernel watch the idle peer of the proxy's end of VISITOR's connection? Timer 2 of
+ * /proc/net/tcp is that of keep-alive probes. */
+static bool is_probed(const struct visitor *visitor)
+{
+    char line[256];
+    struct sockaddr_in local;
+    socklen_t size = sizeof(local);
+    bool found = false;
+    assert_int_equal(getsockname(visitor->fd, (struct sockaddr *)&local, &size), 0);
+    FILE *file = fopen("/proc/net/tcp", "re");
+    assert_non_null(file);
+    while (fgets(line, sizeof(line), file)) {
+        unsigned port, timer;
+        if (sscanf(line, " %*d: %*8x:%*x %*8x:%x %*x %*8x:%*8x %x:", &port, &timer) == 2)
+            found = found || (port == ntohs(local.sin_port) && timer == 2);
+    }
+    fclose(file);
+    return found;
+}
+
 static void an_agreed_upgrade_becomes_a_tunnel(void **state)
 {
     struct visitor visitor;
@@ -398,6 +418,7 @@ static void an_agreed_upgrade_becomes_a_tunnel(void **state)
         size += (size_t)got;
     }
     assert_non_null(strstr(data, "HTTP/1.1 101 "));
+    WORLD_AWAIT(is_probed(&visitor));
     shutdown(visitor.fd, SHUT_WR);
     assert_true(visitor_is_closed(&visitor));
     visitor_leave(&visitor);
