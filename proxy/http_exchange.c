@@ -55,12 +55,38 @@ static bool is_being_taken(const struct exchange *exchange)
            stream_is_taken_from(&connection->stream, exchange->member_data_ms / 2);
 }
 
+static struct exchange *exchange_new(struct client *client)
+{
+    struct worker *worker = client->worker;
+    struct exchange *exchange = object_get(&worker->exchange_pool);
+    if (!exchange)
+        return NULL;
+    /* The fields of a head are valid up to their count: the bulk need not be cleared. */
+    memset(exchange, 0, offsetof(struct exchange, request));
+    memset(&exchange->request_body, 0,
+           sizeof(*exchange) - offsetof(struct exchange, request_body));
+    http_head_init(&exchange->request);
+    http_head_init(&exchange->response);
+    exchange->client = client;
+    exchange->worker = worker;
+    exchange->request_body.done = true; /* until there is one */
+    request_record_begin(&exchange->record, worker_now_us(worker));
+    exchange->record.listener_slot = client->listener_slot;
+    exchange->record.listener_incarnation = client->listener_incarnation;
+    client->exchange = exchange;
+    /* The head as a whole has this long, however slowly it drips. */
+    worker_set_deadline(worker, &client->timed, CLIENT_HEAD_TIMEOUT_MS);
+    return exchange;
+}
+
 static void on_expiry(struct timed *timed)
 {
     struct client *client = CONTAINER_OF(timed, struct client, timed);
     struct exchange *exchange = client->exchange;
+    if (!exchange && client->requests == 0)
+        exchange = exchange_new(client); /* whoever connects for nothing is told */
     if (!exchange) {
-        client_close(client); /* idle */
+        client_close(client); /* idle between requests */
         return;
     }
     if (is_being_taken(exchange)) {
@@ -213,30 +239,6 @@ void exchange_on_member_event(struct member_connection *connection)
 
 /* ---- reading heads --------------------------------------------------------------------------
  */
-
-static struct exchange *exchange_new(struct client *client)
-{
-    struct worker *worker = client->worker;
-    struct exchange *exchange = object_get(&worker->exchange_pool);
-    if (!exchange)
-        return NULL;
-    /* The fields of a head are valid up to their count: the bulk need not be cleared. */
-    memset(exchange, 0, offsetof(struct exchange, request));
-    memset(&exchange->request_body, 0,
-           sizeof(*exchange) - offsetof(struct exchange, request_body));
-    http_head_init(&exchange->request);
-    http_head_init(&exchange->response);
-    exchange->client = client;
-    exchange->worker = worker;
-    exchange->request_body.done = true; /* until there is one */
-    request_record_begin(&exchange->record, worker_now_us(worker));
-    exchange->record.listener_slot = client->listener_slot;
-    exchange->record.listener_incarnation = client->listener_incarnation;
-    client->exchange = exchange;
-    /* The head as a whole has this long, however slowly it drips. */
-    worker_set_deadline(worker, &client->timed, CLIENT_HEAD_TIMEOUT_MS);
-    return exchange;
-}
 
 void exchange_free(struct exchange *exchange)
 {

@@ -69,7 +69,7 @@ static const struct {
     int end; /* a status, CLOSED or CUT */
     enum termination why;
 } rows[] = {
-    {"silent from the start", "", false, 10000, CLOSED, TERMINATION_COUNT},
+    {"silent from the start", "", false, 10000, 408, TERMINATION_CLIENT_TIMEOUT},
     {"head", "GET / HTTP/1.1\r\nHost: t\r\n", false, 10000, 408, TERMINATION_CLIENT_TIMEOUT},
     {"body", "POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 9\r\n\r\nhalf", false, DATA_MS,
      408, TERMINATION_CLIENT_TIMEOUT},
