@@ -215,7 +215,9 @@ def main():
         Bench(Lab(options.lab), options.seconds, figures).run(options.rounds, chosen)
     except (LabError, subprocess.TimeoutExpired) as error:
         sys.exit("bench: %s" % error)
-    figures.finish("%s, %s" % (version("haproxy", "-v"), version("nginx", "-v")))
+    with open("/proc/sys/net/ipv4/tcp_congestion_control") as file:  # that of new namespaces; bbr's timers cost much
+        congestion = file.read().strip()
+    figures.finish("%s, %s; TCP congestion control: %s" % (version("haproxy", "-v"), version("nginx", "-v"), congestion))
 
 
 if __name__ == "__main__":
