@@ -1,6 +1,7 @@
 #include "vrrp/claim_watch.h"
 
 #include "vrrp/guard_program.h"
+#include "vrrp/slow_close.h"
 
 #include <errno.h>
 #include <linux/if_ether.h>
@@ -122,6 +123,6 @@ void claim_watch_close(struct claim_watch *watch)
         return;
     loop_io_stop(&watch->io);
     if (watch->io.fd >= 0)
-        close(watch->io.fd);
+        slow_close(watch->io.fd);
     free(watch);
 }

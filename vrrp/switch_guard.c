@@ -4,6 +4,7 @@
 #include "vrrp/guard_program.h"
 #include "vrrp/netlink_address.h"
 #include "vrrp/reset_filter.h"
+#include "vrrp/slow_close.h"
 #include "vrrp/vrrp_packet.h"
 #include "vrrp/vrrp_socket.h"
 
@@ -203,7 +204,7 @@ void switch_guard_close(struct switch_guard *guard)
         return;
     if (guard->io.fd >= 0) {
         loop_io_stop(&guard->io);
-        close(guard->io.fd);
+        slow_close(guard->io.fd);
     }
     if (guard->filtered)
         reset_filter_remove(guard->interface_index, guard->family);

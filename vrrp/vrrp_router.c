@@ -405,8 +405,8 @@ void vrrp_router_step(struct vrrp_router *router,
     report_surprises(router, host, actions.set);
 }
 
-/* The kernel takes up to 16 ms to close such a socket: those of many groups, one after the
- * other, would hold adverts back for longer than the peers' dead time. */
+/* Closing one takes the kernel up to 16 ms, during which other work of its network waits too:
+ * those of many groups end one after the other. */
 static void end_guard_in_turn(struct vrrp_router *router, struct vrrp_host *host)
 {
     if (monotime_now_us() < host->guard_end_us) {

@@ -5,7 +5,9 @@
 #include "vrrp/flow_set.h"
 #include "vrrp/guard_program.h"
 #include "vrrp/ndisc.h"
+#include "vrrp/slow_close.h"
 
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -171,9 +173,22 @@ static void a_short_frame_is_nobodys(void **state)
         assert_int_equal(flow_set_judge(&set, frame), FLOW_OURS);
 }
 
+/* By another thread, so that no advert waits for it. */
+static void a_socket_that_is_let_go_of_is_closed_soon(void **state)
+{
+    int fds[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+    slow_close(fds[0]);
+    struct pollfd other_end = {.fd = fds[1], .events = POLLIN};
+    assert_int_equal(poll(&other_end, 1, 5000), 1);
+    assert_true(other_end.revents & POLLHUP);
+    close(fds[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_socket_that_is_let_go_of_is_closed_soon),
         cmocka_unit_test(segments_to_the_addresses_are_taken),
         cmocka_unit_test(all_else_is_not),
         cmocka_unit_test(a_claim_is_arp_from_or_an_advertisement_for_an_address),
