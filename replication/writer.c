@@ -5,8 +5,14 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+
+struct queued {
+    struct errand errand;
+    int result;
+};
 
 struct writer {
     struct store *store;
@@ -17,10 +23,11 @@ struct writer {
     pthread_mutex_t lock; /* for what follows */
     pthread_cond_t wake;
     struct store_batch batch;
-    struct errand errand;
-    bool has_batch, has_errand, quit;
-    bool batch_ended, errand_ended; /* and the loop has not been told */
-    int result, errand_result;
+    struct queued errands[WRITER_ERRANDS]; /* in their order */
+    size_t errand_count, errands_ended;    /* ended: and the loop has not been told */
+    bool has_batch, quit;
+    bool batch_ended; /* the same */
+    int result;
 };
 
 static void commit(struct writer *writer)
@@ -35,13 +42,17 @@ static void commit(struct writer *writer)
 
 static void run_errand(struct writer *writer)
 {
-    struct errand errand = writer->errand;
+    struct errand errand = writer->errands[writer->errands_ended].errand;
     pthread_mutex_unlock(&writer->lock);
     int result = errand.run(errand.argument);
     pthread_mutex_lock(&writer->lock);
-    writer->errand_result = result;
-    writer->has_errand = false;
-    writer->errand_ended = true;
+    /* Those before it may have been told and taken out meanwhile. */
+    writer->errands[writer->errands_ended++].result = result;
+}
+
+static bool has_errand(const struct writer *writer)
+{
+    return writer->errands_ended < writer->errand_count;
 }
 
 static void *run(void *argument)
@@ -49,11 +60,11 @@ static void *run(void *argument)
     struct writer *writer = argument;
     pthread_mutex_lock(&writer->lock);
     for (;;) {
-        while (!writer->has_batch && !writer->has_errand && !writer->quit)
+        while (!writer->has_batch && !has_errand(writer) && !writer->quit)
             pthread_cond_wait(&writer->wake, &writer->lock);
         if (writer->has_batch)
             commit(writer);
-        else if (writer->has_errand)
+        else if (has_errand(writer))
             run_errand(writer);
         else
             break;
@@ -63,16 +74,25 @@ static void *run(void *argument)
     return NULL;
 }
 
-static void tell_errand(struct writer *writer)
+static bool take_ended(struct writer *writer, struct queued *out)
 {
     pthread_mutex_lock(&writer->lock);
-    struct errand errand = writer->errand;
-    bool ended = writer->errand_ended;
-    int result = writer->errand_result;
-    writer->errand_ended = false;
+    bool ended = writer->errands_ended > 0;
+    if (ended) {
+        *out = writer->errands[0];
+        writer->errands_ended--;
+        memmove(writer->errands, writer->errands + 1,
+                --writer->errand_count * sizeof(writer->errands[0]));
+    }
     pthread_mutex_unlock(&writer->lock);
-    if (ended)
-        errand.done(errand.argument, result);
+    return ended;
+}
+
+static void tell_errands(struct writer *writer)
+{
+    struct queued ended;
+    while (take_ended(writer, &ended))
+        ended.errand.done(ended.errand.argument, ended.result);
 }
 
 static void on_ready(struct loop_io *io, unsigned readiness)
@@ -81,7 +101,7 @@ static void on_ready(struct loop_io *io, unsigned readiness)
     eventfd_t count;
     if (eventfd_read(io->fd, &count) != 0)
         return;
-    tell_errand(writer);
+    tell_errands(writer);
     pthread_mutex_lock(&writer->lock);
     int result = writer->result;
     bool ended = writer->batch_ended;
@@ -140,10 +160,9 @@ void writer_commit(struct writer *writer, struct store_batch *batch)
 bool writer_run(struct writer *writer, const struct errand *errand)
 {
     pthread_mutex_lock(&writer->lock);
-    bool free_now = !writer->has_errand && !writer->errand_ended && !writer->quit;
+    bool free_now = writer->errand_count < WRITER_ERRANDS && !writer->quit;
     if (free_now) {
-        writer->errand = *errand;
-        writer->has_errand = true;
+        writer->errands[writer->errand_count++].errand = *errand;
         pthread_cond_signal(&writer->wake);
     }
     pthread_mutex_unlock(&writer->lock);
@@ -159,7 +178,7 @@ void writer_free(struct writer *writer)
     pthread_cond_signal(&writer->wake);
     pthread_mutex_unlock(&writer->lock);
     pthread_join(writer->thread, NULL);
-    tell_errand(writer);
+    tell_errands(writer);
     loop_io_stop(&writer->io);
     close(writer->io.fd);
     store_batch_free(&writer->batch);

@@ -107,18 +107,18 @@ static void the_loop_turns_while_an_errand_waits_for_the_disk(void **state)
     assert_int_equal(fixture->result, -ENOSPC);
 }
 
-static void one_errand_is_under_way_at_a_time_and_the_next_may_follow_its_end(void **state)
+static void errands_wait_for_each_other_and_are_refused_when_too_many_do(void **state)
 {
     struct fixture *fixture = *state;
     const struct errand errand = {wait_at_gate, note_end, fixture};
-    assert_true(writer_run(fixture->writer, &errand));
+    for (int i = 0; i < WRITER_ERRANDS; i++)
+        assert_true(writer_run(fixture->writer, &errand));
     assert_false(writer_run(fixture->writer, &errand));
     fixture->again = true;
-    open_gate(fixture);
-    turn_until(fixture, &fixture->ended, 1);
+    for (int i = 0; i <= WRITER_ERRANDS; i++)
+        open_gate(fixture);
+    turn_until(fixture, &fixture->ended, WRITER_ERRANDS + 1);
     assert_false(fixture->again);
-    open_gate(fixture);
-    turn_until(fixture, &fixture->ended, 2);
 }
 
 static void a_commit_that_came_meanwhile_is_done_after_the_errand(void **state)
@@ -152,7 +152,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define RULE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
         RULE(the_loop_turns_while_an_errand_waits_for_the_disk),
-        RULE(one_errand_is_under_way_at_a_time_and_the_next_may_follow_its_end),
+        RULE(errands_wait_for_each_other_and_are_refused_when_too_many_do),
         RULE(a_commit_that_came_meanwhile_is_done_after_the_errand),
         RULE(the_end_of_the_writer_is_the_end_of_an_errand),
 #undef RULE
