@@ -63,6 +63,8 @@ static void deliver_answers(struct loop_timer *timer)
         struct waiter waiter = replication->waiters[i];
         memmove(replication->waiters + i, replication->waiters + i + 1,
                 (--replication->waiter_count - i) * sizeof(struct waiter));
+        if (waiter.probation)
+            replication_unconfirmed_changed(replication);
         call_back(&waiter);
         i = 0;
     }
@@ -314,6 +316,7 @@ void replication_close(struct replication *replication)
     backup_install_cancel(replication);
     snapshot_send_cancel(replication);
     history_free(replication);
+    unconfirmed_cancel(replication);
     transport_free(replication->transport);
     replication_store_close(replication);
     sign_key_free(replication->key);
@@ -341,6 +344,8 @@ static void submit(struct replication *replication,
     event->submit.if_object = options->if_object;
     event->submit.if_revision = options->if_revision;
     event->submit.token = replication_await(replication, done, NULL, context);
+    replication->waiters[replication->waiter_count - 1].probation =
+        options->undo_at_ms > 0 || !uuid_is_zero(&options->settles);
     replication_step(replication, event);
 }
 

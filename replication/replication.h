@@ -64,6 +64,8 @@ struct replication_handler {
     void *context;
     /* replication_take_outlook has news. May be NULL. */
     void (*outlook)(void *context);
+    /* replication_visit_unconfirmed has news. May be NULL. */
+    void (*unconfirmed)(void *context);
 };
 
 /* Opens or creates the store; does not touch the network before replication_start. NULL with
@@ -163,16 +165,27 @@ void replication_remove_node(struct replication *replication,
 struct unconfirmed {
     struct uuid change_id;
     uint64_t undo_at_ms, undo_after_ms; /* wall clock; how long after the change that was */
+    bool being_confirmed;               /* on its way to the disk: not to be undone now */
 };
+
+/* What is left of its time by the wall clock; never more than it had. */
+static inline uint64_t unconfirmed_rest_ms(const struct unconfirmed *change, uint64_t wall_ms)
+{
+    uint64_t rest_ms = change->undo_at_ms > wall_ms ? change->undo_at_ms - wall_ms : 0;
+    return rest_ms < change->undo_after_ms ? rest_ms : change->undo_after_ms;
+}
 
 void replication_visit_unconfirmed(const struct replication *replication,
                                    void (*visit)(void *context,
                                                  const struct unconfirmed *change),
                                    void *context);
-/* From now on, on disk, the change stays. False with ERROR: it does not wait for that on this
- * node (any more), or the store cannot be written. */
+/* The change stays: DONE is called when that is on disk, or could not be written; not when
+ * replication is closed first. False with ERROR, and DONE is not called: it does not wait for
+ * that on this node (any more). */
 bool replication_confirm(struct replication *replication,
                          const struct uuid *change_id,
+                         replication_done *done,
+                         void *context,
                          struct error *error);
 /* Applied changes up to now, as given to `applied`; grows over restarts too. */
 uint64_t replication_position(const struct replication *replication);
@@ -416,8 +429,8 @@ struct outlook_visitor {
     void *context;
 };
 
-/* See errand.h. False, and nothing is done, while another one is under way, or the store is
- * being opened anew. */
+/* See errand.h. False, and nothing is done, while too many wait, or the store is being opened
+ * anew. */
 bool replication_run_errand(struct replication *replication, const struct errand *errand);
 
 /* All of it as it is now; `announce` is said once. */

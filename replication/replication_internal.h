@@ -18,6 +18,7 @@ struct snapshot_sending;
 struct snapshot_build;
 struct backup_reading;
 struct history;
+struct confirming;
 
 struct waiter {
     uint64_t token;
@@ -25,7 +26,8 @@ struct waiter {
     replication_done *on_done;
     void *context;
     struct submit_result result;
-    bool answered; /* delivered by the next turn of the loop */
+    bool answered;  /* delivered by the next turn of the loop */
+    bool probation; /* of a change that somebody wants undone, or of what undoes one */
 };
 
 struct log_read {
@@ -66,7 +68,8 @@ struct replication {
     struct restore *restore;               /* under way, or NULL */
     struct refounding *refounding;         /* being gathered, or NULL */
     struct snapshot_sending *sending;
-    struct history *history; /* of questions about the past; NULL: none were asked */
+    struct history *history;       /* of questions about the past; NULL: none were asked */
+    struct confirming *confirming; /* a list */
 };
 
 /* One event through the core, and everything that follows from it. */
@@ -126,6 +129,9 @@ void snapshot_collect(struct replication *replication, struct bytes vector);
 
 /* unconfirmed.c. The rows that go with a change. */
 void unconfirmed_put(const struct submit_options *options, struct store_batch *batch);
+/* Nobody is called back any more. */
+void unconfirmed_cancel(struct replication *replication);
+void replication_unconfirmed_changed(const struct replication *replication);
 
 /* refound.c */
 void refound_cancel(struct replication *replication);

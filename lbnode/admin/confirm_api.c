@@ -1,10 +1,12 @@
 /* GET /v1/confirmations: changes of this node that are undone unless they are confirmed.
  * POST /v1/confirm {"confirm": {"change": ID}}: one of them stays; without an id the only one.
  */
+#include "lbnode/admin/admin_change.h"
 #include "lbnode/admin/admin_handlers.h"
 #include "lbnode/admin/probation.h"
 #include "lbnode/base/monotime.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 struct pending {
@@ -59,21 +61,40 @@ find_change(const struct admin_request *request, struct uuid *out, struct error 
                      pending.count);
 }
 
+static void confirmed(void *context, const struct error *error)
+{
+    struct admin_request *request = context;
+    char text[UUID_TEXT_SIZE];
+    if (!admin_request_resume(request))
+        return;
+    if (error->kind != ERROR_NONE) {
+        admin_answer_error(request, error);
+        return;
+    }
+    struct json_value *answer = json_value_object();
+    uuid_format(&request->change->object_id, text);
+    json_value_set_text(answer, "change", text);
+    admin_answer_wrapped(request, 200, "confirm", answer);
+}
+
 void confirm_change(struct admin_request *request)
 {
     struct error error = {0};
     struct uuid id;
-    char text[UUID_TEXT_SIZE];
     bool good = find_change(request, &id, &error);
     if (good && uuid_equal(&id, &request->state->undoing))
         good = error_set(&error, ERROR_CONFLICT,
                          "It is too late: the change is being undone in this moment.");
-    if (good && replication_confirm(request->state->replication, &id, &error)) {
-        struct json_value *answer = json_value_object();
-        uuid_format(&id, text);
-        json_value_set_text(answer, "change", text);
-        admin_answer_wrapped(request, 200, "confirm", answer);
+    if (good && !request->change)
+        request->change = calloc(1, sizeof(*request->change));
+    if (good && !request->change)
+        good = error_set(&error, ERROR_UNAVAILABLE, "out of memory");
+    if (good)
+        request->change->object_id = id;
+    request->held = true;
+    if (good &&
+        replication_confirm(request->state->replication, &id, confirmed, request, &error))
         return;
-    }
+    request->held = false;
     admin_answer_error(request, &error);
 }

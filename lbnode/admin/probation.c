@@ -10,14 +10,21 @@
 #include <string.h>
 
 enum {
-    REVIEW_MS = 250,
     RETRY_MS = 5000, /* after the store refused it */
+    /* A node that just started hears first what others changed while it was away; how often it
+     * looks whether it has, and how long it waits at most: for peers that answer, and for the
+     * state of one on its way here. */
+    HEAR_MS = 250,
+    HEARING_MS = 10000,
+    HEARING_STATE_MS = 120000,
 };
 
 struct waiting {
     struct uuid change_id;
     uint64_t due_ms; /* monotonic, as the wall clock had it when this process first saw it */
-    bool seen;       /* in the present review */
+    uint64_t after_s;
+    bool seen; /* in the present review */
+    bool being_confirmed;
 };
 
 struct probation {
@@ -26,13 +33,15 @@ struct probation {
     void (*tell)(void *context, enum event_code code, const char *text);
     void *context;
     struct loop_timer timer;
+    uint64_t started_ms;
     struct waiting waiting[PROBATION_MAXIMUM];
     size_t count;
     struct uuid change_id;     /* being undone */
     struct past_change change; /* the same */
     uint64_t after_s;
     char left[300];
-    bool refused; /* said once */
+    struct error reason; /* why it is given up */
+    bool refused;        /* said once */
 };
 
 static void review(struct loop_timer *timer);
@@ -65,19 +74,28 @@ static void say_undone(struct probation *probation)
         probation->left[0] ? "; left as others changed it: " : "", probation->left);
 }
 
+static void given_up(void *context, const struct error *error)
+{
+    struct probation *probation = context;
+    char id[UUID_TEXT_SIZE];
+    if (error->kind != ERROR_NONE) {
+        again(probation, RETRY_MS);
+        return;
+    }
+    uuid_format(&probation->change_id, id);
+    say(probation, EVENT_UNDO_FAILED, "change %s was not confirmed, and stays: %s", id,
+        probation->reason.text);
+    again(probation, 0);
+}
+
 /* It cannot be undone, now or later. */
 static void give_up(struct probation *probation, const struct error *why)
 {
     struct error error = {0};
-    char id[UUID_TEXT_SIZE];
-    uuid_format(&probation->change_id, id);
-    if (!replication_confirm(probation->state->replication, &probation->change_id, &error)) {
-        again(probation, RETRY_MS);
-        return;
-    }
-    say(probation, EVENT_UNDO_FAILED, "change %s was not confirmed, and stays: %s", id,
-        why->text);
-    again(probation, 0);
+    probation->reason = *why;
+    if (!replication_confirm(probation->state->replication, &probation->change_id, given_up,
+                             probation, &error))
+        given_up(probation, &error);
 }
 
 static void submitted(void *context, const struct submit_result *result)
@@ -93,6 +111,12 @@ static void submitted(void *context, const struct submit_result *result)
         say(probation, EVENT_UNDO_FAILED, "it is tried again: %s", result->error.text);
     probation->refused = true;
     again(probation, RETRY_MS);
+}
+
+/* Nothing was left to undo. */
+static void nothing_undone(void *context, const struct error *error)
+{
+    submitted(context, &(struct submit_result){.error = *error});
 }
 
 /* The same each time, so that it is made once. */
@@ -117,10 +141,9 @@ static void submit(struct probation *probation, struct rollback_plan *plan)
     if (plan->changes.count > 0)
         replication_submit(probation->state->replication, &plan->changes, &options, submitted,
                            probation);
-    else if (replication_confirm(probation->state->replication, &probation->change_id, &error))
-        submitted(probation, &(struct submit_result){0});
-    else
-        submitted(probation, &(struct submit_result){.error = error});
+    else if (!replication_confirm(probation->state->replication, &probation->change_id,
+                                  nothing_undone, probation, &error))
+        nothing_undone(probation, &error);
 }
 
 static bool take_change(void *context, const struct past_change *change)
@@ -161,55 +184,90 @@ static void prepared(void *context, const struct error *error)
 
 /* ---- waiting ---------------------------------------------------------------------------- */
 
+static struct waiting *find_or_add(struct probation *probation, const struct uuid *change_id)
+{
+    for (size_t i = 0; i < probation->count; i++)
+        if (uuid_equal(&probation->waiting[i].change_id, change_id))
+            return &probation->waiting[i];
+    if (probation->count == PROBATION_MAXIMUM)
+        return NULL;
+    struct waiting *waiting = &probation->waiting[probation->count++];
+    *waiting = (struct waiting){.change_id = *change_id};
+    return waiting;
+}
+
 static void note_waiting(void *context, const struct unconfirmed *change)
 {
     struct probation *probation = context;
-    uint64_t now_ms = monotime_now_ms(), wall_ms = walltime_now_ms();
-    uint64_t rest_ms = change->undo_at_ms > wall_ms ? change->undo_at_ms - wall_ms : 0;
-    for (size_t i = 0; i < probation->count; i++)
-        if (uuid_equal(&probation->waiting[i].change_id, &change->change_id)) {
-            probation->waiting[i].seen = true;
-            return;
-        }
-    if (probation->count == PROBATION_MAXIMUM)
+    struct waiting *waiting = find_or_add(probation, &change->change_id);
+    if (!waiting)
         return;
-    if (rest_ms > change->undo_after_ms)
-        rest_ms = change->undo_after_ms; /* the wall clock went back meanwhile */
-    probation->waiting[probation->count++] =
-        (struct waiting){change->change_id, now_ms + rest_ms, true};
+    if (waiting->due_ms == 0)
+        waiting->due_ms = monotime_now_ms() + unconfirmed_rest_ms(change, walltime_now_ms());
+    waiting->after_s = change->undo_after_ms / 1000;
+    waiting->being_confirmed = change->being_confirmed;
+    waiting->seen = true;
 }
 
-static void note_after(void *context, const struct unconfirmed *change)
+static void note_all(struct probation *probation)
 {
-    struct probation *probation = context;
-    if (uuid_equal(&change->change_id, &probation->change_id))
-        probation->after_s = change->undo_after_ms / 1000;
+    size_t kept = 0;
+    for (size_t i = 0; i < probation->count; i++)
+        probation->waiting[i].seen = false;
+    replication_visit_unconfirmed(probation->state->replication, note_waiting, probation);
+    for (size_t i = 0; i < probation->count; i++)
+        if (probation->waiting[i].seen)
+            probation->waiting[kept++] = probation->waiting[i];
+    probation->count = kept;
+}
+
+/* NULL: none. One that is being confirmed comes back with the end of that. */
+static const struct waiting *find_first(const struct probation *probation)
+{
+    const struct waiting *first = NULL;
+    for (size_t i = 0; i < probation->count; i++) {
+        const struct waiting *waiting = &probation->waiting[i];
+        if (!waiting->being_confirmed && (!first || waiting->due_ms < first->due_ms))
+            first = waiting;
+    }
+    return first;
+}
+
+static void note_unheard(void *context, const struct peer_view *peer)
+{
+    *(bool *)context |= peer->state != PEER_IS_ALIVE || !peer->in_sync;
+}
+
+/* What others changed while this node was away is not known here yet. */
+static bool is_hearing(const struct probation *probation, uint64_t now_ms)
+{
+    const struct replication *replication = probation->state->replication;
+    uint64_t age_ms = now_ms - probation->started_ms;
+    struct bootstrap_view bootstrap;
+    bool unheard = false;
+    if (age_ms >= HEARING_MS)
+        return age_ms < HEARING_STATE_MS && replication_bootstrap(replication, &bootstrap);
+    replication_visit_peers(replication, note_unheard, &unheard);
+    return unheard;
 }
 
 static void review(struct loop_timer *timer)
 {
     struct probation *probation = CONTAINER_OF(timer, struct probation, timer);
-    struct replication *replication = probation->state->replication;
-    size_t kept = 0;
-    const struct waiting *due = NULL;
-    for (size_t i = 0; i < probation->count; i++)
-        probation->waiting[i].seen = false;
-    replication_visit_unconfirmed(replication, note_waiting, probation);
-    for (size_t i = 0; i < probation->count; i++)
-        if (probation->waiting[i].seen)
-            probation->waiting[kept++] = probation->waiting[i];
-    probation->count = kept;
-    for (size_t i = 0; i < kept; i++)
-        if (probation->waiting[i].due_ms <= monotime_now_ms() &&
-            (!due || probation->waiting[i].due_ms < due->due_ms))
-            due = &probation->waiting[i];
-    if (!due) {
-        again(probation, REVIEW_MS);
+    uint64_t now_ms = monotime_now_ms();
+    note_all(probation);
+    const struct waiting *first = find_first(probation);
+    if (!first)
         return;
+    if (first->due_ms > now_ms) {
+        again(probation, first->due_ms - now_ms);
+    } else if (is_hearing(probation, now_ms)) {
+        again(probation, HEAR_MS);
+    } else {
+        probation->change_id = probation->state->undoing = first->change_id;
+        probation->after_s = first->after_s;
+        replication_history_prepare(probation->state->replication, prepared, probation);
     }
-    probation->change_id = probation->state->undoing = due->change_id;
-    replication_visit_unconfirmed(replication, note_after, probation);
-    replication_history_prepare(replication, prepared, probation);
 }
 
 struct probation *
@@ -225,8 +283,15 @@ probation_start(struct loop *loop,
     probation->state = state;
     probation->tell = tell;
     probation->context = context;
-    again(probation, REVIEW_MS);
+    probation->started_ms = monotime_now_ms();
+    again(probation, 0);
     return probation;
+}
+
+void probation_wake(struct probation *probation)
+{
+    if (probation && uuid_is_zero(&probation->state->undoing))
+        again(probation, 0);
 }
 
 void probation_stop(struct probation *probation)

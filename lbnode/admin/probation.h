@@ -20,6 +20,9 @@ probation_start(struct loop *loop,
                 struct node_state *state,
                 void (*tell)(void *context, enum event_code code, const char *text),
                 void *context);
+/* A change waits since now, or does so no longer (the `unconfirmed` of replication's handler).
+ * NULL-safe. */
+void probation_wake(struct probation *probation);
 void probation_stop(struct probation *probation); /* NULL-safe; before replication is closed */
 
 #endif

@@ -96,6 +96,11 @@ static void on_outlook(void *context)
     outlook_take(context);
 }
 
+static void on_unconfirmed(void *context)
+{
+    probation_wake(((struct control *)context)->probation);
+}
+
 /* ---- from the API ---------------------------------------------------------------------------
  */
 
@@ -161,8 +166,8 @@ static bool open_replication(struct control *control, struct error *error)
         .retention = {.keep_ms = settings->history_days * 24ull * 3600 * 1000,
                       .keep_bytes = (uint64_t)settings->history_mib << 20},
     };
-    struct replication_handler handler = {on_applied,      on_event, on_verdict,
-                                          on_switch_asked, control,  on_outlook};
+    struct replication_handler handler = {
+        on_applied, on_event, on_verdict, on_switch_asked, control, on_outlook, on_unconfirmed};
     if (!add_addresses(settings, &own.addresses))
         return error_set(error, ERROR_INTERNAL, "Out of memory.");
     control->replication = replication_open(control->loop, &own, &handler, error);

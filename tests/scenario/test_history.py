@@ -129,3 +129,13 @@ class Unconfirmed(HistoryTest):
             self.await_pool(node, "lb_algorithm", "ROUND_ROBIN")
             self.assertEqual(self.pool(node)["description"], "theirs")
         self.assertIn("root@lb2", self.cli("lb1", "events"))
+
+    def test_a_node_that_was_away_hears_the_others_before_it_undoes(self):
+        self.apply("lb1", "risky", "--confirm", "1s")
+        self.await_pool("lb2", "description", "risky")
+        self.lab.kill("lb1")
+        self.cli("lb2", "pool set --description theirs workers")
+        self.lab.start("lb1")
+        self.eventually(lambda: self.undone("lb1"), 15, "the rest is undone")
+        for node in "lb1", "lb2":
+            self.await_pool(node, "description", "theirs")

@@ -65,6 +65,8 @@ void replication_visit_unconfirmed(const struct replication *replication,
 
 bool replication_confirm(struct replication *replication,
                          const struct uuid *change_id,
+                         replication_done *done,
+                         void *context,
                          struct error *error)
 {
     return error_set(error, ERROR_NOT_FOUND, "no such change");

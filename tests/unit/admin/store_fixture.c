@@ -10,7 +10,8 @@
 static void start(struct store_fixture *fixture)
 {
     const struct replication_handler handler = {.applied = api_fixture_applied,
-                                                .context = &fixture->api};
+                                                .context = &fixture->api,
+                                                .unconfirmed = fixture->unconfirmed};
     struct replication_settings settings = {
         .state_dir = fixture->state_dir, .node_name = "lb1", .retention = fixture->retention};
     struct error error = {0};

@@ -7,6 +7,7 @@
 struct store_fixture {
     struct api_fixture api;
     char state_dir[64];
+    void (*unconfirmed)(void *context);    /* of the handler, or NULL; set before */
     void (*tamper)(const char *state_dir); /* before it is opened; or NULL */
     struct retention retention;            /* set before it is opened; zeros: all is kept */
 };
