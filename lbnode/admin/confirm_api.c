@@ -6,6 +6,7 @@
 #include "lbnode/admin/probation.h"
 #include "lbnode/base/monotime.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,22 +19,31 @@ struct pending {
 static void add_pending(void *context, const struct unconfirmed *change)
 {
     struct pending *pending = context;
-    char id[UUID_TEXT_SIZE], time[WALLTIME_TEXT_SIZE];
+    char id[UUID_TEXT_SIZE], time[WALLTIME_TEXT_SIZE], command[UUID_TEXT_SIZE + 16];
+    uint64_t rest_ms = unconfirmed_rest_ms(change, walltime_now_ms());
     struct json_value *object = json_value_object();
     uuid_format(&change->change_id, id);
     walltime_format(change->undo_at_ms, time);
     json_value_set_text(object, "change", id);
     json_value_set_text(object, "undone_at", time);
+    json_value_set_number(object, "left_s", (int64_t)((rest_ms + 999) / 1000));
+    snprintf(command, sizeof(command), "lbnode confirm %s", id);
+    json_value_set_text(object, "confirm", command);
     json_value_append(pending->list, object);
     pending->only = change->change_id;
     pending->count++;
 }
 
-void confirmations_list(struct admin_request *request)
+struct json_value *confirmations_json(const struct node_state *state)
 {
     struct pending pending = {.list = json_value_array()};
-    replication_visit_unconfirmed(request->state->replication, add_pending, &pending);
-    admin_answer_wrapped(request, 200, "confirmations", pending.list);
+    replication_visit_unconfirmed(state->replication, add_pending, &pending);
+    return pending.list;
+}
+
+void confirmations_list(struct admin_request *request)
+{
+    admin_answer_wrapped(request, 200, "confirmations", confirmations_json(request->state));
 }
 
 static bool

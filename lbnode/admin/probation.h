@@ -5,6 +5,7 @@
 #define LBNODE_ADMIN_PROBATION_H
 
 #include "lbnode/admin/node_state.h"
+#include "lbnode/base/json_value.h"
 #include "lbnode/loop/loop.h"
 
 enum {
@@ -24,5 +25,9 @@ probation_start(struct loop *loop,
  * NULL-safe. */
 void probation_wake(struct probation *probation);
 void probation_stop(struct probation *probation); /* NULL-safe; before replication is closed */
+
+/* confirm_api.c. What waits on this node, for people: a new array of {change, undone_at,
+ * left_s, confirm}. */
+struct json_value *confirmations_json(const struct node_state *state);
 
 #endif

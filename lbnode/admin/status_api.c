@@ -2,6 +2,7 @@
 #include "lbnode/admin/admin_handlers.h"
 #include "lbnode/admin/eligibility_view.h"
 #include "lbnode/admin/node_view.h"
+#include "lbnode/admin/probation.h"
 #include "lbnode/admin/problems.h"
 #include "lbnode/admin/status_view.h"
 #include "lbnode/base/monotime.h"
@@ -190,6 +191,7 @@ void status_show(struct admin_request *request)
     json_value_set(root, "nodes", node_view_list(state, false));
     json_value_set(root, "vrrp", vrrp_list(state));
     json_value_set(root, "loadbalancers", load_balancers(state));
+    json_value_set(root, "confirmations", confirmations_json(state));
     json_value_set(root, "processes", processes(state));
     json_value_set_text(root, "health", health_name(problems.health));
     json_value_set(root, "problems", problems.sentences);

@@ -158,6 +158,24 @@ static void print_ineligible(const struct json_value *groups)
         table_free(&table);
 }
 
+/* Changes that go unless somebody says that they may stay. */
+static void print_confirmations(const struct json_value *list)
+{
+    struct table table;
+    table_init(&table, 2);
+    for (size_t i = 0; i < json_value_count(list); i++) {
+        const struct json_value *entry = json_value_at(list, i);
+        int64_t left_s = json_value_number(json_value_get(entry, "left_s"));
+        if (left_s > 0)
+            table_addf(&table, "undone in %lld s", (long long)left_s);
+        else
+            table_add(&table, "undone now");
+        table_addf(&table, "keep it: %s", text_or(entry, "confirm", "-"));
+    }
+    if (json_value_count(list) > 0)
+        print_table("changes that wait for a confirmation", &table);
+}
+
 /* ---- load balancers as a tree ------------------------------------------------------------ */
 
 static void add_line(struct table *table,
@@ -273,6 +291,7 @@ bool run_status_show(struct context *context, struct error *error)
     } else if (good) {
         print_headline(status);
         print_problems(json_value_get(status, "problems"));
+        print_confirmations(json_value_get(status, "confirmations"));
         print_nodes(json_value_get(status, "nodes"));
         print_vrrp(json_value_get(status, "vrrp"));
         print_ineligible(json_value_get(status, "vrrp"));

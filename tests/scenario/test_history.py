@@ -113,7 +113,9 @@ class Unconfirmed(HistoryTest):
     def test_what_is_confirmed_stays(self):
         self.apply("lb1", "good", "--confirm", "30s")
         change = self.newest("lb1")["id"]
+        self.assertRegex(self.cli("lb1", "status"), r"undone in \d+ s +keep it: lbnode confirm " + change)
         self.assertIn(change, self.cli("lb1", "confirm"))
+        self.assertNotIn(change, self.cli("lb1", "status"))
         self.apply("lb1", "better", "--confirm", "1s")
         self.eventually(lambda: self.undone("lb1"), 10, "the one that was not confirmed is undone")
         self.await_pool("lb1", "description", "good")
