@@ -1,87 +1,16 @@
 /* Questions about the past, asked of the API on a real store in a temporary directory. */
 #include "lbnode/base/monotime.h"
-#include "replication/store.h"
-#include "tests/support/test.h"
-#include "tests/unit/admin/store_fixture.h"
+#include "tests/unit/admin/history_calls.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define LBAAS "/v2.0/lbaas"
-
-static struct store_fixture node;
-
-static int setup(void **state)
-{
-    store_fixture_open(&node);
-    return 0;
-}
 
 /* Whatever is older than a moment goes as soon as nothing needs it. */
 static int setup_forgetful(void **state)
 {
     node.retention = (struct retention){.keep_ms = 100};
     return setup(state);
-}
-
-static int teardown(void **state)
-{
-    node.retention = (struct retention){0};
-    store_fixture_close(&node);
-    return 0;
-}
-
-/* Asks, expects STATUS, and returns the answer. */
-static struct api_answer
-ask(const char *method, const char *target, const char *body, int status)
-{
-    struct api_answer answer = api_call(&node.api, method, target, body);
-    if (answer.status != status)
-        fail_msg("%s %s %s: %d %s", method, target, body ? body : "", answer.status,
-                 text_string(&answer.body));
-    return answer;
-}
-
-/* Makes a change; its id goes to OUT if that is not NULL. */
-static void change(const char *method, const char *target, const char *body, char out[40])
-{
-    struct api_answer answer = api_call(&node.api, method, target, body);
-    if (answer.status >= 300)
-        fail_msg("%s %s %s: %d %s", method, target, body ? body : "", answer.status,
-                 text_string(&answer.body));
-    if (out)
-        snprintf(out, 40, "%s", api_field(&answer, "X-Lbnode-Change"));
-    api_answer_free(&answer);
-}
-
-static void make_pool(char out_path[80])
-{
-    struct api_answer answer =
-        ask("POST", LBAAS "/pools",
-            "{\"pool\":{\"name\":\"workers\",\"protocol\":\"HTTP\",\"lb_algorithm\":"
-            "\"ROUND_ROBIN\",\"loadbalancer\":{\"name\":\"web\"}}}",
-            400);
-    api_answer_free(&answer);
-    answer = ask("POST", LBAAS "/loadbalancers",
-                 "{\"loadbalancer\":{\"name\":\"web\",\"vip_address\":\"10.77.0.100\"}}", 201);
-    char body[200];
-    snprintf(body, sizeof(body),
-             "{\"pool\":{\"name\":\"workers\",\"protocol\":\"HTTP\",\"lb_algorithm\":"
-             "\"ROUND_ROBIN\",\"loadbalancer_id\":\"%s\"}}",
-             json_value_get_text(json_value_get(answer.json, "loadbalancer"), "id"));
-    api_answer_free(&answer);
-    answer = ask("POST", LBAAS "/pools", body, 201);
-    snprintf(out_path, 80, LBAAS "/pools/%s",
-             json_value_get_text(json_value_get(answer.json, "pool"), "id"));
-    api_answer_free(&answer);
-}
-
-static void describe(const char *path, const char *text, char out[40])
-{
-    char body[80];
-    snprintf(body, sizeof(body), "{\"pool\":{\"description\":\"%s\"}}", text);
-    change("PUT", path, body, out);
 }
 
 static const struct json_value *attribute_of(const struct json_value *object, const char *name)
@@ -205,22 +134,6 @@ static void a_diff_compares_two_points(void **state)
     for (size_t i = 0; i < json_value_count(objects); i++)
         assert_string_equal(json_value_get_text(json_value_at(objects, i), "action"), "create");
     assert_true(json_value_count(objects) >= 4);
-    api_answer_free(&answer);
-}
-
-static void an_audit_of_a_sound_log_is_good(void **state)
-{
-    char path[80];
-    make_pool(path);
-    store_fixture_restart(&node);
-    describe(path, "one", NULL);
-    struct api_answer answer = ask("GET", "/v1/audit", NULL, 200);
-    const struct json_value *audit = json_value_get(answer.json, "audit");
-    assert_true(json_value_truth(json_value_get(audit, "good")));
-    assert_int_equal(json_value_number(json_value_get(audit, "missing")), 0);
-    assert_int_equal(json_value_number(json_value_get(audit, "bad")), 0);
-    assert_true(json_value_number(json_value_get(audit, "verified")) >= 4);
-    assert_int_equal(json_value_count(json_value_get(audit, "streams")), 2);
     api_answer_free(&answer);
 }
 
@@ -376,47 +289,6 @@ static void a_rollback_that_cannot_be_meant_is_refused(void **state)
     }
 }
 
-/* ---- a log that somebody had his hands in
- * ------------------------------------------------------ */
-
-static bool copy_third_key(void *context, struct bytes key, struct bytes value)
-{
-    memcpy(context, key.data, key.size);
-    return load_be64(key.data + 8) < 3;
-}
-
-static void remove_third_change(const char *state_dir)
-{
-    char path[100];
-    uint8_t key[16];
-    struct error error = {0};
-    struct store_batch batch = {0};
-    snprintf(path, sizeof(path), "%s/config.mdb", state_dir);
-    struct store *store = store_lmdb_open(path, 1 << 20, &error);
-    assert_non_null(store);
-    assert_int_equal(store_walk(store, STORE_LOG, (struct bytes){0}, copy_third_key, key), 0);
-    store_batch_remove(&batch, STORE_LOG, (struct bytes){key, sizeof(key)});
-    assert_int_equal(store_commit(store, &batch), 0);
-    store_batch_free(&batch);
-    store_close(store);
-}
-
-static void an_audit_tells_that_a_change_is_missing(void **state)
-{
-    char path[80];
-    make_pool(path);
-    node.tamper = remove_third_change;
-    store_fixture_restart(&node);
-    node.tamper = NULL;
-    struct api_answer answer = ask("GET", "/v1/audit", NULL, 200);
-    const struct json_value *audit = json_value_get(answer.json, "audit");
-    const struct json_value *stream = json_value_at(json_value_get(audit, "streams"), 0);
-    assert_false(json_value_truth(json_value_get(audit, "good")));
-    assert_int_equal(json_value_number(json_value_get(audit, "missing")), 1);
-    assert_int_equal(json_value_number(json_value_get(stream, "first_missing")), 3);
-    api_answer_free(&answer);
-}
-
 static void what_cannot_be_meant_is_refused_with_a_sentence(void **state)
 {
     static const struct {
@@ -508,7 +380,6 @@ int main(void)
         HISTORY_TEST(what_was_deleted_has_a_history_too),
         HISTORY_TEST(a_restarted_node_knows_the_past),
         HISTORY_TEST(a_diff_compares_two_points),
-        HISTORY_TEST(an_audit_of_a_sound_log_is_good),
         HISTORY_TEST(a_rolled_back_change_is_as_if_it_had_not_been),
         HISTORY_TEST(another_attribute_of_the_same_facet_stays),
         HISTORY_TEST(a_creation_and_a_deletion_go_back),
@@ -518,7 +389,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             what_retention_removed_is_told_as_gone_and_never_guessed, setup_forgetful,
             teardown),
-        HISTORY_TEST(an_audit_tells_that_a_change_is_missing),
         HISTORY_TEST(what_cannot_be_meant_is_refused_with_a_sentence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
