@@ -250,3 +250,13 @@ bool noise_open(const uint8_t key[NOISE_KEY_SIZE],
                                                      associated.data, associated.size, nonce,
                                                      key) == 0;
 }
+
+void noise_rekey(uint8_t key[NOISE_KEY_SIZE])
+{
+    const uint8_t zeros[NOISE_KEY_SIZE] = {0};
+    uint8_t sealed[NOISE_KEY_SIZE + NOISE_TAG_SIZE];
+    noise_seal(key, UINT64_MAX, (struct bytes){0}, (struct bytes){zeros, sizeof(zeros)},
+               sealed);
+    memcpy(key, sealed, NOISE_KEY_SIZE);
+    secret_wipe(sealed, sizeof(sealed));
+}

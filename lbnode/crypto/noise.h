@@ -75,5 +75,8 @@ bool noise_open(const uint8_t key[NOISE_KEY_SIZE],
                 struct bytes associated,
                 struct bytes sealed,
                 uint8_t *out);
+/* The key that follows KEY, from which KEY cannot be found (Noise, 4.2: REKEY). Counters go on.
+ */
+void noise_rekey(uint8_t key[NOISE_KEY_SIZE]);
 
 #endif
