@@ -196,6 +196,8 @@ bool core_can_answer(const struct core *core, const struct vv *have);
 void core_visit_streams(const struct core *core,
                         void (*visit)(void *context, uint64_t stream, struct bytes row),
                         void *context);
+/* As far as it told: has the node, if it is active, this record on its disk? */
+bool core_node_has(const struct core *core, const struct uuid *node_id, struct dot dot);
 uint64_t core_position(const struct core *core);
 const struct uuid *core_last_change(const struct core *core);
 void core_state_hash(struct core *core, uint8_t out[HASH_SIZE]);

@@ -96,3 +96,12 @@ void core_visit_peers(struct core *core,
         visit(context, &view);
     }
 }
+
+bool core_node_has(const struct core *core, const struct uuid *node_id, struct dot dot)
+{
+    if (uuid_equal(node_id, &core->node_id))
+        return vv_get(&core->durable, dot.stream) >= dot.seq;
+    const struct peer *peer = core_peer(core, node_id);
+    return peer && (vv_get(&peer->reported, dot.stream) >= dot.seq ||
+                    vv_get(&peer->durable, dot.stream) >= dot.seq);
+}

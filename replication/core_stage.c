@@ -64,7 +64,7 @@ static void report_conflict(struct core_actions *actions,
                             const struct record_op *op)
 {
     char id[UUID_TEXT_SIZE];
-    if (effect == FACET_WRITTEN)
+    if (effect == FACET_WRITTEN || op->type == RESOURCE_KEY_GRANT)
         return;
     uuid_format(&op->object_id, id);
     bool opened = effect == FACET_CONFLICT_OPENED;

@@ -206,6 +206,11 @@ static void note_loss(struct facet_losses *losses, struct dot dot)
 
 /* ENTRY no longer counts: its row goes, and its record's operation is dead. BY is the record
  * that replaced it; zero: it is purged. */
+static void note_trust(struct facet_table *table, uint8_t type)
+{
+    table->trust_version += type == RESOURCE_NODE || type == RESOURCE_KEY_GRANT;
+}
+
 static void end_entry(struct facet_table *table,
                       const struct object *object,
                       uint16_t facet,
@@ -222,6 +227,7 @@ static void end_entry(struct facet_table *table,
     store_batch_put(batch, STORE_DEAD, (struct bytes){dead, sizeof(dead)},
                     (struct bytes){value, by.stream ? sizeof(value) : 0});
     note_loss(&table->losses, entry->dot);
+    note_trust(table, entry->type);
     facet_sum_entry(table, object, entry, false);
     count_owner(table, &entry->owner, false);
     entry_free(entry);
@@ -293,6 +299,7 @@ static void add_entry(struct facet_table *table,
     store_entry(batch, &object->id, state->facet, entry);
     facet_sum_entry(table, object, entry, true);
     count_owner(table, &entry->owner, true);
+    note_trust(table, entry->type);
     if (op->facet == FACET_LIFE)
         facet_sum_life(table, object);
 }
@@ -341,6 +348,7 @@ bool facet_load(struct facet_table *table, struct bytes key, struct bytes value)
     }
     hash_entry(&loaded, &object_id, facet);
     count_owner(table, &loaded.owner, true);
+    note_trust(table, loaded.type);
     *append_entry(make_facet(make_object(table, &object_id), facet)) = loaded;
     table->sum.known = false;
     return true;

@@ -70,6 +70,7 @@ struct facet_table {
     struct facet_changes changes;
     struct facet_losses losses;
     struct facet_sum sum;
+    uint64_t trust_version; /* rises when a node's or a key grant's entry comes or goes */
 };
 
 /* What a record's ops share. */

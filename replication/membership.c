@@ -3,6 +3,7 @@
 #include "lbnode/base/random.h"
 #include "lbnode/model/field_table.h"
 #include "replication/base32.h"
+#include "replication/memory.h"
 #include "replication/replication_internal.h"
 
 #include <stdlib.h>
@@ -107,6 +108,20 @@ static bool make_genesis(const struct replication *replication,
            error_set(error, ERROR_INVALID, "the cluster name %.40s is too long", cluster_name);
 }
 
+/* What the first node speaks and seals with. */
+static bool plan_first_keys(const struct replication *replication,
+                            const struct genesis *genesis,
+                            struct change_set *out)
+{
+    const struct facet_table nothing = {0};
+    struct roster *roster = memory_new(sizeof(*roster));
+    roster_rebuild(roster, &nothing, genesis);
+    bool planned = keys_plan_first(replication, roster, out);
+    roster_free(roster);
+    free(roster);
+    return planned;
+}
+
 static bool plan_first_change(const struct replication *replication,
                               const struct founding *founding,
                               const struct genesis *genesis,
@@ -120,6 +135,7 @@ static bool plan_first_change(const struct replication *replication,
         .vrrp_address = replication->settings.vrrp_address,
     };
     return membership_plan_node(NULL, &facts, out) &&
+           plan_first_keys(replication, genesis, out) &&
            (!founding->needs_group ||
             plan_default_group(&genesis->cluster_id, replication->avoided_vrids, out));
 }

@@ -119,7 +119,7 @@ static void plan_objects(struct plan *plan, const struct facet_table *facets)
     for (size_t i = 0; (object = uuid_map_next(&facets->objects, &i)) && !plan->failed;) {
         const struct facet_state *life = facet_of(object, FACET_LIFE);
         const struct facet_entry *entry = life ? facet_winner(life) : NULL;
-        if (!entry || entry->type == RESOURCE_NODE || entry->type == RESOURCE_CLUSTER ||
+        if (!entry || entry->type == RESOURCE_NODE || entry->type == RESOURCE_KEY_GRANT ||
             !facet_object_counts(facets, object))
             continue;
         plan->objects++;

@@ -101,6 +101,7 @@ static void on_tick(struct loop_timer *timer)
     join_refusals_tick(replication);
     refound_tick(replication);
     backup_reading_tick(replication);
+    keys_tick(replication);
     replication_step(replication, &(struct core_event){.kind = CORE_TICK});
 }
 
@@ -169,6 +170,7 @@ static void perform(struct replication *replication, struct core_action *action)
         snapshot_collect(replication, (struct bytes){action->body, action->body_size});
         break;
     case CORE_APPLIED:
+        keys_follow(replication);
         transport_flush(replication->transport); /* projecting may take long: peers first */
         if (handler->applied)
             handler->applied(handler->context, action->position);
@@ -267,7 +269,11 @@ static bool open_files(struct replication *replication, struct error *error)
     replication->key = node_key_open(path, &replication->node_id, error);
     if (!replication->key)
         return false;
-    return replication_store_open(replication, error);
+    if (!replication_store_open(replication, error))
+        return false;
+    replication->keyring = keyring_new(replication->key);
+    keys_follow(replication);
+    return true;
 }
 
 struct replication *replication_open(struct loop *loop,
@@ -319,6 +325,7 @@ void replication_close(struct replication *replication)
     unconfirmed_cancel(replication);
     transport_free(replication->transport);
     replication_store_close(replication);
+    keyring_free(replication->keyring);
     sign_key_free(replication->key);
     text_list_free(&replication->settings.addresses);
     free((char *)(uintptr_t)replication->settings.state_dir);

@@ -6,6 +6,7 @@
 
 #include "replication/core.h"
 #include "replication/event_limit.h"
+#include "replication/keyring.h"
 #include "replication/replication.h"
 #include "replication/store_copy.h"
 #include "replication/writer.h"
@@ -19,6 +20,12 @@ struct snapshot_build;
 struct backup_reading;
 struct history;
 struct confirming;
+
+/* What the keyring was last read from. */
+struct key_watch {
+    const struct core *core;
+    uint64_t trust_version;
+};
 
 struct waiter {
     uint64_t token;
@@ -42,6 +49,8 @@ struct replication {
     struct replication_handler handler;
     struct uuid node_id;
     struct sign_key *key;
+    struct keyring *keyring;
+    struct key_watch key_watch;
     uint64_t incarnation;
     struct store *store;
     bool committing, damaged; /* the writer has a batch; the store must be set aside */
@@ -94,6 +103,15 @@ void replication_finish(struct replication *replication,
                         const struct error *error);
 void replication_event(struct replication *replication, enum event_code code, const char *text);
 struct core *replication_load_core(struct replication *replication, struct error *error);
+
+/* keys.c. Reads the keyring anew when the state has other grants or nodes. */
+void keys_follow(struct replication *replication);
+/* At each tick: who has which key. */
+void keys_tick(struct replication *replication);
+/* Adds the first key of each purpose, for the nodes that are active. */
+bool keys_plan_first(const struct replication *replication,
+                     const struct roster *roster,
+                     struct change_set *out);
 
 /* replication_store.c. Opens the store (a damaged one is set aside), loads the core from it,
  * and starts the writer. */

@@ -151,6 +151,7 @@ static void replace_store(struct replication *replication)
     core_set_storage_problem(replication->core, problem, replication_now(replication));
     replication->damaged = replication->reload = false;
     replication_store_tell(replication);
+    keys_follow(replication);
     if (replication->handler.applied)
         replication->handler.applied(replication->handler.context,
                                      core_position(replication->core));
@@ -172,6 +173,7 @@ static void reload(struct replication *replication)
     snapshot_send_cancel(replication);
     core_free(replication->core);
     replication->core = core;
+    keys_follow(replication);
     if (replication->handler.applied)
         replication->handler.applied(replication->handler.context, core_position(core));
 }

@@ -146,6 +146,13 @@ static void show_late_edit(const struct object *object,
     visit(context, &view);
 }
 
+/* Grants that two nodes deleted at once: nothing for anybody to settle. */
+static bool is_internal(const struct object *object)
+{
+    const struct facet_entry *life = facet_winner(facet_of(object, FACET_LIFE));
+    return life && life->type == RESOURCE_KEY_GRANT;
+}
+
 void replication_visit_conflicts(const struct replication *replication,
                                  void (*visit)(void *context,
                                                const struct conflict_view *conflict),
@@ -154,6 +161,8 @@ void replication_visit_conflicts(const struct replication *replication,
     const struct object *object;
     const struct facet_table *table = core_facets(replication->core);
     for (size_t i = 0; (object = uuid_map_next(&table->objects, &i));) {
+        if (is_internal(object))
+            continue;
         for (size_t f = 0; f < object->count; f++)
             if (object->facets[f].count > 1)
                 show_facet(object, &object->facets[f], visit, context);

@@ -263,6 +263,11 @@ int transport_start(struct replication *replication, struct error *error)
     return result == 0 ? 0 : bind_failed(replication, result, error);
 }
 
+void transport_keys_changed(struct transport *transport)
+{
+    (void)transport; /* packets are signed with the node's own key: none of these */
+}
+
 void transport_free(struct transport *transport)
 {
     if (!transport)

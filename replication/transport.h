@@ -16,6 +16,8 @@ void transport_send(struct transport *transport,
 size_t transport_queued(struct transport *transport, const struct uuid *peer);
 /* Sends what waits for a datagram; at the end of each step. NULL-safe. */
 void transport_flush(struct transport *transport);
+/* The keyring has other keys, or other ones in use. NULL-safe. */
+void transport_keys_changed(struct transport *transport);
 /* The nodes that run twice (clone_watch.h), as evidence. NULL-safe. */
 void transport_visit_clones(const struct transport *transport,
                             void (*visit)(void *context, const struct evidence *evidence),

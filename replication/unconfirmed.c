@@ -13,7 +13,7 @@
 static const char META_UNCONFIRMED = 'u';
 
 enum {
-    KEY_SIZE = 17
+    ROW_KEY_SIZE = 17
 };
 
 /* A confirmation on its way to the disk. */
@@ -27,7 +27,7 @@ struct confirming {
     void *context;
 };
 
-static void make_key(const struct uuid *change_id, uint8_t out[KEY_SIZE])
+static void make_key(const struct uuid *change_id, uint8_t out[ROW_KEY_SIZE])
 {
     out[0] = (uint8_t)META_UNCONFIRMED;
     memcpy(out + 1, change_id->bytes, 16);
@@ -35,18 +35,19 @@ static void make_key(const struct uuid *change_id, uint8_t out[KEY_SIZE])
 
 void unconfirmed_put(const struct submit_options *options, struct store_batch *batch)
 {
-    uint8_t key[KEY_SIZE];
+    uint8_t key[ROW_KEY_SIZE];
     if (options->undo_at_ms > 0) {
         struct wire_writer value = {0};
         make_key(&options->change_id, key);
         wire_put_varint(&value, 1, options->undo_at_ms);
         wire_put_varint(&value, 2, options->undo_after_ms);
-        store_batch_put(batch, STORE_META, (struct bytes){key, KEY_SIZE}, wire_written(&value));
+        store_batch_put(batch, STORE_META, (struct bytes){key, ROW_KEY_SIZE},
+                        wire_written(&value));
         wire_writer_free(&value);
     }
     if (!uuid_is_zero(&options->settles)) {
         make_key(&options->settles, key);
-        store_batch_remove(batch, STORE_META, (struct bytes){key, KEY_SIZE});
+        store_batch_remove(batch, STORE_META, (struct bytes){key, ROW_KEY_SIZE});
     }
 }
 
@@ -72,7 +73,7 @@ static bool visit_row(void *context, struct bytes key, struct bytes value)
     struct unconfirmed change = {0};
     struct wire_reader reader = wire_reader_of(value);
     struct wire_field field;
-    if (key.size != KEY_SIZE || key.data[0] != (uint8_t)META_UNCONFIRMED)
+    if (key.size != ROW_KEY_SIZE || key.data[0] != (uint8_t)META_UNCONFIRMED)
         return false;
     memcpy(change.change_id.bytes, key.data + 1, 16);
     change.being_confirmed = is_being_confirmed(walk->replication, &change.change_id);
@@ -145,12 +146,12 @@ bool replication_confirm(struct replication *replication,
                          void *context,
                          struct error *error)
 {
-    uint8_t key[KEY_SIZE];
+    uint8_t key[ROW_KEY_SIZE];
     char id[UUID_TEXT_SIZE];
     int result;
     make_key(change_id, key);
     uuid_format(change_id, id);
-    if (!is_waiting(replication, (struct bytes){key, KEY_SIZE}, &result))
+    if (!is_waiting(replication, (struct bytes){key, ROW_KEY_SIZE}, &result))
         return result == -ENOENT
                    ? error_set(error, ERROR_NOT_FOUND,
                                "Change %s does not wait for a confirmation on this node.", id)
@@ -163,7 +164,7 @@ bool replication_confirm(struct replication *replication,
                                       .change_id = *change_id,
                                       .done = done,
                                       .context = context};
-    store_batch_remove(&confirming->batch, STORE_META, (struct bytes){key, KEY_SIZE});
+    store_batch_remove(&confirming->batch, STORE_META, (struct bytes){key, ROW_KEY_SIZE});
     replication->confirming = confirming;
     const struct errand errand = {commit, committed, confirming};
     if (replication_run_errand(replication, &errand))

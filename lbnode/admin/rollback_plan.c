@@ -221,7 +221,7 @@ static void plan_object(struct planner *planner, const struct uuid *id)
         planner->failed = true;
     else if (planner->object.type == RESOURCE_NODE)
         add_left(planner, id, RESOURCE_NODE, NULL, "nodes are not rolled back");
-    else if (!planner->failed &&
+    else if (!planner->failed && planner->object.type != RESOURCE_KEY_GRANT &&
              !undo_add_object(&planner->undo, &planner->object, planner->wish->mode))
         planner->failed =
             !error_set(planner->error, ERROR_TOO_LARGE, "the rollback exceeds one change");

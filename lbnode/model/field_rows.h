@@ -35,7 +35,7 @@ enum {
 /* clang-format on */
 
 extern const struct resource_class load_balancer_class, listener_class, pool_class,
-    member_class, health_monitor_class, vrrp_group_class, node_class;
+    member_class, health_monitor_class, vrrp_group_class, node_class, key_grant_class;
 
 /* Further checks, one value at a time (field_checks.c). */
 bool check_vip(const struct field *field, const char *value, struct error *error);

@@ -16,7 +16,7 @@ const struct resource_class *resource_class_of(enum resource_type type)
         if (classes[i]->type == type)
             return classes[i];
     }
-    return NULL;
+    return type == RESOURCE_KEY_GRANT ? &key_grant_class : NULL;
 }
 
 const struct resource_class *resource_class_by_noun(const char *noun)

@@ -81,6 +81,7 @@ struct resource_class {
     const struct field *fields;
     size_t field_count;
     enum resource_type owner_type; /* RESOURCE_NONE for roots */
+    bool is_internal; /* no part of the configuration: not in the walk, no noun, no API */
 };
 
 /* Fields every resource has (name, description, tags, admin_state_up, project_id) are rows of
@@ -88,7 +89,8 @@ struct resource_class {
 const struct resource_class *resource_class_of(enum resource_type type); /* NULL if unknown */
 const struct resource_class *
 resource_class_by_noun(const char *noun); /* long, short or plural */
-/* All classes, in order of creation (owners first); NULL at the end of the walk. */
+/* All classes but internal ones, in order of creation (owners first); NULL at the end of the
+ * walk. */
 const struct resource_class *resource_class_at(size_t index);
 const struct field *field_find(const struct resource_class *class, const char *name);
 /* The whole table for programs: {"resources": [{"noun", "plural", "path", "attributes": [{name,

@@ -102,8 +102,9 @@ static struct draft *draft_of(struct projection *projection, const struct raw_fa
 
 bool projection_add(struct projection *projection, const struct raw_facet *facet)
 {
-    if (!resource_class_of((enum resource_type)facet->type))
-        return true; /* a newer version knows this type */
+    const struct resource_class *class = resource_class_of((enum resource_type)facet->type);
+    if (!class || class->is_internal)
+        return true; /* no part of the configuration, or a newer version knows this type */
     struct draft *draft = draft_of(projection, facet);
     if (!draft) {
         projection->failed = true;

@@ -23,7 +23,7 @@ enum resource_type {
     RESOURCE_MEMBER = 5,
     RESOURCE_HEALTH_MONITOR = 6,
     RESOURCE_NODE = 20,
-    RESOURCE_CLUSTER = 21,
+    RESOURCE_KEY_GRANT = 21, /* internal: replication alone reads and writes it */
     RESOURCE_TYPE_LIMIT = 32
 };
 
@@ -158,6 +158,23 @@ struct node {
     bool drain;              /* gives its VIPs to any other node that can serve */
     int64_t status;          /* enum node_status */
     struct text_list cutoff; /* map stream (hex) -> last valid seq, of a removed node */
+};
+
+enum key_purpose {
+    KEY_CLUSTER_SECRET, /* who has it may speak to the nodes */
+    KEY_DATA,           /* what sensitive attributes are sealed with */
+    KEY_PURPOSE_COUNT
+};
+
+/* A secret key of the cluster, sealed to the node that owns the object. Of the members of
+ * struct resource only id, owner and type are used. */
+struct key_grant {
+    struct resource resource;
+    struct uuid key_id;
+    int64_t purpose; /* enum key_purpose */
+    char *sealed;    /* hex */
+    int64_t created_ms;
+    char *receiver; /* hex: key id of the node's key that opens it */
 };
 
 /* Defaults of the field table filled in, id zero. NULL when out of memory. */

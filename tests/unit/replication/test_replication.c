@@ -132,6 +132,7 @@ static void init_makes_the_node_and_the_default_group(void **state)
     replication_visit_facets(fixture->replication, count_types, counts);
     assert_int_equal(counts[RESOURCE_NODE], 1);
     assert_int_equal(counts[RESOURCE_VRRP_GROUP], 1);
+    assert_int_equal(counts[RESOURCE_KEY_GRANT], 2);
     assert_int_equal(fixture->applied, 1);
 }
 
@@ -233,7 +234,7 @@ static void a_reader_gets_everything_first_and_then_what_changed(void **state)
     initialise(fixture);
     assert_true(replication_changed(fixture->replication).all);
     replication_visit_changed(fixture->replication, note_object, &all);
-    assert_int_equal(all.count, 2); /* the node and the group */
+    assert_int_equal(all.count, 4); /* the node, its grants of two keys, and the group */
     submit_member_like(fixture, &object, &none, 7);
     struct changed_objects changed = replication_changed(fixture->replication);
     assert_false(changed.all);
