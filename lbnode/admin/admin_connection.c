@@ -156,6 +156,7 @@ static void append_head(struct admin_connection *connection,
 static void append_answer(struct admin_connection *connection, struct admin_request *request)
 {
     struct text *answer = &request->answer;
+    connection->output.wipes = answer->wipes;
     if (answer->overflowed) {
         static const char sentence[] =
             "{\"faultcode\":\"Server\",\"faultstring\":\"the answer is too large; ask for "
@@ -292,7 +293,10 @@ static void read_some(struct admin_connection *connection)
             end(connection);
         return;
     }
-    advance(connection, http_message_feed(&connection->message, piece, (size_t)size));
+    enum http_parse_result result =
+        http_message_feed(&connection->message, piece, (size_t)size);
+    explicit_bzero(piece, (size_t)size);
+    advance(connection, result);
 }
 
 /* A client that stops sending may still read: a change that it asked for is finished and
@@ -340,6 +344,7 @@ admin_connection_new(const struct admin_connection_owner *owner, int fd, const c
     connection->idle_since_us = monotime_now_us();
     snprintf(connection->author, sizeof(connection->author), "%s", author);
     http_message_init(&connection->message, NULL, ADMIN_BODY_LIMIT);
+    http_message_wipe(&connection->message); /* a body may have a payload */
     set_timer(connection, ADMIN_IDLE_TIMEOUT_MS);
     return connection;
 }

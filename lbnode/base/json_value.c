@@ -3,6 +3,7 @@
 #include "lbnode/base/text.h"
 
 #include <jansson.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +19,18 @@ static json_t *raw(const struct json_value *value)
 static struct json_value *wrap(json_t *json)
 {
     return (struct json_value *)json;
+}
+
+static void wipe_and_free(void *memory)
+{
+    if (memory)
+        explicit_bzero(memory, malloc_usable_size(memory));
+    free(memory);
+}
+
+void json_value_wipe_memory(void)
+{
+    json_set_alloc_funcs(malloc, wipe_and_free);
 }
 
 /* Jansson recurses up to 2048 levels; strangers get far fewer. */

@@ -12,6 +12,10 @@
 
 struct json_value;
 
+/* From now on all memory of JSON values is overwritten before it is given back: for a process
+ * whose values may be secrets. Before the first value is made; cannot be taken back. */
+void json_value_wipe_memory(void);
+
 enum json_kind {
     JSON_KIND_NULL,
     JSON_KIND_BOOL,
@@ -24,7 +28,8 @@ enum json_kind {
 
 /* NULL with ERROR set ("Request is not in valid JSON format: ...") when malformed. */
 struct json_value *json_value_parse(const char *data, size_t size, struct error *error);
-/* malloc'd text, keys in insertion order; INDENT 0 is compact. */
+/* malloc'd text (wipe it, if it may hold a secret), keys in insertion order; INDENT 0 is
+ * compact. */
 char *json_value_print(const struct json_value *value, int indent);
 void json_value_free(struct json_value *value);
 struct json_value *json_value_copy(const struct json_value *value);

@@ -10,6 +10,20 @@ enum {
     DEFAULT_LIMIT = 64 << 20
 };
 
+/* As realloc, which may leave a copy of the old bytes behind. */
+static char *grow(struct text *text, size_t capacity)
+{
+    if (!text->wipes || !text->data)
+        return realloc(text->data, capacity);
+    char *data = malloc(capacity);
+    if (!data)
+        return NULL;
+    memcpy(data, text->data, text->length + 1);
+    explicit_bzero(text->data, text->capacity);
+    free(text->data);
+    return data;
+}
+
 static bool reserve(struct text *text, size_t extra)
 {
     size_t limit = text->limit ? text->limit : DEFAULT_LIMIT;
@@ -23,7 +37,7 @@ static bool reserve(struct text *text, size_t extra)
     size_t capacity = text->capacity ? text->capacity : 128;
     while (capacity < needed)
         capacity *= 2;
-    char *data = realloc(text->data, capacity);
+    char *data = grow(text, capacity);
     if (!data) {
         text->overflowed = true;
         return false;
@@ -68,10 +82,14 @@ void text_consume(struct text *text, size_t size)
         return;
     memmove(text->data, text->data + size, text->length - size + 1);
     text->length -= size;
+    if (text->wipes)
+        explicit_bzero(text->data + text->length + 1, size);
 }
 
 void text_clear(struct text *text)
 {
+    if (text->wipes && text->data)
+        explicit_bzero(text->data, text->length);
     text->length = 0;
     text->overflowed = false;
     if (text->data)
@@ -80,6 +98,8 @@ void text_clear(struct text *text)
 
 void text_free(struct text *text)
 {
+    if (text->wipes && text->data)
+        explicit_bzero(text->data, text->capacity);
     free(text->data);
     text->data = NULL;
     text->length = text->capacity = 0;

@@ -11,6 +11,7 @@ struct text {
     size_t capacity;
     size_t limit; /* bytes, 0 means 64 MiB; appending beyond it sets `overflowed` */
     bool overflowed;
+    bool wipes; /* holds what must not stay in memory: what is given up is overwritten */
 };
 
 void text_append(struct text *text, const char *data, size_t size);
@@ -19,8 +20,8 @@ void text_appendf(struct text *text, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* Drop the first SIZE bytes (used by stream buffers). */
 void text_consume(struct text *text, size_t size);
-void text_clear(struct text *text); /* keeps the memory */
-void text_free(struct text *text);
+void text_clear(struct text *text);               /* keeps the memory */
+void text_free(struct text *text);                /* keeps `limit` and `wipes` */
 const char *text_string(const struct text *text); /* never NULL */
 
 /* Bytes of the character that starts at DATA (LEFT > 0); 0 when it is not valid UTF-8 (RFC

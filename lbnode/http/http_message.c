@@ -20,6 +20,11 @@ void http_message_init(struct http_message *message,
     message->input.limit = 2 * HTTP_MAXIMUM_HEAD_SIZE + 8 * body_limit;
 }
 
+void http_message_wipe(struct http_message *message)
+{
+    message->input.wipes = message->body.wipes = true;
+}
+
 static enum http_parse_result fail(struct http_message *message, int status, const char *error)
 {
     message->error_status = status;

@@ -24,6 +24,8 @@ struct http_message {
 void http_message_init(struct http_message *message,
                        const char *request_method,
                        size_t body_limit);
+/* Whatever of the message is given up is overwritten. Right after http_message_init. */
+void http_message_wipe(struct http_message *message);
 /* Feeds received bytes. HTTP_COMPLETE: head and body are there; further bytes stay in input and
  * count for the next message after http_message_next. */
 enum http_parse_result
