@@ -9,6 +9,7 @@
 #include "lbnode/base/ip_address.h"
 #include "lbnode/base/text_list.h"
 #include "lbnode/base/wire.h"
+#include "lbnode/crypto/secret_box.h"
 #include "lbnode/loop/loop.h"
 #include "lbnode/model/change_set.h"
 #include "lbnode/model/configuration.h"
@@ -86,6 +87,11 @@ enum {
     JOIN_TOKEN_SIZE = 256
 };
 
+/* The newest data keys that this node can open, newest first, at most CAPACITY; returns how
+ * many. Valid until the next turn of the loop. */
+size_t replication_data_keys(const struct replication *replication,
+                             struct secret_box_key *out,
+                             size_t capacity);
 bool replication_is_initialised(const struct replication *replication);
 const struct uuid *replication_node_id(const struct replication *replication);
 const struct uuid *replication_cluster_id(const struct replication *replication);

@@ -155,6 +155,16 @@ static void start_cluster(struct admin_request *request)
 /* ---- entry ---------------------------------------------------------------------------------
  */
 
+bool admin_change_needs_cluster(struct admin_request *request)
+{
+    struct admin_change *change = change_of(request);
+    if (replication_is_initialised(request->state->replication) || !change ||
+        change->started_cluster)
+        return false;
+    start_cluster(request);
+    return true;
+}
+
 void admin_change_submit(struct admin_request *request,
                          struct change_set *changes,
                          const struct uuid *object_id,

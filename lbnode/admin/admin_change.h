@@ -25,6 +25,9 @@ struct admin_change {
     bool waited_for_cluster;    /* once is enough */
 };
 
+/* True when this node is in no cluster yet: one is being started, and the handler of the route
+ * runs again when it is there. For what needs the cluster's keys before it can submit. */
+bool admin_change_needs_cluster(struct admin_request *request);
 /* ANSWER is called once, with request->change filled in, and ends the request. An error ends it
  * here. CHANGES are taken over. Until the cluster of a fresh node exists, the handler of the
  * route is run a second time, so it must not have side effects. */

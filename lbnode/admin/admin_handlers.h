@@ -21,6 +21,9 @@ void listener_stats(struct admin_request *request);
 void pool_create(struct admin_request *request);
 void members_replace(struct admin_request *request);
 
+/* secrets_api.c */
+void secret_payload(struct admin_request *request);
+
 /* stats_api.c */
 void traffic_stats(struct admin_request *request);
 

@@ -68,6 +68,13 @@ static const struct admin_route routes[] = {
     {"PUT", "/v1/vrrp_groups/%", resource_update, RESOURCE_VRRP_GROUP, "change a VRRP group"},
     {"DELETE", "/v1/vrrp_groups/%", resource_delete, RESOURCE_VRRP_GROUP, "delete a VRRP group"},
 
+    {"GET", "/v1/secrets", resource_list, RESOURCE_SECRET, "list secrets, without their payloads"},
+    {"POST", "/v1/secrets", resource_create, RESOURCE_SECRET, "create a secret"},
+    {"GET", "/v1/secrets/%", resource_show, RESOURCE_SECRET, "show a secret, without its payload"},
+    {"PUT", "/v1/secrets/%", resource_update, RESOURCE_SECRET, "change a secret, or set its payload anew"},
+    {"DELETE", "/v1/secrets/%", resource_delete, RESOURCE_SECRET, "delete a secret"},
+    {"GET", "/v1/secrets/%/payload", secret_payload, RESOURCE_SECRET, "the payload as it is; for root on the local socket only"},
+
     {"GET", "/v1/nodes", nodes_list, RESOURCE_NODE, "list the nodes of the cluster"},
     {"GET", "/v1/nodes/%", node_show, RESOURCE_NODE, "show a node by id or name"},
     {"PUT", "/v1/nodes/%", node_update, RESOURCE_NODE, "change a node: drain"},

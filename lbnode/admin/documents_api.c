@@ -3,6 +3,7 @@
 #include "lbnode/admin/admin_change.h"
 #include "lbnode/admin/admin_handlers.h"
 #include "lbnode/admin/probation.h"
+#include "lbnode/admin/secrets_api.h"
 #include "lbnode/base/monotime.h"
 #include "lbnode/model/field_table.h"
 
@@ -85,10 +86,11 @@ static bool plan_body(const struct admin_request *request,
         return error_set(error, ERROR_INVALID,
                          "Validation failure: the body must be {\"document\": {...}} with an "
                          "object of lists such as loadbalancers");
+    struct sensitive_keys keys = secrets_keys(request->state);
     return read_flag(request, "dry_run", out_dry_run, error) &&
            read_flag(request, "prune", &prune, error) &&
-           configuration_plan_document(request->state->configuration, document, prune, plan,
-                                       error);
+           configuration_plan_document(request->state->configuration, document, prune, &keys,
+                                       plan, error);
 }
 
 static void count_waiting(void *context, const struct unconfirmed *change)
@@ -118,11 +120,13 @@ void document_apply(struct admin_request *request)
 {
     struct document_plan plan = {0};
     struct error error = {0};
-    bool dry_run;
+    bool dry_run = false;
     int64_t undo_after_s;
     if (!read_probation(request, &undo_after_s, &error) ||
         !plan_body(request, &plan, &dry_run, &error)) {
-        admin_answer_error(request, &error);
+        bool lacks_key = error.kind == ERROR_UNAVAILABLE && !dry_run;
+        if (!lacks_key || !admin_change_needs_cluster(request))
+            admin_answer_error(request, &error);
         return;
     }
     if (dry_run || plan.changes->count == 0) {

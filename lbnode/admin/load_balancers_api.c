@@ -50,7 +50,7 @@ static void create_tree(struct admin_request *request, const struct json_value *
     struct json_value *document =
         is_name_free(request, root, &error) ? load_balancer_tree_document(root, &error) : NULL;
     if (document && configuration_plan_document(request->state->configuration, document, false,
-                                                &plan, &error)) {
+                                                NULL, &plan, &error)) {
         struct change_set changes = *plan.changes;
         *plan.changes = (struct change_set){0};
         for (size_t i = 0; i < plan.step_count; i++) {

@@ -5,6 +5,7 @@
 #include "lbnode/admin/list_query.h"
 #include "lbnode/admin/resource_view.h"
 #include "lbnode/admin/revision.h"
+#include "lbnode/admin/secrets_api.h"
 #include "lbnode/admin/vrid_choice.h"
 
 #include <stdio.h>
@@ -78,6 +79,15 @@ static bool add_item(struct item_list *list, struct json_value *item)
     return true;
 }
 
+static struct json_value *view_of(const struct admin_request *request,
+                                  const struct effective *object)
+{
+    struct json_value *view = resource_view(request->state, object);
+    if (object->resource->type == RESOURCE_SECRET)
+        secrets_add_reference(request, view);
+    return view;
+}
+
 static void collect(const struct admin_request *request,
                     const struct list_query *query,
                     const struct uuid *owner,
@@ -89,7 +99,7 @@ static void collect(const struct admin_request *request,
     for (size_t i = 0; (object = owner ? configuration_child(configuration, owner, type, i)
                                        : configuration_at(configuration, type, i));
          i++) {
-        struct json_value *item = resource_view(request->state, object);
+        struct json_value *item = view_of(request, object);
         if (!list_query_matches(query, item))
             json_value_free(item);
         else if (!add_item(list, item))
@@ -138,9 +148,12 @@ static void
 answer_object(struct admin_request *request, int status, const struct effective *object)
 {
     const struct resource_class *class = resource_class_of(object->resource->type);
-    struct json_value *view = resource_view(request->state, object);
+    struct json_value *view = list_query_fields(&request->url, view_of(request, object));
     revision_tell(request, object);
-    admin_answer_wrapped(request, status, class->noun, list_query_fields(&request->url, view));
+    if (class->is_bare)
+        admin_answer_json(request, status, view);
+    else
+        admin_answer_wrapped(request, status, class->noun, view);
 }
 
 void resource_show(struct admin_request *request)
@@ -296,13 +309,34 @@ pick_vrid(const struct admin_request *request, struct json_value *object, struct
     return vrid != 0;
 }
 
+/* The attributes that the client sent; bare ones may have a root tag as all others. */
+static struct json_value *attributes_of(const struct admin_request *request,
+                                        const struct resource_class *class,
+                                        bool *out_is_base64,
+                                        struct error *error)
+{
+    bool is_tagged = !json_value_is_null(json_value_get(request->body, class->noun));
+    const struct json_value *root =
+        class->is_bare && !is_tagged && json_value_kind(request->body) == JSON_KIND_OBJECT
+            ? request->body
+            : admin_request_root(request, class->noun, error);
+    struct json_value *object = root ? resource_api_normalise(root) : NULL;
+    *out_is_base64 = false;
+    if (object && class->type == RESOURCE_SECRET &&
+        !secrets_take_encoding(object, out_is_base64, error)) {
+        json_value_free(object);
+        return NULL;
+    }
+    return object;
+}
+
 void resource_create(struct admin_request *request)
 {
     const struct resource_class *class = resource_class_of(request->route->type);
     struct error error = {0};
     struct change_set changes = {0};
-    const struct json_value *root = admin_request_root(request, class->noun, &error);
-    struct json_value *object = root ? resource_api_normalise(root) : NULL;
+    bool is_base64;
+    struct json_value *object = attributes_of(request, class, &is_base64, &error);
     if (object && class->type == RESOURCE_MEMBER) {
         /* The path names the pool. */
         const char *pool_id = request->parameters[0];
@@ -319,10 +353,14 @@ void resource_create(struct admin_request *request)
     }
     struct resource *resource =
         object ? resource_api_build(request, class->type, object, &error) : NULL;
-    if (resource)
+    if (resource && class->type == RESOURCE_SECRET && admin_change_needs_cluster(request)) {
+        resource_free(resource);
+    } else if (resource && secrets_seal(request, resource, NULL, is_base64, &error)) {
         resource_api_submit_create(request, resource, &changes);
-    else
+    } else {
+        resource_free(resource);
         admin_answer_error(request, &error);
+    }
 }
 
 /* ---- changing and deleting -----------------------------------------------------------------
@@ -365,12 +403,13 @@ void resource_update(struct admin_request *request)
     const struct resource_class *class = resource_class_of(request->route->type);
     struct error error = {0};
     const struct effective *object = find_target_to_change(request, &error);
-    const struct json_value *root =
-        object ? admin_request_root(request, class->noun, &error) : NULL;
-    struct json_value *wanted = root ? resource_api_normalise(root) : NULL;
+    bool is_base64;
+    struct json_value *wanted =
+        object ? attributes_of(request, class, &is_base64, &error) : NULL;
     struct resource *after = wanted ? resource_copy(object->resource) : NULL;
     if (after && resource_update_from_json(after, wanted, &error) &&
-        configuration_check_update(configuration, object->resource, after, &error)) {
+        configuration_check_update(configuration, object->resource, after, &error) &&
+        secrets_seal(request, after, object->resource, is_base64, &error)) {
         submit_update(request, object, after, wanted);
     } else {
         if (error.kind == ERROR_NONE)

@@ -42,6 +42,9 @@ static const char *const health_monitor_keys[] = {
 static const char *const vrrp_group_keys[] = {
     "id", "name", "description", "provisioning_status", "created_at", "updated_at", "nodes",
     NULL};
+static const char *const secret_keys[] = {
+    "id", "name", "description", "status", "secret_type", "content_types", "created", "updated",
+    NULL};
 static const char *const own_keys[] = {
     "id", "name", "description", "provisioning_status", "created_at", "updated_at", NULL};
 /* clang-format on */
@@ -55,6 +58,7 @@ static const char *const *keys_of(enum resource_type type)
     case RESOURCE_MEMBER: return member_keys;
     case RESOURCE_HEALTH_MONITOR: return health_monitor_keys;
     case RESOURCE_VRRP_GROUP: return vrrp_group_keys;
+    case RESOURCE_SECRET: return secret_keys;
     default: return own_keys;
     }
 }
@@ -273,6 +277,17 @@ static struct json_value *view_nodes(const struct view *view)
     return eligibility_sentences(view->state, &view->resource->id);
 }
 
+/* Barbican's words for: there is a payload, and of which kind. */
+static struct json_value *view_content_types(const struct view *view)
+{
+    const struct secret *secret = (const struct secret *)view->resource;
+    if (!secret->payload.data)
+        return json_value_null();
+    struct json_value *types = json_value_object();
+    json_value_set_text(types, "default", secret->payload_content_type);
+    return types;
+}
+
 typedef struct json_value *view_maker(const struct view *view);
 
 static view_maker *maker_of(const char *name)
@@ -297,6 +312,10 @@ static view_maker *maker_of(const char *name)
         {"vip_network_id", view_vip_network},
         {"additional_vips", view_additional_vips},
         {"nodes", view_nodes},
+        {"status", view_provisioning},
+        {"content_types", view_content_types},
+        {"created", view_created},
+        {"updated", view_updated},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(makers); i++) {
         if (strcmp(makers[i].name, name) == 0)
@@ -310,7 +329,7 @@ static view_maker *maker_of(const char *name)
 
 static bool is_shown(const struct field *field)
 {
-    return !(field->flags & (FIELD_INTERNAL | FIELD_OWNER));
+    return !(field->flags & (FIELD_INTERNAL | FIELD_OWNER)) && field->type != FIELD_SEALED;
 }
 
 static struct json_value *value_of(const struct view *view, const char *name)

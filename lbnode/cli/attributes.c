@@ -2,6 +2,7 @@
 
 #include "lbnode/base/parse_number.h"
 #include "lbnode/cli/lookup.h"
+#include "lbnode/cli/secret_commands.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -123,6 +124,8 @@ static bool add_given(const struct context *context,
             add_to_list(field, body, given->value);
         return true;
     }
+    if (field->type == FIELD_SEALED && given->value[0])
+        return secret_read_file(field, given->value, body, error);
     struct json_value *value = scalar_value(context, field, given->value, error);
     if (value)
         json_value_set(body, field->name, value);

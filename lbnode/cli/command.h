@@ -64,6 +64,9 @@ bool run_pool_create(struct context *context, struct error *error);
 bool run_member_add(struct context *context, struct error *error);
 bool run_monitor_create(struct context *context, struct error *error);
 
+bool run_secret_create(struct context *context, struct error *error);
+bool run_secret_show(struct context *context, struct error *error);
+
 bool run_status_show(struct context *context, struct error *error);
 bool run_events_show(struct context *context, struct error *error);
 bool run_conflicts_show(struct context *context, struct error *error);

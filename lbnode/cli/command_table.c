@@ -133,6 +133,17 @@ static const struct option token_options[] = {
     {.name = ""},
 };
 
+static const char secret_details[] =
+    "The payload is taken from a file as it is, line ends included: an argument could be read "
+    "in\n"
+    "the list of processes. It is stored and sent sealed, and no command but show --payload\n"
+    "shows it. --payload-file '' removes it.\n";
+
+static const struct option secret_show_options[] = {
+    {.name = "payload", .help = "print the payload, and nothing else; for root on this host"},
+    {.name = ""},
+};
+
 static const struct option failover_options[] = {
     {.name = "to", .value_name = "NODE", .help = "who takes over (whoever is best)"},
     {.name = "group", .value_name = "NAME", .help = "only this VRRP group (all)"},
@@ -293,6 +304,23 @@ static const struct command commands[] = {
                   "POOL", 1, run_monitor_create, NULL, "", 0, NULL, "NAME|POOL", 1, delete_options),
     RESOURCE_ROWS("vrrpgroup", RESOURCE_VRRP_GROUP, "VRRP group",
                   "", 0, run_resource_create, NULL, "", 0, NULL, "NAME", 1, delete_options),
+
+    {.noun = "secret", .verb = "create", .positional = "NAME", .positional_minimum = 1,
+     .positional_maximum = 1, .summary = "keep a key, a certificate or a passphrase",
+     .details = secret_details, .type = RESOURCE_SECRET, .attributes = ATTRIBUTES_CREATE,
+     .changes = true, .run = run_secret_create},
+    {.noun = "secret", .verb = "list", .positional = "", .summary = "list them, without payloads",
+     .type = RESOURCE_SECRET, .run = run_resource_list},
+    {.noun = "secret", .verb = "show", .positional = "NAME", .positional_minimum = 1,
+     .positional_maximum = 1, .summary = "show all attributes of one, without its payload",
+     .type = RESOURCE_SECRET, .options = secret_show_options, .run = run_secret_show},
+    {.noun = "secret", .verb = "set", .positional = "NAME", .positional_minimum = 1,
+     .positional_maximum = 1, .summary = "change attributes of one, or its payload",
+     .details = secret_details, .type = RESOURCE_SECRET, .attributes = ATTRIBUTES_SET,
+     .options = set_options, .changes = true, .run = run_resource_set},
+    {.noun = "secret", .verb = "delete", .positional = "NAME", .positional_minimum = 1,
+     .positional_maximum = 1, .summary = "delete one", .type = RESOURCE_SECRET,
+     .options = delete_options, .changes = true, .run = run_resource_delete},
 
     {.noun = "node", .verb = "list", .positional = "", .summary = "list the nodes of the cluster",
      .type = RESOURCE_NODE, .run = run_node_list},

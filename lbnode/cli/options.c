@@ -88,6 +88,12 @@ void option_table_add_fields(struct option_table *table,
         struct option row = {
             .value_name = value_name(field), .help = field->help, .field = field};
         option_name(field, "", row.name);
+        if (field->type == FIELD_SEALED) { /* whoever lists processes sees arguments */
+            size_t used = strlen(row.name);
+            snprintf(row.name + used, sizeof(row.name) - used, "-file");
+            row.value_name = "FILE";
+            row.help = "holds what is to be kept secret; - is standard input";
+        }
         option_table_add(table, &row);
     }
 }

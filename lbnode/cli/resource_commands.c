@@ -46,7 +46,9 @@ void cli_print_objects(const struct context *context, const struct json_value *l
 /* The revision is no attribute: programs that read the object from stdout do not see it. */
 void cli_print_answer(const struct context *context, const struct response *response)
 {
-    const struct json_value *object = json_value_get(response->json, context->class->noun);
+    const struct json_value *object =
+        context->class->is_bare ? response->json
+                                : json_value_get(response->json, context->class->noun);
     if (response->revision[0] == '\0' || context->format == OUTPUT_NAME) {
         cli_print_object(context, object);
     } else if (context->format == OUTPUT_TABLE) {

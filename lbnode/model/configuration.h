@@ -114,9 +114,11 @@ bool configuration_plan_delete(const struct configuration *configuration,
  */
 
 /* A document for people: {"loadbalancers": [{name, ..., "listeners": [...], "pools": [{...,
- * "members": [...], "healthmonitor": {...}}]}], "vrrp_groups": [...]}; references by name,
- * values equal to the default left out. */
+ * "members": [...], "healthmonitor": {...}}]}], "vrrp_groups": [...], "secrets": [...]};
+ * references by name, values equal to the default left out, and payloads of secrets. */
 struct json_value *configuration_export(const struct configuration *configuration);
+
+struct sensitive_keys; /* model/sensitive.h */
 
 enum document_action {
     DOCUMENT_CREATE,
@@ -140,10 +142,12 @@ struct document_plan {
 
 /* What must change so that the objects named in DOCUMENT are as it says; objects are matched by
  * name (or id) within their owner. Without PRUNE nothing is deleted that it does not name. All
- * or nothing: any error (path of the attribute in the text) -> false. */
+ * or nothing: any error (path of the attribute in the text) -> false. KEYS (NULL: none) seal
+ * the payloads of secrets; one that the document leaves out stays as it is. */
 bool configuration_plan_document(const struct configuration *configuration,
                                  const struct json_value *document,
                                  bool prune,
+                                 const struct sensitive_keys *keys,
                                  struct document_plan *out_plan,
                                  struct error *error);
 void document_plan_free(struct document_plan *plan);

@@ -1,7 +1,7 @@
 /* A document is planned against a scratch copy of the configuration that takes every step, so
  * that each step is checked against what the earlier ones leave. Order: match what exists,
- * delete what is not named (when asked to), then groups, load balancers, and below each its
- * pools with members and monitor before the listeners that refer to them. */
+ * delete what is not named (when asked to), then groups, secrets, load balancers, and below
+ * each its pools with members and monitor before the listeners that refer to them. */
 #include "lbnode/model/document_internal.h"
 
 #include <stdio.h>
@@ -237,19 +237,29 @@ static bool plan_load_balancer(struct planner *planner, const struct document_it
            visit_list(planner, item, item->value, RESOURCE_LISTENER, &id, plan_leaf);
 }
 
+static bool is_top_key(const char *key)
+{
+    static const enum resource_type types[] = {RESOURCE_LOAD_BALANCER, RESOURCE_VRRP_GROUP,
+                                               RESOURCE_SECRET};
+    for (size_t i = 0; i < ARRAY_LENGTH(types); i++) {
+        if (strcmp(key, resource_class_of(types[i])->plural) == 0)
+            return true;
+    }
+    return false;
+}
+
 static bool check_top(struct planner *planner, const struct json_value *document)
 {
     if (json_value_kind(document) != JSON_KIND_OBJECT)
         return error_set(planner->error, ERROR_INVALID,
-                         "Invalid input: a document must be a mapping with loadbalancers and "
-                         "vrrp_groups");
+                         "Invalid input: a document must be a mapping with loadbalancers, "
+                         "vrrp_groups and secrets");
     for (void *at = json_value_first(document); at; at = json_value_next(document, at)) {
         const char *key = json_value_key(at);
-        if (strcmp(key, resource_class_of(RESOURCE_LOAD_BALANCER)->plural) != 0 &&
-            strcmp(key, resource_class_of(RESOURCE_VRRP_GROUP)->plural) != 0)
+        if (!is_top_key(key))
             return error_set(planner->error, ERROR_INVALID,
                              "Unknown attribute for argument document: %.64s; known are "
-                             "loadbalancers and vrrp_groups",
+                             "loadbalancers, vrrp_groups and secrets",
                              key);
     }
     return true;
@@ -268,25 +278,30 @@ static bool plan_all(struct planner *planner, const struct json_value *document)
 {
     if (!check_top(planner, document) ||
         !visit_list(planner, NULL, document, RESOURCE_VRRP_GROUP, NULL, mark_leaf) ||
+        !visit_list(planner, NULL, document, RESOURCE_SECRET, NULL, mark_leaf) ||
         !visit_list(planner, NULL, document, RESOURCE_LOAD_BALANCER, NULL, mark_load_balancer))
         return false;
     if (prunes(planner, document, RESOURCE_LOAD_BALANCER) &&
         !prune_roots(planner, RESOURCE_LOAD_BALANCER))
         return false;
     if (!visit_list(planner, NULL, document, RESOURCE_VRRP_GROUP, NULL, plan_leaf) ||
+        !visit_list(planner, NULL, document, RESOURCE_SECRET, NULL, plan_leaf) ||
         !visit_list(planner, NULL, document, RESOURCE_LOAD_BALANCER, NULL, plan_load_balancer))
         return false;
-    return !prunes(planner, document, RESOURCE_VRRP_GROUP) ||
-           prune_roots(planner, RESOURCE_VRRP_GROUP);
+    return (!prunes(planner, document, RESOURCE_VRRP_GROUP) ||
+            prune_roots(planner, RESOURCE_VRRP_GROUP)) &&
+           (!prunes(planner, document, RESOURCE_SECRET) ||
+            prune_roots(planner, RESOURCE_SECRET));
 }
 
 bool configuration_plan_document(const struct configuration *configuration,
                                  const struct json_value *document,
                                  bool prune,
+                                 const struct sensitive_keys *keys,
                                  struct document_plan *out_plan,
                                  struct error *error)
 {
-    struct planner planner = {.plan = out_plan, .error = error, .prune = prune};
+    struct planner planner = {.plan = out_plan, .error = error, .keys = keys, .prune = prune};
     memset(out_plan, 0, sizeof(*out_plan));
     out_plan->changes = calloc(1, sizeof(*out_plan->changes));
     planner.scratch = configuration_scratch(configuration);

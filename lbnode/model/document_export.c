@@ -35,7 +35,7 @@ static bool is_found_by_claim(const struct resource *resource)
 {
     return resource->type == RESOURCE_HEALTH_MONITOR ||
            (*resource->name == '\0' && resource->type != RESOURCE_POOL &&
-            resource->type != RESOURCE_VRRP_GROUP);
+            resource->type != RESOURCE_VRRP_GROUP && resource->type != RESOURCE_SECRET);
 }
 
 static void set_id(struct json_value *object, const char *key, const struct uuid *id)
@@ -88,7 +88,7 @@ static struct json_value *export_attributes(const struct exporter *exporter,
         set_id(object, "id", &resource->id);
     for (size_t i = 0; i < class->field_count; i++) {
         const struct field *field = &class->fields[i];
-        if (field->flags & (FIELD_OWNER | FIELD_INTERNAL) ||
+        if (field->flags & (FIELD_OWNER | FIELD_INTERNAL) || field->type == FIELD_SEALED ||
             (!(field->flags & FIELD_REQUIRED) &&
              document_field_equal(field, resource, defaults)))
             continue;
@@ -214,6 +214,7 @@ struct json_value *configuration_export(const struct configuration *configuratio
     if (complete) {
         export_list(&exporter, NULL, RESOURCE_LOAD_BALANCER, export_load_balancer, document);
         export_list(&exporter, NULL, RESOURCE_VRRP_GROUP, export_attributes, document);
+        export_list(&exporter, NULL, RESOURCE_SECRET, export_attributes, document);
     } else {
         json_value_free(document);
         document = NULL;

@@ -18,6 +18,7 @@ struct planner {
     struct uuid_map named; /* objects that the document names and that exist already */
     struct uuid_map done;  /* objects that an item has been planned for */
     struct error *error;
+    const struct sensitive_keys *keys;
     bool prune;
 };
 

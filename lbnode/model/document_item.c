@@ -1,6 +1,8 @@
 #include "lbnode/model/document_internal.h"
 
 #include "lbnode/base/bytes.h"
+#include "lbnode/model/field_value.h"
+#include "lbnode/model/sensitive.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,6 +54,7 @@ bool document_field_equal(const struct field *field,
     case FIELD_ADDRESS: return ip_address_equal(x, y);
     case FIELD_TEXT_LIST:
     case FIELD_TEXT_MAP: return text_list_equal(x, y);
+    case FIELD_SEALED: return sealed_value_equal(x, y);
     }
     return false;
 }
@@ -236,7 +239,8 @@ bool document_item_match(struct planner *planner,
         return match_claim(planner, item, out);
     if (name && *name)
         return match_name(planner, item, name, out);
-    if (item->class->type == RESOURCE_POOL || item->class->type == RESOURCE_VRRP_GROUP) {
+    if (item->class->type == RESOURCE_POOL || item->class->type == RESOURCE_VRRP_GROUP ||
+        item->class->type == RESOURCE_SECRET) {
         error_invalid_field(planner->error, "name", "None", "Mandatory field missing.");
         return planner_refuse(planner, item->path);
     }
@@ -331,12 +335,16 @@ static void keep_attributes(const struct document_item *item,
 }
 
 static bool keep_hidden_fields(const struct resource_class *class,
+                               const struct json_value *item,
                                const struct resource *existing,
                                struct resource *resource)
 {
     bool kept = true;
     for (size_t i = 0; kept && i < class->field_count; i++) {
-        if (!(class->fields[i].flags & FIELD_INTERNAL))
+        const struct field *field = &class->fields[i];
+        if (field->type == FIELD_SEALED && !json_value_get(item, field->name))
+            kept = field_copy(field, existing, resource); /* a document need not have it */
+        if (!(field->flags & FIELD_INTERNAL))
             continue;
         struct json_value *value = field_to_json(&class->fields[i], existing);
         kept = field_from_json(&class->fields[i], resource, value, NULL);
@@ -400,7 +408,7 @@ static struct resource *read_item(struct planner *planner,
     if (existing) {
         resource->id = existing->id;
         if (!check_create_only(planner, item->class, existing, resource) ||
-            !keep_hidden_fields(item->class, existing, resource)) {
+            !keep_hidden_fields(item->class, item->value, existing, resource)) {
             resource_free(resource);
             return NULL;
         }
@@ -423,6 +431,10 @@ static char *describe_update(const struct resource_class *class,
         const struct field *field = &class->fields[i];
         if (document_field_equal(field, before, after))
             continue;
+        if (field->type == FIELD_SEALED) {
+            text_appendf(&text, "%s%s changed", text.length ? ", " : "", field->name);
+            continue;
+        }
         char *old = plain_value(field, before), *new = plain_value(field, after);
         text_appendf(&text, "%s%s %s -> %s", text.length ? ", " : "", field->name,
                      old ? old : "?", new ? new : "?");
@@ -481,8 +493,9 @@ bool document_item_plan(struct planner *planner,
     if (!resource)
         return planner_refuse(planner, item->path);
     *out_id = resource->id;
-    bool planned = existing ? plan_update(planner, item, existing, resource)
-                            : plan_create(planner, item, resource);
+    bool planned = sensitive_seal(resource, existing, planner->keys, planner->error);
+    planned = planned && (existing ? plan_update(planner, item, existing, resource)
+                                   : plan_create(planner, item, resource));
     if (!planned) {
         resource_free(resource);
         return planner_refuse(planner, item->path);

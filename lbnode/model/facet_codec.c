@@ -1,5 +1,6 @@
 #include "lbnode/base/text.h"
 #include "lbnode/base/wire.h"
+#include "lbnode/crypto/secret_box.h"
 #include "lbnode/model/field_table.h"
 #include "lbnode/model/field_value.h"
 
@@ -52,6 +53,12 @@ write_field(struct wire_writer *out, const struct field *field, const struct res
         list = field_list(field, resource);
         for (size_t i = 0; i < list->count; i++)
             wire_put_text(out, field->tag, list->items[i]);
+        break;
+    case FIELD_SEALED:
+        if (field_sealed(field, resource)->is_plain)
+            out->failed = true; /* plain bytes go nowhere */
+        else
+            wire_put_bytes(out, field->tag, sealed_value_bytes(field_sealed(field, resource)));
         break;
     }
 }
@@ -254,6 +261,19 @@ static bool read_text_value(const struct field *field,
     return good;
 }
 
+static bool read_box(const struct field *field,
+                     struct bytes bytes,
+                     struct field_value *out,
+                     struct error *error)
+{
+    struct uuid key_id;
+    if (!secret_box_key_id(bytes, &key_id) ||
+        bytes.size - SECRET_BOX_OVERHEAD > (size_t)field->maximum)
+        return bad_value(field, error);
+    return sealed_value_set(&out->sealed, bytes, false) ||
+           error_set(error, ERROR_INTERNAL, "out of memory");
+}
+
 static bool read_value(const struct field *field,
                        const struct wire_field *item,
                        bool repeated,
@@ -273,6 +293,8 @@ static bool read_value(const struct field *field,
         return bad_value(field, error);
     if (field->type == FIELD_ADDRESS)
         return read_address_value(field, item->bytes, out, error);
+    if (field->type == FIELD_SEALED)
+        return read_box(field, item->bytes, out, error);
     if (field->type != FIELD_ID)
         return read_text_value(field, item->bytes, out, error);
     if (item->bytes.size != sizeof(out->id.bytes))

@@ -166,6 +166,17 @@ bool check_http_version(const struct field *field, const char *value, struct err
            refuse(field, value, "Value should be one of: 1.0, 1.1", error);
 }
 
+/* It becomes a field of an answer. */
+bool check_media_type(const struct field *field, const char *value, struct error *error)
+{
+    const char *slash = strchr(value, '/');
+    bool good = slash && slash != value && slash[1];
+    for (const char *at = value; good && *at; at++)
+        good = *at >= ' ' && *at < 0x7f;
+    return good ||
+           refuse(field, value, "Value should be a media type such as text/plain", error);
+}
+
 bool check_url_path(const struct field *field, const char *value, struct error *error)
 {
     bool good = value[0] == '/';

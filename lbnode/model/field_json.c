@@ -1,5 +1,6 @@
 #include "lbnode/model/field_table.h"
 
+#include "lbnode/crypto/crypto.h"
 #include "lbnode/model/field_value.h"
 
 #include <stdio.h>
@@ -7,7 +8,8 @@
 #include <string.h>
 
 enum {
-    SCALAR_SIZE = 40
+    SCALAR_SIZE = 40,
+    MASK_HASH_SIZE = 8
 };
 
 /* ---- value -> JSON ----------------------------------------------------------------------- */
@@ -51,6 +53,20 @@ static struct json_value *text_to_json(const struct field *field, const char *te
     return json_value_string(text);
 }
 
+/* Asterisks, and behind them what tells one box from another: a hash of the box. */
+static struct json_value *mask(const struct sealed_value *sealed)
+{
+    const struct bytes box = sealed_value_bytes(sealed);
+    uint8_t hash[MASK_HASH_SIZE];
+    char hex[2 * MASK_HASH_SIZE + 1], text[SCALAR_SIZE];
+    if (sealed->is_plain)
+        return json_value_string(FIELD_MASK);
+    hash_make((struct bytes){0}, &box, 1, hash, sizeof(hash));
+    bytes_to_hex((struct bytes){hash, sizeof(hash)}, hex);
+    snprintf(text, sizeof(text), FIELD_MASK " (%s)", hex);
+    return json_value_string(text);
+}
+
 static bool is_http_only_of_another(const struct field *field, const struct resource *resource)
 {
     return (field->flags & FIELD_HTTP_ONLY) &&
@@ -74,6 +90,7 @@ struct json_value *field_to_json(const struct field *field, const struct resourc
     case FIELD_ADDRESS: ip_address_format(field_address(field, resource), text); break;
     case FIELD_TEXT_LIST: return list_to_json(field, field_list(field, resource));
     case FIELD_TEXT_MAP: return map_to_json(field_list(field, resource));
+    case FIELD_SEALED: return mask(field_sealed(field, resource));
     }
     return json_value_string(text);
 }
@@ -215,6 +232,11 @@ static bool parse_json(const struct field *field,
         return list_from_json(field, value, &out->list, error);
     if (field->type == FIELD_TEXT_MAP)
         return map_from_json(field, value, &out->list, error);
+    if (field->type == FIELD_SEALED && json_value_kind(value) != JSON_KIND_STRING)
+        return error_set(error, ERROR_INVALID,
+                         "Invalid input for field/attribute %s. Value should be a string; in "
+                         "YAML, put it into quotes",
+                         field->name);
     const char *text = scalar_text(field, value, buffer);
     if (!text)
         return refuse_json(field, value, expected_kind(field), error);

@@ -93,6 +93,23 @@ static bool check_text(const struct field *field, const char *text, struct error
     return true;
 }
 
+/* Any text, line ends too; no sentence repeats it. */
+static bool parse_sealed(const struct field *field,
+                         const char *text,
+                         struct sealed_value *out,
+                         struct error *error)
+{
+    size_t size = strlen(text);
+    if ((int64_t)size < field->minimum || (int64_t)size > field->maximum)
+        return error_set(error, ERROR_INVALID,
+                         "Invalid input for field/attribute %s. It has %zu bytes; there should "
+                         "be %lld to %lld",
+                         field->name, size, (long long)field->minimum,
+                         (long long)field->maximum);
+    return sealed_value_set(out, (struct bytes){(const uint8_t *)text, size}, true) ||
+           out_of_memory(error);
+}
+
 static bool parse_by_type(const struct field *field,
                           const char *text,
                           struct field_value *out,
@@ -115,6 +132,7 @@ static bool parse_by_type(const struct field *field,
                refuse(field, text, "Value should be IPv4 or IPv6 format", error);
     case FIELD_TEXT_LIST:
     case FIELD_TEXT_MAP: break;
+    case FIELD_SEALED: return parse_sealed(field, text, &out->sealed, error);
     }
     return refuse(field, text, "Value should be a list", error);
 }

@@ -35,7 +35,8 @@ enum {
 /* clang-format on */
 
 extern const struct resource_class load_balancer_class, listener_class, pool_class,
-    member_class, health_monitor_class, vrrp_group_class, node_class, key_grant_class;
+    member_class, health_monitor_class, vrrp_group_class, node_class, key_grant_class,
+    secret_class;
 
 /* Further checks, one value at a time (field_checks.c). */
 bool check_vip(const struct field *field, const char *value, struct error *error);
@@ -47,6 +48,7 @@ bool check_expected_codes(const struct field *field, const char *value, struct e
 bool check_http_method(const struct field *field, const char *value, struct error *error);
 bool check_http_version(const struct field *field, const char *value, struct error *error);
 bool check_url_path(const struct field *field, const char *value, struct error *error);
+bool check_media_type(const struct field *field, const char *value, struct error *error);
 bool check_domain_name(const struct field *field, const char *value, struct error *error);
 bool check_interface(const struct field *field, const char *value, struct error *error);
 bool check_router(const struct field *field, const char *value, struct error *error);

@@ -6,8 +6,9 @@
 
 /* Owners before what they own. */
 static const struct resource_class *const classes[] = {
-    &vrrp_group_class, &load_balancer_class,  &pool_class, &listener_class,
-    &member_class,     &health_monitor_class, &node_class, NULL,
+    &vrrp_group_class, &load_balancer_class, &pool_class,
+    &listener_class,   &member_class,        &health_monitor_class,
+    &node_class,       &secret_class,        NULL,
 };
 
 const struct resource_class *resource_class_of(enum resource_type type)
@@ -49,7 +50,7 @@ static const char *type_name(const struct field *field)
     static const char *const names[] = {
         [FIELD_BOOL] = "boolean",   [FIELD_INTEGER] = "integer", [FIELD_TEXT] = "string",
         [FIELD_ENUM] = "choice",    [FIELD_ID] = "id",           [FIELD_ADDRESS] = "address",
-        [FIELD_TEXT_LIST] = "list", [FIELD_TEXT_MAP] = "map",
+        [FIELD_TEXT_LIST] = "list", [FIELD_TEXT_MAP] = "map",    [FIELD_SEALED] = "sealed",
     };
     return names[field->type];
 }
@@ -63,7 +64,8 @@ static struct json_value *describe_field(const struct field *field)
                         (field->flags & FIELD_REQUIRED) && !(field->flags & FIELD_PICKED));
     json_value_set_bool(object, "create_only", field->flags & FIELD_CREATE_ONLY);
     json_value_set_bool(object, "nullable", field->flags & FIELD_NULLABLE);
-    if (field->type == FIELD_INTEGER || field->type == FIELD_TEXT) {
+    if (field->type == FIELD_INTEGER || field->type == FIELD_TEXT ||
+        field->type == FIELD_SEALED) {
         json_value_set_number(object, "minimum", field->minimum);
         json_value_set_number(object, "maximum", field->maximum);
     }

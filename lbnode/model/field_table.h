@@ -21,6 +21,7 @@ enum field_type {
     FIELD_ADDRESS,   /* struct ip_address */
     FIELD_TEXT_LIST, /* JSON array of strings */
     FIELD_TEXT_MAP,  /* struct text_list of key=value; JSON object */
+    FIELD_SEALED, /* struct sealed_value; text in JSON that comes in, never in what goes out */
 };
 
 enum field_flag {
@@ -45,8 +46,9 @@ enum field_item {
 };
 
 enum {
-    TEXT_ITEM_MAXIMUM = 255,           /* characters of any text, at most */
-    FIELD_LIST_MAXIMUM_SIZE = 48 << 10 /* bytes of all items of a list or map */
+    TEXT_ITEM_MAXIMUM = 255,            /* characters of any text, at most */
+    FIELD_LIST_MAXIMUM_SIZE = 48 << 10, /* bytes of all items of a list or map */
+    SEALED_MAXIMUM_SIZE = 32 << 10      /* bytes of a sensitive value, plain */
 };
 
 struct field {
@@ -58,7 +60,8 @@ struct field {
     uint16_t tag;   /* field number inside the facet's bytes, ascending */
     unsigned flags;
     enum field_item item;
-    int64_t minimum, maximum;     /* INTEGER: range; TEXT and each item: length in characters */
+    int64_t minimum, maximum;     /* INTEGER: range; TEXT and each item: length in characters;
+                                     SEALED: in bytes */
     size_t most_items;            /* TEXT_LIST: so many at most; 0: as fit */
     const char *default_text;     /* as it would stand in JSON without quotes; NULL: not set */
     const char *const *choices;   /* ENUM: NULL-terminated */
@@ -82,6 +85,7 @@ struct resource_class {
     size_t field_count;
     enum resource_type owner_type; /* RESOURCE_NONE for roots */
     bool is_internal; /* no part of the configuration: not in the walk, no noun, no API */
+    bool is_bare;     /* its JSON stands without a root tag, as in Barbican's API */
 };
 
 /* Fields every resource has (name, description, tags, admin_state_up, project_id) are rows of
@@ -100,6 +104,9 @@ struct json_value *field_table_describe(void);
 
 /* ---- one value <-> text and JSON ------------------------------------------------------------
  */
+
+/* Stands for a sensitive value wherever it would be shown. */
+#define FIELD_MASK "********"
 
 /* As it stands in JSON ("null" handling included). */
 struct json_value *field_to_json(const struct field *field, const struct resource *resource);
@@ -131,8 +138,8 @@ bool resource_check_owner(const struct resource *resource, struct error *error);
 /* Rules inside one resource that are wider than one field (monitor timeout <= delay, HTTP-only
  * attributes, families that must agree). Called by the two above. */
 bool resource_check(const struct resource *resource, struct error *error);
-/* All public attributes in table order, without ids (also the owner's), statuses and stubs
- * (admin adds those). */
+/* All public attributes in table order, without ids (also the owner's), statuses, stubs (admin
+ * adds those) and sensitive values. */
 struct json_value *resource_to_json(const struct resource *resource);
 
 /* ---- canonical bytes of facets (replication.md 5.1 codec) -----------------------------------

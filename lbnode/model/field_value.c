@@ -44,9 +44,16 @@ const struct text_list *field_list(const struct field *field, const struct resou
     return const_slot(field, resource);
 }
 
+const struct sealed_value *field_sealed(const struct field *field,
+                                        const struct resource *resource)
+{
+    return const_slot(field, resource);
+}
+
 void field_value_free(struct field_value *value)
 {
     free(value->text);
+    sealed_value_free(&value->sealed);
     text_list_free(&value->list);
     memset(value, 0, sizeof(*value));
 }
@@ -70,6 +77,10 @@ void field_value_store(const struct field *field,
     case FIELD_TEXT_MAP:
         *(struct text_list *)slot(field, resource) = value->list;
         value->list = (struct text_list){0};
+        break;
+    case FIELD_SEALED:
+        *(struct sealed_value *)slot(field, resource) = value->sealed;
+        value->sealed = (struct sealed_value){0};
         break;
     }
     field_value_free(value);
@@ -101,6 +112,9 @@ bool field_copy(const struct field *field, const struct resource *from, struct r
     case FIELD_ADDRESS: value.address = *field_address(field, from); break;
     case FIELD_TEXT_LIST:
     case FIELD_TEXT_MAP: good = text_list_copy(field_list(field, from), &value.list); break;
+    case FIELD_SEALED:
+        good = sealed_value_copy(field_sealed(field, from), &value.sealed);
+        break;
     }
     if (good)
         field_value_store(field, to, &value);
@@ -115,6 +129,8 @@ void field_clear(const struct field *field, struct resource *resource)
         *text = NULL;
     } else if (field->type == FIELD_TEXT_LIST || field->type == FIELD_TEXT_MAP) {
         text_list_free(slot(field, resource));
+    } else if (field->type == FIELD_SEALED) {
+        sealed_value_free(slot(field, resource));
     }
 }
 
@@ -130,6 +146,7 @@ bool field_is_unset(const struct field *field, const struct resource *resource)
     case FIELD_ADDRESS: return field_address(field, resource)->family == 0;
     case FIELD_TEXT_LIST:
     case FIELD_TEXT_MAP: return field_list(field, resource)->count == 0;
+    case FIELD_SEALED: return !field_sealed(field, resource)->data;
     }
     return true;
 }

@@ -13,6 +13,7 @@ struct field_value {
     struct uuid id;
     struct ip_address address;
     struct text_list list; /* of a map: in key order */
+    struct sealed_value sealed;
 };
 
 void field_value_free(struct field_value *value);
@@ -48,6 +49,8 @@ const char *field_text(const struct field *field, const struct resource *resourc
 const struct uuid *field_id(const struct field *field, const struct resource *resource);
 const struct ip_address *field_address(const struct field *field,
                                        const struct resource *resource);
+const struct sealed_value *field_sealed(const struct field *field,
+                                        const struct resource *resource);
 const struct text_list *field_list(const struct field *field, const struct resource *resource);
 
 /* Swaps the contents of two resources of the same type. */

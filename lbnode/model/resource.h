@@ -9,6 +9,7 @@
 #include "lbnode/base/ip_address.h"
 #include "lbnode/base/text_list.h"
 #include "lbnode/base/uuid.h"
+#include "lbnode/model/sealed_value.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,6 +25,7 @@ enum resource_type {
     RESOURCE_HEALTH_MONITOR = 6,
     RESOURCE_NODE = 20,
     RESOURCE_KEY_GRANT = 21, /* internal: replication alone reads and writes it */
+    RESOURCE_SECRET = 22,
     RESOURCE_TYPE_LIMIT = 32
 };
 
@@ -52,6 +54,15 @@ enum node_status {
     NODE_ACTIVE,
     NODE_REMOVED,
     NODE_REVOKED
+};
+
+enum secret_type {
+    SECRET_OPAQUE,
+    SECRET_PASSPHRASE,
+    SECRET_CERTIFICATE,
+    SECRET_PRIVATE,
+    SECRET_PUBLIC,
+    SECRET_SYMMETRIC
 };
 
 /* First member of every resource. */
@@ -175,6 +186,14 @@ struct key_grant {
     char *sealed;    /* hex */
     int64_t created_ms;
     char *receiver; /* hex: key id of the node's key that opens it */
+};
+
+/* Barbican's: something to be kept from all who may see the configuration. */
+struct secret {
+    struct resource resource;
+    int64_t secret_type; /* enum secret_type */
+    char *payload_content_type;
+    struct sealed_value payload;
 };
 
 /* Defaults of the field table filled in, id zero. NULL when out of memory. */

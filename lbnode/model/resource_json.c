@@ -114,7 +114,7 @@ struct json_value *resource_to_json(const struct resource *resource)
     struct json_value *object = json_value_object();
     for (size_t i = 0; i < class->field_count; i++) {
         const struct field *field = &class->fields[i];
-        if (is_attribute(field) && !(field->flags & FIELD_OWNER))
+        if (is_attribute(field) && !(field->flags & FIELD_OWNER) && field->type != FIELD_SEALED)
             json_value_set(object, field->name, field_to_json(field, resource));
     }
     return object;

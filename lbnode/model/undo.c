@@ -117,6 +117,8 @@ is_equal(const struct field *field, const struct resource *a, const struct resou
         return ip_address_compare(field_address(field, a), field_address(field, b)) == 0;
     case FIELD_TEXT_LIST:
     case FIELD_TEXT_MAP: return lists_are_equal(field_list(field, a), field_list(field, b));
+    case FIELD_SEALED:
+        return sealed_value_equal(field_sealed(field, a), field_sealed(field, b));
     }
     return true;
 }

@@ -68,11 +68,11 @@ static void require_round_trip(const struct configuration *configuration)
     struct change_set nothing = {0};
     struct configuration *empty = project(&nothing, NULL);
     struct json_value *exported = configuration_export(configuration);
-    if (!configuration_plan_document(configuration, exported, true, &plan, NULL) ||
+    if (!configuration_plan_document(configuration, exported, true, NULL, &plan, NULL) ||
         plan.step_count != 0)
         abort();
     document_plan_free(&plan);
-    if (!configuration_plan_document(empty, exported, false, &plan, NULL))
+    if (!configuration_plan_document(empty, exported, false, NULL, &plan, NULL))
         abort();
     struct configuration *copy = project(plan.changes, NULL);
     struct json_value *again = configuration_export(copy);
@@ -95,7 +95,7 @@ static void plan_on(const struct configuration *base,
 {
     struct document_plan plan;
     struct error error = {0};
-    if (!configuration_plan_document(base, document, prune, &plan, &error)) {
+    if (!configuration_plan_document(base, document, prune, NULL, &plan, &error)) {
         if (error.kind == ERROR_NONE || error.text[0] == '\0')
             abort();
         return;
@@ -116,7 +116,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct change_set nothing = {0};
     struct configuration *empty = project(&nothing, NULL);
     struct json_value *text = json_value_parse(base_document, strlen(base_document), NULL);
-    if (!configuration_plan_document(empty, text, false, &base_plan, NULL))
+    if (!configuration_plan_document(empty, text, false, NULL, &base_plan, NULL))
         abort();
     struct configuration *base = project(base_plan.changes, NULL);
     plan_on(base, base_plan.changes, document, false);

@@ -112,7 +112,7 @@ class SecondDecoders(unittest.TestCase):
 
 
 TYPES = {"BOOL": "bool", "INTEGER": "integer", "TEXT": "text", "ID": "id", "ADDRESS": "address", "TEXT_LIST": "texts",
-         "TEXT_MAP": "map"}
+         "TEXT_MAP": "map", "SEALED": "box"}
 FACETS = {"FACET_META": 1, "FACET_ADMIN": 2, "FACET_CREATION": 3}
 ROW = re.compile(r'\{\.name = "(\w+)",(.*?)\.help =', re.S)
 CHOICES = re.compile(r"static const char \*const (\w+)\[\] = \{(.*?)\};", re.S)

@@ -50,7 +50,7 @@ static size_t apply(struct raw_state *state, const struct json_value *document, 
     struct error error = {0};
     struct document_plan plan;
     struct configuration *configuration = raw_state_project(state);
-    if (!configuration_plan_document(configuration, document, prune, &plan, &error))
+    if (!configuration_plan_document(configuration, document, prune, NULL, &plan, &error))
         fail_msg("%s", error.text);
     size_t steps = plan.step_count;
     assert_int_equal(steps == 0, plan.changes->count == 0);
@@ -195,7 +195,7 @@ static void only_what_differs_is_planned(void **context)
                                        "    - name: w2\n"
                                        "      weight: 5\n");
     struct configuration *c = raw_state_project(state);
-    assert_true(configuration_plan_document(c, document, false, &plan, &error));
+    assert_true(configuration_plan_document(c, document, false, NULL, &plan, &error));
     assert_int_equal(plan.step_count, 1);
     assert_int_equal(plan.changes->count, 1);
     assert_int_equal(plan.steps[0].action, DOCUMENT_UPDATE);
@@ -291,7 +291,7 @@ struct bad_document {
 
 static const struct bad_document bad_documents[] = {
     {"listeners: []\n", "Unknown attribute for argument document: listeners; known are "
-                        "loadbalancers and vrrp_groups"},
+                        "loadbalancers, vrrp_groups and secrets"},
     {"loadbalancers: web\n", "Invalid input: loadbalancers must be a list"},
     {"loadbalancers:\n- web\n",
      "loadbalancer #1: Invalid input: a loadbalancer must be a mapping of attributes"},
@@ -336,7 +336,7 @@ static void a_mistake_is_named_with_its_place_and_changes_nothing(void **context
         struct error error = {0};
         struct document_plan plan;
         struct json_value *document = yaml(bad_documents[i].text);
-        assert_false(configuration_plan_document(c, document, false, &plan, &error));
+        assert_false(configuration_plan_document(c, document, false, NULL, &plan, &error));
         assert_string_equal(error.text, bad_documents[i].sentence);
         assert_int_not_equal(error.kind, ERROR_NONE);
         assert_null(plan.changes);
@@ -356,7 +356,7 @@ static void a_document_cannot_contradict_itself(void **context)
     struct json_value *document = yaml("loadbalancers:\n"
                                        "- {name: a, vip_address: 10.0.0.1}\n"
                                        "- {name: b, vip_address: 10.0.0.1}\n");
-    assert_false(configuration_plan_document(c, document, false, &plan, &error));
+    assert_false(configuration_plan_document(c, document, false, NULL, &plan, &error));
     assert_int_equal(error.kind, ERROR_CONFLICT);
     assert_non_null(strstr(error.text, "loadbalancer b: The VIP IP address is already in use"));
     json_value_free(document);
@@ -385,7 +385,7 @@ static void thousands_of_members_take_no_quadratic_time(void **context)
     }
     struct configuration *c = raw_state_project(state);
     clock_t started = clock();
-    assert_true(configuration_plan_document(c, document, true, &plan, &error));
+    assert_true(configuration_plan_document(c, document, true, NULL, &plan, &error));
     assert_true(clock() - started < 10 * CLOCKS_PER_SEC);
     raw_state_apply(state, plan.changes);
     document_plan_free(&plan);

@@ -1,0 +1,227 @@
+#include "lbnode/crypto/crypto.h"
+#include "lbnode/model/configuration.h"
+#include "lbnode/model/sensitive.h"
+#include "tests/support/test.h"
+#include "tests/unit/model/raw_state.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MARKER "the payload that nobody may see"
+
+static const uint8_t first_secret[SECRET_BOX_KEY_SIZE] = "the first key of this cluster...";
+static const uint8_t second_secret[SECRET_BOX_KEY_SIZE] = "the second key of this cluster..";
+static const struct sensitive_keys first_only = {{{{"first"}, first_secret}}, 1};
+static const struct sensitive_keys second_only = {{{{"second"}, second_secret}}, 1};
+static const struct sensitive_keys second_first = {
+    {{{"second"}, second_secret}, {{"first"}, first_secret}}, 2};
+
+static const struct field *payload_field(void)
+{
+    return field_find(resource_class_of(RESOURCE_SECRET), "payload");
+}
+
+static const struct sealed_value *payload_of(const struct resource *resource)
+{
+    return &((const struct secret *)resource)->payload;
+}
+
+static struct resource *plain_secret(const char *payload)
+{
+    struct error error = {0};
+    struct json_value *object = json_value_object();
+    json_value_set_text(object, "name", "web-key");
+    json_value_set_text(object, "payload", payload);
+    struct resource *resource =
+        resource_from_json(resource_class_of(RESOURCE_SECRET), object, &error);
+    json_value_free(object);
+    if (!resource)
+        fail_msg("%s", error.text);
+    return resource;
+}
+
+static struct resource *sealed_secret(const struct sensitive_keys *keys)
+{
+    struct error error = {0};
+    struct resource *resource = plain_secret(MARKER);
+    if (!sensitive_seal(resource, NULL, keys, &error))
+        fail_msg("%s", error.text);
+    return resource;
+}
+
+static void expect_payload(const struct resource *resource,
+                           const struct sensitive_keys *keys,
+                           const char *expected)
+{
+    struct error error = {0};
+    size_t size = 0;
+    uint8_t *plain = sensitive_open(resource, payload_field(), keys, &size, &error);
+    if (!plain)
+        fail_msg("%s", error.text);
+    assert_int_equal(size, strlen(expected));
+    assert_memory_equal(plain, expected, size);
+    secret_free(plain);
+}
+
+static void a_plain_value_is_neither_encoded_nor_printed(void **state)
+{
+    struct resource *resource = plain_secret(MARKER);
+    struct change_set changes = {0};
+    assert_true(payload_of(resource)->is_plain);
+    assert_false(change_set_add_create(&changes, resource));
+    struct json_value *shown = field_to_json(payload_field(), resource);
+    assert_string_equal(json_value_text(shown), FIELD_MASK);
+    json_value_free(shown);
+    change_set_free(&changes);
+    resource_free(resource);
+}
+
+static void a_sealed_value_travels_as_a_box_and_opens_again(void **state)
+{
+    struct resource *resource = sealed_secret(&first_only);
+    struct change_set changes = {0};
+    struct resource *read = resource_new(RESOURCE_SECRET);
+    assert_true(change_set_add_create(&changes, resource));
+    read->id = resource->id;
+    for (size_t i = 0; i < changes.count; i++) {
+        const struct change_op *op = &changes.ops[i];
+        assert_null(memmem(op->value, op->value_size, MARKER, strlen(MARKER)));
+        assert_true(resource_read_facet(read, op->facet,
+                                        (struct bytes){op->value, op->value_size}, NULL));
+    }
+    expect_payload(read, &first_only, MARKER);
+    assert_true(sealed_value_equal(payload_of(resource), payload_of(read)));
+    change_set_free(&changes);
+    resource_free(read);
+    resource_free(resource);
+}
+
+static void a_box_of_another_object_does_not_open(void **state)
+{
+    struct error error = {0};
+    size_t size;
+    struct resource *resource = sealed_secret(&first_only);
+    resource->id = uuid_random();
+    assert_null(sensitive_open(resource, payload_field(), &first_only, &size, &error));
+    assert_int_equal(error.kind, ERROR_REFUSED);
+    resource_free(resource);
+}
+
+static void the_same_payload_again_is_the_same_box(void **state)
+{
+    struct resource *before = sealed_secret(&first_only);
+    struct resource *same = plain_secret(MARKER), *other = plain_secret("another payload");
+    struct change_set changes = {0};
+    same->id = other->id = before->id;
+    assert_true(sensitive_seal(same, before, &second_first, NULL));
+    assert_int_equal(change_set_add_update(&changes, before, same), 0);
+    assert_true(sensitive_seal(other, before, &second_first, NULL));
+    assert_int_equal(change_set_add_update(&changes, before, other), 1);
+    expect_payload(other, &second_only, "another payload");
+    change_set_free(&changes);
+    resource_free(before);
+    resource_free(same);
+    resource_free(other);
+}
+
+static void without_a_key_nothing_is_sealed(void **state)
+{
+    struct error error = {0};
+    const struct sensitive_keys none = {0};
+    struct resource *resource = plain_secret(MARKER);
+    assert_false(sensitive_seal(resource, NULL, &none, &error));
+    assert_int_equal(error.kind, ERROR_UNAVAILABLE);
+    assert_null(strstr(error.text, MARKER));
+    resource_free(resource);
+}
+
+static void a_payload_has_a_bound_and_no_sentence_repeats_it(void **state)
+{
+    struct error error = {0};
+    const struct resource_class *class = resource_class_of(RESOURCE_SECRET);
+    char *longest = calloc(1, SEALED_MAXIMUM_SIZE + 2);
+    memset(longest, 'x', SEALED_MAXIMUM_SIZE + 1);
+    struct json_value *object = json_value_object();
+    json_value_set_text(object, "payload", longest);
+    assert_null(resource_from_json(class, object, &error));
+    assert_null(strstr(error.text, "xxxx"));
+    longest[SEALED_MAXIMUM_SIZE] = '\0';
+    json_value_set_text(object, "payload", longest);
+    struct resource *resource = resource_from_json(class, object, &error);
+    struct change_set changes = {0};
+    assert_non_null(resource);
+    assert_true(sensitive_seal(resource, NULL, &first_only, NULL));
+    assert_true(change_set_add_create(&changes, resource));
+    change_set_free(&changes);
+    resource_free(resource);
+    json_value_set_number(object, "payload", 4711);
+    assert_null(resource_from_json(class, object, &error));
+    assert_null(strstr(error.text, "4711"));
+    json_value_free(object);
+    free(longest);
+}
+
+/* The configuration that the creation of RESOURCE makes. */
+static struct configuration *project(struct raw_state *raw, const struct resource *resource)
+{
+    struct change_set changes = {0};
+    assert_true(change_set_add_create(&changes, resource));
+    raw_state_apply(raw, &changes);
+    change_set_free(&changes);
+    return raw_state_project(raw);
+}
+
+static void a_new_key_seals_everything_anew_once(void **state)
+{
+    struct raw_state *raw = raw_state_new();
+    struct change_set changes = {0};
+    struct resource *resource = sealed_secret(&first_only);
+    struct configuration *configuration = project(raw, resource);
+    size_t unreadable;
+    assert_true(sensitive_reseal_all(configuration, &first_only, &changes, &unreadable, NULL));
+    assert_int_equal(changes.count, 0);
+    assert_true(
+        sensitive_reseal_all(configuration, &second_first, &changes, &unreadable, NULL));
+    assert_int_equal(changes.count, 1);
+    assert_int_equal(unreadable, 0);
+    raw_state_apply(raw, &changes);
+    configuration_free(configuration);
+    configuration = raw_state_project(raw);
+    expect_payload(configuration_find(configuration, &resource->id)->resource, &second_only,
+                   MARKER);
+    change_set_free(&changes);
+    configuration_free(configuration);
+    resource_free(resource);
+    raw_state_free(raw);
+}
+
+static void what_no_key_opens_is_counted_and_left_alone(void **state)
+{
+    struct raw_state *raw = raw_state_new();
+    struct change_set changes = {0};
+    struct resource *resource = sealed_secret(&first_only);
+    struct configuration *configuration = project(raw, resource);
+    size_t unreadable;
+    assert_true(sensitive_reseal_all(configuration, &second_only, &changes, &unreadable, NULL));
+    assert_int_equal(changes.count, 0);
+    assert_int_equal(unreadable, 1);
+    configuration_free(configuration);
+    resource_free(resource);
+    raw_state_free(raw);
+}
+
+int main(void)
+{
+    crypto_start();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_plain_value_is_neither_encoded_nor_printed),
+        cmocka_unit_test(a_sealed_value_travels_as_a_box_and_opens_again),
+        cmocka_unit_test(a_box_of_another_object_does_not_open),
+        cmocka_unit_test(the_same_payload_again_is_the_same_box),
+        cmocka_unit_test(without_a_key_nothing_is_sealed),
+        cmocka_unit_test(a_payload_has_a_bound_and_no_sentence_repeats_it),
+        cmocka_unit_test(a_new_key_seals_everything_anew_once),
+        cmocka_unit_test(what_no_key_opens_is_counted_and_left_alone),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
