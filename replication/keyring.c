@@ -158,6 +158,13 @@ keyring_keys(const struct keyring *keyring, enum key_purpose purpose, size_t *co
     return list->keys;
 }
 
+const struct keyring_key *
+keyring_all(const struct keyring *keyring, enum key_purpose purpose, size_t *count)
+{
+    *count = keyring->lists[purpose].count;
+    return keyring->lists[purpose].keys;
+}
+
 const struct keyring_key *keyring_in_use(const struct keyring *keyring,
                                          enum key_purpose purpose)
 {

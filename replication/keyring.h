@@ -32,6 +32,9 @@ bool keyring_update(struct keyring *keyring,
  * the next update. Whoever has one of them may come with it. */
 const struct keyring_key *
 keyring_keys(const struct keyring *keyring, enum key_purpose purpose, size_t *count);
+/* All of them, also those beyond the maximum: whatever was sealed with one can be opened. */
+const struct keyring_key *
+keyring_all(const struct keyring *keyring, enum key_purpose purpose, size_t *count);
 /* The newest that is everywhere, for whatever this node begins; else the oldest, which has had
  * the most time to get there. NULL: there is no key. */
 const struct keyring_key *keyring_in_use(const struct keyring *keyring,

@@ -89,3 +89,17 @@ bool keys_plan_first(const struct replication *replication,
                                    made_now_ms(replication), out);
     return planned;
 }
+
+/* ---- for sensitive attributes ------------------------------------------------------------ */
+
+size_t replication_data_keys(const struct replication *replication,
+                             struct secret_box_key *out,
+                             size_t capacity)
+{
+    size_t count;
+    const struct keyring_key *keys = keyring_all(replication->keyring, KEY_DATA, &count);
+    count = count < capacity ? count : capacity;
+    for (size_t i = 0; i < count; i++)
+        out[i] = (struct secret_box_key){keys[i].id, keys[i].secret};
+    return count;
+}

@@ -432,13 +432,6 @@ bool replication_is_initialised(const struct replication *replication)
     return core_is_initialised(replication->core);
 }
 
-size_t replication_data_keys(const struct replication *replication,
-                             struct secret_box_key *out,
-                             size_t capacity)
-{
-    return 0;
-}
-
 const struct uuid *replication_node_id(const struct replication *replication)
 {
     return &replication->node_id;

@@ -87,7 +87,7 @@ enum {
     JOIN_TOKEN_SIZE = 256
 };
 
-/* The newest data keys that this node can open, newest first, at most CAPACITY; returns how
+/* The data keys that this node can open, the newest first, at most CAPACITY; returns how
  * many. Valid until the next turn of the loop. */
 size_t replication_data_keys(const struct replication *replication,
                              struct secret_box_key *out,

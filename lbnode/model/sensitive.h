@@ -9,7 +9,7 @@
 #include "lbnode/model/field_table.h"
 
 enum {
-    SENSITIVE_KEYS_MAXIMUM = 3
+    SENSITIVE_KEYS_MAXIMUM = 8
 };
 
 /* The data keys that this node has, the newest first. */
