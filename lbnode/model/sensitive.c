@@ -12,16 +12,20 @@ static struct secret_box_place place_of(const struct resource *resource,
     return (struct secret_box_place){resource->id, field->facet};
 }
 
-static const struct secret_box_key *key_of(const struct sensitive_keys *keys, struct bytes box)
+static const struct secret_box_key *find_key(const struct sensitive_keys *keys,
+                                             const struct uuid *id)
 {
-    struct uuid id;
-    if (!secret_box_key_id(box, &id))
-        return NULL;
     for (size_t i = 0; i < keys->count; i++) {
-        if (uuid_equal(&keys->keys[i].id, &id))
+        if (uuid_equal(&keys->keys[i].id, id))
             return &keys->keys[i];
     }
     return NULL;
+}
+
+static const struct secret_box_key *key_of(const struct sensitive_keys *keys, struct bytes box)
+{
+    struct uuid id;
+    return secret_box_key_id(box, &id) ? find_key(keys, &id) : NULL;
 }
 
 uint8_t *sensitive_open(const struct resource *resource,
@@ -110,76 +114,76 @@ bool sensitive_seal(struct resource *resource,
 /* ---- under a new key ----------------------------------------------------------------------
  */
 
-enum reseal_result {
-    RESEAL_NOT_NEEDED,
-    RESEAL_DONE,
-    RESEAL_UNREADABLE,
-    RESEAL_NO_MEMORY
-};
+/* The object of FACET with what its value says; NULL when nothing of it can be sealed. */
+static struct resource *read_sealed_facet(const struct raw_facet *facet)
+{
+    const struct resource_class *class = resource_class_of((enum resource_type)facet->type);
+    bool can_be = false;
+    for (size_t i = 0; class && i < class->field_count; i++)
+        can_be |=
+            class->fields[i].type == FIELD_SEALED && class->fields[i].facet == facet->facet;
+    struct resource *resource = can_be ? resource_new(class->type) : NULL;
+    if (resource && resource_read_facet(resource, facet->facet, facet->value, NULL)) {
+        resource->id = facet->object_id;
+        resource->owner = facet->owner;
+        return resource;
+    }
+    resource_free(resource);
+    return NULL;
+}
 
-static enum reseal_result reseal_field(struct resource *resource,
-                                       const struct field *field,
-                                       const struct sensitive_keys *keys)
+bool sensitive_is_sealed_with(const struct raw_facet *facet, const struct uuid *key_id)
+{
+    struct resource *resource = read_sealed_facet(facet);
+    const struct resource_class *class = resource ? resource_class_of(resource->type) : NULL;
+    bool found = false;
+    for (size_t i = 0; class && i < class->field_count; i++) {
+        struct uuid id;
+        if (class->fields[i].type == FIELD_SEALED &&
+            secret_box_key_id(sealed_value_bytes(field_sealed(&class->fields[i], resource)),
+                              &id))
+            found |= uuid_equal(&id, key_id);
+    }
+    resource_free(resource);
+    return found;
+}
+
+static enum sensitive_reseal reseal_field(struct resource *resource,
+                                          const struct field *field,
+                                          const struct sensitive_keys *keys,
+                                          const struct secret_box_key *target)
 {
     struct bytes box = sealed_value_bytes(field_sealed(field, resource));
+    const struct secret_box_key *key = key_of(keys, box);
     size_t size;
-    if (!box.data || key_of(keys, box) == &keys->keys[0])
-        return RESEAL_NOT_NEEDED;
+    if (!box.data || (key && key <= target)) /* the newest come first */
+        return SENSITIVE_AS_IT_IS;
     uint8_t *plain = sensitive_open(resource, field, keys, &size, NULL);
     if (!plain)
-        return RESEAL_UNREADABLE;
-    bool sealed = seal(resource, field, &keys->keys[0], (struct bytes){plain, size});
+        return SENSITIVE_UNREADABLE;
+    bool sealed = seal(resource, field, target, (struct bytes){plain, size});
     secret_free(plain);
-    return sealed ? RESEAL_DONE : RESEAL_NO_MEMORY;
+    return sealed ? SENSITIVE_RESEALED : SENSITIVE_FULL;
 }
 
-static bool
-reseal_object(struct resource *resource, const struct sensitive_keys *keys, size_t *unreadable)
+enum sensitive_reseal sensitive_reseal_facet(const struct raw_facet *facet,
+                                             const struct sensitive_keys *keys,
+                                             const struct uuid *key_id,
+                                             struct change_set *out)
 {
-    const struct resource_class *class = resource_class_of(resource->type);
-    for (size_t i = 0; i < class->field_count; i++) {
-        if (class->fields[i].type != FIELD_SEALED)
+    const struct secret_box_key *target = find_key(keys, key_id);
+    struct resource *resource = target ? read_sealed_facet(facet) : NULL;
+    const struct resource_class *class = resource ? resource_class_of(resource->type) : NULL;
+    enum sensitive_reseal result = SENSITIVE_AS_IT_IS;
+    for (size_t i = 0; class && i < class->field_count; i++) {
+        const struct field *field = &class->fields[i];
+        if (field->type != FIELD_SEALED || field->facet != facet->facet)
             continue;
-        enum reseal_result result = reseal_field(resource, &class->fields[i], keys);
-        *unreadable += result == RESEAL_UNREADABLE;
-        if (result == RESEAL_NO_MEMORY)
-            return false;
+        enum sensitive_reseal one = reseal_field(resource, field, keys, target);
+        result = one > result ? one : result;
     }
-    return true;
-}
-
-static bool has_sealed_field(const struct resource_class *class)
-{
-    for (size_t i = 0; i < class->field_count; i++) {
-        if (class->fields[i].type == FIELD_SEALED)
-            return true;
-    }
-    return false;
-}
-
-bool sensitive_reseal_all(const struct configuration *configuration,
-                          const struct sensitive_keys *keys,
-                          struct change_set *out,
-                          size_t *out_unreadable,
-                          struct error *error)
-{
-    const struct resource_class *class;
-    const struct effective *object;
-    *out_unreadable = 0;
-    if (keys->count == 0)
-        return error_set(error, ERROR_UNAVAILABLE, "this node has no data key");
-    for (size_t c = 0; (class = resource_class_at(c)); c++) {
-        if (!has_sealed_field(class))
-            continue;
-        for (size_t i = 0; (object = configuration_at(configuration, class->type, i)); i++) {
-            struct resource *after = resource_copy(object->resource);
-            bool good = after && reseal_object(after, keys, out_unreadable) &&
-                        change_set_add_update(out, object->resource, after) >= 0;
-            resource_free(after);
-            if (!good)
-                return error_set(error, ERROR_UNAVAILABLE,
-                                 "the sensitive values do not fit into one change");
-        }
-    }
-    return true;
+    if (result == SENSITIVE_RESEALED && !change_set_add_facet(out, resource, facet->facet))
+        result = SENSITIVE_FULL;
+    resource_free(resource);
+    return result;
 }

@@ -32,13 +32,23 @@ uint8_t *sensitive_open(const struct resource *resource,
                         const struct sensitive_keys *keys,
                         size_t *out_size,
                         struct error *error);
-/* Adds to OUT the facets of all values that another key than the newest seals, sealed with the
- * newest. Values that no key of KEYS opens are left as they are and counted. False with ERROR
- * when OUT would be too large or memory ran out. */
-bool sensitive_reseal_all(const struct configuration *configuration,
-                          const struct sensitive_keys *keys,
-                          struct change_set *out,
-                          size_t *out_unreadable,
-                          struct error *error);
+/* ---- under a new key: over the raw state, so that nothing is missed -------------------------
+ */
+
+/* Is a value of FACET sealed with the key KEY_ID? */
+bool sensitive_is_sealed_with(const struct raw_facet *facet, const struct uuid *key_id);
+
+enum sensitive_reseal {
+    SENSITIVE_AS_IT_IS,   /* nothing is sealed with a key older than that */
+    SENSITIVE_RESEALED,   /* OUT has the facet, as it was but for its boxes */
+    SENSITIVE_UNREADABLE, /* no key opens it, or it is malformed: left as it is */
+    SENSITIVE_FULL        /* OUT would be too large, or memory ran out */
+};
+
+/* Seals what FACET has under a key older than KEY_ID, which is one of KEYS, with KEY_ID. */
+enum sensitive_reseal sensitive_reseal_facet(const struct raw_facet *facet,
+                                             const struct sensitive_keys *keys,
+                                             const struct uuid *key_id,
+                                             struct change_set *out);
 
 #endif

@@ -161,53 +161,70 @@ static void a_payload_has_a_bound_and_no_sentence_repeats_it(void **state)
     free(longest);
 }
 
-/* The configuration that the creation of RESOURCE makes. */
-static struct configuration *project(struct raw_state *raw, const struct resource *resource)
+/* Seals the facets of RESOURCE anew with the key KEY_ID; what became of that with the payload.
+ */
+static enum sensitive_reseal reseal(const struct resource *resource,
+                                    const struct sensitive_keys *keys,
+                                    const char *key_id,
+                                    struct change_set *out)
 {
+    struct raw_state *raw = raw_state_new();
     struct change_set changes = {0};
+    struct uuid id = {{0}};
+    enum sensitive_reseal result = SENSITIVE_AS_IT_IS;
+    memcpy(id.bytes, key_id, strlen(key_id));
     assert_true(change_set_add_create(&changes, resource));
     raw_state_apply(raw, &changes);
+    for (size_t i = 0; i < raw->ops.count; i++) {
+        struct raw_facet facet = raw_state_facet(raw, i);
+        enum sensitive_reseal one = sensitive_reseal_facet(&facet, keys, &id, out);
+        assert_true(facet.facet == payload_field()->facet || one == SENSITIVE_AS_IT_IS);
+        result = one > result ? one : result;
+    }
     change_set_free(&changes);
-    return raw_state_project(raw);
+    raw_state_free(raw);
+    return result;
 }
 
-static void a_new_key_seals_everything_anew_once(void **state)
+static void a_new_key_seals_anew_what_older_ones_sealed(void **state)
 {
-    struct raw_state *raw = raw_state_new();
     struct change_set changes = {0};
     struct resource *resource = sealed_secret(&first_only);
-    struct configuration *configuration = project(raw, resource);
-    size_t unreadable;
-    assert_true(sensitive_reseal_all(configuration, &first_only, &changes, &unreadable, NULL));
-    assert_int_equal(changes.count, 0);
-    assert_true(
-        sensitive_reseal_all(configuration, &second_first, &changes, &unreadable, NULL));
+    const struct uuid first = {"first"}, second = {"second"};
+    assert_int_equal(reseal(resource, &second_first, "second", &changes), SENSITIVE_RESEALED);
     assert_int_equal(changes.count, 1);
-    assert_int_equal(unreadable, 0);
-    raw_state_apply(raw, &changes);
-    configuration_free(configuration);
-    configuration = raw_state_project(raw);
-    expect_payload(configuration_find(configuration, &resource->id)->resource, &second_only,
-                   MARKER);
+    const struct change_op *op = &changes.ops[0];
+    const struct raw_facet facet = {.object_id = op->object_id,
+                                    .type = op->type,
+                                    .facet = op->facet,
+                                    .value = {op->value, op->value_size}};
+    assert_true(sensitive_is_sealed_with(&facet, &second));
+    assert_false(sensitive_is_sealed_with(&facet, &first));
+    assert_true(resource_read_facet(resource, op->facet, facet.value, NULL));
+    expect_payload(resource, &second_only, MARKER);
     change_set_free(&changes);
-    configuration_free(configuration);
     resource_free(resource);
-    raw_state_free(raw);
 }
 
-static void what_no_key_opens_is_counted_and_left_alone(void **state)
+static void what_that_key_or_a_newer_one_sealed_stays(void **state)
 {
-    struct raw_state *raw = raw_state_new();
+    struct change_set changes = {0};
+    struct resource *old = sealed_secret(&first_only), *new = sealed_secret(&second_first);
+    assert_int_equal(reseal(old, &second_first, "first", &changes), SENSITIVE_AS_IT_IS);
+    assert_int_equal(reseal(new, &second_first, "first", &changes), SENSITIVE_AS_IT_IS);
+    assert_int_equal(reseal(new, &second_first, "second", &changes), SENSITIVE_AS_IT_IS);
+    assert_int_equal(changes.count, 0);
+    resource_free(old);
+    resource_free(new);
+}
+
+static void what_no_key_opens_is_left_alone(void **state)
+{
     struct change_set changes = {0};
     struct resource *resource = sealed_secret(&first_only);
-    struct configuration *configuration = project(raw, resource);
-    size_t unreadable;
-    assert_true(sensitive_reseal_all(configuration, &second_only, &changes, &unreadable, NULL));
+    assert_int_equal(reseal(resource, &second_only, "second", &changes), SENSITIVE_UNREADABLE);
     assert_int_equal(changes.count, 0);
-    assert_int_equal(unreadable, 1);
-    configuration_free(configuration);
     resource_free(resource);
-    raw_state_free(raw);
 }
 
 int main(void)
@@ -220,8 +237,9 @@ int main(void)
         cmocka_unit_test(the_same_payload_again_is_the_same_box),
         cmocka_unit_test(without_a_key_nothing_is_sealed),
         cmocka_unit_test(a_payload_has_a_bound_and_no_sentence_repeats_it),
-        cmocka_unit_test(a_new_key_seals_everything_anew_once),
-        cmocka_unit_test(what_no_key_opens_is_counted_and_left_alone),
+        cmocka_unit_test(a_new_key_seals_anew_what_older_ones_sealed),
+        cmocka_unit_test(what_that_key_or_a_newer_one_sealed_stays),
+        cmocka_unit_test(what_no_key_opens_is_left_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
