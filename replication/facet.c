@@ -368,20 +368,25 @@ static int compare_stamps(const struct facet_entry *a, const struct facet_entry 
 }
 
 /* The more restrictive, the greater. A value that says nothing is the default: up. */
-static uint64_t admin_restriction(const struct facet_entry *entry)
+static uint64_t admin_restriction(struct bytes value)
 {
-    struct wire_reader reader = wire_reader_of((struct bytes){entry->value, entry->value_size});
+    struct wire_reader reader = wire_reader_of(value);
     struct wire_field field;
     if (wire_next(&reader, &field) && field.number == 1 && field.type == WIRE_VARINT)
         return UINT64_MAX - field.integer;
     return UINT64_MAX - 1;
 }
 
-static uint64_t safety_rank(uint16_t facet, const struct facet_entry *entry)
+uint64_t facet_safety_rank(uint16_t facet, struct bytes value)
 {
     if (facet == FACET_LIFE)
-        return entry->value_size == 1 && entry->value[0] == 0;
-    return facet == FACET_ADMIN ? admin_restriction(entry) : 0;
+        return value.size == 1 && value.data[0] == 0;
+    return facet == FACET_ADMIN ? admin_restriction(value) : 0;
+}
+
+static uint64_t rank_of(uint16_t facet, const struct facet_entry *entry)
+{
+    return facet_safety_rank(facet, (struct bytes){entry->value, entry->value_size});
 }
 
 const struct facet_entry *facet_winner(const struct facet_state *state)
@@ -393,8 +398,8 @@ const struct facet_entry *facet_winner(const struct facet_state *state)
             winner = entry;
             continue;
         }
-        uint64_t rank = safety_rank(state->facet, entry);
-        uint64_t best = safety_rank(state->facet, winner);
+        uint64_t rank = rank_of(state->facet, entry);
+        uint64_t best = rank_of(state->facet, winner);
         if (rank > best || (rank == best && compare_stamps(entry, winner) > 0))
             winner = entry;
     }

@@ -128,6 +128,9 @@ const struct object *facet_object(const struct facet_table *table, const struct 
 const struct facet_state *facet_of(const struct object *object, uint16_t facet); /* or NULL */
 /* The entry that counts (replication.md 3.3). */
 const struct facet_entry *facet_winner(const struct facet_state *state);
+/* Of concurrent values of FACET those of the greatest rank come first, whatever their stamps: a
+ * deletion, the most restrictive admin_state_up. 0 for all values of other facets. */
+uint64_t facet_safety_rank(uint16_t facet, struct bytes value);
 /* The winner of STATE as others see it. */
 struct raw_facet facet_view(const struct object *object, const struct facet_state *state);
 /* 0: there is no such object. */

@@ -9,6 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum {
+    CONCURRENT_WRITES = 32 /* of one facet, that are compared with its last one */
+};
+
 /* A question while it is answered; the horizon is found once. */
 struct question {
     struct replication *replication;
@@ -116,6 +120,69 @@ static bool writes_life(const struct history_object *object, struct dot dot)
     return false;
 }
 
+/* Was the value of WRITES[AT] replaced by one of the writes before UPTO? By any, where records
+ * that would tell may be gone. */
+static bool was_replaced_before(const struct question *question,
+                                const struct history_object *object,
+                                size_t at,
+                                size_t upto)
+{
+    const struct history_write *write = &object->writes[at];
+    for (size_t i = at + 1; i < upto; i++)
+        if (object->writes[i].facet == write->facet &&
+            (write->hlc < question->horizon ||
+             history_index_knew(question->index, object->writes[i].dot, write->dot)))
+            return true;
+    return false;
+}
+
+static bool load_value(struct question *question,
+                       const struct history_write *write,
+                       struct wire_writer *bytes,
+                       struct bytes *out)
+{
+    struct record record;
+    struct record_op op;
+    if (!load(question, write->dot, bytes, &record) || !find_op(&record, write->op_index, &op))
+        return false;
+    *out = op.value;
+    return true;
+}
+
+/* Which of the writes to FACET before UPTO was in force then: the last one, unless the merge
+ * rules prefer one that it did not know of (replication.md 3.3). NULL: there is none. */
+static const struct history_write *find_in_force(struct question *question,
+                                                 const struct history_object *object,
+                                                 size_t upto,
+                                                 uint16_t facet)
+{
+    const struct history_write *last = NULL, *best = NULL;
+    struct wire_writer bytes = {0};
+    uint64_t best_rank = 0;
+    unsigned seen = 0;
+    for (size_t i = upto; i-- > 0 && seen < CONCURRENT_WRITES;) {
+        const struct history_write *write = &object->writes[i];
+        struct bytes value;
+        if (write->facet != facet)
+            continue;
+        seen++;
+        if (!last)
+            last = write;
+        if (facet != FACET_LIFE && facet != FACET_ADMIN)
+            break;
+        if (was_replaced_before(question, object, i, upto) ||
+            !load_value(question, write, &bytes, &value))
+            continue;
+        uint64_t rank = facet_safety_rank(facet, value);
+        if (!best || rank > best_rank) {
+            best = write;
+            best_rank = rank;
+        }
+    }
+    wire_writer_free(&bytes);
+    return best ? best : last;
+}
+
 /* Of the facet that WRITES[AT] wrote; BYTES keep the value. */
 static enum past_before find_before(struct question *question,
                                     const struct history_object *object,
@@ -123,20 +190,26 @@ static enum past_before find_before(struct question *question,
                                     struct wire_writer *bytes,
                                     struct bytes *out)
 {
-    const struct history_write *write = &object->writes[at], *before = NULL;
-    struct record record;
-    struct record_op op;
-    for (size_t i = at; i-- > 0 && !before;)
-        if (object->writes[i].facet == write->facet)
-            before = &object->writes[i];
+    const struct history_write *write = &object->writes[at];
+    const struct history_write *before = find_in_force(question, object, at, write->facet);
     if (!before)
         return writes_life(object, write->dot) ? BEFORE_NOTHING : BEFORE_GONE;
-    if (!is_adjacent(question, before, write->dot) ||
-        !load(question, before->dot, bytes, &record) ||
-        !find_op(&record, before->op_index, &op))
-        return BEFORE_GONE;
-    *out = op.value;
-    return BEFORE_KNOWN;
+    return is_adjacent(question, before, write->dot) && load_value(question, before, bytes, out)
+               ? BEFORE_KNOWN
+               : BEFORE_GONE;
+}
+
+/* What is in force after WRITES[AT], whose operation VIEW is; BYTES keep the value. */
+static void find_after(struct question *question,
+                       const struct history_object *object,
+                       size_t at,
+                       struct wire_writer *bytes,
+                       struct past_op *view)
+{
+    const struct history_write *write = &object->writes[at];
+    const struct history_write *after = find_in_force(question, object, at + 1, write->facet);
+    if (after != write)
+        view->overruled = load_value(question, after, bytes, &view->in_force);
 }
 
 static struct past_op view_of(const struct record_op *op)
@@ -147,6 +220,7 @@ static struct past_op view_of(const struct record_op *op)
         .type = op->type,
         .facet = op->facet,
         .value = op->value,
+        .in_force = op->value,
     };
 }
 
@@ -156,7 +230,7 @@ static void tell_ops(struct question *question,
                      const struct past_visitor *visitor)
 {
     struct history_write stamp = {.hlc = record->hlc, .dot = {record->stream, record->seq}};
-    struct wire_writer bytes = {0};
+    struct wire_writer before = {0}, after = {0};
     struct wire_reader ops = record->ops;
     struct record_op op;
     for (; record_next_op(&ops, &op); stamp.op_index++) {
@@ -167,11 +241,14 @@ static void tell_ops(struct question *question,
         struct past_op view = view_of(&op);
         size_t at = object ? history_index_find(object->writes, object->count, &stamp) : 0;
         view.has_before = BEFORE_GONE;
-        if (object && at < object->count)
-            view.has_before = find_before(question, object, at, &bytes, &view.before);
+        if (object && at < object->count) {
+            view.has_before = find_before(question, object, at, &before, &view.before);
+            find_after(question, object, at, &after, &view);
+        }
         visitor->op(visitor->context, &view);
     }
-    wire_writer_free(&bytes);
+    wire_writer_free(&before);
+    wire_writer_free(&after);
 }
 
 /* ---- questions -------------------------------------------------------------------------- */
@@ -288,21 +365,25 @@ next_write(const struct history_object *object, size_t at, size_t start)
 }
 
 static void tell_write(struct question *question,
+                       const struct history_object *object,
                        const struct history_write *write,
                        enum past_before before,
-                       struct wire_writer *bytes,
                        const struct past_visitor *visitor)
 {
+    struct wire_writer bytes = {0}, after = {0};
     struct record record;
     struct record_op op;
     struct past_change change;
-    if (!load(question, write->dot, bytes, &record) || !find_op(&record, write->op_index, &op))
-        return;
-    describe(question, &record, &change);
-    struct past_op view = view_of(&op);
-    view.has_before = before;
-    visitor->change(visitor->context, &change);
-    visitor->op(visitor->context, &view);
+    if (load(question, write->dot, &bytes, &record) && find_op(&record, write->op_index, &op)) {
+        describe(question, &record, &change);
+        struct past_op view = view_of(&op);
+        view.has_before = before;
+        find_after(question, object, (size_t)(write - object->writes), &after, &view);
+        visitor->change(visitor->context, &change);
+        visitor->op(visitor->context, &view);
+    }
+    wire_writer_free(&bytes);
+    wire_writer_free(&after);
 }
 
 bool replication_history_writes(struct replication *replication,
@@ -314,22 +395,20 @@ bool replication_history_writes(struct replication *replication,
     struct question question = question_of(replication);
     const struct history_object *object = history_index_object(question.index, object_id);
     const struct history_write from = write_of(stamp);
-    struct wire_writer bytes = {0};
     if (!object)
         return true;
     size_t start = history_index_find(object->writes, object->count, &from);
     for (size_t i = 0; i < start; i++) {
-        const struct history_write *next;
         if (!is_last_before(object, i, start))
             continue;
-        next = next_write(object, i, start);
-        bool sure = !next || is_adjacent(&question, &object->writes[i], next->dot);
-        tell_write(&question, &object->writes[i], sure ? BEFORE_KNOWN : BEFORE_GONE, &bytes,
-                   visitor);
+        const struct history_write *next = next_write(object, i, start);
+        const struct history_write *write =
+            find_in_force(&question, object, start, object->writes[i].facet);
+        bool sure = !next || is_adjacent(&question, write, next->dot);
+        tell_write(&question, object, write, sure ? BEFORE_KNOWN : BEFORE_GONE, visitor);
     }
     for (size_t i = start; i < object->count; i++)
-        tell_write(&question, &object->writes[i], BEFORE_KNOWN, &bytes, visitor);
-    wire_writer_free(&bytes);
+        tell_write(&question, object, &object->writes[i], BEFORE_KNOWN, visitor);
     return answered(&question, error);
 }
 

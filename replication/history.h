@@ -41,6 +41,10 @@ struct past_op {
         BEFORE_GONE /* there was something that is no longer kept */
     } has_before;
     struct bytes before;
+    /* After it: `value`; or, when it was overruled, what a change had said that did not know of
+     * this one, nor this one of it, and that the merge rules prefer. */
+    bool overruled;
+    struct bytes in_force;
 };
 
 struct past_visitor {
@@ -79,7 +83,7 @@ bool replication_history_objects(struct replication *replication,
                                  void *context,
                                  struct error *error);
 
-/* The writes of an object, oldest first: of each facet the last one before STAMP, if one is
+/* The writes of an object, oldest first: of each facet the one in force before STAMP, if one is
  * kept, and all from STAMP on, each as a change with one operation (without `before`). */
 bool replication_history_writes(struct replication *replication,
                                 const struct uuid *object_id,

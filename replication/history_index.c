@@ -58,11 +58,52 @@ static struct history_object *object_for(struct history_index *index, const stru
     return object;
 }
 
+static struct history_context *
+find_context(const struct history_index *index, uint64_t stream, uint64_t other)
+{
+    for (size_t i = 0; i < index->context_count; i++)
+        if (index->contexts[i].stream == stream && index->contexts[i].other == other)
+            return &index->contexts[i];
+    return NULL;
+}
+
+/* Records name only what changed since their predecessor. */
+static void add_dep(struct history_index *index, const struct record *record, struct dot dep)
+{
+    struct history_context *context = find_context(index, record->stream, dep.stream);
+    if (!context) {
+        index->contexts = memory_grow(index->contexts, index->context_count,
+                                      &index->context_capacity, sizeof(*index->contexts));
+        context = &index->contexts[index->context_count++];
+        *context = (struct history_context){.stream = record->stream, .other = dep.stream};
+    }
+    context->steps = memory_grow(context->steps, context->count, &context->capacity,
+                                 sizeof(*context->steps));
+    context->steps[context->count++] = (struct history_step){record->seq, dep.seq};
+}
+
+bool history_index_knew(const struct history_index *index, struct dot later, struct dot earlier)
+{
+    if (later.stream == earlier.stream)
+        return later.seq > earlier.seq;
+    const struct history_context *context = find_context(index, later.stream, earlier.stream);
+    size_t low = 0, high = context ? context->count : 0;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (context->steps[middle].seq <= later.seq)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low > 0 && context->steps[low - 1].known >= earlier.seq;
+}
+
 bool history_index_add(struct history_index *index, const struct record *record)
 {
     struct history_write write = {.hlc = record->hlc, .dot = {record->stream, record->seq}};
-    struct wire_reader ops = record->ops;
+    struct wire_reader ops = record->ops, deps = record->deps;
     struct record_op op;
+    struct dot dep;
     if (index->write_count + record->op_count + 1 > HISTORY_WRITES_MAXIMUM)
         return false;
     insert(&index->changes, &index->change_count, &index->change_capacity, &write);
@@ -73,6 +114,8 @@ bool history_index_add(struct history_index *index, const struct record *record)
         write.type = op.type;
         insert(&object->writes, &object->count, &object->capacity, &write);
     }
+    while (record_next_dep(&deps, &dep))
+        add_dep(index, record, dep);
     index->write_count += record->op_count + 1;
     vv_raise(&index->read, record->stream, record->seq);
     return true;
@@ -92,6 +135,9 @@ void history_index_free(struct history_index *index)
         free(object);
     }
     uuid_map_free(&index->objects);
+    for (size_t i = 0; i < index->context_count; i++)
+        free(index->contexts[i].steps);
+    free(index->contexts);
     free(index->changes);
     vv_free(&index->read);
     *index = (struct history_index){0};

@@ -74,9 +74,9 @@ static void take_value(void *context, const struct past_op *op)
         return;
     compared->unsure |= op->has_before == BEFORE_GONE;
     if (history_stamp_compare(&comparison->stamp, &comparison->from.upto) <= 0)
-        set_side(&compared->from, op->value);
+        set_side(&compared->from, op->in_force);
     if (history_stamp_compare(&comparison->stamp, &comparison->to.upto) <= 0)
-        set_side(&compared->to, op->value);
+        set_side(&compared->to, op->in_force);
 }
 
 /* Without a word about its life there was none; that is kept as long as the object is. */

@@ -233,6 +233,8 @@ void past_add_op(const struct node_state *state,
         object = past_object_json(state, &op->object_id, op->type, action_of(op));
         json_value_append(list, object);
     }
+    if (op->overruled)
+        json_value_set_bool(object, "overruled", true);
     if (op->facet == FACET_LIFE)
         return;
     bool known = op->has_before == BEFORE_KNOWN;

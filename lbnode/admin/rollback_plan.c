@@ -143,7 +143,7 @@ static void take_write(void *context, const struct past_op *op)
     struct undo_write write = {.facet = op->facet, .unsure = op->has_before == BEFORE_GONE};
     bool one = !uuid_is_zero(&planner->wish->change_id);
     if (planner->failed || (object->write_count == planner->capacity && !grow(planner)) ||
-        !copy_bytes(planner, op->value, &write.value))
+        !copy_bytes(planner, op->in_force, &write.value))
         return;
     int order = history_stamp_compare(&change->stamp, &planner->from);
     write.undone = one ? order == 0 : order >= 0;

@@ -55,6 +55,8 @@ void history_write_object(const struct json_value *object, struct text *out)
         text_appendf(out, ": %s", text_string(&detail));
     if (json_value_truth(json_value_get(object, "before_is_gone")))
         text_append_string(out, " (what was before is no longer kept)");
+    if (json_value_truth(json_value_get(object, "overruled")))
+        text_append_string(out, " (overruled by a change made at the same time)");
     text_free(&detail);
 }
 

@@ -61,6 +61,30 @@ class Past(HistoryTest):
         self.assertIn("waits for a confirmation", self.cli("lb1", "confirm", code=3))
 
 
+class Concurrent(HistoryTest):
+    def test_what_the_merge_rules_prefer_is_in_force_though_it_is_older(self):
+        self.cli("lb1", "pool set --disable workers")
+        self.await_pool("lb2", "admin_state_up", False)
+        self.lab.cut("lb1", "lb2")
+        self.cli("lb1", "pool set --enable workers")
+        before = self.newest("lb1")["id"]
+        self.cli("lb1", "pool set --disable workers")
+        older = self.newest("lb1")["id"]
+        self.cli("lb2", "pool set --enable workers")
+        self.lab.heal()
+        for node in "lb1", "lb2":
+            self.eventually(lambda: len(self.json(node, "history workers")) == 5, 10, "%s has both" % node)
+            self.assertFalse(self.pool(node)["admin_state_up"])
+            newest = self.newest(node)
+            self.assertEqual(newest["node"], "lb2")
+            self.assertTrue(newest["changes"][0]["overruled"])
+            self.assertIn("admin_state_up false -> true (overruled", self.cli(node, "history workers"))
+            self.assertIn("admin_state_up true -> false", self.cli(node, "diff %s now" % before))
+        self.assertIn("admin_state_up false -> true", self.cli("lb1", "rollback " + older))
+        self.await_pool("lb2", "admin_state_up", True)
+        self.assertIn("no conflict", self.cli("lb2", "conflicts"))
+
+
 class Rollback(HistoryTest):
     def test_a_change_is_taken_back_everywhere(self):
         self.cli("lb1", "pool set --description one workers")

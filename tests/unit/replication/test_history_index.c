@@ -132,11 +132,70 @@ static void the_first_write_from_a_stamp_on_is_found(void **state)
     free_records();
 }
 
+static struct bytes make_dependent(uint64_t stream, uint64_t seq, const struct vv *deps)
+{
+    static const uint8_t seed[SIGN_SEED_SIZE] = {1}, hash[HASH_SIZE] = {2};
+    static const uint8_t key_id[RECORD_KEY_ID_SIZE] = {9};
+    struct sign_key *key = sign_key_from_seed(seed);
+    struct change_set changes = {0};
+    const struct uuid id = {{1}}, none = {0};
+    struct bytes whole;
+    change_set_add(&changes, &id, &none, 4, 10, (struct bytes){(const uint8_t *)"v", 1});
+    const struct record_draft draft = {
+        .stream = stream,
+        .seq = seq,
+        .hlc = 1000 + seq,
+        .wall_ms = 1,
+        .previous_hash = seq > 1 ? hash : NULL,
+        .deps = deps,
+        .node_id = {{0x0d}},
+        .key_id = key_id,
+        .incarnation = 1,
+        .kind = RECORD_CONFIG,
+        .change_id = uuid_random(),
+        .author = "ann",
+        .changes = &changes,
+    };
+    assert_true(record_build(&draft, &cluster, key, &whole));
+    change_set_free(&changes);
+    sign_key_free(key);
+    return whole;
+}
+
+/* Stream 2 has up to 3 of stream 1 from its second record on, and up to 7 from its fourth. */
+static void it_tells_what_an_author_had(void **state)
+{
+    const uint64_t known[] = {0, 3, 0, 7, 0};
+    struct history_index index = {0};
+    for (uint64_t seq = 1; seq <= 5; seq++) {
+        struct vv deps = {0};
+        struct record record;
+        if (known[seq - 1])
+            vv_raise(&deps, 1, known[seq - 1]);
+        struct bytes whole = make_dependent(2, seq, &deps);
+        assert_true(record_parse(whole, &record));
+        assert_true(history_index_add(&index, &record));
+        vv_free(&deps);
+        free((void *)(uintptr_t)whole.data);
+    }
+    assert_false(history_index_knew(&index, (struct dot){2, 1}, (struct dot){1, 1}));
+    assert_true(history_index_knew(&index, (struct dot){2, 2}, (struct dot){1, 3}));
+    assert_false(history_index_knew(&index, (struct dot){2, 3}, (struct dot){1, 4}));
+    assert_true(history_index_knew(&index, (struct dot){2, 4}, (struct dot){1, 7}));
+    assert_true(history_index_knew(&index, (struct dot){2, 5}, (struct dot){1, 4}));
+    assert_false(history_index_knew(&index, (struct dot){2, 5}, (struct dot){1, 8}));
+    assert_false(history_index_knew(&index, (struct dot){1, 9}, (struct dot){2, 1}));
+    assert_true(history_index_knew(&index, (struct dot){2, 5}, (struct dot){2, 4}));
+    assert_false(history_index_knew(&index, (struct dot){2, 4}, (struct dot){2, 4}));
+    history_index_free(&index);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(writes_are_in_order_whatever_order_they_came_in),
         cmocka_unit_test(the_first_write_from_a_stamp_on_is_found),
+        cmocka_unit_test(it_tells_what_an_author_had),
     };
     crypto_start();
     return cmocka_run_group_tests(tests, NULL, NULL);
