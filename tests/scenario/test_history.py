@@ -161,7 +161,10 @@ class Unconfirmed(HistoryTest):
         self.await_pool("lb2", "description", "risky")
         self.lab.kill("lb1")
         self.cli("lb2", "pool set --description theirs workers")
+        self.lab.cut("lb1", "lb2")
         self.lab.start("lb1")
+        self.eventually(lambda: self.undone("lb1") or self.cli("lb1", "status").count("undone now"), 5, "time is over")
+        self.lab.heal()
         self.eventually(lambda: self.undone("lb1"), 15, "the rest is undone")
         for node in "lb1", "lb2":
             self.await_pool(node, "description", "theirs")
