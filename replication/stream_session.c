@@ -5,7 +5,7 @@
 static const char prologue_name[] = "lbnode/1/stream";
 
 enum {
-    PROLOGUE_SIZE = sizeof(prologue_name) - 1 + 16 + STREAM_JOIN_HEAD,
+    PROLOGUE_SIZE = sizeof(prologue_name) - 1 + 16 + SESSION_INIT_HEAD,
     PROOF_SIZE = 1 + NOISE_TAG_SIZE, /* of the first message of who initiated */
     SEALED_MINIMUM = PROOF_SIZE,
     SEALED_MAXIMUM = STREAM_PLAIN_MAXIMUM + NOISE_TAG_SIZE
@@ -56,20 +56,20 @@ static enum stream_verdict broken(struct stream_session *session, enum stream_ve
 static void start(struct stream_session *session,
                   const struct stream_terms *terms,
                   bool is_initiator,
-                  struct bytes head,
+                  const uint8_t *head,
                   uint64_t now_us)
 {
     uint8_t prologue[PROLOGUE_SIZE];
     const size_t name = sizeof(prologue_name) - 1;
     memcpy(prologue, prologue_name, name);
     memcpy(prologue + name, terms->cluster_id.bytes, 16);
-    memcpy(prologue + name + 16, head.data, head.size);
+    memcpy(prologue + name + 16, head, SESSION_INIT_HEAD);
     session->minimum_protocol = terms->minimum_protocol;
     session->maximum_protocol = terms->maximum_protocol;
     session->sends.since_us = session->receives.since_us = now_us;
     memcpy(session->mac_key, terms->mac_key, sizeof(session->mac_key));
     noise_start(&session->handshake, is_initiator, terms->key, terms->peer, terms->psk,
-                (struct bytes){prologue, name + 16 + head.size});
+                (struct bytes){prologue, sizeof(prologue)});
 }
 
 /* This side's frame: HEAD, Noise message with an offer, mac. 0: the agreement failed. */
@@ -130,13 +130,14 @@ static bool split(struct stream_session *session)
 
 size_t stream_session_initiate(struct stream_session *session,
                                const struct stream_terms *terms,
-                               struct bytes head,
+                               const uint8_t head[SESSION_INIT_HEAD],
                                const uint8_t ephemeral[DH_KEY_SIZE],
                                uint64_t now_us,
                                uint8_t out[STREAM_HANDSHAKE_MAXIMUM])
 {
     start(session, terms, true, head, now_us);
-    size_t size = write_handshake(session, terms, head, ephemeral, out);
+    size_t size = write_handshake(session, terms, (struct bytes){head, SESSION_INIT_HEAD},
+                                  ephemeral, out);
     if (size == 0)
         broken(session, STREAM_FORGED);
     else
@@ -154,7 +155,7 @@ enum stream_verdict stream_session_answer(struct stream_session *session,
 {
     const uint8_t head[STREAM_RESPONSE_HEAD] = {STREAM_RESPONSE, SESSION_VERSION};
     *out_size = 0;
-    start(session, terms, false, init->head, now_us);
+    start(session, terms, false, init->head.data, now_us);
     enum stream_verdict verdict = read_handshake(session, init->body);
     if (verdict != STREAM_ANSWERED)
         return broken(session, verdict);

@@ -5,8 +5,6 @@
  *   INIT      type 5, version, secret version u16, 0 u32, sender's node key 8, its incarnation
  *             u64, number u64 | Noise message 1 | mac 16
  *   RESPONSE  type 6, version, 0 u16 | Noise message 2 | mac 16
- *   JOIN      type 7, version, 0 u16, token id 8, public key 32 | Noise message 1 | mac 16: the
- *             INIT of who has a token and is in no roster
  *   after that: a Noise transport message of at most 16 KiB of plain text: kind u8, then bytes
  *   of kind DATA. REKEY: this direction goes on with the next key. END: it is over; who does
  *   not see it was cut off.
@@ -30,8 +28,7 @@
 
 enum stream_type {
     STREAM_INIT = 5,
-    STREAM_RESPONSE = 6,
-    STREAM_JOIN = 7
+    STREAM_RESPONSE = 6
 };
 
 enum stream_kind {
@@ -43,8 +40,6 @@ enum stream_kind {
 enum {
     STREAM_LENGTH_SIZE = 2,
     STREAM_RESPONSE_HEAD = 4,
-    STREAM_JOIN_HEAD = 44,
-    STREAM_TOKEN_ID_SIZE = 8,
     STREAM_HANDSHAKE_MAXIMUM = STREAM_LENGTH_SIZE + SESSION_INIT_MAXIMUM, /* a whole frame */
     STREAM_PLAIN_MAXIMUM = 16 << 10,
     STREAM_DATA_MAXIMUM = STREAM_PLAIN_MAXIMUM - 1,
@@ -80,13 +75,10 @@ enum stream_verdict {
 
 /* What somebody begins with. Views point into what was parsed. */
 struct stream_init {
-    enum stream_type type;
-    uint16_t secret_version;                /* INIT */
-    uint8_t sender[8];                      /* INIT */
-    uint64_t incarnation, number;           /* INIT: rise with each one of a sender */
-    uint8_t token_id[STREAM_TOKEN_ID_SIZE]; /* JOIN */
-    uint8_t public_key[DH_KEY_SIZE];        /* JOIN: of who joins */
-    struct bytes head, body, covered;       /* body: the Noise message */
+    uint16_t secret_version;
+    uint8_t sender[8];
+    uint64_t incarnation, number;     /* rise with each one of a sender */
+    struct bytes head, body, covered; /* body: the Noise message */
     const uint8_t *mac;
     size_t frame_size; /* of all, the length before it included */
 };
@@ -95,8 +87,7 @@ struct stream_init {
 enum stream_verdict stream_init_parse(struct bytes in, struct stream_init *out);
 bool stream_init_mac_is_right(const struct stream_init *init,
                               const uint8_t mac_key[HASH_KEY_SIZE]);
-/* The head of INIT, of its type; its size. */
-size_t stream_init_head(const struct stream_init *init, uint8_t out[STREAM_JOIN_HEAD]);
+void stream_init_head(const struct stream_init *init, uint8_t out[SESSION_INIT_HEAD]);
 
 /* What is remembered of a peer's INITs. All zeros at the start. */
 struct stream_gate {
@@ -134,7 +125,7 @@ void stream_session_free(struct stream_session *session); /* NULL-safe; wipes */
  * peer's key is unusable. EPHEMERAL: 32 fresh random bytes. */
 size_t stream_session_initiate(struct stream_session *session,
                                const struct stream_terms *terms,
-                               struct bytes head,
+                               const uint8_t head[SESSION_INIT_HEAD],
                                const uint8_t ephemeral[DH_KEY_SIZE],
                                uint64_t now_us,
                                uint8_t out[STREAM_HANDSHAKE_MAXIMUM]);

@@ -30,8 +30,8 @@ struct stream_pair *stream_pair_new(void)
     }
     for (int side = 0; side < 2; side++)
         set_terms(pair, side);
-    pair->init = (struct stream_init){
-        .type = STREAM_INIT, .secret_version = 7, .sender = "initiato", .incarnation = 5};
+    pair->init =
+        (struct stream_init){.secret_version = 7, .sender = "initiato", .incarnation = 5};
     pair->now_us = 1000000000;
     return pair;
 }
@@ -59,10 +59,10 @@ static struct stream_session *anew(struct stream_pair *pair, int side)
 
 size_t stream_pair_begin(struct stream_pair *pair, uint8_t out[STREAM_HANDSHAKE_MAXIMUM])
 {
-    uint8_t head[STREAM_JOIN_HEAD], random[DH_KEY_SIZE];
+    uint8_t head[SESSION_INIT_HEAD], random[DH_KEY_SIZE];
     pair->init.number++;
-    size_t size = stream_init_head(&pair->init, head);
-    return stream_session_initiate(anew(pair, 0), &pair->terms[0], (struct bytes){head, size},
+    stream_init_head(&pair->init, head);
+    return stream_session_initiate(anew(pair, 0), &pair->terms[0], head,
                                    ephemeral(pair, random), pair->now_us, out);
 }
 

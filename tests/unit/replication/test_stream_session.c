@@ -401,33 +401,6 @@ static void so_does_one_that_carries_much(void **state)
     stream_pair_free(pair);
 }
 
-static void who_joins_names_a_token_and_a_key(void **state)
-{
-    struct stream_pair *pair = stream_pair_new();
-    uint8_t bytes[STREAM_HANDSHAKE_MAXIMUM], out[256];
-    struct stream_init init;
-    size_t out_size;
-    pair->init = (struct stream_init){.type = STREAM_JOIN, .token_id = "token id"};
-    memcpy(pair->init.public_key, pair->keys[0].public, DH_KEY_SIZE);
-    size_t size = stream_pair_begin(pair, bytes);
-    assert_int_equal(stream_init_parse((struct bytes){bytes, size}, &init), STREAM_ANSWERED);
-    assert_int_equal(init.type, STREAM_JOIN);
-    assert_memory_equal(init.token_id, "token id", 8);
-    assert_memory_equal(init.public_key, pair->keys[0].public, DH_KEY_SIZE);
-    pair->gate.number = 0;
-    pair->sides[1] = stream_session_new();
-    const uint8_t random[DH_KEY_SIZE] = {8};
-    assert_int_equal(stream_session_answer(pair->sides[1], &pair->terms[1], &init, random,
-                                           pair->now_us, out, &out_size),
-                     STREAM_ANSWERED);
-    struct stream_received established = hand(pair, 0, (struct bytes){out, out_size});
-    assert_int_equal(established.verdict, STREAM_ESTABLISHED);
-    struct bytes proof = {established.reply, established.reply_size};
-    assert_int_equal(hand(pair, 1, proof).verdict, STREAM_PROVED);
-    assert_talk(pair);
-    stream_pair_free(pair);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -452,7 +425,6 @@ int main(void)
         cmocka_unit_test(the_end_tells_that_nothing_is_missing),
         cmocka_unit_test(a_long_stream_changes_its_keys),
         cmocka_unit_test(so_does_one_that_carries_much),
-        cmocka_unit_test(who_joins_names_a_token_and_a_key),
     };
     crypto_start();
     return cmocka_run_group_tests(tests, NULL, NULL);
