@@ -196,6 +196,10 @@ bool core_can_answer(const struct core *core, const struct vv *have);
 void core_visit_streams(const struct core *core,
                         void (*visit)(void *context, uint64_t stream, struct bytes row),
                         void *context);
+/* Has this node everything that its peers said they have? Then no record is on its way that was
+ * made without what all of them have. */
+bool core_is_caught_up(const struct core *core);
+bool core_node_is_up(const struct core *core, const struct uuid *node_id); /* it answers */
 /* As far as it told: has the node, if it is active, this record on its disk? */
 bool core_node_has(const struct core *core, const struct uuid *node_id, struct dot dot);
 uint64_t core_position(const struct core *core);

@@ -105,3 +105,9 @@ bool core_node_has(const struct core *core, const struct uuid *node_id, struct d
     return peer && (vv_get(&peer->reported, dot.stream) >= dot.seq ||
                     vv_get(&peer->durable, dot.stream) >= dot.seq);
 }
+
+bool core_node_is_up(const struct core *core, const struct uuid *node_id)
+{
+    const struct peer *peer = core_peer(core, node_id);
+    return peer ? core_peer_is_alive(peer) : uuid_equal(node_id, &core->node_id);
+}

@@ -57,9 +57,7 @@ static bool checkpoint_is_stable(const struct core *core)
     return true;
 }
 
-/* Has this node everything that its peers said they have? Then no record is on its way that was
- * made without what all of them have. */
-static bool is_caught_up(const struct core *core)
+bool core_is_caught_up(const struct core *core)
 {
     for (size_t p = 0; p < core->peer_count; p++) {
         const struct vv *theirs = &core->peers[p]->reported;
@@ -357,7 +355,7 @@ static void purge_and_read(struct core *core, struct core_actions *actions)
     review_alarms(core, actions);
     if (!may_go_on(core))
         return;
-    if (is_caught_up(core) && !purge_tombstones(core, actions)) {
+    if (core_is_caught_up(core) && !purge_tombstones(core, actions)) {
         enter(core, SWEEP_WAITS, slice_pause_us);
         return;
     }

@@ -283,7 +283,10 @@ static void add_node(struct join_server *server)
     };
     struct change_set changes = {0};
     struct store_batch extra = {0};
-    if (!membership_plan_node(core_facets(replication->core), &facts, &changes)) {
+    const struct facet_table *facets = core_facets(replication->core);
+    if (!membership_plan_node(facets, &facts, &changes) ||
+        !keyring_plan_grants(replication->keyring, facets, &facts.id, facts.public_key,
+                             &changes)) {
         change_set_free(&changes);
         refuse(server, "the node's facts do not fit into a record");
         return;

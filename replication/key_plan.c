@@ -3,54 +3,360 @@
 #include <string.h>
 
 enum {
-    KEY_FACET = 10 /* of a node: its public key */
+    KEY_FACET = 10,   /* of a node: its public key */
+    STATUS_FACET = 14 /* of a node */
 };
+
+static const uint64_t rotation_ms = 90ull * 86400 * 1000;
+
+/* ---- nodes ------------------------------------------------------------------------------ */
+
+static const struct facet_entry *
+node_entry(const struct key_view *view, const struct uuid *id, uint16_t facet)
+{
+    const struct object *object = facet_object(view->facets, id);
+    return object ? facet_winner(facet_of(object, facet)) : NULL;
+}
+
+static bool is_active(const struct roster_node *node)
+{
+    return node->status == NODE_ACTIVE;
+}
+
+/* Whom the key was sealed to is still who it was. */
+static bool opens(const struct roster_node *node, const struct grant *grant)
+{
+    return uuid_equal(&grant->node_id, &node->id) &&
+           memcmp(grant->receiver, node->key_id, sizeof(grant->receiver)) == 0;
+}
+
+static const struct grant *find_grant(const struct key_view *view,
+                                      const struct roster_node *node,
+                                      enum key_purpose purpose,
+                                      const struct uuid *key_id)
+{
+    for (size_t i = 0; i < view->grants->count; i++) {
+        const struct grant *grant = &view->grants->grants[i];
+        if (grant->purpose == purpose && uuid_equal(&grant->key_id, key_id) &&
+            opens(node, grant))
+            return grant;
+    }
+    return NULL;
+}
+
+/* Of those that answer, and have a grant of the key when there is one, the one with the
+ * smallest id acts. */
+static bool
+is_own_turn(const struct key_view *view, enum key_purpose purpose, const struct uuid *key_id)
+{
+    for (size_t i = 0; i < view->roster->count; i++) {
+        const struct roster_node *node = &view->roster->nodes[i];
+        bool is_own = uuid_equal(&node->id, &view->own_id);
+        if (is_active(node) && (is_own || view->is_up(view->context, &node->id)) &&
+            (!key_id || find_grant(view, node, purpose, key_id)))
+            return is_own;
+    }
+    return false;
+}
+
+/* ---- keys ------------------------------------------------------------------------------- */
 
 /* The record that made the node what it is, or gave it its key: who speaks with that key has
  * it. */
 static bool came_with(const struct key_view *view, const struct grant *grant)
 {
-    const struct object *object = facet_object(view->facets, &grant->node_id);
-    const struct facet_entry *entry = object ? facet_winner(facet_of(object, KEY_FACET)) : NULL;
+    const struct facet_entry *entry = node_entry(view, &grant->node_id, KEY_FACET);
     return entry && entry->dot.stream == grant->dot.stream && entry->dot.seq == grant->dot.seq;
 }
 
-static bool is_for(const struct grant *grant,
-                   const struct roster_node *node,
-                   enum key_purpose purpose,
-                   const struct uuid *key_id)
-{
-    return grant->purpose == purpose && uuid_equal(&grant->key_id, key_id) &&
-           uuid_equal(&grant->node_id, &node->id) &&
-           memcmp(grant->receiver, node->key_id, sizeof(grant->receiver)) == 0;
-}
-
-static bool node_has(const struct key_view *view,
-                     const struct roster_node *node,
-                     enum key_purpose purpose,
-                     const struct uuid *key_id)
+static bool has_key(const struct key_view *view,
+                    const struct roster_node *node,
+                    enum key_purpose purpose,
+                    const struct uuid *key_id)
 {
     for (size_t i = 0; i < view->grants->count; i++) {
         const struct grant *grant = &view->grants->grants[i];
-        if (is_for(grant, node, purpose, key_id) &&
+        if (grant->purpose == purpose && uuid_equal(&grant->key_id, key_id) &&
+            opens(node, grant) &&
             (came_with(view, grant) || view->has(view->context, &node->id, grant->dot)))
             return true;
     }
     return false;
 }
 
-bool key_is_everywhere(const struct key_view *view,
-                       enum key_purpose purpose,
-                       const struct uuid *key_id,
-                       const struct roster_node **out_lacks)
+static const struct roster_node *who_lacks(const struct key_view *view,
+                                           const struct living_key *key)
 {
     for (size_t i = 0; i < view->roster->count; i++) {
         const struct roster_node *node = &view->roster->nodes[i];
-        if (node->status != NODE_ACTIVE || node_has(view, node, purpose, key_id))
-            continue;
-        if (out_lacks)
-            *out_lacks = node;
-        return false;
+        if (is_active(node) && !has_key(view, node, key->purpose, &key->id))
+            return node;
     }
+    return NULL;
+}
+
+/* Whose leaving makes a key of the purpose worthless: of the secret of the cluster anybody's,
+ * of the data key that of a node which was not to be trusted any more. */
+static bool takes_along(const struct roster_node *node, enum key_purpose purpose)
+{
+    return node->status == NODE_REVOKED ||
+           (node->status == NODE_REMOVED && purpose == KEY_CLUSTER_SECRET);
+}
+
+static bool was_given(const struct key_view *view,
+                      const struct roster_node *node,
+                      const struct living_key *key)
+{
+    for (size_t i = 0; i < view->grants->count; i++) {
+        const struct grant *grant = &view->grants->grants[i];
+        if (grant->purpose == key->purpose && uuid_equal(&grant->key_id, &key->id) &&
+            (uuid_equal(&grant->node_id, &node->id) || uuid_equal(&grant->author, &node->id)))
+            return true;
+    }
+    return false;
+}
+
+/* Made before the node left, so the node knows it; or it has a grant, or made one itself. */
+static const struct roster_node *who_stains(const struct key_view *view,
+                                            const struct living_key *key)
+{
+    for (size_t i = 0; i < view->roster->count; i++) {
+        const struct roster_node *node = &view->roster->nodes[i];
+        if (!takes_along(node, key->purpose))
+            continue;
+        const struct facet_entry *left = node_entry(view, &node->id, STATUS_FACET);
+        if (!left || key->created_ms < left->hlc >> 16 || was_given(view, node, key))
+            return node;
+    }
+    return NULL;
+}
+
+static bool is_newer(const struct living_key *a, const struct living_key *b)
+{
+    return a->created_ms != b->created_ms ? a->created_ms > b->created_ms
+                                          : uuid_compare(&a->id, &b->id) > 0;
+}
+
+static struct living_key *find_living(struct living_keys *living, const struct uuid *id)
+{
+    for (size_t i = 0; i < living->count; i++)
+        if (uuid_equal(&living->keys[i].id, id))
+            return &living->keys[i];
+    return NULL;
+}
+
+static void note_key(struct living_keys *living, const struct grant *grant)
+{
+    struct living_key *known = find_living(living, &grant->key_id);
+    if (known && grant->created_ms > known->created_ms)
+        known->created_ms = grant->created_ms;
+    if (known || living->count == KEYS_LISTED)
+        return;
+    living->keys[living->count++] = (struct living_key){
+        .id = grant->key_id, .purpose = grant->purpose, .created_ms = grant->created_ms};
+}
+
+static void sort(struct living_keys *living)
+{
+    for (size_t i = 1; i < living->count; i++)
+        for (size_t k = i; k > 0 && is_newer(&living->keys[k], &living->keys[k - 1]); k--) {
+            struct living_key key = living->keys[k];
+            living->keys[k] = living->keys[k - 1];
+            living->keys[k - 1] = key;
+        }
+}
+
+void living_keys_read(const struct key_view *view,
+                      enum key_purpose purpose,
+                      struct living_keys *out)
+{
+    out->count = 0;
+    for (size_t i = 0; i < view->grants->count; i++) {
+        const struct grant *grant = &view->grants->grants[i];
+        const struct roster_node *node = roster_find(view->roster, &grant->node_id);
+        if (grant->purpose == purpose && node && is_active(node) && opens(node, grant))
+            note_key(out, grant);
+    }
+    sort(out);
+    for (size_t i = 0; i < out->count; i++) {
+        struct living_key *key = &out->keys[i];
+        key->lacks = who_lacks(view, key);
+        key->everywhere = !key->lacks;
+        key->stained = who_stains(view, key);
+    }
+}
+
+const struct living_key *living_keys_in_use(const struct living_keys *living)
+{
+    for (size_t i = 0; i < living->count; i++)
+        if (living->keys[i].everywhere)
+            return &living->keys[i];
+    return living->count > 0 ? &living->keys[living->count - 1] : NULL;
+}
+
+/* ---- what is over ----------------------------------------------------------------------- */
+
+/* The one that replaces those before it. NULL: none does yet. */
+static const struct living_key *successor(const struct living_keys *living)
+{
+    const struct living_key *newest = living->count > 0 ? &living->keys[0] : NULL;
+    return newest && newest->everywhere ? newest : NULL;
+}
+
+/* No value needs it, and none that does is on its way. */
+static bool is_unused(const struct key_view *view, const struct grant *grant)
+{
+    return grant->purpose != KEY_DATA || (view->is_caught_up(view->context) &&
+                                          !view->is_sealed_with(view->context, &grant->key_id));
+}
+
+/* A key that the node no longer has opens nothing; the one that it has, has a grant as well. */
+static bool is_outdated(const struct key_view *view,
+                        const struct roster_node *node,
+                        const struct grant *grant)
+{
+    return !opens(node, grant) && find_grant(view, node, grant->purpose, &grant->key_id);
+}
+
+static bool is_over(const struct key_view *view,
+                    const struct living_keys *living,
+                    const struct grant *grant)
+{
+    const struct roster_node *node = roster_find(view->roster, &grant->node_id);
+    const struct living_key *next = successor(living);
+    if (!node)
+        return false;
+    if (!is_active(node) && !takes_along(node, grant->purpose))
+        return true;
+    if (is_active(node) && is_outdated(view, node, grant))
+        return true;
+    return next && !uuid_equal(&next->id, &grant->key_id) && is_unused(view, grant);
+}
+
+bool key_plan_deletions(const struct key_view *view,
+                        enum key_purpose purpose,
+                        struct change_set *out)
+{
+    struct living_keys living;
+    bool planned = true;
+    living_keys_read(view, purpose, &living);
+    for (size_t i = 0; planned && i < view->grants->count; i++) {
+        const struct grant *grant = &view->grants->grants[i];
+        if (grant->purpose == purpose && is_over(view, &living, grant))
+            planned = grant_plan_delete(grant, out);
+    }
+    return planned;
+}
+
+/* ---- steps ------------------------------------------------------------------------------ */
+
+static bool
+wants_key(const struct key_view *view, const struct living_keys *living, enum key_reason *out)
+{
+    const struct living_key *newest = living->count > 0 ? &living->keys[0] : NULL;
+    *out = !newest ? KEY_REASON_FIRST : newest->stained ? KEY_REASON_LEFT : KEY_REASON_AGE;
+    return *out != KEY_REASON_AGE || view->now_ms >= newest->created_ms + rotation_ms;
+}
+
+static bool plan_creation(const struct key_view *view,
+                          enum key_purpose purpose,
+                          const struct living_keys *living,
+                          struct key_step *out)
+{
+    enum key_reason reason;
+    if (living->count >= KEYS_LIVING_MAXIMUM || !wants_key(view, living, &reason) ||
+        !is_own_turn(view, purpose, NULL))
+        return false;
+    *out = (struct key_step){.kind = KEY_STEP_CREATE, .purpose = purpose, .reason = reason};
     return true;
+}
+
+/* A node that was admitted on the other side of a cut from the one where the key was made. */
+static bool
+plan_grants(const struct key_view *view, const struct living_keys *living, struct key_step *out)
+{
+    for (size_t k = 0; k < living->count; k++) {
+        const struct living_key *key = &living->keys[k];
+        bool all_have = true;
+        for (size_t i = 0; i < view->roster->count; i++) {
+            const struct roster_node *node = &view->roster->nodes[i];
+            all_have &= !is_active(node) || find_grant(view, node, key->purpose, &key->id);
+        }
+        if (all_have || !is_own_turn(view, key->purpose, &key->id))
+            continue;
+        *out = (struct key_step){.kind = KEY_STEP_GRANT, .purpose = key->purpose};
+        return true;
+    }
+    return false;
+}
+
+static bool plan_resealing(const struct key_view *view,
+                           const struct living_keys *living,
+                           struct key_step *out)
+{
+    const struct living_key *next = successor(living);
+    bool is_needed = false;
+    if (!next || next->purpose != KEY_DATA || !is_own_turn(view, KEY_DATA, &next->id))
+        return false;
+    for (size_t i = 1; i < living->count; i++)
+        is_needed |= view->is_sealed_with(view->context, &living->keys[i].id);
+    *out = (struct key_step){.kind = KEY_STEP_RESEAL, .purpose = KEY_DATA, .key_id = next->id};
+    return is_needed;
+}
+
+static bool plan_deletion(const struct key_view *view,
+                          enum key_purpose purpose,
+                          const struct living_keys *living,
+                          struct key_step *out)
+{
+    for (size_t i = 0; i < view->grants->count; i++) {
+        const struct grant *grant = &view->grants->grants[i];
+        if (grant->purpose != purpose || !is_over(view, living, grant))
+            continue;
+        *out = (struct key_step){.kind = KEY_STEP_DELETE, .purpose = purpose};
+        return is_own_turn(view, purpose, NULL);
+    }
+    return false;
+}
+
+void key_plan_next(const struct key_view *view, struct key_step *out)
+{
+    struct living_keys living;
+    for (int purpose = 0; purpose < KEY_PURPOSE_COUNT; purpose++) {
+        living_keys_read(view, (enum key_purpose)purpose, &living);
+        if (plan_creation(view, (enum key_purpose)purpose, &living, out) ||
+            plan_grants(view, &living, out) || plan_resealing(view, &living, out) ||
+            plan_deletion(view, (enum key_purpose)purpose, &living, out))
+            return;
+    }
+    *out = (struct key_step){.kind = KEY_STEP_NONE};
+}
+
+uint64_t key_plan_created_ms(const struct key_view *view, enum key_purpose purpose)
+{
+    struct living_keys living;
+    living_keys_read(view, purpose, &living);
+    uint64_t after = living.count > 0 ? living.keys[0].created_ms + 1 : 0;
+    return after > view->now_ms ? after : view->now_ms;
+}
+
+bool key_plan_may_rotate(const struct key_view *view,
+                         enum key_purpose purpose,
+                         struct error *error)
+{
+    static const char *const names[] = {"cluster secrets", "data keys"};
+    struct living_keys living;
+    living_keys_read(view, purpose, &living);
+    if (living.count < KEYS_LIVING_MAXIMUM)
+        return true;
+    const struct living_key *newest = &living.keys[0];
+    if (newest->lacks)
+        return error_set(error, ERROR_CONFLICT,
+                         "there are %zu %s already, and node %.64s does not have the last one "
+                         "yet: start it, or remove it with lbnode node remove",
+                         living.count, names[purpose], newest->lacks->name);
+    return error_set(error, ERROR_CONFLICT,
+                     "there are %zu %s already; all nodes have the last one, and the others go "
+                     "in a moment: try again",
+                     living.count, names[purpose]);
 }

@@ -8,7 +8,7 @@
 #include "replication/roster.h"
 
 enum {
-    KEYRING_MAXIMUM = 3, /* living keys of a purpose that the nodes make */
+    KEYRING_MAXIMUM = 3, /* as KEYS_LIVING_MAXIMUM */
     KEYRING_KEPT = 8     /* ... that can be opened after two sides of a cut made some each */
 };
 

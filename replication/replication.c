@@ -271,8 +271,7 @@ static bool open_files(struct replication *replication, struct error *error)
         return false;
     if (!replication_store_open(replication, error))
         return false;
-    replication->keyring = keyring_new(replication->key);
-    keys_follow(replication);
+    keys_open(replication);
     return true;
 }
 
@@ -325,7 +324,7 @@ void replication_close(struct replication *replication)
     unconfirmed_cancel(replication);
     transport_free(replication->transport);
     replication_store_close(replication);
-    keyring_free(replication->keyring);
+    keys_close(replication);
     sign_key_free(replication->key);
     text_list_free(&replication->settings.addresses);
     free((char *)(uintptr_t)replication->settings.state_dir);

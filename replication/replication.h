@@ -166,6 +166,38 @@ void replication_remove_node(struct replication *replication,
                              const struct submit_options *options,
                              submit_done *done,
                              void *context);
+/* ---- keys ---------------------------------------------------------------------------------
+ */
+
+enum key_use {
+    KEY_IN_USE,
+    KEY_COMING, /* newer than the one in use: not all nodes have it yet */
+    KEY_GOING   /* older: it goes in a moment */
+};
+
+/* A secret key of the cluster, as people see it. */
+struct key_summary {
+    char id[9]; /* first digits of its name */
+    enum key_purpose purpose;
+    enum key_use use;
+    uint64_t created_ms; /* wall clock */
+    const char *lacks;   /* node that does not have it on its disk, as far as is known; NULL */
+    const char *knows;   /* node that was removed and had it; NULL */
+};
+
+/* The newest first, of each purpose. */
+void replication_visit_keys(const struct replication *replication,
+                            void (*visit)(void *context, const struct key_summary *key),
+                            void *context);
+/* A new key of each purpose in PURPOSES (bits, 1 << enum key_purpose) for all active nodes.
+ * Once all of them have it, it is used, and the older ones go. Refused while too many are
+ * there; the error tells which node the last one waits for. */
+void replication_rotate_keys(struct replication *replication,
+                             unsigned purposes,
+                             const struct submit_options *options,
+                             submit_done *done,
+                             void *context);
+
 /* A change of this node that somebody wants undone at that moment. Replication only remembers
  * it, over restarts; who undoes it is the caller. */
 struct unconfirmed {

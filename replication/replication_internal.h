@@ -6,6 +6,7 @@
 
 #include "replication/core.h"
 #include "replication/event_limit.h"
+#include "replication/key_plan.h"
 #include "replication/keyring.h"
 #include "replication/replication.h"
 #include "replication/store_copy.h"
@@ -21,10 +22,15 @@ struct backup_reading;
 struct history;
 struct confirming;
 
-/* What the keyring was last read from. */
+/* What the keyring was last read from, and what is about to be done about keys. */
 struct key_watch {
     const struct core *core;
     uint64_t trust_version;
+    struct grant_list grants;
+    uint64_t started_us, looked_us;
+    struct key_step step; /* what was due at the last look, and since when */
+    uint64_t step_since_us;
+    bool is_busy; /* a step is being committed */
 };
 
 struct waiter {
@@ -104,10 +110,13 @@ void replication_finish(struct replication *replication,
 void replication_event(struct replication *replication, enum event_code code, const char *text);
 struct core *replication_load_core(struct replication *replication, struct error *error);
 
-/* keys.c. Reads the keyring anew when the state has other grants or nodes. */
+/* keys.c. Opens the keyring. */
+void keys_open(struct replication *replication);
+/* Reads the keyring anew when the state has other grants or nodes. */
 void keys_follow(struct replication *replication);
 /* At each tick: who has which key. */
 void keys_tick(struct replication *replication);
+void keys_close(struct replication *replication);
 /* Adds the first key of each purpose, for the nodes that are active. */
 bool keys_plan_first(const struct replication *replication,
                      const struct roster *roster,

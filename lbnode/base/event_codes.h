@@ -65,6 +65,10 @@ enum event_level {
     ROW(NODE_JOINED, INFO, "a node joined the cluster")                                        \
     ROW(NODE_REMOVED, WARNING, "a node was removed from the cluster")                          \
     ROW(JOIN_REFUSED, WARNING, "somebody tried to join with a wrong, old or used token")       \
+    ROW(KEY_CREATED, INFO,                                                                     \
+        "a new secret key of the cluster goes to all nodes; see lbnode cluster show")          \
+    ROW(KEY_RETIRED, INFO,                                                                     \
+        "all nodes have a newer key, and an old one opens nothing any more")                   \
     ROW(GOSSIP_FORGED, WARNING, "a gossip message did not verify and was dropped")             \
     ROW(EQUIVOCATION, ERROR, "one node signed two different changes with the same number")     \
     ROW(NODE_CLONED, ERROR,                                                                    \

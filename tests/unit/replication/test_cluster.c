@@ -1,5 +1,5 @@
 /* Two and three whole nodes in one process, over real sockets on the loopback. */
-#include "replication/replication.h"
+#include "replication/replication_internal.h"
 #include "tests/support/test.h"
 
 #include "lbnode/base/monotime.h"
@@ -486,6 +486,26 @@ static void a_third_node_joins_through_the_second(void **state)
     assert_same_state(&nodes[0], &nodes[2]);
 }
 
+static void a_node_that_joins_opens_the_same_keys(void **state)
+{
+    form_pair();
+    join_through(&nodes[2], &nodes[1]);
+    wait_until(trio_is_synced, "three nodes in sync");
+    for (int purpose = 0; purpose < KEY_PURPOSE_COUNT; purpose++) {
+        size_t count;
+        const struct keyring_key *keys =
+            keyring_keys(nodes[0].replication->keyring, purpose, &count);
+        assert_int_equal(count, 1);
+        for (size_t i = 1; i < NODES; i++) {
+            const struct keyring_key *key =
+                keyring_in_use(nodes[i].replication->keyring, purpose);
+            assert_non_null(key);
+            assert_memory_equal(key->secret, keys[0].secret, KEY_SIZE);
+            assert_true(key->everywhere);
+        }
+    }
+}
+
 static bool clone_is_reported(void)
 {
     return nodes[0].events[EVENT_NODE_CLONED] > 0;
@@ -562,6 +582,7 @@ int main(void)
         TEST(a_removed_node_that_comes_back_is_told),
         TEST(a_node_on_a_copied_disk_is_noticed),
         TEST(a_third_node_joins_through_the_second),
+        TEST(a_node_that_joins_opens_the_same_keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
