@@ -442,6 +442,11 @@ static void on_ready(struct loop_io *io, unsigned readiness)
         read_some(connection);
 }
 
+bool connection_is_open(const struct connection *connection)
+{
+    return !connection->connecting;
+}
+
 void connection_finish(struct connection *connection)
 {
     connection->finishing = true;

@@ -105,8 +105,8 @@ enum frame_type {
     FRAME_SNAPSHOT_STOP = 24,
     /* Inside a join connection only. */
     FRAME_JOIN_HELLO = 32,
-    FRAME_JOIN_CHALLENGE = 33,
-    FRAME_JOIN_PROOF = 34,
+    FRAME_JOIN_WELCOME = 33,
+    FRAME_JOIN_CONFIRM = 34,
     FRAME_JOIN_ACCEPT = 35,
     /* then a snapshot */
     FRAME_JOIN_REFUSED = 38,

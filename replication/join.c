@@ -1,12 +1,14 @@
-/* The inviter's side of a join, and its tokens. States of one attempt: hello -> challenge sent
- * -> proof checked -> node record committed -> everything sent. A token row in the store's meta
- * table: 't' and the token's id -> {1 secret, 2 expiry in wall ms, 3 wrong proofs}. */
+/* The inviter's side of a join. States of one attempt: hello, which proves that the joiner has
+ * the token -> welcome sent -> confirmed, so it is the joiner now and no recording -> its
+ * record is committed -> everything sent. Whoever does not prove the token gets no answer. */
 #include "replication/join.h"
 
 #include "lbnode/base/random.h"
 #include "replication/join_message.h"
+#include "replication/join_session.h"
 #include "replication/memory.h"
 #include "replication/snapshot_read.h"
+#include "replication/token_store.h"
 #include "replication/transport.h"
 
 #include <errno.h>
@@ -15,16 +17,10 @@
 #include <string.h>
 
 enum {
-    TOKEN_KEY_SIZE = 1 + TOKEN_ID_SIZE,
+    SERVERS = 8, /* at once */
     ANSWER_MS = 10000,
     QUEUE_HIGH = 256 << 10,   /* bytes that may wait for the joiner */
     BYTES_PER_TURN = 64 << 10 /* the loop has other work */
-};
-
-struct token_row {
-    uint8_t key[TOKEN_KEY_SIZE];
-    uint8_t secret[TOKEN_SECRET_SIZE];
-    uint64_t expires_wall_ms, wrong_proofs;
 };
 
 struct join_server {
@@ -32,97 +28,13 @@ struct join_server {
     struct join_server *next;
     struct connection *connection; /* NULL: the joiner went away while the record commits */
     struct token_row token;
-    struct join_hello hello;
-    uint8_t *hello_bytes, *challenge_bytes;
-    size_t hello_size, challenge_size;
+    struct join_parties parties;
+    struct join_facts facts;
+    struct join_session *session; /* in guarded memory */
     bool committing, is_sending;
     struct snapshot_reader *reader; /* once it is sending and no commit is under way */
     struct loop_timer room;         /* more can be sent */
 };
-
-/* ---- token rows ------------------------------------------------------------------------- */
-
-static void put_token(struct store_batch *batch, const struct token_row *token)
-{
-    struct wire_writer value = {0};
-    wire_put_bytes(&value, 1, (struct bytes){token->secret, TOKEN_SECRET_SIZE});
-    wire_put_varint(&value, 2, token->expires_wall_ms);
-    wire_put_varint(&value, 3, token->wrong_proofs);
-    store_batch_put(batch, STORE_META, (struct bytes){token->key, TOKEN_KEY_SIZE},
-                    wire_written(&value));
-    wire_writer_free(&value);
-}
-
-static int save_token(struct replication *replication, const struct token_row *token)
-{
-    struct store_batch batch = {0};
-    if (token->wrong_proofs >= TOKEN_MAXIMUM_TRIES)
-        store_batch_remove(&batch, STORE_META, (struct bytes){token->key, TOKEN_KEY_SIZE});
-    else
-        put_token(&batch, token);
-    int result = store_commit(replication->store, &batch);
-    store_batch_free(&batch);
-    return result;
-}
-
-static bool load_token(struct replication *replication,
-                       const uint8_t id[TOKEN_ID_SIZE],
-                       struct token_row *out)
-{
-    struct wire_writer stored = {0};
-    *out = (struct token_row){.key = {'t'}};
-    memcpy(out->key + 1, id, TOKEN_ID_SIZE);
-    bool found = store_get(replication->store, STORE_META,
-                           (struct bytes){out->key, TOKEN_KEY_SIZE}, &stored) == 0;
-    struct wire_reader reader = wire_reader_of(wire_written(&stored));
-    struct wire_field field;
-    while (found && wire_next(&reader, &field)) {
-        if (field.number == 1 && field.bytes.size == TOKEN_SECRET_SIZE)
-            memcpy(out->secret, field.bytes.data, TOKEN_SECRET_SIZE);
-        else if (field.number == 2)
-            out->expires_wall_ms = field.integer;
-        else if (field.number == 3)
-            out->wrong_proofs = field.integer;
-    }
-    found = found && wire_ended(&reader);
-    if (stored.data)
-        secret_wipe(stored.data, stored.size);
-    wire_writer_free(&stored);
-    return found;
-}
-
-bool replication_token_create(struct replication *replication,
-                              uint32_t ttl_s,
-                              char out_token[JOIN_TOKEN_SIZE],
-                              struct error *error)
-{
-    const struct core *core = replication->core;
-    struct join_token token = {.cluster_id = core_genesis(core)->cluster_id};
-    struct token_row row = {.key = {'t'}};
-    if (!core_is_initialised(core) || core_was_removed(core))
-        return error_set(error, ERROR_REFUSED,
-                         "this node is not part of a cluster; run lbnode init first");
-    if (ttl_s == 0 || ttl_s > TOKEN_MAXIMUM_TTL_S)
-        return error_set(error, ERROR_INVALID, "a token may live 1 to %d seconds, not %u",
-                         TOKEN_MAXIMUM_TTL_S, ttl_s);
-    if (replication->settings.addresses.count == 0 ||
-        !ip_endpoint_parse(replication->settings.addresses.items[0], 7850, &token.inviter))
-        return error_set(error, ERROR_REFUSED,
-                         "this node has no address that others could reach; set addresses in "
-                         "node.yaml");
-    memcpy(token.inviter_key, sign_key_public(replication->key), SIGN_PUBLIC_KEY_SIZE);
-    random_bytes(token.secret, sizeof(token.secret));
-    token.expires_wall_ms = replication_now(replication).wall_ms + 1000ull * ttl_s;
-    memcpy(row.secret, token.secret, sizeof(row.secret));
-    row.expires_wall_ms = token.expires_wall_ms;
-    token_id(token.secret, row.key + 1);
-    int result = save_token(replication, &row);
-    bool made = result == 0 && token_format(&token, out_token);
-    secret_wipe(&token, sizeof(token));
-    secret_wipe(&row, sizeof(row));
-    return made || error_set(error, ERROR_REFUSED, "the token could not be stored: %s",
-                             strerror(-result));
-}
 
 /* ---- serving a joiner ------------------------------------------------------------------- */
 
@@ -137,16 +49,17 @@ static void server_free(struct join_server *server)
         at = &(*at)->next;
     *at = server->next;
     secret_wipe(&server->token, sizeof(server->token));
-    join_hello_free(&server->hello);
-    free(server->hello_bytes);
-    free(server->challenge_bytes);
+    secret_free(server->session);
+    join_facts_free(&server->facts);
     free(server);
 }
 
-static void send_message(struct join_server *server, struct wire_writer *message)
+static void send_sealed(struct join_server *server, uint8_t type, struct bytes body)
 {
-    connection_send(server->connection, wire_written(message));
-    wire_writer_free(message);
+    struct wire_writer message = {0};
+    join_session_seal(server->session, type, body, &message);
+    connection_send(server->connection, wire_written(&message));
+    wire_writer_free(&message);
 }
 
 void join_refusals_tick(struct replication *replication)
@@ -161,27 +74,38 @@ void join_refusals_tick(struct replication *replication)
     replication_event(replication, EVENT_JOIN_REFUSED, text);
 }
 
-static void tell_refusal(struct join_server *server, const char *answer)
+/* To the operator of this node. */
+static void tell_refusal(struct join_server *server, const char *why)
 {
     struct replication *replication = server->replication;
     char text[256];
     join_refusals_tick(replication);
     if (!event_limit_take(&replication->join_refusals, replication_now(replication).mono_us))
         return;
-    snprintf(text, sizeof(text), "node %.64s was refused: %.150s",
-             server->hello.name[0] ? server->hello.name : "?", answer);
+    if (server->facts.name[0])
+        snprintf(text, sizeof(text), "node %.64s was refused: %.150s", server->facts.name, why);
+    else
+        snprintf(text, sizeof(text), "somebody was refused: %.200s", why);
     replication_event(replication, EVENT_JOIN_REFUSED, text);
 }
 
-/* Tells the joiner why (ANSWER) and the operator of this node what happened, and ends it. */
-static void refuse(struct join_server *server, const char *answer)
+/* The joiner gets no answer: it did not prove that it has a token. */
+static void hang_up(struct join_server *server, const char *why)
 {
-    struct wire_writer message = {0};
-    tell_refusal(server, answer);
+    tell_refusal(server, why);
+    connection_free(server->connection);
+    server_free(server);
+}
+
+/* Tells the joiner, too. */
+static void refuse(struct join_server *server, const char *why)
+{
+    struct wire_writer body = {0};
+    tell_refusal(server, why);
     if (server->connection) {
-        join_message_begin(&message, FRAME_JOIN_REFUSED);
-        wire_put_text(&message, 1, answer);
-        send_message(server, &message);
+        wire_put_text(&body, 1, why);
+        send_sealed(server, FRAME_JOIN_REFUSED, wire_written(&body));
+        wire_writer_free(&body);
         connection_finish(server->connection);
     }
     server_free(server);
@@ -204,15 +128,12 @@ static void send_state(struct join_server *server)
     }
     while (server->reader && result > 0 && sent < BYTES_PER_TURN &&
            connection_queued(server->connection) < QUEUE_HIGH) {
-        struct wire_writer body = {0}, message = {0};
+        struct wire_writer body = {0};
         uint32_t type;
         result = snapshot_reader_next(server->reader, &type, &body);
-        if (result > 0) {
-            join_message_begin(&message, (uint8_t)type);
-            wire_append(&message, body.data, body.size);
-            sent += message.size;
-            send_message(server, &message);
-        }
+        if (result > 0)
+            send_sealed(server, (uint8_t)type, wire_written(&body));
+        sent += body.size;
         wire_writer_free(&body);
     }
     replication->damaged |= result == -EBADMSG || result == -ENOENT;
@@ -237,21 +158,26 @@ static void server_room(struct connection *connection, void *context)
         loop_timer_start(server->replication->loop, &server->room, 0, on_room);
 }
 
-static void send_accept(struct join_server *server)
+/* ---- the record ------------------------------------------------------------------------- */
+
+static void let_in(struct join_server *server)
 {
-    struct wire_writer message = {0}, genesis = {0};
-    uint8_t proof[HASH_SIZE];
-    store_get(server->replication->store, STORE_META, (struct bytes){(const uint8_t *)"g", 1},
-              &genesis);
-    struct bytes transcript[] = {{server->hello_bytes, server->hello_size},
-                                 {server->challenge_bytes, server->challenge_size},
-                                 wire_written(&genesis)};
-    token_proof(server->token.secret, true, transcript, ARRAY_LENGTH(transcript), proof);
-    join_message_begin(&message, FRAME_JOIN_ACCEPT);
-    wire_put_bytes(&message, 1, (struct bytes){proof, sizeof(proof)});
-    wire_put_bytes(&message, 2, wire_written(&genesis));
-    send_message(server, &message);
-    wire_writer_free(&genesis);
+    if (!server->connection) { /* it may come again, with the same token */
+        server_free(server);
+        return;
+    }
+    send_sealed(server, FRAME_JOIN_ACCEPT, (struct bytes){0});
+    server->is_sending = true;
+    send_state(server);
+}
+
+static void tell_fingerprint(struct join_server *server)
+{
+    char words[FINGERPRINT_TEXT_SIZE], text[256];
+    fingerprint_format(server->session->fingerprint, words);
+    snprintf(text, sizeof(text), "node %.64s joined by a token of this node; both show: %s",
+             server->facts.name, words);
+    replication_event(server->replication, EVENT_NODE_FINGERPRINT, text);
 }
 
 static void on_committed(void *context, const struct submit_result *result)
@@ -262,39 +188,29 @@ static void on_committed(void *context, const struct submit_result *result)
         refuse(server, result->error.text);
         return;
     }
-    if (server->connection) {
-        send_accept(server);
-        server->is_sending = true;
-        send_state(server);
-        return;
-    }
-    server_free(server);
+    server->replication->join_attempts--; /* a good one */
+    tell_fingerprint(server);
+    let_in(server);
 }
 
-static void add_node(struct join_server *server)
+/* The token is used up, and both sides' fingerprint is kept, in the transaction of the record.
+ */
+static void put_rows(struct join_server *server, struct store_batch *batch)
+{
+    server->token.used_by = server->facts.node_id;
+    memcpy(server->token.used_key, server->parties.joiner_key, SIGN_PUBLIC_KEY_SIZE);
+    token_row_put(batch, &server->token);
+    fingerprint_row_put(batch, &server->facts.node_id, server->session->fingerprint);
+}
+
+static void submit_node(struct join_server *server, const struct change_set *changes)
 {
     struct replication *replication = server->replication;
-    const struct node_facts facts = {
-        .id = server->hello.node_id,
-        .name = server->hello.name,
-        .public_key = server->hello.public_key,
-        .addresses = &server->hello.addresses,
-        .vrrp_address = server->hello.vrrp_address,
-    };
-    struct change_set changes = {0};
     struct store_batch extra = {0};
-    const struct facet_table *facets = core_facets(replication->core);
-    if (!membership_plan_node(facets, &facts, &changes) ||
-        !keyring_plan_grants(replication->keyring, facets, &facts.id, facts.public_key,
-                             &changes)) {
-        change_set_free(&changes);
-        refuse(server, "the node's facts do not fit into a record");
-        return;
-    }
-    store_batch_remove(&extra, STORE_META, (struct bytes){server->token.key, TOKEN_KEY_SIZE});
+    put_rows(server, &extra);
     struct core_event event = {
         .kind = CORE_SUBMIT,
-        .submit = {.changes = &changes,
+        .submit = {.changes = changes,
                    .change_id = uuid_random(),
                    .author = "root",
                    .via = "join",
@@ -306,50 +222,125 @@ static void add_node(struct join_server *server)
     connection_set_limits(server->connection, CONNECTION_STRANGER_MAXIMUM, ANSWER_MS);
     replication_step(replication, &event);
     store_batch_free(&extra);
+}
+
+/* A node that was admitted, and did not get to the end, comes again: there is nothing to write
+ * about it but the new fingerprint. */
+static void admit_again(struct join_server *server)
+{
+    struct store_batch batch = {0};
+    put_rows(server, &batch);
+    int result = store_commit(server->replication->store, &batch);
+    store_batch_free(&batch);
+    if (result) {
+        refuse(server, "the store of the inviting node cannot be written");
+        return;
+    }
+    server->replication->join_attempts--;
+    tell_fingerprint(server);
+    let_in(server);
+}
+
+static void add_node(struct join_server *server)
+{
+    const struct node_facts facts = {
+        .id = server->facts.node_id,
+        .name = server->facts.name,
+        .public_key = server->parties.joiner_key,
+        .addresses = &server->facts.addresses,
+        .vrrp_address = server->facts.vrrp_address,
+        .protocol = server->facts.protocol,
+    };
+    struct change_set changes = {0};
+    if (!membership_plan_admission(server->replication, &facts, &changes))
+        refuse(server, "the node's facts do not fit into a record");
+    else if (changes.count > 0)
+        submit_node(server, &changes);
+    else
+        admit_again(server);
     change_set_free(&changes);
 }
+
+/* ---- who may join ----------------------------------------------------------------------- */
 
 /* Is another attempt with this token about to use it up? */
 static bool token_is_taken(const struct join_server *server)
 {
     const struct join_server *other = server->replication->join_servers;
     while (other && !(other->committing &&
-                      memcmp(other->token.key, server->token.key, TOKEN_KEY_SIZE) == 0))
+                      memcmp(other->token.id, server->token.id, TOKEN_ID_SIZE) == 0))
         other = other->next;
     return other != NULL;
 }
 
-static void check_proof(struct join_server *server, struct bytes body)
+/* Used up by this joiner itself a token still counts: it may have crashed before the end. */
+static bool is_used_by_another(const struct join_server *server)
 {
-    struct bytes proof = {0};
-    uint8_t expected[HASH_SIZE];
-    struct bytes transcript[] = {{server->hello_bytes, server->hello_size},
-                                 {server->challenge_bytes, server->challenge_size}};
-    /* Read again: another attempt with the same token may have used it up meanwhile. */
-    if (token_is_taken(server) ||
-        !load_token(server->replication, server->hello.token_id, &server->token)) {
-        refuse(server, "the token was used already");
-        return;
-    }
-    token_proof(server->token.secret, false, transcript, ARRAY_LENGTH(transcript), expected);
-    if (join_field(body, 1, &proof) && proof.size == HASH_SIZE &&
-        constant_time_equal(proof.data, expected, HASH_SIZE)) {
-        add_node(server);
-        return;
-    }
-    server->token.wrong_proofs++;
-    save_token(server->replication, &server->token);
-    refuse(server, "the token is wrong");
+    return !uuid_is_zero(&server->token.used_by) &&
+           memcmp(server->token.used_key, server->parties.joiner_key, SIGN_PUBLIC_KEY_SIZE) !=
+               0;
 }
+
+static const char *objection_to_key(const struct join_server *server,
+                                    const struct roster_node *node)
+{
+    bool same_id = uuid_equal(&node->id, &server->facts.node_id);
+    bool same_key =
+        memcmp(node->public_key, server->parties.joiner_key, SIGN_PUBLIC_KEY_SIZE) == 0;
+    if (node->status != NODE_ACTIVE && (same_id || same_key))
+        return "this node was removed from the cluster, and its key does not come back: stop "
+               "it, move its state directory away, start it and join with a new token";
+    if (same_key != same_id)
+        return "a node of the cluster has this id or this key: the state directory is a copy; "
+               "move it away, restart the node and join with a new token";
+    return NULL;
+}
+
+/* Why the node may not join although it has the token, for its operator; NULL: it may. */
+static const char *objection(const struct join_server *server)
+{
+    const struct roster *roster = core_roster(server->replication->core);
+    for (size_t i = 0; i < roster->count; i++) {
+        const struct roster_node *node = &roster->nodes[i];
+        const char *reason = objection_to_key(server, node);
+        if (reason)
+            return reason;
+        if (node->status == NODE_ACTIVE && !uuid_equal(&node->id, &server->facts.node_id) &&
+            strcmp(node->name, server->facts.name) == 0)
+            return "another node of the cluster has this name; give this one its own name in "
+                   "node.yaml";
+    }
+    if (!uuid_is_zero(&server->token.used_by) &&
+        !uuid_equal(&server->token.used_by, &server->facts.node_id))
+        return "the token was used already";
+    return NULL;
+}
+
+/* ---- the conversation ------------------------------------------------------------------- */
 
 static void server_message(struct connection *connection, void *context, struct bytes message)
 {
     struct join_server *server = context;
-    struct bytes body;
+    struct wire_writer body = {0};
+    struct token_row now;
     uint8_t type;
-    if (!server->committing && !server->is_sending &&
-        join_message_parse(message, &type, &body) && type == FRAME_JOIN_PROOF)
-        check_proof(server, body);
+    if (server->committing || server->is_sending)
+        return;
+    bool confirmed =
+        join_session_open(server->session, message, &type, &body) && type == FRAME_JOIN_CONFIRM;
+    wire_writer_free(&body);
+    if (!confirmed) {
+        hang_up(server, "it broke the protocol");
+        return;
+    }
+    /* Read again: another attempt with the same token may have used it up meanwhile. */
+    bool is_there = token_row_load(server->replication->store, server->token.id, &now);
+    server->token = now;
+    secret_wipe(&now, sizeof(now));
+    if (!is_there || token_is_taken(server) || is_used_by_another(server))
+        refuse(server, "the token was used already");
+    else
+        add_node(server);
 }
 
 static void server_closed(struct connection *connection, void *context, const char *why)
@@ -368,37 +359,88 @@ bool join_is_hello(struct bytes message)
     return join_message_parse(message, &type, &body) && type == FRAME_JOIN_HELLO;
 }
 
-/* NULL when the joiner may go on. */
-static const char *objection(struct join_server *server)
+static bool welcome(struct join_server *server, const char *reason)
 {
-    const struct replication *replication = server->replication;
-    const struct roster *roster = core_roster(replication->core);
-    if (!core_is_initialised(replication->core) || core_was_removed(replication->core))
-        return "this node is not part of a cluster";
-    if (!load_token(server->replication, server->hello.token_id, &server->token))
-        return "the token is not valid here: it was used already, or was replaced; create a "
-               "new one with lbnode token create";
-    if (server->token.expires_wall_ms < replication_now(replication).wall_ms)
-        return "the token has expired; create a new one with lbnode token create";
-    for (size_t i = 0; i < roster->count; i++)
-        if (roster->nodes[i].status == NODE_ACTIVE &&
-            !uuid_equal(&roster->nodes[i].id, &server->hello.node_id) &&
-            strcmp(roster->nodes[i].name, server->hello.name) == 0)
-            return "another node of the cluster has this name; give this one its own name in "
-                   "node.yaml";
-    return NULL;
+    struct wire_writer payload = {0}, genesis = {0}, message = {0};
+    uint8_t ephemeral[DH_KEY_SIZE];
+    if (reason)
+        wire_put_text(&payload, 2, reason);
+    else if (store_get(server->replication->store, STORE_META,
+                       (struct bytes){(const uint8_t *)"g", 1}, &genesis) == 0)
+        wire_put_bytes(&payload, 1, wire_written(&genesis));
+    random_bytes(ephemeral, sizeof(ephemeral));
+    join_message_begin(&message, FRAME_JOIN_WELCOME);
+    bool made = join_session_write(server->session, &server->parties, ephemeral,
+                                   wire_written(&payload), &message);
+    if (made)
+        connection_send(server->connection, wire_written(&message));
+    secret_wipe(ephemeral, sizeof(ephemeral));
+    wire_writer_free(&payload);
+    wire_writer_free(&genesis);
+    wire_writer_free(&message);
+    return made;
 }
 
-static void send_challenge(struct join_server *server)
+/* A few a minute that come to nothing, whatever they are: nobody tries tokens out here. */
+static bool attempt_is_allowed(struct replication *replication)
 {
-    struct wire_writer message = {0};
-    uint8_t nonce[JOIN_NONCE_SIZE];
-    random_bytes(nonce, sizeof(nonce));
-    join_message_begin(&message, FRAME_JOIN_CHALLENGE);
-    wire_put_bytes(&message, 1, (struct bytes){nonce, sizeof(nonce)});
-    server->challenge_bytes = memory_copy(message.data, message.size);
-    server->challenge_size = message.size;
-    send_message(server, &message);
+    const uint64_t minute_us = 60000000, now_us = replication_now(replication).mono_us;
+    if (now_us - replication->join_attempts_since_us > minute_us) {
+        replication->join_attempts_since_us = now_us;
+        replication->join_attempts = 0;
+    }
+    if (replication->join_attempts >= JOIN_ATTEMPTS)
+        return false;
+    replication->join_attempts++;
+    return true;
+}
+
+static size_t servers_of(const struct replication *replication)
+{
+    size_t count = 0;
+    for (const struct join_server *at = replication->join_servers; at; at = at->next)
+        count++;
+    return count;
+}
+
+static bool has_proof(struct join_server *server, struct bytes handshake)
+{
+    struct wire_writer payload = {0};
+    bool good = join_session_start(server->session, false, server->replication->key,
+                                   &server->parties, server->token.psk) &&
+                join_session_read(server->session, &server->parties, handshake, &payload);
+    if (!good && ++server->token.wrong_proofs >= TOKEN_MAXIMUM_TRIES)
+        server->token.expires_wall_ms = 0; /* it is over; a list still shows why */
+    if (!good)
+        token_row_save(server->replication->store, &server->token);
+    if (good && !join_facts_parse(wire_written(&payload), &server->facts))
+        server->facts = (struct join_facts){0};
+    wire_writer_free(&payload);
+    return good;
+}
+
+/* Why HELLO gets no answer; NULL: it proves that the joiner has a token of this node. */
+static const char *examine(struct join_server *server, const struct join_hello *hello)
+{
+    struct replication *replication = server->replication;
+    const uint64_t now_ms = replication_now(replication).wall_ms;
+    server->parties.cluster_id = core_genesis(replication->core)->cluster_id;
+    memcpy(server->parties.token_id, hello->token_id, TOKEN_ID_SIZE);
+    memcpy(server->parties.joiner_key, hello->public_key, SIGN_PUBLIC_KEY_SIZE);
+    memcpy(server->parties.inviter_key, sign_key_public(replication->key),
+           SIGN_PUBLIC_KEY_SIZE);
+    if (!core_is_initialised(replication->core) || core_was_removed(replication->core))
+        return "this node is not part of a cluster";
+    if (!token_row_load(replication->store, hello->token_id, &server->token))
+        return "this node has no such token; tokens of another node are void here";
+    if (server->token.expires_wall_ms < now_ms)
+        return "the token has expired, or was tried with wrong proofs too often";
+    if (is_used_by_another(server))
+        return "the token was used already";
+    if (servers_of(replication) > SERVERS || !attempt_is_allowed(replication))
+        return "too many attempts to join within a minute";
+    return has_proof(server, hello->handshake) ? NULL
+                                               : "it could not prove that it has the token";
 }
 
 static const struct connection_handler server_handler = {server_message, server_closed,
@@ -409,24 +451,31 @@ void join_serve(struct replication *replication,
                 struct bytes hello)
 {
     struct join_server *server = memory_new(sizeof(*server));
+    struct join_hello parsed;
     struct bytes body = {0};
     uint8_t type;
     server->replication = replication;
     server->next = replication->join_servers;
     replication->join_servers = server;
     server->connection = connection;
+    server->session = secret_allocate(sizeof(*server->session));
     connection_set_handler(connection, &server_handler, server);
-    if (!join_message_parse(hello, &type, &body) || !join_hello_parse(body, &server->hello)) {
-        refuse(server, "the request to join is malformed");
-        return;
+    const char *unanswered = "what it sent is malformed";
+    if (join_message_parse(hello, &type, &body) && join_hello_parse(body, &parsed))
+        unanswered = examine(server, &parsed);
+    const char *reason = unanswered ? NULL
+                         : server->facts.name[0]
+                             ? objection(server)
+                             : "what the node says about itself is malformed";
+    if (unanswered) {
+        hang_up(server, unanswered);
+    } else if (!welcome(server, reason)) {
+        hang_up(server, "no handshake came about");
+    } else if (reason) {
+        tell_refusal(server, reason);
+        connection_finish(server->connection);
+        server_free(server);
     }
-    server->hello_bytes = memory_copy(hello.data, hello.size);
-    server->hello_size = hello.size;
-    const char *reason = objection(server);
-    if (reason)
-        refuse(server, reason);
-    else
-        send_challenge(server);
 }
 
 void join_servers_end_sending(struct replication *replication)

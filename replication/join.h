@@ -5,6 +5,10 @@
 #include "replication/connection.h"
 #include "replication/replication_internal.h"
 
+enum {
+    JOIN_ATTEMPTS = 5 /* in a minute, those that end well not counted */
+};
+
 /* Is MESSAGE the first one of a joiner? */
 bool join_is_hello(struct bytes message);
 /* Serves a joiner; takes CONNECTION over. */

@@ -1,12 +1,16 @@
-/* The joiner's side: hello, challenge, proof; then genesis and a snapshot, each record of it
- * checked from the genesis on, committed at once when the last part is here. Nothing is kept of
- * a join that breaks off. */
+/* The joiner's side: hello with the first half of a handshake, welcome with the other half and
+ * the genesis, confirmation; then a snapshot, each record of it checked from the genesis on,
+ * committed at once when the last part is here. Nothing is kept of a join that breaks off; it
+ * may be begun again with the same token, which this node alone can still use. */
+#include "lbnode/base/monotime.h"
 #include "lbnode/base/random.h"
 #include "lbnode/base/text.h"
 #include "replication/join.h"
 #include "replication/join_message.h"
+#include "replication/join_session.h"
 #include "replication/memory.h"
 #include "replication/snapshot_build.h"
+#include "replication/token_store.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -22,12 +26,12 @@ struct join_client {
     struct connection *connection;
     uint64_t waiter;
     struct join_token token;
-    uint8_t *hello_bytes, *challenge_bytes;
-    size_t hello_size, challenge_size;
+    struct join_parties parties;
+    struct join_session *session; /* in guarded memory */
     uint8_t *genesis_bytes;
     size_t genesis_size;
-    bool accepted;
-    struct snapshot_build *build; /* the state that grows */
+    struct genesis genesis;
+    struct snapshot_build *build; /* the state that grows, once accepted */
 };
 
 static void client_free(struct join_client *client)
@@ -35,8 +39,7 @@ static void client_free(struct join_client *client)
     secret_wipe(&client->token, sizeof(client->token));
     connection_free(client->connection);
     snapshot_build_free(client->build);
-    free(client->hello_bytes);
-    free(client->challenge_bytes);
+    secret_free(client->session);
     free(client->genesis_bytes);
     free(client);
 }
@@ -56,85 +59,100 @@ static void fail(struct join_client *client, enum error_kind kind, const char *t
     finish(client, &error);
 }
 
-static void send_message(struct join_client *client, struct wire_writer *message)
-{
-    connection_send(client->connection, wire_written(message));
-    wire_writer_free(message);
-}
-
-static void send_hello(struct join_client *client)
+/* The first message: who this node is, readable for the inviter alone. */
+static bool send_hello(struct join_client *client)
 {
     const struct replication *replication = client->replication;
-    struct wire_writer message = {0};
-    struct join_hello hello = {
+    struct wire_writer facts = {0}, handshake = {0}, message = {0};
+    uint8_t ephemeral[DH_KEY_SIZE];
+    struct join_facts said = {
         .node_id = replication->node_id,
         .addresses = replication->settings.addresses, /* borrowed */
         .vrrp_address = replication->settings.vrrp_address,
     };
-    token_id(client->token.secret, hello.token_id);
-    memcpy(hello.public_key, sign_key_public(replication->key), SIGN_PUBLIC_KEY_SIZE);
-    snprintf(hello.name, sizeof(hello.name), "%s", replication->settings.node_name);
-    random_bytes(hello.nonce, sizeof(hello.nonce));
+    struct join_hello hello;
+    snprintf(said.name, sizeof(said.name), "%s", replication->settings.node_name);
+    join_facts_put(&facts, &said);
+    random_bytes(ephemeral, sizeof(ephemeral));
+    bool made = join_session_write(client->session, &client->parties, ephemeral,
+                                   wire_written(&facts), &handshake);
+    secret_wipe(ephemeral, sizeof(ephemeral));
+    memcpy(hello.token_id, client->parties.token_id, TOKEN_ID_SIZE);
+    memcpy(hello.public_key, client->parties.joiner_key, SIGN_PUBLIC_KEY_SIZE);
+    hello.handshake = wire_written(&handshake);
     join_message_begin(&message, FRAME_JOIN_HELLO);
     join_hello_put(&message, &hello);
-    client->hello_bytes = memory_copy(message.data, message.size);
-    client->hello_size = message.size;
-    send_message(client, &message);
+    if (made)
+        connection_send(client->connection, wire_written(&message));
+    wire_writer_free(&facts);
+    wire_writer_free(&handshake);
+    wire_writer_free(&message);
+    return made;
 }
 
-static void answer_challenge(struct join_client *client, struct bytes message)
+static void take_refusal(struct join_client *client, struct bytes reason)
 {
-    struct wire_writer answer = {0};
-    uint8_t proof[HASH_SIZE];
-    client->challenge_bytes = memory_copy(message.data, message.size);
-    client->challenge_size = message.size;
-    struct bytes transcript[] = {{client->hello_bytes, client->hello_size},
-                                 {client->challenge_bytes, client->challenge_size}};
-    token_proof(client->token.secret, false, transcript, ARRAY_LENGTH(transcript), proof);
-    join_message_begin(&answer, FRAME_JOIN_PROOF);
-    wire_put_bytes(&answer, 1, (struct bytes){proof, sizeof(proof)});
-    send_message(client, &answer);
+    char text[256] = "the inviting node refused";
+    if (text_is_clean_utf8((const char *)reason.data, reason.size))
+        snprintf(text, sizeof(text), "%.*s", (int)reason.size, (const char *)reason.data);
+    fail(client, ERROR_REFUSED, text);
 }
 
-static bool check_accept(struct join_client *client, struct bytes body, struct genesis *out)
+static void send_confirmation(struct join_client *client)
 {
-    struct bytes proof, bytes;
-    uint8_t expected[HASH_SIZE];
-    if (!join_field(body, 1, &proof) || !join_field(body, 2, &bytes) || proof.size != HASH_SIZE)
-        return false;
-    struct bytes transcript[] = {{client->hello_bytes, client->hello_size},
-                                 {client->challenge_bytes, client->challenge_size},
-                                 bytes};
-    token_proof(client->token.secret, true, transcript, ARRAY_LENGTH(transcript), expected);
-    if (!constant_time_equal(expected, proof.data, HASH_SIZE) || !genesis_parse(bytes, out) ||
-        !uuid_equal(&out->cluster_id, &client->token.cluster_id))
-        return false;
-    client->genesis_bytes = memory_copy(bytes.data, bytes.size);
-    client->genesis_size = bytes.size;
-    return true;
+    struct wire_writer message = {0};
+    join_session_seal(client->session, FRAME_JOIN_CONFIRM, (struct bytes){0}, &message);
+    connection_send(client->connection, wire_written(&message));
+    wire_writer_free(&message);
 }
 
-static void take_accept(struct join_client *client, struct bytes body)
+/* The payload of the second half of the handshake. */
+static void take_welcome(struct join_client *client, struct bytes payload)
 {
-    struct genesis genesis;
-    struct error error;
-    if (!check_accept(client, body, &genesis)) {
-        fail(client, ERROR_REFUSED,
-             "the inviting node could not prove that it knows the token");
+    struct bytes genesis, reason;
+    if (join_field(payload, 2, &reason)) {
+        take_refusal(client, reason);
         return;
     }
+    if (!join_field(payload, 1, &genesis) || !genesis_parse(genesis, &client->genesis) ||
+        !uuid_equal(&client->genesis.cluster_id, &client->token.cluster_id)) {
+        fail(client, ERROR_REFUSED, "the inviting node is of another cluster than the token");
+        return;
+    }
+    client->genesis_bytes = memory_copy(genesis.data, genesis.size);
+    client->genesis_size = genesis.size;
+    send_confirmation(client);
+}
+
+static void take_handshake(struct join_client *client, struct bytes body)
+{
+    struct wire_writer payload = {0};
+    if (join_session_read(client->session, &client->parties, body, &payload))
+        take_welcome(client, wire_written(&payload));
+    else
+        fail(client, ERROR_REFUSED,
+             "what answers at the token's address is not the node that made the token, or the "
+             "messages were changed on their way");
+    wire_writer_free(&payload);
+}
+
+/* This node is in the cluster. */
+static void take_accept(struct join_client *client)
+{
+    struct error error;
     struct core *core = replication_load_core(client->replication, &error);
     if (!core) {
         finish(client, &error);
         return;
     }
-    core_found(core, &genesis);
+    core_found(core, &client->genesis);
     client->build = snapshot_build_new(core);
-    store_batch_put(snapshot_build_rows(client->build), STORE_META,
-                    (struct bytes){(const uint8_t *)"g", 1},
+    struct store_batch *rows = snapshot_build_rows(client->build);
+    store_batch_put(rows, STORE_META, (struct bytes){(const uint8_t *)"g", 1},
                     (struct bytes){client->genesis_bytes, client->genesis_size});
-    client->accepted = true;
-    connection_set_limits(client->connection, SNAPSHOT_PART_MAXIMUM, ANSWER_MS);
+    fingerprint_row_put(rows, &client->replication->node_id, client->session->fingerprint);
+    connection_set_limits(client->connection,
+                          SNAPSHOT_PART_MAXIMUM + SNAPSHOT_PART_MAXIMUM / 512, ANSWER_MS);
 }
 
 static void take_end(struct join_client *client)
@@ -180,46 +198,90 @@ static void take_part(struct join_client *client, const struct snapshot_part *pa
     }
 }
 
-static void take_refusal(struct join_client *client, struct bytes body)
+static void take_sealed(struct join_client *client, uint8_t type, struct bytes body)
 {
-    struct bytes reason;
-    char text[256] = "the inviting node refused";
-    if (join_field(body, 1, &reason) &&
-        text_is_clean_utf8((const char *)reason.data, reason.size))
-        snprintf(text, sizeof(text), "%.*s", (int)reason.size, (const char *)reason.data);
-    fail(client, ERROR_REFUSED, text);
-}
-
-static void client_message(struct connection *connection, void *context, struct bytes message)
-{
-    struct join_client *client = context;
     struct snapshot_part part;
-    struct bytes body;
-    uint8_t type;
-    if (!join_message_parse(message, &type, &body)) {
-        fail(client, ERROR_REFUSED, "what answers at the token's address is no lbnode");
-        return;
-    }
-    if (type == FRAME_JOIN_REFUSED)
-        take_refusal(client, body);
-    else if (type == FRAME_JOIN_CHALLENGE && !client->challenge_bytes)
-        answer_challenge(client, message);
-    else if (type == FRAME_JOIN_ACCEPT && client->challenge_bytes && !client->accepted)
-        take_accept(client, body);
-    else if (client->accepted && snapshot_part_parse(type, body, &part))
+    struct bytes reason;
+    if (type == FRAME_JOIN_REFUSED && join_field(body, 1, &reason))
+        take_refusal(client, reason);
+    else if (type == FRAME_JOIN_ACCEPT && !client->build)
+        take_accept(client);
+    else if (client->build && snapshot_part_parse(type, body, &part))
         take_part(client, &part);
     else
         fail(client, ERROR_REFUSED, "the inviting node broke the protocol");
 }
 
+static void client_message(struct connection *connection, void *context, struct bytes message)
+{
+    struct join_client *client = context;
+    struct wire_writer opened = {0};
+    struct bytes body;
+    uint8_t type;
+    if (!join_message_parse(message, &type, &body))
+        fail(client, ERROR_REFUSED,
+             "what answers at the token's address is no lbnode, or one of another version");
+    else if (type == FRAME_JOIN_WELCOME && !client->genesis_bytes)
+        take_handshake(client, body);
+    else if (join_session_open(client->session, message, &type, &opened))
+        take_sealed(client, type, wire_written(&opened));
+    else
+        fail(client, ERROR_REFUSED, "a message of the inviting node was changed on its way");
+    wire_writer_free(&opened);
+}
+
+/* The inviter says nothing to whom it does not know: what may be the cause is told here. */
+static void explain_silence(const struct join_client *client, char *text, size_t size)
+{
+    char endpoint[IP_ENDPOINT_TEXT_SIZE], expiry[WALLTIME_TEXT_SIZE];
+    ip_endpoint_format(&client->token.inviter, endpoint);
+    walltime_format(client->token.expires_wall_ms, expiry);
+    snprintf(text, size,
+             "the node at %s gave no answer, which means that it does not take this token: it "
+             "was used already, or has expired (%s), or comes from another node than the one "
+             "at this address now, or there were %d attempts within a minute; create a new one "
+             "with lbnode token create",
+             endpoint, expiry, JOIN_ATTEMPTS);
+}
+
 static void client_closed(struct connection *connection, void *context, const char *why)
 {
     struct join_client *client = context;
-    char endpoint[IP_ENDPOINT_TEXT_SIZE], text[200];
+    char endpoint[IP_ENDPOINT_TEXT_SIZE], text[400];
     ip_endpoint_format(&client->token.inviter, endpoint);
-    snprintf(text, sizeof(text), "the inviting node at %s cannot be reached: %s", endpoint,
-             why);
-    fail(client, ERROR_UNREACHABLE, text);
+    if (client->genesis_bytes)
+        snprintf(text, sizeof(text),
+                 "the connection to the inviting node at %s broke: %s; run the same command "
+                 "again",
+                 endpoint, why);
+    else if (connection && connection_is_open(connection))
+        explain_silence(client, text, sizeof(text));
+    else
+        snprintf(text, sizeof(text), "the inviting node at %s cannot be reached: %s", endpoint,
+                 why);
+    bool unanswered = !client->genesis_bytes && connection && connection_is_open(connection);
+    fail(client, unanswered ? ERROR_REFUSED : ERROR_UNREACHABLE, text);
+}
+
+static bool check_clock(const struct join_token *token, uint64_t now_ms, struct error *error)
+{
+    char expiry[WALLTIME_TEXT_SIZE], now[WALLTIME_TEXT_SIZE];
+    walltime_format(token->expires_wall_ms, expiry);
+    walltime_format(now_ms, now);
+    switch (token_check_clock(token, now_ms)) {
+    case TOKEN_CLOCK_FITS: return true;
+    case TOKEN_IS_PAST:
+        return error_set(error, ERROR_REFUSED,
+                         "the token expired at %s, and this host's clock says %s; create a new "
+                         "one with lbnode token create, or set the clock",
+                         expiry, now);
+    case TOKEN_IS_FAR_AHEAD:
+        return error_set(error, ERROR_REFUSED,
+                         "the token is valid until %s, longer than a token can be, as this "
+                         "host's clock says %s: set the clock",
+                         expiry, now);
+    }
+    return false;
 }
 
 static bool may_join(const struct replication *replication,
@@ -237,15 +299,29 @@ static bool may_join(const struct replication *replication,
         return error_set(error, ERROR_INVALID,
                          "this is not a complete token; copy it again, or create a new one "
                          "with lbnode token create");
-    if (token->expires_wall_ms < replication_now(replication).wall_ms)
-        return error_set(error, ERROR_REFUSED,
-                         "the token has expired (or a clock is wrong); create a new one with "
-                         "lbnode token create");
+    if (!check_clock(token, replication_now(replication).wall_ms, error))
+        return false;
     if (replication->settings.addresses.count == 0)
         return error_set(error, ERROR_REFUSED,
                          "this node has no address that others could reach; set addresses in "
                          "node.yaml");
     return true;
+}
+
+static bool start_session(struct join_client *client)
+{
+    const struct sign_key *key = client->replication->key;
+    struct join_parties *parties = &client->parties;
+    uint8_t psk[TOKEN_PSK_SIZE];
+    client->session = secret_allocate(sizeof(*client->session));
+    parties->cluster_id = client->token.cluster_id;
+    token_id(client->token.secret, parties->token_id);
+    token_psk(client->token.secret, psk);
+    memcpy(parties->joiner_key, sign_key_public(key), SIGN_PUBLIC_KEY_SIZE);
+    memcpy(parties->inviter_key, client->token.inviter_key, SIGN_PUBLIC_KEY_SIZE);
+    bool started = join_session_start(client->session, true, key, parties, psk);
+    secret_wipe(psk, sizeof(psk));
+    return started;
 }
 
 void replication_join(struct replication *replication,
@@ -265,14 +341,17 @@ void replication_join(struct replication *replication,
     client->replication = replication;
     client->waiter = waiter;
     client->token = parsed;
+    secret_wipe(&parsed, sizeof(parsed));
     replication->join = client;
-    client->connection = connection_open(replication->loop, &parsed.inviter, &handler, client);
+    client->connection =
+        connection_open(replication->loop, &client->token.inviter, &handler, client);
     if (!client->connection) {
         client_closed(NULL, client, strerror(errno));
         return;
     }
     connection_set_limits(client->connection, CONNECTION_STRANGER_MAXIMUM, ANSWER_MS);
-    send_hello(client);
+    if (!start_session(client) || !send_hello(client))
+        fail(client, ERROR_INVALID, "the token names a key that is none");
 }
 
 void join_client_cancel(struct replication *replication)

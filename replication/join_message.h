@@ -1,4 +1,5 @@
-/* The messages of a join: 'L' 'J' version type, then a body of fields. Pure. */
+/* The messages of a join: 'L' 'J' version type, then a body; that of HELLO is made of fields,
+ * what is inside the others is sealed (join_session.h). Pure. */
 #ifndef REPLICATION_JOIN_MESSAGE_H
 #define REPLICATION_JOIN_MESSAGE_H
 
@@ -9,20 +10,26 @@
 #include "replication/token.h"
 
 enum {
-    JOIN_VERSION = 1,
-    JOIN_NONCE_SIZE = 32,
+    JOIN_VERSION = 2,
+    JOIN_HEAD_SIZE = 4,
     JOIN_NAME_MAXIMUM = 255,
     JOIN_ADDRESSES = 4
 };
 
+/* What everybody on the wire can read. */
 struct join_hello {
     uint8_t token_id[TOKEN_ID_SIZE];
-    struct uuid node_id;
     uint8_t public_key[SIGN_PUBLIC_KEY_SIZE];
+    struct bytes handshake; /* a view into the message */
+};
+
+/* What the first message of the handshake carries. */
+struct join_facts {
+    struct uuid node_id;
     char name[JOIN_NAME_MAXIMUM + 1];
     struct text_list addresses; /* owned; canonical endpoints */
     struct ip_address vrrp_address;
-    uint8_t nonce[JOIN_NONCE_SIZE];
+    uint64_t protocol; /* the newest that the node speaks */
 };
 
 /* Starts a message of TYPE (enum frame_type, FRAME_JOIN_...). */
@@ -32,7 +39,10 @@ bool join_message_parse(struct bytes message, uint8_t *out_type, struct bytes *o
 
 void join_hello_put(struct wire_writer *out, const struct join_hello *hello);
 bool join_hello_parse(struct bytes body, struct join_hello *out);
-void join_hello_free(struct join_hello *hello);
+
+void join_facts_put(struct wire_writer *out, const struct join_facts *facts);
+bool join_facts_parse(struct bytes body, struct join_facts *out);
+void join_facts_free(struct join_facts *facts);
 /* The value of field NUMBER of a body; false when absent or the body is malformed. */
 bool join_field(struct bytes body, uint32_t number, struct bytes *out);
 

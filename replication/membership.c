@@ -55,6 +55,13 @@ bool membership_plan_node(const struct facet_table *facets,
     return planned;
 }
 
+bool membership_plan_admission(const struct replication *replication,
+                               const struct node_facts *facts,
+                               struct change_set *out)
+{
+    return membership_plan_node(core_facets(replication->core), facts, out);
+}
+
 /* ---- init ------------------------------------------------------------------------------- */
 
 void replication_avoid_vrids(struct replication *replication, const bool *avoided)

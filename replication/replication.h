@@ -84,7 +84,8 @@ void replication_close(struct replication *replication); /* waits for the runnin
 
 enum {
     RECOVERY_CODE_SIZE = 80,
-    JOIN_TOKEN_SIZE = 256
+    JOIN_TOKEN_SIZE = 256,
+    JOIN_FINGERPRINT_SIZE = 64
 };
 
 /* The data keys that this node can open, the newest first, at most CAPACITY; returns how
@@ -116,6 +117,35 @@ bool replication_token_create(struct replication *replication,
                               uint32_t ttl_s,
                               char out_token[JOIN_TOKEN_SIZE],
                               struct error *error);
+enum token_state {
+    TOKEN_OPEN,
+    TOKEN_USED, /* by NODE_ID, with that fingerprint */
+    TOKEN_EXPIRED,
+    TOKEN_SPOILT /* it was tried with wrong proofs too often */
+};
+
+struct token_view {
+    char id[17]; /* names it; no secret */
+    enum token_state state;
+    uint64_t created_wall_ms, expires_wall_ms;
+    unsigned wrong_proofs;
+    struct uuid node_id;
+    char fingerprint[JOIN_FINGERPRINT_SIZE]; /* "": none */
+};
+
+/* The tokens of this node, until they expire. */
+void replication_visit_tokens(const struct replication *replication,
+                              void (*visit)(void *context, const struct token_view *token),
+                              void *context);
+/* Takes a token back, by its id. */
+bool replication_token_delete(struct replication *replication,
+                              const char *id,
+                              struct error *error);
+/* The words that this node showed when NODE_ID joined by a token of it, or it itself by one of
+ * another node. False, and "": it took no part in that. */
+bool replication_fingerprint(const struct replication *replication,
+                             const struct uuid *node_id,
+                             char out[JOIN_FINGERPRINT_SIZE]);
 /* Joins the cluster that TOKEN names; refused when this node has configuration of its own. */
 void replication_join(struct replication *replication,
                       const char *token,

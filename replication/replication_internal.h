@@ -77,6 +77,8 @@ struct replication {
     struct join_client *join;
     struct join_server *join_servers; /* a list */
     struct event_limit join_refusals;
+    uint64_t join_attempts_since_us;       /* a minute */
+    unsigned join_attempts;                /* that came to nothing, or are under way */
     bool avoided_vrids[256];               /* for the first group of a new cluster */
     struct backup_reading *backup_reading; /* a backup of parts, or NULL */
     struct snapshot_build *backup_build;   /* such a one being restored, or NULL */
@@ -186,9 +188,14 @@ struct node_facts {
     const uint8_t *public_key;
     const struct text_list *addresses;
     struct ip_address vrrp_address; /* family 0: not set */
+    uint64_t protocol;              /* the newest that it speaks; 0: not known */
 };
 bool membership_plan_node(const struct facet_table *facets,
                           const struct node_facts *facts,
                           struct change_set *out);
+/* The record that admits a node: its object, and whatever it needs to take part. */
+bool membership_plan_admission(const struct replication *replication,
+                               const struct node_facts *facts,
+                               struct change_set *out);
 
 #endif

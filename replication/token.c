@@ -65,19 +65,20 @@ void token_id(const uint8_t secret[TOKEN_SECRET_SIZE], uint8_t out[TOKEN_ID_SIZE
     hash_make((struct bytes){secret, TOKEN_SECRET_SIZE}, &context, 1, out, TOKEN_ID_SIZE);
 }
 
-void token_proof(const uint8_t secret[TOKEN_SECRET_SIZE],
-                 bool of_inviter,
-                 const struct bytes *transcript,
-                 size_t part_count,
-                 uint8_t out[HASH_SIZE])
+void token_psk(const uint8_t secret[TOKEN_SECRET_SIZE], uint8_t out[TOKEN_PSK_SIZE])
 {
-    /* Each part is hashed alone first, so that no two transcripts run together. */
-    uint8_t digests[8 * HASH_SIZE];
-    size_t count = part_count < 8 ? part_count : 8;
-    for (size_t i = 0; i < count; i++)
-        hash_make((struct bytes){0}, &transcript[i], 1, digests + i * HASH_SIZE, HASH_SIZE);
-    struct bytes parts[] = {
-        text_view(of_inviter ? "lbnode-join-inviter-v1" : "lbnode-join-joiner-v1"),
-        {digests, count * HASH_SIZE}};
-    hash_make((struct bytes){secret, TOKEN_SECRET_SIZE}, parts, 2, out, HASH_SIZE);
+    struct bytes parts[] = {text_view("join"), {secret, TOKEN_SECRET_SIZE}};
+    hash_make((struct bytes){0}, parts, ARRAY_LENGTH(parts), out, TOKEN_PSK_SIZE);
+}
+
+enum token_clock token_check_clock(const struct join_token *token, uint64_t now_wall_ms)
+{
+    /* Two hosts' clocks may differ so much before anybody is sent away for it: within that the
+     * inviter, who dated the token, has the last word. */
+    const uint64_t skew_ms = 120000;
+    if (now_wall_ms > skew_ms && token->expires_wall_ms < now_wall_ms - skew_ms)
+        return TOKEN_IS_PAST;
+    if (token->expires_wall_ms > now_wall_ms + 1000ull * TOKEN_MAXIMUM_TTL_S + skew_ms)
+        return TOKEN_IS_FAR_AHEAD;
+    return TOKEN_CLOCK_FITS;
 }

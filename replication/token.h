@@ -1,5 +1,5 @@
-/* Join tokens and the two proofs of a join (docs/protocol.md, "Joining"): pure functions. The
- * secret is in the token and in the inviter's store; it never crosses the wire. */
+/* Join tokens (docs/protocol.md, "Joining"): pure functions. The secret is in the token; the
+ * inviter keeps what it needs of it, and none of it crosses the wire. */
 #ifndef REPLICATION_TOKEN_H
 #define REPLICATION_TOKEN_H
 
@@ -9,6 +9,7 @@
 
 enum {
     TOKEN_SECRET_SIZE = 16,
+    TOKEN_PSK_SIZE = 32,
     TOKEN_ID_SIZE = 8,
     TOKEN_TEXT_SIZE = 256,
     TOKEN_MAXIMUM_TTL_S = 24 * 3600,
@@ -28,11 +29,16 @@ bool token_format(const struct join_token *token, char out[TOKEN_TEXT_SIZE]);
 bool token_parse(const char *text, struct join_token *out);
 /* What names a token on the wire without giving it away. */
 void token_id(const uint8_t secret[TOKEN_SECRET_SIZE], uint8_t out[TOKEN_ID_SIZE]);
-/* Proof of the joiner (and of the inviter) that it knows the secret, over all that was said. */
-void token_proof(const uint8_t secret[TOKEN_SECRET_SIZE],
-                 bool of_inviter,
-                 const struct bytes *transcript,
-                 size_t part_count,
-                 uint8_t out[HASH_SIZE]);
+/* What both sides bring to the handshake. The secret does not follow from it. */
+void token_psk(const uint8_t secret[TOKEN_SECRET_SIZE], uint8_t out[TOKEN_PSK_SIZE]);
+
+enum token_clock {
+    TOKEN_CLOCK_FITS,
+    TOKEN_IS_PAST,      /* it has expired, or this host's clock is fast */
+    TOKEN_IS_FAR_AHEAD, /* it lives longer than a token can: this host's clock is slow */
+};
+
+/* What this host's clock says of a token, which the clock of another one dated. */
+enum token_clock token_check_clock(const struct join_token *token, uint64_t now_wall_ms);
 
 #endif

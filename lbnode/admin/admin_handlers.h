@@ -56,7 +56,13 @@ void failover_start(struct admin_request *request);
 /* cluster_api.c */
 void cluster_show(struct admin_request *request);
 void cluster_create(struct admin_request *request);
+enum {
+    TOKEN_TTL_DEFAULT_S = 900 /* of a join token */
+};
+
 void token_create(struct admin_request *request);
+void tokens_list(struct admin_request *request);
+void token_delete(struct admin_request *request);
 void cluster_join(struct admin_request *request);
 
 /* backup_api.c */

@@ -88,6 +88,8 @@ static const struct admin_route routes[] = {
     {"GET", "/v1/events", events_list, RESOURCE_NONE, "events ?after=N; &wait=SECONDS waits for the next"},
     {"GET", "/v1/cluster", cluster_show, RESOURCE_NONE, "the cluster's name and id"},
     {"POST", "/v1/cluster", cluster_create, RESOURCE_NONE, "start a cluster of one node"},
+    {"GET", "/v1/tokens", tokens_list, RESOURCE_NONE, "the join tokens of this node, and who used them"},
+    {"DELETE", "/v1/tokens/%", token_delete, RESOURCE_NONE, "take a join token back"},
     {"POST", "/v1/tokens", token_create, RESOURCE_NONE, "a one-time token for a node that joins"},
     {"POST", "/v1/join", cluster_join, RESOURCE_NONE, "join the cluster that a token names"},
     {"POST", "/v1/backup", backup_page, RESOURCE_NONE, "the next page of a backup"},

@@ -7,8 +7,6 @@
 #include <string.h>
 
 enum {
-    TOKEN_TTL_DEFAULT_S = 900,
-    TOKEN_TTL_MAXIMUM_S = 7 * 86400,
     CLUSTER_NAME_MAXIMUM = 63
 };
 
@@ -115,35 +113,8 @@ void cluster_create(struct admin_request *request)
     }
 }
 
-/* ---- invitations ---------------------------------------------------------------------------
+/* ---- joining -------------------------------------------------------------------------------
  */
-
-void token_create(struct admin_request *request)
-{
-    struct error error = {0};
-    char token[JOIN_TOKEN_SIZE];
-    const struct json_value *root = admin_request_root(request, "token", &error);
-    const struct json_value *value = json_value_get(root, "ttl_s");
-    int64_t ttl_s = json_value_is_null(value) ? TOKEN_TTL_DEFAULT_S : json_value_number(value);
-    if (root && !replication_is_initialised(request->state->replication))
-        error_set(&error, ERROR_CONFLICT,
-                  "this node is in no cluster yet: start one with lbnode init");
-    else if (root && (ttl_s < 1 || ttl_s > TOKEN_TTL_MAXIMUM_S))
-        error_set(&error, ERROR_INVALID,
-                  "Invalid input for field/attribute ttl_s. Value: '%lld'. Value should be "
-                  "1 to %d seconds",
-                  (long long)ttl_s, TOKEN_TTL_MAXIMUM_S);
-    else if (root && replication_token_create(request->state->replication, (uint32_t)ttl_s,
-                                              token, &error)) {
-        struct json_value *answer = json_value_object();
-        json_value_set_text(answer, "token", token);
-        json_value_set_number(answer, "ttl_s", ttl_s);
-        explicit_bzero(token, sizeof(token));
-        admin_answer_wrapped(request, 201, "token", answer);
-        return;
-    }
-    admin_answer_error(request, &error);
-}
 
 static void joined(void *context, const struct error *error)
 {
@@ -157,10 +128,14 @@ static void joined(void *context, const struct error *error)
     }
     struct replication *replication = request->state->replication;
     struct json_value *answer = json_value_object();
+    char fingerprint[JOIN_FINGERPRINT_SIZE];
+    bool has_fingerprint =
+        replication_fingerprint(replication, replication_node_id(replication), fingerprint);
     uuid_format(replication_cluster_id(replication), id);
     json_value_set_text(answer, "cluster_id", id);
     json_value_set_text(answer, "cluster_name", replication_cluster_name(replication));
     json_value_set_text(answer, "node_name", replication_node_name(replication));
+    json_value_set_text(answer, "fingerprint", has_fingerprint ? fingerprint : NULL);
     admin_answer_wrapped(request, 200, "join", answer);
 }
 

@@ -86,7 +86,7 @@ struct json_value *node_view(const struct node_state *state, const struct effect
 {
     const struct node *node = (const struct node *)object->resource;
     const struct uuid *node_id = &node->resource.id;
-    char id[UUID_TEXT_SIZE], joined[WALLTIME_TEXT_SIZE];
+    char id[UUID_TEXT_SIZE], joined[WALLTIME_TEXT_SIZE], words[JOIN_FINGERPRINT_SIZE];
     struct json_value *view = json_value_object(), *addresses = json_value_array();
     struct peer_view peer = {.last_heard_ms_ago = UINT64_MAX};
     uuid_format(node_id, id);
@@ -102,6 +102,8 @@ struct json_value *node_view(const struct node_state *state, const struct effect
     json_value_set_text(view, "status", node_status_name(node->status));
     json_value_set_bool(view, "drain", node->drain);
     json_value_set_text(view, "created_at", joined);
+    bool has_words = replication_fingerprint(state->replication, node_id, words);
+    json_value_set_text(view, "join_fingerprint", has_words ? words : NULL);
     if (node_view_is_self(state, node_id)) {
         set_self(state, view);
         return view;

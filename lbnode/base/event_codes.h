@@ -63,6 +63,7 @@ enum event_level {
     ROW(DUAL_ACTIVE, ERROR, "two nodes are active for one VRRP group")                         \
     ROW(NO_ACTIVE, ERROR, "all nodes answer and none is active for a VRRP group")              \
     ROW(NODE_JOINED, INFO, "a node joined the cluster")                                        \
+    ROW(NODE_FINGERPRINT, INFO, "the six words that both sides of a join show")                \
     ROW(NODE_REMOVED, WARNING, "a node was removed from the cluster")                          \
     ROW(JOIN_REFUSED, WARNING, "somebody tried to join with a wrong, old or used token")       \
     ROW(KEY_CREATED, INFO,                                                                     \

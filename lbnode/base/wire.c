@@ -106,6 +106,15 @@ void wire_append(struct wire_writer *writer, const void *data, size_t size)
     writer->size += size;
 }
 
+uint8_t *wire_extend(struct wire_writer *writer, size_t size)
+{
+    if (!reserve(writer, size > 0 ? size : 1))
+        return NULL;
+    uint8_t *room = writer->data + writer->size;
+    writer->size += size;
+    return room;
+}
+
 static size_t encode_varint(uint64_t value, uint8_t out[10])
 {
     size_t size = 0;

@@ -59,6 +59,9 @@ void wire_end(struct wire_writer *writer, size_t mark);
 /* Without a tag: for framing and fixed trailers. */
 void wire_append_varint(struct wire_writer *writer, uint64_t value);
 void wire_append(struct wire_writer *writer, const void *data, size_t size);
+/* SIZE more bytes, for the caller to fill; valid until something is put. NULL when it failed.
+ */
+uint8_t *wire_extend(struct wire_writer *writer, size_t size);
 struct bytes wire_written(const struct wire_writer *writer);
 void wire_writer_free(struct wire_writer *writer);
 

@@ -75,6 +75,8 @@ bool run_metrics_show(struct context *context, struct error *error);
 
 bool run_cluster_init(struct context *context, struct error *error);
 bool run_token_create(struct context *context, struct error *error);
+bool run_token_list(struct context *context, struct error *error);
+bool run_token_delete(struct context *context, struct error *error);
 bool run_cluster_join(struct context *context, struct error *error);
 bool run_node_list(struct context *context, struct error *error);
 bool run_node_show(struct context *context, struct error *error);

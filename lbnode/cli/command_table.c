@@ -129,7 +129,9 @@ static const struct option init_options[] = {
 };
 
 static const struct option token_options[] = {
-    {.name = "ttl", .value_name = "DURATION", .help = "how long it is valid (15m)"},
+    {.name = "ttl",
+     .value_name = "DURATION",
+     .help = "how long it is valid (15m; at most 24h)"},
     {.name = ""},
 };
 
@@ -353,7 +355,12 @@ static const struct command commands[] = {
      .options = init_options, .run = run_cluster_init},
     {.noun = "token", .verb = "create", .positional = "",
      .summary = "make a token that lets one node join", .options = token_options,
+     .details = "The node that joins, and node show NAME here, print the same six words.\n",
      .run = run_token_create},
+    {.noun = "token", .verb = "list", .positional = "",
+     .summary = "the tokens that this node made, and who used them", .run = run_token_list},
+    {.noun = "token", .verb = "delete", .positional = "ID", .positional_minimum = 1,
+     .positional_maximum = 1, .summary = "take a token back", .run = run_token_delete},
     {.noun = "join", .positional = "TOKEN", .positional_minimum = 1, .positional_maximum = 1,
      .summary = "make this node a member of the cluster that TOKEN is from",
      .details = "With - the token is read from standard input.\n",

@@ -18,6 +18,15 @@ bool cli_send_object(struct context *context,
                      const char *target,
                      struct json_value *body,
                      struct error *error);
+/* POSTs {ROOT: BODY} (taken over); on success RESPONSE has {ROOT: {...}}. */
+bool cli_post(struct context *context,
+              const char *target,
+              const char *root,
+              struct json_value *body,
+              struct response *response,
+              struct error *error);
+/* The text member KEY, "-" when there is none. */
+const char *cli_text_of(const struct json_value *object, const char *key);
 /* Adds the given attributes to BODY (taken over), checks that none is missing, creates. */
 bool cli_create(struct context *context, struct json_value *body, struct error *error);
 

@@ -84,7 +84,7 @@ class SecondDecoders(unittest.TestCase):
 
     def test_join_messages_and_tokens_are_read(self):
         kinds = {name: join.parse(seed("join_message", name))[0] for name in names("join_message")}
-        self.assertEqual(kinds, {"accept": join.ACCEPT, "challenge": join.CHALLENGE, "hello": join.HELLO})
+        self.assertEqual(kinds, {"facts": join.CONFIRM, "hello": join.HELLO, "welcome": join.WELCOME})
         tokens = [join.Token(seed("join_token", name).decode()) for name in names("join_token")]
         self.assertEqual([(token.address, token.port) for token in tokens], [("10.77.0.1", 7850), ("fd77::1", 7850)])
 

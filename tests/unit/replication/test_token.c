@@ -54,19 +54,29 @@ static void a_cut_or_foreign_text_is_no_token(void **state)
     assert_false(token_parse("not a token", &back));
 }
 
-static void the_proofs_of_both_sides_differ_and_cover_everything(void **state)
+static void what_the_inviter_keeps_of_a_token_is_not_its_secret(void **state)
 {
     const uint8_t secret[TOKEN_SECRET_SIZE] = {1}, other[TOKEN_SECRET_SIZE] = {2};
-    struct bytes said[] = {{(const uint8_t *)"hello", 5}, {(const uint8_t *)"nonce", 5}};
-    struct bytes shifted[] = {{(const uint8_t *)"hellon", 6}, {(const uint8_t *)"once", 4}};
-    uint8_t joiner[HASH_SIZE], proof[HASH_SIZE];
-    token_proof(secret, false, said, 2, joiner);
-    token_proof(secret, true, said, 2, proof);
-    assert_memory_not_equal(joiner, proof, HASH_SIZE);
-    token_proof(other, false, said, 2, proof);
-    assert_memory_not_equal(joiner, proof, HASH_SIZE);
-    token_proof(secret, false, shifted, 2, proof);
-    assert_memory_not_equal(joiner, proof, HASH_SIZE);
+    uint8_t psk[TOKEN_PSK_SIZE], psk_of_other[TOKEN_PSK_SIZE], id[TOKEN_ID_SIZE];
+    token_psk(secret, psk);
+    token_psk(other, psk_of_other);
+    token_id(secret, id);
+    assert_memory_not_equal(psk, psk_of_other, sizeof(psk));
+    assert_memory_not_equal(psk, secret, sizeof(secret));
+    assert_memory_not_equal(psk, id, sizeof(id));
+}
+
+static void clocks_may_differ_a_little_but_not_more(void **state)
+{
+    struct join_token token = example("10.77.0.1:7850");
+    const uint64_t expiry = token.expires_wall_ms, minute = 60000, day = 1440 * minute;
+    assert_int_equal(token_check_clock(&token, expiry - day), TOKEN_CLOCK_FITS);
+    assert_int_equal(token_check_clock(&token, expiry + minute), TOKEN_CLOCK_FITS);
+    assert_int_equal(token_check_clock(&token, expiry + 3 * minute), TOKEN_IS_PAST);
+    assert_int_equal(token_check_clock(&token, expiry - day - minute), TOKEN_CLOCK_FITS);
+    assert_int_equal(token_check_clock(&token, expiry - day - 3 * minute), TOKEN_IS_FAR_AHEAD);
+    token.expires_wall_ms = UINT64_MAX; /* no sum runs over */
+    assert_int_equal(token_check_clock(&token, expiry), TOKEN_IS_FAR_AHEAD);
 }
 
 static void base32_ignores_case_and_dashes(void **state)
@@ -88,7 +98,8 @@ int main(void)
         cmocka_unit_test(a_token_reads_back),
         cmocka_unit_test(any_single_typing_error_is_noticed),
         cmocka_unit_test(a_cut_or_foreign_text_is_no_token),
-        cmocka_unit_test(the_proofs_of_both_sides_differ_and_cover_everything),
+        cmocka_unit_test(what_the_inviter_keeps_of_a_token_is_not_its_secret),
+        cmocka_unit_test(clocks_may_differ_a_little_but_not_more),
         cmocka_unit_test(base32_ignores_case_and_dashes),
     };
     crypto_start();

@@ -1,0 +1,69 @@
+/* The nodes of the cluster: listed, shown, removed. */
+#include "lbnode/cli/command.h"
+#include "lbnode/cli/lookup.h"
+#include "lbnode/cli/resource_commands.h"
+#include "lbnode/http/http_url.h"
+
+#include <string.h>
+
+bool run_node_list(struct context *context, struct error *error)
+{
+    struct response response;
+    bool good = client_request(&context->client, "GET", "/v1/nodes", NULL, &response, error);
+    const struct json_value *nodes = json_value_get(response.json, "nodes");
+    if (good && context->format == OUTPUT_NAME) {
+        for (size_t i = 0; i < json_value_count(nodes); i++)
+            printf("%s\n", cli_text_of(json_value_at(nodes, i), "name"));
+    } else if (good && context->format != OUTPUT_TABLE) {
+        output_document(context->format, nodes);
+    } else if (good) {
+        cli_print_list(context, nodes);
+    }
+    response_free(&response);
+    return good;
+}
+
+/* "/v1/nodes/NAME"; the daemon takes id or name. */
+static bool
+node_target(const struct context *context, char target[TARGET_SIZE], struct error *error)
+{
+    const char *name = context->arguments.positional[0];
+    char encoded[3 * 300 + 1];
+    if (strlen(name) >= 300)
+        return error_set(error, ERROR_USAGE, "a name has at most 255 characters");
+    http_url_encode(name, encoded);
+    snprintf(target, TARGET_SIZE, "/v1/nodes/%s", encoded);
+    return true;
+}
+
+bool run_node_show(struct context *context, struct error *error)
+{
+    char target[TARGET_SIZE];
+    struct response response;
+    if (!node_target(context, target, error))
+        return false;
+    bool good = client_request(&context->client, "GET", target, NULL, &response, error);
+    const struct json_value *node = json_value_get(response.json, "node");
+    if (good)
+        cli_print_object(context, node ? node : response.json);
+    response_free(&response);
+    return good;
+}
+
+bool run_node_remove(struct context *context, struct error *error)
+{
+    char target[TARGET_SIZE];
+    struct response response;
+    if (!node_target(context, target, error))
+        return false;
+    if (arguments_has(&context->arguments, "dead"))
+        snprintf(target + strlen(target), sizeof(target) - strlen(target), "?dead=true");
+    bool good = client_request(&context->client, "DELETE", target, NULL, &response, error);
+    if (good) {
+        fprintf(output_notes(context->format), "removed node %s\n",
+                context->arguments.positional[0]);
+        cli_print_note(context, &response);
+    }
+    response_free(&response);
+    return good;
+}
