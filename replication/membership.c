@@ -59,7 +59,10 @@ bool membership_plan_admission(const struct replication *replication,
                                const struct node_facts *facts,
                                struct change_set *out)
 {
-    return membership_plan_node(core_facets(replication->core), facts, out);
+    const struct facet_table *facets = core_facets(replication->core);
+    return membership_plan_node(facets, facts, out) &&
+           keyring_plan_grants(replication->keyring, facets, &facts->id, facts->public_key,
+                               out);
 }
 
 /* ---- init ------------------------------------------------------------------------------- */
