@@ -83,7 +83,7 @@ enum connection_fate connection_fate(const struct connection *connection);
 /* False when too much is queued already; nothing is queued then. */
 bool connection_send(struct connection *connection, struct bytes message);
 size_t connection_queued(const struct connection *connection); /* bytes not yet written */
-bool connection_is_open(const struct connection *connection); /* the other end answered once */
+bool connection_is_open(const struct connection *connection);  /* the other end answered once */
 /* Frees it when everything queued, and the end of the session, is written (or its time is up);
  * no callbacks any more. */
 void connection_finish(struct connection *connection);

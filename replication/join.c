@@ -219,7 +219,6 @@ static void submit_node(struct join_server *server, const struct change_set *cha
                    .extra = &extra},
     };
     server->committing = true;
-    connection_set_limits(server->connection, CONNECTION_STRANGER_MAXIMUM, ANSWER_MS);
     replication_step(replication, &event);
     store_batch_free(&extra);
 }
@@ -467,6 +466,8 @@ void join_serve(struct replication *replication,
                          : server->facts.name[0]
                              ? objection(server)
                              : "what the node says about itself is malformed";
+    if (!unanswered) /* it is no stranger */
+        connection_set_limits(connection, CONNECTION_STRANGER_MAXIMUM, ANSWER_MS);
     if (unanswered) {
         hang_up(server, unanswered);
     } else if (!welcome(server, reason)) {
