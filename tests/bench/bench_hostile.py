@@ -10,7 +10,6 @@ import argparse
 import os
 import signal
 import statistics
-import struct
 import subprocess
 import sys
 import time
@@ -140,25 +139,23 @@ def is_arp_like(packet):
     return packet.protocol == 112
 
 
-def floods(stage, payloads, secrets):
-    """(kind, whose address, payloads) of each flood."""
-    made = attack.Material(payloads)
-    nodes = {node["name"]: node for node in stage.api["lb1"].ask("GET", "/v1/nodes")["nodes"]}
-    keys = {name: bytes.fromhex(node["id"].replace("-", ""))[:8] for name, node in nodes.items()}
+def floods(stage, payloads):
+    """(kind, payloads) of each flood."""
+    made, loot = attack.Material(payloads), attack.Loot(stage.lab, "lb1")
+    mine, target = loot.node_keys["lb1"], stage.attacker.target
     cluster = bytes.fromhex(stage.api["lb1"].ask("GET", "/v1/status")["cluster"]["id"].replace("-", ""))[:8]
     for kind in attack.KINDS:
         yield kind, getattr(made, kind)()
-    yield "signed_wrongly", made.signed(keys["lb1"], keys["lb2"], cluster)
-    yield "init_wrong_mac", made.init(keys["lb1"], secrets[0][0] if secrets else 1)
-    for version, mac in secrets[:1]:
-        yield "init_right_mac", made.init(keys["lb1"], version, mac)
+    yield "signed_wrongly", made.signed(mine, loot.node_keys[target], cluster)
+    yield "init_wrong_mac", made.init(mine, loot.version)
+    yield "init_right_mac", made.init(mine, loot.version, loot.mac(target))
 
 
 def measure(stage, options, figures):
     quiet = Outcome(stage, [], 0, options.seconds)
     print("%-24s %s" % ("quiet", quiet.line()), flush=True)
     payloads = stage.overhear(2)
-    for kind, made in floods(stage, payloads, []):
+    for kind, made in floods(stage, payloads):
         if options.only and kind not in options.only:
             continue
         for source in ("peer", "stranger"):

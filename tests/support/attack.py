@@ -3,19 +3,21 @@
 The attacker is a host of the lab's switch. It sees everything (a switch whose port it mirrors) and sends whatever it
 likes, but holds nothing back: others' frames reach whom they are for."""
 import ctypes
+import hashlib
 import os
 import random
 import select
+import shutil
 import socket
 import struct
 import subprocess
+import tempfile
 import threading
-import time
 
 import namespaces as ns
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-FLOOD = os.path.join(ROOT, "build", "tests", "support", "flood")
+FLOOD, INSIDER = (os.path.join(ROOT, "build", "tests", "support", name) for name in ("flood", "insider"))
 GOSSIP_PORT = 7850
 ETHERNET, IPV4, UDP, TCP = 14, 20, socket.IPPROTO_UDP, socket.IPPROTO_TCP
 ETH_P_IP, ETH_P_ALL, OUTGOING = 0x0800, 0x0003, 4
@@ -166,6 +168,26 @@ def received(lab, node):
     return packets, udp["InDatagrams"], udp["InErrors"]
 
 
+class Loot:
+    """What the stolen disk of a node gives away: of its newest cluster secret the version, and for each node what to
+    call it and how to make the mac of a handshake message that it takes for genuine."""
+
+    def __init__(self, lab, node):
+        with tempfile.TemporaryDirectory() as copy:
+            for name in "node.key", "config.mdb":
+                shutil.copy(lab.path(node, "state", name), copy)
+            lines = ns.run(INSIDER, copy).split("\n")
+        rows = [line.split() for line in lines if line]
+        self.version = int(rows[0][0]) if rows else 0
+        mine = [row for row in rows if int(row[0]) == self.version]
+        self.node_keys = {name: bytes.fromhex(key) for _, name, key, _ in mine}
+        self.mac_keys = {name: bytes.fromhex(key) for _, name, _, key in mine}
+
+    def mac(self, receiver):
+        key = self.mac_keys[receiver]
+        return lambda covered: hashlib.blake2b(covered, digest_size=16, key=key).digest()
+
+
 # ---- what is sent -----------------------------------------------------------------------------
 
 
@@ -248,7 +270,3 @@ def wait_for(process, seconds):
 
 def per_second(sent, passed_ms):
     return 1000 * sent / max(1, passed_ms)
-
-
-def now():
-    return time.monotonic()
