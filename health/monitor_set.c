@@ -8,17 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    TICK_MS = 50
-};
-
 struct monitored {
     struct monitor_set *set;
     uint32_t slot, incarnation;
     uint32_t round; /* of the snapshot that last named it */
     struct verdict verdict;
-    uint64_t due_ms;
-    uint32_t delay_ms;
     uint8_t max_retries, max_retries_down;
     struct probe_target target; /* strings point into the snapshot */
     struct probe probe;
@@ -26,16 +20,16 @@ struct monitored {
 
 struct monitor_set {
     struct loop *loop;
-    struct loop_timer tick;
+    struct loop_timer wake;
+    struct probe_schedule *schedule;
     struct verdict_board *board;
     const struct snapshot *snapshot;
     uint32_t round;
     struct monitored *by_slot[MEMBER_SLOTS];
-    uint32_t active[MEMBER_SLOTS]; /* slots in use, in no order */
-    uint32_t active_count;
-    uint32_t running;
-    uint32_t next; /* where the search for due probes goes on */
+    uint32_t running, most_running;
 };
+
+static void on_wake(struct loop_timer *timer);
 
 /* ---- the board ----------------------------------------------------------------------------
  */
@@ -83,29 +77,41 @@ static void on_result(struct probe *probe, const struct probe_result *result)
     if (!success)
         atomic_store(&slot->reason, (uint16_t)result->reason);
     publish(monitored, changed, false);
-    monitored->due_ms =
-        probe_schedule_next(monitored->due_ms, monotime_now_ms(), monitored->delay_ms);
+    if (set->running + 1 == set->most_running)
+        loop_timer_start(set->loop, &set->wake, 0, on_wake);
 }
 
-static void start_if_due(struct monitored *monitored, uint64_t now_ms)
+/* A probe that its next beat meets has used up its time, or else keeps its connection to the
+ * end and the beat falls away. */
+static bool is_free(struct monitored *monitored)
 {
-    struct monitor_set *set = monitored->set;
-    if (probe_is_running(&monitored->probe) || now_ms < monitored->due_ms)
-        return;
-    set->running++;
-    probe_start(set->loop, &monitored->probe, &monitored->target, on_result);
+    if (probe_is_running(&monitored->probe))
+        probe_expire(&monitored->probe, PROBE_TICK_MS);
+    return !probe_is_running(&monitored->probe);
 }
 
-static void on_tick(struct loop_timer *timer)
+static void start_due(struct monitor_set *set)
 {
-    struct monitor_set *set = CONTAINER_OF(timer, struct monitor_set, tick);
     uint64_t now_ms = monotime_now_ms();
-    for (uint32_t i = 0; i < set->active_count && set->running < MONITOR_SET_MAXIMUM_PROBES;
-         i++) {
-        set->next = (set->next + 1) % set->active_count;
-        start_if_due(set->by_slot[set->active[set->next]], now_ms);
+    uint32_t slot;
+    while (set->running < set->most_running &&
+           probe_schedule_take(set->schedule, now_ms, &slot)) {
+        struct monitored *monitored = set->by_slot[slot];
+        if (!is_free(monitored))
+            continue;
+        set->running++;
+        probe_start(set->loop, &monitored->probe, &monitored->target, on_result);
     }
-    loop_timer_start(set->loop, &set->tick, TICK_MS, on_tick);
+    if (set->running >= set->most_running)
+        return; /* a result wakes the set */
+    uint64_t next_ms = probe_schedule_next_ms(set->schedule, now_ms);
+    if (next_ms != UINT64_MAX)
+        loop_timer_start(set->loop, &set->wake, next_ms - now_ms, on_wake);
+}
+
+static void on_wake(struct loop_timer *timer)
+{
+    start_due(CONTAINER_OF(timer, struct monitor_set, wake));
 }
 
 /* ---- the snapshot -------------------------------------------------------------------------
@@ -130,26 +136,35 @@ static struct monitored *monitored_at(struct monitor_set *set,
         if (!monitored)
             return NULL;
         set->by_slot[member->slot] = monitored;
+    } else { /* the slot is another member's now */
+        stop_probe(monitored);
+        probe_schedule_remove(set->schedule, member->slot);
     }
     monitored->set = set;
     monitored->slot = member->slot;
     monitored->incarnation = member->incarnation;
     monitored->verdict = (struct verdict){.state = VERDICT_UNKNOWN};
-    monitored->due_ms = 0;
     take_over(monitored);
     return monitored;
 }
 
-static void aim(struct monitored *monitored,
-                const struct snapshot *snapshot,
-                const struct snapshot_member *member,
-                const struct snapshot_monitor *monitor)
+static bool same_target(const struct probe_target *a, const struct probe_target *b)
 {
-    monitored->round = monitored->set->round;
-    monitored->delay_ms = monitor->delay_ms;
-    monitored->max_retries = monitor->max_retries;
-    monitored->max_retries_down = monitor->max_retries_down;
-    monitored->target = (struct probe_target){
+    return ip_address_equal(&a->endpoint.address, &b->endpoint.address) &&
+           a->endpoint.port == b->endpoint.port && a->http == b->http &&
+           a->timeout_ms == b->timeout_ms &&
+           strcmp(a->expected_codes, b->expected_codes) == 0 &&
+           strcmp(a->request.http_method, b->request.http_method) == 0 &&
+           strcmp(a->request.url_path, b->request.url_path) == 0 &&
+           strcmp(a->request.domain_name, b->request.domain_name) == 0 &&
+           a->request.http_version == b->request.http_version;
+}
+
+static struct probe_target target_of(const struct snapshot *snapshot,
+                                     const struct snapshot_member *member,
+                                     const struct snapshot_monitor *monitor)
+{
+    return (struct probe_target){
         .endpoint = member->monitor_endpoint,
         .http = monitor->type == SNAPSHOT_MONITOR_HTTP,
         .expected_codes = snapshot_text(snapshot, monitor->expected_codes),
@@ -160,14 +175,35 @@ static void aim(struct monitored *monitored,
                     .endpoint = member->monitor_endpoint},
         .timeout_ms = monitor->timeout_ms,
     };
-    uint64_t now_ms = monotime_now_ms();
-    if (monitored->due_ms == 0 || monitored->due_ms > now_ms + monitor->delay_ms)
-        monitored->due_ms = probe_schedule_first(now_ms, monitored->slot, monitor->delay_ms);
+}
+
+/* A probe that runs goes on when what it asks is what SNAPSHOT says, too: else changes that
+ * come faster than a silent member's timeout would keep it from ever being judged. */
+static void aim(struct monitored *monitored,
+                const struct snapshot *snapshot,
+                const struct snapshot_member *member,
+                const struct snapshot_monitor *monitor)
+{
+    struct monitor_set *set = monitored->set;
+    struct probe_target target = target_of(snapshot, member, monitor);
+    bool again =
+        probe_is_running(&monitored->probe) && !same_target(&target, &monitored->target);
+    if (again)
+        stop_probe(monitored);
+    monitored->round = set->round;
+    monitored->max_retries = monitor->max_retries;
+    monitored->max_retries_down = monitor->max_retries_down;
+    monitored->target = target; /* its texts are those of the snapshot that stays */
+    probe_schedule_put(set->schedule, member->slot, load_be64(member->id.bytes),
+                       monitor->delay_ms, monotime_now_ms());
+    if (again)
+        probe_schedule_hurry(set->schedule, member->slot);
 }
 
 static void forget(struct monitor_set *set, struct monitored *monitored)
 {
     stop_probe(monitored);
+    probe_schedule_remove(set->schedule, monitored->slot);
     set->by_slot[monitored->slot] = NULL;
     monitored->verdict.state = VERDICT_UNKNOWN;
     publish(monitored, true, false);
@@ -176,13 +212,10 @@ static void forget(struct monitor_set *set, struct monitored *monitored)
 
 static void forget_unnamed(struct monitor_set *set)
 {
-    set->active_count = 0;
     for (uint32_t slot = 0; slot < MEMBER_SLOTS; slot++) {
         struct monitored *monitored = set->by_slot[slot];
         if (monitored && monitored->round != set->round)
             forget(set, monitored);
-        else if (monitored)
-            set->active[set->active_count++] = slot;
     }
 }
 
@@ -190,10 +223,6 @@ void monitor_set_adopt(struct monitor_set *set, const struct snapshot *snapshot)
 {
     const struct snapshot_pool *pools = snapshot_pools(snapshot);
     set->round++;
-    for (uint32_t i = 0; i < MEMBER_SLOTS; i++) { /* targets point into the old snapshot */
-        if (set->by_slot[i])
-            stop_probe(set->by_slot[i]);
-    }
     for (uint32_t i = 0; i < snapshot->members.count; i++) {
         const struct snapshot_member *member = &snapshot_members(snapshot)[i];
         uint32_t index = pools[member->pool].monitor;
@@ -208,7 +237,7 @@ void monitor_set_adopt(struct monitor_set *set, const struct snapshot *snapshot)
     forget_unnamed(set);
     snapshot_close(set->snapshot);
     set->snapshot = snapshot;
-    set->next = 0;
+    start_due(set);
 }
 
 void monitor_set_import(struct monitor_set *set,
@@ -230,20 +259,25 @@ struct monitor_set *monitor_set_new(struct loop *loop, struct verdict_board *boa
         return NULL;
     set->loop = loop;
     set->board = board;
-    loop_timer_start(loop, &set->tick, TICK_MS, on_tick);
-    return set;
+    set->most_running = MONITOR_SET_MAXIMUM_PROBES;
+    set->schedule = probe_schedule_new(MEMBER_SLOTS, monotime_now_ms());
+    if (set->schedule)
+        return set;
+    free(set);
+    return NULL;
 }
 
 void monitor_set_free(struct monitor_set *set)
 {
     if (!set)
         return;
-    loop_timer_stop(&set->tick);
+    loop_timer_stop(&set->wake);
     for (uint32_t slot = 0; slot < MEMBER_SLOTS; slot++) {
         if (set->by_slot[slot])
             stop_probe(set->by_slot[slot]);
         free(set->by_slot[slot]);
     }
+    probe_schedule_free(set->schedule);
     snapshot_close(set->snapshot);
     free(set);
 }

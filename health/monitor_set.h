@@ -9,7 +9,7 @@
 
 /* Probes running at once; what is due beyond waits for a free place. */
 enum {
-    MONITOR_SET_MAXIMUM_PROBES = 1024
+    MONITOR_SET_MAXIMUM_PROBES = 8192
 };
 
 struct monitor_set;

@@ -203,6 +203,13 @@ void probe_start(struct loop *loop,
     loop_timer_start(loop, &probe->timer, target->timeout_ms, on_timeout);
 }
 
+void probe_expire(struct probe *probe, uint32_t slack_ms)
+{
+    uint64_t ran_ms = (monotime_now_us() - probe->started_us) / 1000;
+    if (ran_ms + slack_ms >= probe->target->timeout_ms)
+        on_timeout(&probe->timer);
+}
+
 bool probe_is_running(const struct probe *probe)
 {
     return probe->target != NULL;

@@ -45,6 +45,8 @@ void probe_start(struct loop *loop,
                  struct probe *probe,
                  const struct probe_target *target,
                  void (*on_result)(struct probe *, const struct probe_result *));
+/* Ends a probe by timeout, with its result, if it has no more than SLACK_MS left. */
+void probe_expire(struct probe *probe, uint32_t slack_ms);
 bool probe_is_running(const struct probe *probe);
 void probe_cancel(struct probe *probe); /* idempotent */
 

@@ -1,14 +1,52 @@
-/* When to probe: pure. Members of one monitor are spread over its delay, so that probes never
- * come in bursts; a new member is probed soon. All times in monotonic milliseconds. */
+/* When which member is probed: a pure timer wheel over all members of a node. Starts are a
+ * whole number of delays apart, counted from start to start, so a slow or silent member costs
+ * no more probes than a quick one, and what was spread stays spread. All times are monotonic
+ * ms.
+ *
+ * The phase of a member is one of a few that a hash of its id offers: the one with the least
+ * company. A new member, or one that somebody asks for, is probed at once, in small portions
+ * when there are many. A beat that was missed (the process did not run) is made up for in small
+ * portions, too, or falls away when the next beat comes first. */
 #ifndef HEALTH_PROBE_SCHEDULE_H
 #define HEALTH_PROBE_SCHEDULE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
-/* Due time of the first probe: within min(delay, 500 ms), by the member's SLOT. */
-uint64_t probe_schedule_first(uint64_t now_ms, uint32_t slot, uint32_t delay_ms);
-/* Due time of the probe after the one that was due at DUE_MS and ended at NOW_MS: the grid of
- * DELAY_MS is kept, missed beats are left out. */
-uint64_t probe_schedule_next(uint64_t due_ms, uint64_t now_ms, uint32_t delay_ms);
+enum {
+    PROBE_TICK_MS = 5,
+    PROBE_LATE_MS = 2 * PROBE_TICK_MS, /* a beat that is older was missed */
+    PROBE_FRESH_PER_TICK = 20,         /* members that are probed out of turn */
+    PROBE_MINIMUM_DELAY_MS = 100
+};
+
+struct probe_schedule;
+
+/* For members with a slot below CAPACITY. NULL: no memory. */
+struct probe_schedule *probe_schedule_new(uint32_t capacity, uint64_t now_ms);
+void probe_schedule_free(struct probe_schedule *schedule); /* NULL-safe */
+
+/* SLOT is probed at once and then each DELAY_MS (at least PROBE_MINIMUM_DELAY_MS). One that is
+ * there already goes on as it does while DELAY_MS is the same. KEY: a hash of the member's id.
+ */
+void probe_schedule_put(struct probe_schedule *schedule,
+                        uint32_t slot,
+                        uint64_t key,
+                        uint32_t delay_ms,
+                        uint64_t now_ms);
+void probe_schedule_remove(struct probe_schedule *schedule, uint32_t slot);
+/* SLOT is probed once more, as soon as possible; its beats stay. */
+void probe_schedule_hurry(struct probe_schedule *schedule, uint32_t slot);
+/* Beats INTERVAL_MS apart from the next one on, while a verdict is about to change; 0: back to
+ * the member's own beats. */
+void probe_schedule_hasten(struct probe_schedule *schedule,
+                           uint32_t slot,
+                           uint32_t interval_ms,
+                           uint64_t now_ms);
+
+/* The next member to probe at NOW_MS; false: none before probe_schedule_next_ms. */
+bool probe_schedule_take(struct probe_schedule *schedule, uint64_t now_ms, uint32_t *out_slot);
+/* When to take again; UINT64_MAX: nobody is waiting. */
+uint64_t probe_schedule_next_ms(const struct probe_schedule *schedule, uint64_t now_ms);
 
 #endif

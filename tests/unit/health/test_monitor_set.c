@@ -148,16 +148,29 @@ static void site_monitor(struct site *site, const char *type)
     add(site, "healthmonitor", body);
 }
 
-static const struct snapshot *site_snapshot(struct site *site, struct slot_map *slots)
+static int site_image(struct site *site, struct slot_map *slots)
 {
     struct error error = {0};
     struct configuration *configuration = configuration_builder_finish(site->builder);
     int fd = snapshot_build(configuration, slots, 1, &error);
     assert_true(fd >= 0);
+    configuration_free(configuration);
+    return fd;
+}
+
+static const struct snapshot *image_open(int fd)
+{
+    struct error error = {0};
     const struct snapshot *snapshot = snapshot_open(fd, &error);
     assert_non_null(snapshot);
+    return snapshot;
+}
+
+static const struct snapshot *site_snapshot(struct site *site, struct slot_map *slots)
+{
+    int fd = site_image(site, slots);
+    const struct snapshot *snapshot = image_open(fd);
     close(fd);
-    configuration_free(configuration);
     return snapshot;
 }
 
@@ -276,6 +289,30 @@ static void a_refused_tcp_member_goes_down_and_comes_back(void **state)
     teardown(&fixture);
 }
 
+static void changes_faster_than_the_timeout_do_not_hide_a_silent_member(void **state)
+{
+    struct fixture fixture;
+    struct server silent;
+    struct site site;
+    setup(&fixture);
+    server_start(&silent, fixture.loop, "");
+    site_start(&site);
+    site_member(&site, silent.port);
+    site_monitor(&site, "HTTP");
+    int image = site_image(&site, fixture.slots);
+    monitor_set_adopt(fixture.set, image_open(image));
+    uint64_t deadline = monotime_now_ms() + DEADLINE_MS;
+    while (state_of(&fixture, &site.members[0]) == VERDICT_UNKNOWN &&
+           monotime_now_ms() < deadline) {
+        loop_turn(fixture.loop, true);
+        monitor_set_adopt(fixture.set, image_open(image));
+    }
+    assert_int_equal(state_of(&fixture, &site.members[0]), VERDICT_ERROR);
+    close(image);
+    server_stop(&silent);
+    teardown(&fixture);
+}
+
 static void without_a_monitor_nothing_is_probed_or_judged(void **state)
 {
     struct fixture fixture;
@@ -332,6 +369,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_failure_has_its_reason),
         cmocka_unit_test(a_refused_tcp_member_goes_down_and_comes_back),
+        cmocka_unit_test(changes_faster_than_the_timeout_do_not_hide_a_silent_member),
         cmocka_unit_test(without_a_monitor_nothing_is_probed_or_judged),
         cmocka_unit_test(a_restarted_process_goes_on_with_the_verdicts_on_the_board),
         cmocka_unit_test(a_peers_verdict_fills_the_board_until_there_is_an_own_one),
