@@ -1,0 +1,109 @@
+"""Who is on the nodes' network and none of them: floods, replays, eavesdropping. The long version is
+`tests/bench/run hostile`."""
+import os
+import sys
+
+from pair import ROOT, PairTest
+
+sys.path.insert(0, os.path.join(ROOT, "tests", "support"))
+import attack  # noqa: E402
+
+RATE, SECONDS = 100000, 1
+VRRP = 112
+
+
+class Hostile(PairTest):
+    lasts = 15
+
+    def hash_of(self, node):
+        return self.json(node, "status")["cluster"]["state_hash"]
+
+    def hashes(self):
+        return {self.hash_of(node) for node in self.lab.node_names()}
+
+    def state(self):
+        """The state hash, once all nodes agree."""
+        self.eventually(lambda: len(self.hashes()) == 1, 10, "the nodes agree")
+        return self.hashes().pop()
+
+    def changes_heard_of(self, node):
+        return self.cli(node, "events").count("CONFIG_CHANGED")
+
+    def change(self, node, text):
+        """A change on NODE is soon on the others."""
+        self.cli(node, ["pool", "set", "workers", "--description", text])
+        for other in self.lab.node_names():
+            self.eventually(lambda: self.json(other, "pool show workers")["description"] == text, 5,
+                            "%s has the change of %s" % (other, node))
+
+    def overhear(self, text="overheard"):
+        """What the attacker saw pass to lb2 while changes were made."""
+        with attack.Attacker(self.lab).tap() as tap:
+            for number in range(4):
+                self.change("lb1", "%s %d" % (text, number))
+        return [packet for packet in tap.packets if packet.target == self.lab.address("lb2")]
+
+    def datagrams(self, packets):
+        return [packet.payload for packet in packets if packet.protocol == attack.UDP]
+
+    def test_a_flood_of_all_kinds_moves_nothing_and_gets_no_answer(self):
+        attacker, before = attack.Attacker(self.lab), self.state()
+        made, loot = attack.Material(self.datagrams(self.overhear())), attack.Loot(self.lab, "lb1")
+        before, holder = self.state(), self.active()
+        kinds = [getattr(made, kind)() for kind in attack.KINDS]
+        kinds.append(made.init(loot.node_keys["lb1"], loot.version))
+        kinds.append(made.init(loot.node_keys["lb1"], loot.version, loot.mac("lb2")))
+        mixed = [payload for row in zip(*kinds) for payload in row][:attack.VARIANTS // 2]
+        frames = attacker.frames(mixed, "peer") + attacker.frames(mixed, "stranger")
+        with attacker.answers() as answers:
+            arrived = attack.received(self.lab, "lb2")[0]
+            flood = attacker.start(frames, RATE, SECONDS)
+            while flood.poll() is None:
+                self.assertEqual(self.hashes(), {before})
+                self.assertTrue(self.answers())
+            sent = attack.wait_for(flood, 5)[0]
+            arrived = attack.received(self.lab, "lb2")[0] - arrived
+        self.assertGreater(sent, RATE * SECONDS / 2, "the attacker was too slow")
+        self.assertGreater(arrived, sent * 0.99, "the flood did not arrive")
+        self.assertEqual([vars(packet) for packet in answers.packets if packet.protocol != VRRP], [])
+        self.assertEqual((self.state(), self.active()), (before, holder))
+        self.change("lb1", "after the flood")
+        self.change("lb2", "and back")
+
+    def test_a_session_that_was_overheard_means_nothing_to_a_node_that_restarted(self):
+        attacker = attack.Attacker(self.lab)
+        with attacker.tap() as tap:
+            self.lab.stop("lb2")
+            self.lab.start("lb2")
+            self.change("lb1", "from lb1")
+            self.change("lb2", "from lb2")
+        seen = [packet for packet in tap.packets if packet.target == self.lab.address("lb2")]
+        self.assertTrue(self.datagrams(seen))
+        self.lab.stop("lb2")
+        self.lab.start("lb2")
+        before, changes = self.state(), self.changes_heard_of("lb2")
+        with attacker.answers() as answers:
+            for source in "stranger", "peer":
+                attacker.send(self.datagrams(seen), source)
+        self.assertEqual([vars(packet) for packet in answers.packets if packet.protocol != VRRP], [])
+        self.assertEqual((self.state(), self.changes_heard_of("lb2")), (before, changes))
+        self.change("lb1", "again")
+        self.change("lb2", "and again")
+
+    def test_what_a_removed_node_said_and_says_is_void(self):
+        to_lb1 = attack.Attacker(self.lab, target="lb1", peer="lb2")
+        with to_lb1.tap() as tap:
+            self.change("lb2", "while it was a node")
+        seen = [packet for packet in tap.packets if packet.target == self.lab.address("lb1")]
+        self.lab.cut("lb1", "lb2")
+        self.cli("lb1", "node remove --dead lb2")
+        self.cli("lb2", ["pool", "set", "workers", "--description", "on its own"])
+        before = self.hash_of("lb1")
+        self.lab.heal()
+        self.tells("lb2", "events", "NODE_REMOVED")
+        with to_lb1.answers() as answers:
+            to_lb1.send(self.datagrams(seen), "peer")
+            to_lb1.send(self.datagrams(seen), "stranger")
+        self.assertEqual([vars(packet) for packet in answers.packets if packet.protocol != VRRP], [])
+        self.assertEqual(self.hash_of("lb1"), before)
+        self.assertEqual(self.json("lb1", "pool show workers")["description"], "while it was a node")
