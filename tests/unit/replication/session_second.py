@@ -43,6 +43,7 @@ def nobody():
 
 class Talk:
     """The second node, and the program that it talks to."""
+    PROLOGUE = b"lbnode/1"
 
     def __init__(self):
         self.dh = X25519DH()
@@ -67,7 +68,7 @@ class Talk:
     def handshake(self, initiator, head, own=None, secret=SECRET, cluster=CLUSTER):
         state = HandshakeState(SymmetricState(CipherState(ChaChaPolyCipher()), Blake2bHash()), self.dh)
         psk = hashlib.blake2b(b"lbnode-session-psk-v1" + secret, digest_size=32).digest()
-        state.initialize(PSKPatternModifier(0).modify(KKHandshakePattern()), initiator, b"lbnode/1" + cluster + head,
+        state.initialize(PSKPatternModifier(0).modify(KKHandshakePattern()), initiator, self.PROLOGUE + cluster + head,
                          s=own or self.own, rs=self.peer.public, psks=[psk])
         assert state.protocol_name == SUITE
         return state
