@@ -1,23 +1,14 @@
 /* The secret keys of the cluster on a running node: reads them, watches who has which, and
  * takes the steps of key_plan.h. */
 #include "lbnode/base/monotime.h"
+#include "lbnode/model/sensitive.h"
 #include "replication/memory.h"
 #include "replication/replication_internal.h"
 #include "replication/transport.h"
 
-#include <stdio.h>
-
 enum {
     SHORT_ID_BYTES = 4
 };
-
-static const uint64_t look_us = 1000000;
-/* A node that has just been started does not know yet who else answers. */
-static const uint64_t quiet_us = 5000000;
-/* What another node may be about to do itself. */
-static const uint64_t hold_us = 900000;
-
-static const char *const purpose_names[] = {"cluster secret", "data key"};
 
 /* ---- what is known ---------------------------------------------------------------------- */
 
@@ -39,26 +30,43 @@ static bool is_caught_up(const void *context)
     return core_is_caught_up(replication->core);
 }
 
-static bool is_sealed_with(const void *context, const struct uuid *key_id)
+static bool object_is_sealed_with(const struct facet_table *table,
+                                  const struct object *object,
+                                  const struct uuid *key_id)
 {
-    return false; /* no attribute is sealed */
+    for (size_t f = 0; f < object->count; f++) {
+        const struct raw_facet facet = facet_view(object, &object->facets[f]);
+        if (sensitive_is_sealed_with(&facet, key_id))
+            return facet_object_counts(table, object);
+    }
+    return false;
 }
 
-/* By the hybrid clock: a key is newer than all that its maker knew of. */
-static uint64_t now_ms(const struct replication *replication)
+static bool is_sealed_with(const void *context, const struct uuid *key_id)
+{
+    const struct replication *replication = context;
+    const struct facet_table *table = core_facets(replication->core);
+    const struct object *object;
+    for (size_t i = 0; (object = uuid_map_next(&table->objects, &i));)
+        if (object_is_sealed_with(table, object, key_id))
+            return true;
+    return false;
+}
+
+uint64_t keys_now_ms(const struct replication *replication)
 {
     uint64_t wall_ms = walltime_now_ms(), clock_ms = core_clock(replication->core) >> 16;
     return clock_ms > wall_ms ? clock_ms : wall_ms;
 }
 
-static struct key_view view_of(const struct replication *replication)
+struct key_view keys_view(const struct replication *replication)
 {
     return (struct key_view){
         .own_id = replication->node_id,
         .facets = core_facets(replication->core),
         .roster = core_roster(replication->core),
         .grants = &replication->key_watch.grants,
-        .now_ms = now_ms(replication),
+        .now_ms = keys_now_ms(replication),
         .has = has_record,
         .is_up = is_up,
         .is_caught_up = is_caught_up,
@@ -72,7 +80,7 @@ static struct key_view view_of(const struct replication *replication)
 /* True: which one is in use may have changed. */
 static bool mark_everywhere(struct replication *replication)
 {
-    const struct key_view view = view_of(replication);
+    const struct key_view view = keys_view(replication);
     struct living_keys living;
     bool changed = false;
     for (int purpose = 0; purpose < KEY_PURPOSE_COUNT; purpose++) {
@@ -126,187 +134,15 @@ void keys_close(struct replication *replication)
     grant_list_free(&replication->key_watch.grants);
 }
 
-/* ---- steps ------------------------------------------------------------------------------ */
-
-static bool plan_grants(struct replication *replication, struct change_set *out)
-{
-    const struct roster *roster = core_roster(replication->core);
-    bool planned = true;
-    for (size_t i = 0; planned && i < roster->count; i++)
-        if (roster->nodes[i].status == NODE_ACTIVE)
-            planned =
-                keyring_plan_grants(replication->keyring, core_facets(replication->core),
-                                    &roster->nodes[i].id, roster->nodes[i].public_key, out);
-    return planned;
-}
-
-static bool plan_new(struct replication *replication,
-                     const struct key_view *view,
-                     enum key_purpose purpose,
-                     struct change_set *out)
-{
-    return keyring_plan_new(replication->keyring, purpose, view->roster,
-                            key_plan_created_ms(view, purpose), out);
-}
-
-static bool plan_step(struct replication *replication,
-                      const struct key_view *view,
-                      const struct key_step *step,
-                      struct change_set *out)
-{
-    switch (step->kind) {
-    case KEY_STEP_CREATE: return plan_new(replication, view, step->purpose, out);
-    case KEY_STEP_GRANT: return plan_grants(replication, out);
-    case KEY_STEP_RESEAL: return false;
-    case KEY_STEP_DELETE: return key_plan_deletions(view, step->purpose, out);
-    case KEY_STEP_NONE: break;
-    }
-    return false;
-}
-
-static void tell_step(struct replication *replication, const struct key_step *step)
-{
-    static const char *const reasons[] = {
-        [KEY_REASON_FIRST] = "there was none",
-        [KEY_REASON_LEFT] = "a node that knows the last one was removed",
-        [KEY_REASON_AGE] = "the last one is 90 days old",
-    };
-    char text[200];
-    if (step->kind == KEY_STEP_CREATE) {
-        snprintf(text, sizeof(text), "a new %s: %s", purpose_names[step->purpose],
-                 reasons[step->reason]);
-        replication_event(replication, EVENT_KEY_CREATED, text);
-    } else if (step->kind == KEY_STEP_DELETE) {
-        snprintf(text, sizeof(text), "what nodes had of old %ss is deleted",
-                 purpose_names[step->purpose]);
-        replication_event(replication, EVENT_KEY_RETIRED, text);
-    }
-}
-
-static void on_step_done(void *context, const struct submit_result *result)
-{
-    struct replication *replication = context;
-    replication->key_watch.is_busy = false;
-}
-
-static void submit(struct replication *replication,
-                   const struct change_set *changes,
-                   const struct submit_options *options,
-                   submit_done *done,
-                   void *context)
-{
-    const struct core_event event = {
-        .kind = CORE_SUBMIT,
-        .submit = {.changes = changes,
-                   .change_id =
-                       uuid_is_zero(&options->change_id) ? uuid_random() : options->change_id,
-                   .author = options->author,
-                   .via = options->via,
-                   .require_replica = options->require_replica,
-                   .kind = RECORD_ROSTER,
-                   .token = replication_await(replication, done, NULL, context)},
-    };
-    replication_step(replication, &event);
-}
-
-static void take_step(struct replication *replication,
-                      const struct key_view *view,
-                      const struct key_step *step)
-{
-    const struct submit_options options = {.author = "lbnode", .via = "keys"};
-    struct change_set changes = {0};
-    if (plan_step(replication, view, step, &changes) && changes.count > 0) {
-        tell_step(replication, step);
-        replication->key_watch.is_busy = true;
-        submit(replication, &changes, &options, on_step_done, replication);
-    }
-    change_set_free(&changes);
-}
-
-static bool may_act(const struct replication *replication)
-{
-    struct bootstrap_view bootstrap;
-    const struct core *core = replication->core;
-    return core_is_initialised(core) && !core_was_removed(core) &&
-           !core_bootstrap(core, &bootstrap) && !*core_storage_problem(core) &&
-           roster_find(core_roster(core), &replication->node_id);
-}
-
-/* A step that stays due is taken. */
-static void look(struct replication *replication, uint64_t now_us)
-{
-    struct key_watch *watch = &replication->key_watch;
-    const struct key_view view = view_of(replication);
-    struct key_step step;
-    key_plan_next(&view, &step);
-    if (step.kind != watch->step.kind || step.purpose != watch->step.purpose) {
-        watch->step = step;
-        watch->step_since_us = now_us;
-    } else if (step.kind != KEY_STEP_NONE && now_us >= watch->step_since_us + hold_us) {
-        watch->step = (struct key_step){0};
-        take_step(replication, &view, &step);
-    }
-}
-
 void keys_tick(struct replication *replication)
 {
-    struct key_watch *watch = &replication->key_watch;
-    uint64_t now_us = monotime_now_us();
     keys_follow(replication);
     if (!all_are_everywhere(replication->keyring) && mark_everywhere(replication))
         transport_keys_changed(replication->transport);
-    if (now_us < watch->looked_us + look_us || now_us < watch->started_us + quiet_us)
-        return;
-    watch->looked_us = now_us;
-    if (!watch->is_busy && may_act(replication))
-        look(replication, now_us);
+    key_steps_tick(replication);
 }
 
-/* ---- by hand ---------------------------------------------------------------------------- */
-
-bool keys_plan_first(const struct replication *replication,
-                     const struct roster *roster,
-                     struct change_set *out)
-{
-    bool planned = true;
-    for (int purpose = 0; planned && purpose < KEY_PURPOSE_COUNT; purpose++)
-        planned = keyring_plan_new(replication->keyring, (enum key_purpose)purpose, roster,
-                                   now_ms(replication), out);
-    return planned;
-}
-
-static bool plan_rotation(struct replication *replication,
-                          unsigned purposes,
-                          struct change_set *out,
-                          struct error *error)
-{
-    const struct key_view view = view_of(replication);
-    for (int purpose = 0; purpose < KEY_PURPOSE_COUNT; purpose++) {
-        if (!(purposes & 1u << purpose))
-            continue;
-        if (!key_plan_may_rotate(&view, (enum key_purpose)purpose, error))
-            return false;
-        if (!plan_new(replication, &view, (enum key_purpose)purpose, out))
-            return error_set(error, ERROR_INTERNAL, "the new keys do not fit into a change");
-    }
-    return true;
-}
-
-void replication_rotate_keys(struct replication *replication,
-                             unsigned purposes,
-                             const struct submit_options *options,
-                             submit_done *done,
-                             void *context)
-{
-    struct change_set changes = {0};
-    struct submit_result refused = {0};
-    if (plan_rotation(replication, purposes, &changes, &refused.error))
-        submit(replication, &changes, options, done, context);
-    else
-        replication_answer(replication, replication_await(replication, done, NULL, context),
-                           &refused);
-    change_set_free(&changes);
-}
+/* ---- for people ------------------------------------------------------------------------- */
 
 static void summarise(const struct living_keys *living, size_t index, struct key_summary *out)
 {
@@ -327,7 +163,7 @@ void replication_visit_keys(const struct replication *replication,
                             void (*visit)(void *context, const struct key_summary *key),
                             void *context)
 {
-    const struct key_view view = view_of(replication);
+    const struct key_view view = keys_view(replication);
     struct living_keys living;
     struct key_summary summary;
     for (int purpose = 0; purpose < KEY_PURPOSE_COUNT; purpose++) {

@@ -119,6 +119,12 @@ void keys_follow(struct replication *replication);
 /* At each tick: who has which key. */
 void keys_tick(struct replication *replication);
 void keys_close(struct replication *replication);
+/* What key_plan decides on, now. */
+struct key_view keys_view(const struct replication *replication);
+/* By the hybrid clock: a key is newer than all that its maker knew of. */
+uint64_t keys_now_ms(const struct replication *replication);
+/* key_steps.c. At each tick: does what is due about the keys. */
+void key_steps_tick(struct replication *replication);
 /* Adds the first key of each purpose, for the nodes that are active. */
 bool keys_plan_first(const struct replication *replication,
                      const struct roster *roster,

@@ -1,125 +1,32 @@
-#include "replication/keyring.h"
+#include "tests/unit/replication/key_world.h"
 
-#include "lbnode/model/field_table.h"
-#include "replication/memory.h"
 #include "tests/support/test.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* Three nodes in a roster, and a raw state that records are applied to. */
-struct world {
-    struct facet_table table;
-    struct store_batch batch;
-    struct roster *roster;
-    struct sign_key *keys[3];
-    struct keyring *rings[3];
-    uint64_t seq;
-};
-
-static struct uuid node_id(size_t index)
-{
-    return (struct uuid){{(uint8_t)(index + 1)}};
-}
-
-static void apply(struct world *world, struct change_set *changes)
-{
-    const struct vv context = {0};
-    world->seq++;
-    const struct facet_stamp stamp = {
-        .dot = {1, world->seq},
-        .hlc = (1000 + world->seq) << 16,
-        .wall_ms = 1000 + world->seq,
-        .node_id = node_id(0),
-        .context = &context,
-    };
-    for (size_t i = 0; i < changes->count; i++) {
-        const struct change_op *from = &changes->ops[i];
-        const struct record_op op = {
-            .object_id = from->object_id,
-            .type = from->type,
-            .facet = from->facet,
-            .value = {from->value, from->value_size},
-            .owner = from->owner,
-        };
-        facet_apply(&world->table, &op, (uint32_t)i, &stamp, &world->batch);
-    }
-    change_set_free(changes);
-}
-
-static void make_node(struct world *world, size_t index)
-{
-    struct change_set changes = {0};
-    struct resource *resource = resource_new(RESOURCE_NODE);
-    struct node *node = CONTAINER_OF(resource, struct node, resource);
-    uint8_t seed[SIGN_SEED_SIZE] = {(uint8_t)(index + 1)};
-    char hex[2 * SIGN_PUBLIC_KEY_SIZE + 1];
-    world->keys[index] = sign_key_from_seed(seed);
-    world->rings[index] = keyring_new(world->keys[index]);
-    bytes_to_hex((struct bytes){sign_key_public(world->keys[index]), SIGN_PUBLIC_KEY_SIZE},
-                 hex);
-    resource->id = node_id(index);
-    free(node->sign_key);
-    node->sign_key = strdup(hex);
-    assert_true(change_set_add_create(&changes, resource));
-    resource_free(resource);
-    apply(world, &changes);
-}
-
-static int set_up(void **state)
-{
-    struct world *world = memory_new(sizeof(*world));
-    crypto_start();
-    world->roster = memory_new(sizeof(*world->roster));
-    for (size_t i = 0; i < 3; i++)
-        make_node(world, i);
-    roster_rebuild(world->roster, &world->table, NULL);
-    *state = world;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct world *world = *state;
-    for (size_t i = 0; i < 3; i++) {
-        keyring_free(world->rings[i]);
-        sign_key_free(world->keys[i]);
-    }
-    facet_table_free(&world->table);
-    store_batch_free(&world->batch);
-    roster_free(world->roster);
-    free(world->roster);
-    free(world);
-    return 0;
-}
-
-static bool update(struct world *world, size_t index)
-{
-    const struct uuid id = node_id(index);
-    return keyring_update(world->rings[index], &world->table, &id);
-}
-
 /* Node BY makes a key at MADE_MS and grants it to all. */
-static void rotate(struct world *world, size_t by, enum key_purpose purpose, uint64_t made_ms)
+static void
+rotate(struct key_world *world, size_t by, enum key_purpose purpose, uint64_t made_ms)
 {
     struct change_set changes = {0};
     assert_true(keyring_plan_new(world->rings[by], purpose, world->roster, made_ms, &changes));
-    apply(world, &changes);
+    key_world_apply(world, 0, &changes);
 }
 
 static const struct keyring_key *
-keys_of(struct world *world, size_t index, enum key_purpose purpose, size_t *count)
+keys_of(struct key_world *world, size_t index, enum key_purpose purpose, size_t *count)
 {
     return keyring_keys(world->rings[index], purpose, count);
 }
 
 static void all_active_nodes_open_a_new_key(void **state)
 {
-    struct world *world = *state;
+    struct key_world *world = *state;
     size_t count;
     rotate(world, 0, KEY_CLUSTER_SECRET, 1000);
     for (size_t i = 0; i < 3; i++)
-        assert_true(update(world, i));
+        assert_true(key_world_update(world, i));
     const struct keyring_key *first = keys_of(world, 0, KEY_CLUSTER_SECRET, &count);
     assert_int_equal(count, 1);
     for (size_t i = 1; i < 3; i++) {
@@ -131,25 +38,25 @@ static void all_active_nodes_open_a_new_key(void **state)
         keys_of(world, i, KEY_DATA, &count);
         assert_int_equal(count, 0);
     }
-    assert_false(update(world, 0)); /* nothing is new */
+    assert_false(key_world_update(world, 0)); /* nothing is new */
 }
 
 static void a_removed_node_gets_no_new_key(void **state)
 {
-    struct world *world = *state;
+    struct key_world *world = *state;
     size_t count;
     world->roster->nodes[2].status = NODE_REMOVED;
     rotate(world, 0, KEY_CLUSTER_SECRET, 1000);
-    assert_true(update(world, 1));
-    assert_false(update(world, 2));
+    assert_true(key_world_update(world, 1));
+    assert_false(key_world_update(world, 2));
     keys_of(world, 2, KEY_CLUSTER_SECRET, &count);
     assert_int_equal(count, 0);
 }
 
 static void a_grant_of_another_node_is_not_opened(void **state)
 {
-    struct world *world = *state;
-    const struct uuid first = node_id(0);
+    struct key_world *world = *state;
+    const struct uuid first = key_world_id(0);
     size_t count;
     rotate(world, 0, KEY_CLUSTER_SECRET, 1000);
     /* Node 1 with its own key, looking for what node 0 was given. */
@@ -160,20 +67,20 @@ static void a_grant_of_another_node_is_not_opened(void **state)
 
 static void who_is_admitted_later_gets_every_living_key(void **state)
 {
-    struct world *world = *state;
-    const struct uuid late = node_id(2);
+    struct key_world *world = *state;
+    const struct uuid late = key_world_id(2);
     struct change_set changes = {0};
     size_t count;
     world->roster->nodes[2].status = NODE_REMOVED;
     rotate(world, 0, KEY_CLUSTER_SECRET, 1000);
     rotate(world, 0, KEY_CLUSTER_SECRET, 1001);
     rotate(world, 0, KEY_DATA, 1000);
-    update(world, 0);
+    key_world_update(world, 0);
     const uint8_t *public_key = sign_key_public(world->keys[2]);
     assert_true(
         keyring_plan_grants(world->rings[0], &world->table, &late, public_key, &changes));
-    apply(world, &changes);
-    assert_true(update(world, 2));
+    key_world_apply(world, 0, &changes);
+    assert_true(key_world_update(world, 2));
     keys_of(world, 2, KEY_CLUSTER_SECRET, &count);
     assert_int_equal(count, 2);
     keys_of(world, 2, KEY_DATA, &count);
@@ -187,11 +94,11 @@ static void who_is_admitted_later_gets_every_living_key(void **state)
 /* The record that admits a node grants all before any of it is in the state. */
 static void grants_are_planned_without_a_state(void **state)
 {
-    struct world *world = *state;
-    const struct uuid late = node_id(2);
+    struct key_world *world = *state;
+    const struct uuid late = key_world_id(2);
     struct change_set changes = {0};
     rotate(world, 0, KEY_CLUSTER_SECRET, 1000);
-    update(world, 0);
+    key_world_update(world, 0);
     assert_true(keyring_plan_grants(world->rings[0], NULL, &late,
                                     sign_key_public(world->keys[2]), &changes));
     assert_int_equal(changes.count, 2); /* its life, and what it says */
@@ -202,11 +109,11 @@ static void grants_are_planned_without_a_state(void **state)
 
 static void the_newest_comes_first_and_what_is_everywhere_is_used(void **state)
 {
-    struct world *world = *state;
+    struct key_world *world = *state;
     size_t count;
     for (uint64_t i = 0; i < 3; i++)
         rotate(world, i, KEY_CLUSTER_SECRET, 1000 + i);
-    update(world, 0);
+    key_world_update(world, 0);
     const struct keyring_key *keys = keys_of(world, 0, KEY_CLUSTER_SECRET, &count);
     assert_int_equal(count, 3);
     for (uint64_t i = 0; i < 3; i++)
@@ -217,18 +124,18 @@ static void the_newest_comes_first_and_what_is_everywhere_is_used(void **state)
     assert_false(
         keyring_set_everywhere(world->rings[0], KEY_CLUSTER_SECRET, &keys[1].id, true));
     assert_ptr_equal(keyring_in_use(world->rings[0], KEY_CLUSTER_SECRET), &keys[1]);
-    update(world, 0); /* and it stays so */
+    key_world_update(world, 0); /* and it stays so */
     assert_true(keyring_in_use(world->rings[0], KEY_CLUSTER_SECRET)->created_ms == 1001);
 }
 
 static void of_many_the_one_in_use_is_among_those_that_are_named(void **state)
 {
-    struct world *world = *state;
+    struct key_world *world = *state;
     size_t count;
     struct uuid oldest;
     for (uint64_t i = 0; i < 6; i++) {
         rotate(world, 0, KEY_DATA, 1000 + i);
-        update(world, 0);
+        key_world_update(world, 0);
         if (i == 0)
             oldest = keys_of(world, 0, KEY_DATA, &count)[0].id;
     }
@@ -240,16 +147,16 @@ static void of_many_the_one_in_use_is_among_those_that_are_named(void **state)
     keys = keys_of(world, 0, KEY_DATA, &count);
     assert_true(uuid_equal(&keys[2].id, &oldest));
     assert_true(keys[0].created_ms == 1005 && keys[1].created_ms == 1004);
-    assert_true(update(world, 0) == false);
+    assert_true(key_world_update(world, 0) == false);
 }
 
 static void more_than_are_kept_do_no_harm(void **state)
 {
-    struct world *world = *state;
+    struct key_world *world = *state;
     size_t count;
     for (uint64_t i = 0; i < 3 * KEYRING_KEPT; i++)
         rotate(world, 0, KEY_DATA, 1000 + i);
-    update(world, 0);
+    key_world_update(world, 0);
     const struct keyring_key *keys = keys_of(world, 0, KEY_DATA, &count);
     assert_int_equal(count, KEYRING_MAXIMUM);
     assert_true(keys[0].created_ms == 1000 + 3 * KEYRING_KEPT - 1);
@@ -257,11 +164,11 @@ static void more_than_are_kept_do_no_harm(void **state)
 
 static void no_two_keys_of_one_maker_have_the_same_version(void **state)
 {
-    struct world *world = *state;
+    struct key_world *world = *state;
     size_t count;
     for (uint64_t i = 0; i < 3; i++) {
         rotate(world, 0, KEY_DATA, 1000 + i);
-        update(world, 0);
+        key_world_update(world, 0);
     }
     const struct keyring_key *keys = keys_of(world, 0, KEY_DATA, &count);
     assert_int_not_equal(keyring_version(&keys[0]), keyring_version(&keys[1]));
@@ -271,42 +178,27 @@ static void no_two_keys_of_one_maker_have_the_same_version(void **state)
 
 static void a_deleted_grant_is_a_key_less(void **state)
 {
-    struct world *world = *state;
+    struct key_world *world = *state;
     struct grant_list grants = {0};
     struct change_set changes = {0};
     size_t count;
     rotate(world, 0, KEY_CLUSTER_SECRET, 1000);
-    update(world, 0);
+    key_world_update(world, 0);
     grant_list_read(&world->table, &grants);
     assert_int_equal(grants.count, 3);
     for (size_t i = 0; i < grants.count; i++)
         grant_plan_delete(&grants.grants[i], &changes);
-    world->seq = 100;
-    /* As its author had the grants, it replaces their lives. */
-    struct vv context = {0};
-    vv_raise(&context, 1, 99);
-    const struct facet_stamp stamp = {.dot = {1, 100}, .hlc = 9999 << 16, .context = &context};
-    for (size_t i = 0; i < changes.count; i++) {
-        const struct change_op *from = &changes.ops[i];
-        const struct record_op op = {.object_id = from->object_id,
-                                     .type = from->type,
-                                     .facet = from->facet,
-                                     .value = {from->value, from->value_size},
-                                     .owner = from->owner};
-        facet_apply(&world->table, &op, (uint32_t)i, &stamp, &world->batch);
-    }
-    assert_true(update(world, 0));
+    key_world_apply(world, 0, &changes);
+    assert_true(key_world_update(world, 0));
     keys_of(world, 0, KEY_CLUSTER_SECRET, &count);
     assert_int_equal(count, 0);
     grant_list_free(&grants);
-    change_set_free(&changes);
-    vv_free(&context);
 }
 
 /* What a grant may not say, by what is put in its place. */
 static void malformed_grants_are_ignored(void **state)
 {
-    struct world *world = *state;
+    struct key_world *world = *state;
     struct change_set changes = {0}, broken;
     size_t count;
     assert_true(
@@ -319,8 +211,8 @@ static void malformed_grants_are_ignored(void **state)
             change_set_add(&broken, &op->object_id, &op->owner, op->type, op->facet,
                            (struct bytes){op->value, i == 1 ? cut : op->value_size});
         }
-        apply(world, &broken);
-        update(world, 0);
+        key_world_apply(world, 0, &broken);
+        key_world_update(world, 0);
         keys_of(world, 0, KEY_CLUSTER_SECRET, &count);
         assert_int_equal(count, 0);
     }
@@ -330,22 +222,23 @@ static void malformed_grants_are_ignored(void **state)
 /* The name is the key's hash: a box that holds another one is not believed. */
 static void a_key_under_a_foreign_name_is_ignored(void **state)
 {
-    struct world *world = *state;
+    struct key_world *world = *state;
     struct change_set changes = {0};
     size_t count;
     assert_true(
         keyring_plan_new(world->rings[0], KEY_CLUSTER_SECRET, world->roster, 1, &changes));
     changes.ops[1].value[2] ^= 1; /* the first byte of field 1, the name */
-    apply(world, &changes);
-    update(world, 0);
+    key_world_apply(world, 0, &changes);
+    key_world_update(world, 0);
     keys_of(world, 0, KEY_CLUSTER_SECRET, &count);
     assert_int_equal(count, 0);
-    update(world, 1);
+    key_world_update(world, 1);
     keys_of(world, 1, KEY_CLUSTER_SECRET, &count);
     assert_int_equal(count, 1);
 }
 
-#define WORLD_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define WORLD_TEST(name)                                                                       \
+    cmocka_unit_test_setup_teardown(name, key_world_set_up, key_world_tear_down)
 
 int main(void)
 {
