@@ -71,7 +71,7 @@ static void say_undone(struct probation *probation)
     uuid_format(&probation->change_id, id);
     say(probation, EVENT_CHANGE_UNDONE, "change %s by %s was not confirmed within %llu s%s%s",
         id, probation->change.author, (unsigned long long)probation->after_s,
-        probation->left[0] ? "; left as others changed it: " : "", probation->left);
+        probation->left[0] ? "; left as it was changed since: " : "", probation->left);
 }
 
 static void given_up(void *context, const struct error *error)
@@ -119,21 +119,12 @@ static void nothing_undone(void *context, const struct error *error)
     submitted(context, &(struct submit_result){.error = *error});
 }
 
-/* The same each time, so that it is made once. */
-static struct uuid undo_id(const struct uuid *change_id)
-{
-    struct uuid id = *change_id;
-    for (size_t i = 0; i < sizeof(id.bytes); i++)
-        id.bytes[i] ^= 0xa5;
-    return id;
-}
-
 static void submit(struct probation *probation, struct rollback_plan *plan)
 {
     const struct submit_options options = {
-        .change_id = undo_id(&probation->change_id),
+        .change_id = rollback_undo_id(&probation->change_id),
         .author = probation->change.author,
-        .via = "undo",
+        .via = ROLLBACK_BY_ITSELF,
         .settles = probation->change_id,
     };
     struct error error = {0};
@@ -174,6 +165,7 @@ static void prepared(void *context, const struct error *error)
         .node_id = *replication_node_id(replication),
         .mode = UNDO_UNTOUCHED,
         .partial = true,
+        .by_itself = true,
     };
     if (rollback_plan_make(probation->state, &wish, &plan, &why))
         submit(probation, &plan);

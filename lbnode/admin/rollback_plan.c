@@ -17,7 +17,9 @@ enum {
 
 /* Who made a write. */
 struct origin {
-    struct uuid node_id;
+    struct uuid node_id, change_id;
+    bool since;     /* not before what is undone */
+    bool by_itself; /* an undoing that nobody asked for */
     uint64_t wall_ms;
     char author[HISTORY_NAME_SIZE];
 };
@@ -53,6 +55,32 @@ is_foreign(const struct planner *planner, const char *author, const struct uuid 
 {
     return strcmp(author, planner->wish->author) != 0 ||
            !uuid_equal(node, &planner->wish->node_id);
+}
+
+struct uuid rollback_undo_id(const struct uuid *change_id)
+{
+    struct uuid id = *change_id;
+    for (size_t i = 0; i < sizeof(id.bytes); i++)
+        id.bytes[i] ^= 0xa5;
+    return id;
+}
+
+struct pending {
+    struct uuid change_id;
+    bool found;
+};
+
+static void match_pending(void *context, const struct unconfirmed *change)
+{
+    struct pending *pending = context;
+    pending->found |= uuid_equal(&pending->change_id, &change->change_id);
+}
+
+static bool is_pending(const struct planner *planner, const struct uuid *change_id)
+{
+    struct pending pending = {*change_id, false};
+    replication_visit_unconfirmed(planner->state->replication, match_pending, &pending);
+    return pending.found;
 }
 
 /* ---- what does not go back ------------------------------------------------------------------
@@ -152,9 +180,39 @@ static void take_write(void *context, const struct past_op *op)
     object->type = op->type;
     object->owner = op->owner;
     struct origin *origin = &planner->origins[object->write_count];
-    *origin = (struct origin){.node_id = change->node_id, .wall_ms = change->wall_ms};
+    *origin = (struct origin){.node_id = change->node_id,
+                              .change_id = change->change_id,
+                              .since = order >= 0,
+                              .by_itself = strcmp(change->via, ROLLBACK_BY_ITSELF) == 0,
+                              .wall_ms = change->wall_ms};
     memcpy(origin->author, change->author, sizeof(origin->author));
     planner->writes[object->write_count++] = write;
+}
+
+/* Is there a write, of an undoing or of something else, that made or undid that of ORIGIN? Only
+ * since what is undone. */
+static bool has_counterpart(const struct planner *planner, const struct origin *origin)
+{
+    const struct uuid id = rollback_undo_id(&origin->change_id);
+    for (size_t i = 0; i < planner->object.write_count; i++) {
+        const struct origin *other = &planner->origins[i];
+        if (other->since && other->by_itself != origin->by_itself &&
+            uuid_equal(&other->change_id, &id))
+            return true;
+    }
+    return false;
+}
+
+/* Of a change that undoes itself: everything later is not to be lost, but for what goes as
+ * well, or went: with its undoing. The undoing of an earlier change is to stay. */
+static void judge_later_writes(struct planner *planner)
+{
+    for (size_t i = 0; i < planner->object.write_count; i++) {
+        const struct origin *origin = &planner->origins[i];
+        planner->writes[i].foreign = origin->since && !planner->writes[i].undone &&
+                                     !has_counterpart(planner, origin) &&
+                                     !is_pending(planner, &origin->change_id);
+    }
 }
 
 static void take_current(void *context, const struct conflict_view *facet)
@@ -215,6 +273,8 @@ static void plan_object(struct planner *planner, const struct uuid *id)
     bool good =
         replication_history_writes(replication, id, &planner->from, &visitor, planner->error);
     planner->object.writes = planner->writes;
+    if (planner->wish->by_itself)
+        judge_later_writes(planner);
     planner->object.current = planner->current;
     replication_visit_entries(replication, id, take_current, planner);
     if (!good)
@@ -250,6 +310,30 @@ static void take_maker(void *context, const struct conflict_view *facet)
     snprintf(origin->author, sizeof(origin->author), "%s", facet->entries[0].author);
 }
 
+static bool take_making(void *context, const struct past_change *change)
+{
+    struct pending *making = context;
+    if (!making->found)
+        making->change_id = change->change_id;
+    return true;
+}
+
+static void note_making(void *context, const struct past_op *op)
+{
+    ((struct pending *)context)->found |= op->facet == FACET_LIFE;
+}
+
+/* It stays when what it is below goes by itself, unless it goes as well. */
+static bool was_made_to_stay(const struct planner *planner, const struct uuid *id)
+{
+    struct pending making = {0};
+    struct error error = {0};
+    const struct change_stamp first = {0};
+    const struct past_visitor visitor = {take_making, note_making, &making};
+    replication_history_writes(planner->state->replication, id, &first, &visitor, &error);
+    return !making.found || !is_pending(planner, &making.change_id);
+}
+
 /* Somebody else put something below the object, which would go with it. */
 static bool carries_foreign(struct planner *planner, const struct uuid *id)
 {
@@ -268,7 +352,8 @@ static bool carries_foreign(struct planner *planner, const struct uuid *id)
                 continue;
             replication_visit_entries(planner->state->replication, &child->resource->id,
                                       take_maker, &origin);
-            if (!is_foreign(planner, origin.author, &origin.node_id))
+            if (!is_foreign(planner, origin.author, &origin.node_id) &&
+                !(planner->wish->by_itself && was_made_to_stay(planner, &child->resource->id)))
                 continue;
             describe_origin(planner, "made", &origin, why);
             add_left(planner, &child->resource->id, (uint8_t) class->type, NULL, why);

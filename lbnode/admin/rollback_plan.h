@@ -7,6 +7,8 @@
 #include "lbnode/admin/history_api.h"
 #include "lbnode/model/undo.h"
 
+#define ROLLBACK_BY_ITSELF "undo" /* `via` of changes that nobody asked for at that moment */
+
 struct rollback_wish {
     struct uuid change_id; /* the one change to take back; or zero: */
     struct past_point to;  /* all that came after it */
@@ -16,7 +18,14 @@ struct rollback_wish {
     struct uuid node_id;   /* what anybody else changed later stays */
     enum undo_mode mode;
     bool partial; /* what can go back is wanted even if not all of it can */
+    /* Nobody asks: the change undoes itself. Then what the same user changed later stays too,
+     * but for what is going to undo itself as well, or has. */
+    bool by_itself;
 };
+
+/* The id of the change that undoes CHANGE_ID by itself: the same each time, so that it is made
+ * once. Of such a one: what it undoes. */
+struct uuid rollback_undo_id(const struct uuid *change_id);
 
 struct rollback_plan {
     struct change_set changes;

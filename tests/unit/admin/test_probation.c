@@ -6,6 +6,7 @@
 #include "tests/support/test.h"
 #include "tests/unit/admin/store_fixture.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -139,6 +140,66 @@ static void of_several_each_goes_at_its_own_time(void **state)
     assert_description("late");
 }
 
+/* Neither brings back what the other one, which nobody confirmed either, had said. */
+static void of_two_that_changed_the_same_nothing_stays(void **state)
+{
+    describe("first", 300, 300);
+    describe("second", 600, 600);
+    turn_until(&undone, 2);
+    assert_description("");
+    describe("first", 600, 600);
+    describe("second", 300, 300);
+    turn_until(&undone, 4);
+    assert_description("");
+}
+
+static void what_was_changed_since_for_good_stays(void **state)
+{
+    describe("risky", 300, 300);
+    describe("good", 0, 0);
+    turn_until(&undone, 1);
+    assert_description("good");
+}
+
+static void apply(const char *document, int confirm_s)
+{
+    char body[400], confirm[32] = "";
+    if (confirm_s)
+        snprintf(confirm, sizeof(confirm), "\"confirm_s\":%d,", confirm_s);
+    snprintf(body, sizeof(body), "{%s\"document\":%s}", confirm, document);
+    struct api_answer answer = api_call(&node.api, "POST", "/v1/apply", body);
+    assert_int_equal(answer.status, 200);
+    api_answer_free(&answer);
+}
+
+static size_t count_balancers(void)
+{
+    size_t count = 0;
+    while (configuration_at(node.api.state.configuration, RESOURCE_LOAD_BALANCER, count))
+        count++;
+    return count;
+}
+
+static void what_it_made_goes_unless_something_was_put_below_it_for_good(void **state)
+{
+    const char *made = "{\"loadbalancers\":[{\"name\":\"second\",\"vip_address\":"
+                       "\"10.77.0.101\"}]}";
+    const char *filled = "{\"loadbalancers\":[{\"name\":\"second\",\"vip_address\":"
+                         "\"10.77.0.101\",\"pools\":[{\"name\":\"workers\",\"protocol\":"
+                         "\"HTTP\",\"lb_algorithm\":\"ROUND_ROBIN\"}]}]}";
+    apply(made, 1);
+    apply(filled, 2);
+    assert_int_equal(count_balancers(), 2);
+    turn_until(&undone, 1); /* what is below it would not stay either */
+    assert_int_equal(count_balancers(), 1);
+    turn_until(&undone, 2);
+    apply(made, 1);
+    apply(filled, 0);
+    turn_until(&undone, 3);
+    assert_int_equal(count_balancers(), 2);
+    assert_int_equal(failed, 0);
+}
+
 static void what_is_confirmed_stays(void **state)
 {
     struct error error = {0};
@@ -214,6 +275,9 @@ int main(void)
 #define RULE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         RULE(what_nobody_confirms_goes_when_its_time_is_over),
         RULE(of_several_each_goes_at_its_own_time),
+        RULE(of_two_that_changed_the_same_nothing_stays),
+        RULE(what_was_changed_since_for_good_stays),
+        RULE(what_it_made_goes_unless_something_was_put_below_it_for_good),
         RULE(what_is_confirmed_stays),
         RULE(what_is_being_confirmed_is_not_undone),
         RULE(the_next_process_goes_on),
