@@ -100,6 +100,8 @@ void admin_answer_json(struct admin_request *request, int status, struct json_va
     text_append_string(&request->answer, "\n");
     if (!printed)
         request->answer.overflowed = true;
+    else if (request->answer.wipes)
+        explicit_bzero(printed, strlen(printed));
     free(printed);
     finish(request, status);
 }

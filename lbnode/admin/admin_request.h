@@ -49,7 +49,7 @@ struct admin_request {
 
     /* the answer */
     int status;
-    struct text headers, answer;
+    struct text headers, answer; /* answer.wipes: it has something secret */
     const char *content_type;
 };
 

@@ -169,6 +169,7 @@ static void refounded(void *context, const struct error *error)
         json_value_set_text(answer, "cluster_id", id);
         json_value_set_text(answer, "cluster_name", replication_cluster_name(replication));
         json_value_set_text(answer, "recovery_code", result->recovery_code);
+        request->answer.wipes = true; /* the recovery code */
         admin_answer_wrapped(request, 201, "restore", answer);
     }
     refounding_free(refounding);

@@ -65,6 +65,7 @@ static void founded(void *context, const struct error *error)
         json_value_set_text(cluster, "join_token", invited ? token : NULL);
         json_value_set_number(cluster, "join_token_ttl_s", TOKEN_TTL_DEFAULT_S);
         explicit_bzero(token, sizeof(token));
+        request->answer.wipes = true;
         admin_answer_wrapped(request, 201, "cluster", cluster);
     }
     founding_free(founding);

@@ -1,5 +1,6 @@
 #include "lbnode/node/control_internal.h"
 
+#include "lbnode/base/json_value.h"
 #include "lbnode/base/log.h"
 #include "lbnode/base/monotime.h"
 #include "lbnode/node/supervisor.h"
@@ -237,6 +238,7 @@ int control_main(const struct process_context *context, const struct node_settin
     struct error error = {.kind = ERROR_NONE};
     int status = 0;
     log_open("control", settings->log_level);
+    json_value_wipe_memory(); /* requests may have payloads of secrets */
     if (!open_channel(&control))
         error_set(&error, ERROR_INTERNAL, "Out of memory.");
     else

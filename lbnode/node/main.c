@@ -6,6 +6,7 @@
 #include "lbnode/node/backup_command.h"
 #include "lbnode/node/db_command.h"
 #include "lbnode/node/node_run.h"
+#include "lbnode/node/privileges.h"
 #include "lbnode/node/vip_command.h"
 
 #include <stdbool.h>
@@ -32,6 +33,7 @@ static const struct {
 
 int main(int argc, char **argv)
 {
+    privileges_hide_memory();
     if (argc > 1 && strcmp(argv[1], "run") == 0)
         return node_run(argc - 2, argv + 2);
     for (size_t i = 0; argc > 1 && i < ARRAY_LENGTH(commands); i++)

@@ -23,8 +23,12 @@ bool privileges_find_user(const char *name, struct privileges_user *out, struct 
 /* May this process carry virtual addresses (NET_ADMIN and NET_RAW)? */
 bool privileges_can_manage_addresses(void);
 
+/* For every process of this program, before it reads anything: no core dump, and no debugger of
+ * the same account, shows its memory. */
+void privileges_hide_memory(void);
+
 /* Gives up everything that ROLE does not need, for good. Control, health and proxy also change
- * to USER, and no debugger or core dump shows their memory. 0 or -errno. */
+ * to USER. Memory that was hidden stays so. 0 or -errno. */
 int privileges_drop(enum process_role role, const struct privileges_user *user);
 
 /* Gives up everything but the right to end processes of other accounts. 0 or -errno. */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -90,6 +91,29 @@ static void vrrp_keeps_only_what_the_election_needs(void **state)
     assert_int_equal(status_of(pid), 0);
 }
 
+static int hidden_child(void)
+{
+    struct rlimit limit = {1 << 20, 1 << 20};
+    setrlimit(RLIMIT_CORE, &limit);
+    privileges_hide_memory();
+    getrlimit(RLIMIT_CORE, &limit);
+    if (limit.rlim_cur != 0 || limit.rlim_max != 0)
+        return 1;
+#ifndef __SANITIZE_ADDRESS__
+    if (prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) != 0)
+        return 2;
+#endif
+    return 0;
+}
+
+static void no_core_and_no_tracer_shows_the_memory(void **state)
+{
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(hidden_child());
+    assert_int_equal(status_of(pid), 0);
+}
+
 static void an_account_that_is_named_must_exist(void **state)
 {
     struct privileges_user user;
@@ -107,6 +131,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(processes_that_meet_strangers_keep_nothing),
         cmocka_unit_test(vrrp_keeps_only_what_the_election_needs),
+        cmocka_unit_test(no_core_and_no_tracer_shows_the_memory),
         cmocka_unit_test(an_account_that_is_named_must_exist),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
