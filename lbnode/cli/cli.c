@@ -1,5 +1,6 @@
 #include "lbnode/cli/cli.h"
 
+#include "lbnode/base/release.h"
 #include "lbnode/cli/command.h"
 
 #include <stdlib.h>
@@ -199,7 +200,7 @@ bool run_version_show(struct context *context, struct error *error)
 {
     (void)context;
     (void)error;
-    printf("lbnode %s\n", LBNODE_VERSION);
+    printf("lbnode %s\nreplication protocol %u\n", LBNODE_VERSION, release_protocol());
     return true;
 }
 

@@ -1,0 +1,6 @@
+#include "lbnode/base/release.h"
+
+unsigned release_protocol(void)
+{
+    return LBNODE_PROTOCOL;
+}
