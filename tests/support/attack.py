@@ -16,14 +16,18 @@ import threading
 
 import namespaces as ns
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-FLOOD, INSIDER = (os.path.join(ROOT, "build", "tests", "support", name) for name in ("flood", "insider"))
 GOSSIP_PORT = 7850
 ETHERNET, IPV4, UDP, TCP = 14, 20, socket.IPPROTO_UDP, socket.IPPROTO_TCP
 ETH_P_IP, ETH_P_ALL, OUTGOING = 0x0800, 0x0003, 4
 CLONE_NEWNET = 0x40000000
 INIT, RESPONSE, DATA = 1, 2, 4                    # the first byte of a session's messages
 VARIANTS = 16000
+
+
+def program(lab, name):
+    """A program of this folder, from the build that the lab's daemon is of."""
+    build = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(lab.binary))))
+    return os.path.join(build, "tests", "support", name)
 
 
 def wire_in(namespace, interface, protocol=ETH_P_ALL):
@@ -143,7 +147,7 @@ class Attacker:
 
     def start(self, frames, rate, seconds):
         """The flood as a process; its output is what flood.c tells."""
-        process = self.lab.popen(self.host, FLOOD, "eth0", str(rate), "%d" % seconds,
+        process = self.lab.popen(self.host, program(self.lab, "flood"), "eth0", str(rate), "%d" % seconds,
                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         for frame in frames:
             process.stdin.write(struct.pack("!H", len(frame)) + frame)
@@ -176,7 +180,7 @@ class Loot:
         with tempfile.TemporaryDirectory() as copy:
             for name in "node.key", "config.mdb":
                 shutil.copy(lab.path(node, "state", name), copy)
-            lines = ns.run(INSIDER, copy).split("\n")
+            lines = ns.run(program(lab, "insider"), copy).split("\n")
         rows = [line.split() for line in lines if line]
         self.version = int(rows[0][0]) if rows else 0
         mine = [row for row in rows if int(row[0]) == self.version]
