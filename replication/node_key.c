@@ -13,14 +13,17 @@ enum {
     FILE_MAXIMUM = 256
 };
 
+static void directory_of(const char *path, char out[PATH_MAX])
+{
+    const char *slash = strrchr(path, '/');
+    snprintf(out, PATH_MAX, "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
+}
+
 static bool sync_directory_of(const char *path)
 {
     char directory[PATH_MAX];
-    snprintf(directory, sizeof(directory), "%s", path);
-    char *slash = strrchr(directory, '/');
-    if (slash)
-        *slash = 0;
-    int fd = open(slash ? directory : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    directory_of(path, directory);
+    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     bool synced = fd >= 0 && fsync(fd) == 0;
     if (fd >= 0)
         close(fd);
@@ -76,32 +79,60 @@ static struct sign_key *parse(const char *text, struct uuid *out_node_id)
     return key;
 }
 
-struct sign_key *node_key_open(const char *path, struct uuid *out_node_id, struct error *error)
+static struct sign_key *
+read_key(int fd, const char *name, struct uuid *out_node_id, struct error *error)
 {
     char text[FILE_MAXIMUM] = {0};
-    struct stat status;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0 && errno == ENOENT)
-        return make(path, out_node_id, error);
-    if (fd < 0 || fstat(fd, &status) != 0) {
-        error_set(error, ERROR_REFUSED, "%s cannot be opened: %s", path, strerror(errno));
-        if (fd >= 0)
-            close(fd);
-        return NULL;
-    }
-    ssize_t size = read(fd, text, sizeof(text) - 1);
-    close(fd);
-    if (status.st_mode & 077) {
-        error_set(error, ERROR_REFUSED, "%s may be read by others; run chmod 600 %s", path,
-                  path);
-        return NULL;
-    }
+    ssize_t size = pread(fd, text, sizeof(text) - 1, 0);
     struct sign_key *key = size > 0 ? parse(text, out_node_id) : NULL;
     secret_wipe(text, sizeof(text));
     if (!key)
         error_set(error, ERROR_REFUSED,
                   "%s is damaged; put it back from a backup, or move the state directory away "
                   "and join as a new node",
-                  path);
+                  name);
+    return key;
+}
+
+struct sign_key *node_key_read(int fd, struct uuid *out_node_id, struct error *error)
+{
+    return read_key(fd, "the credential node.key", out_node_id, error);
+}
+
+/* A file that somebody else could have put there is not this node's. */
+static bool check_owner(const char *path, const struct stat *status, struct error *error)
+{
+    char directory[PATH_MAX];
+    struct stat above;
+    directory_of(path, directory);
+    if (!S_ISREG(status->st_mode))
+        return error_set(error, ERROR_REFUSED, "%s is no regular file", path);
+    if (stat(directory, &above) != 0)
+        return error_set(error, ERROR_REFUSED, "%s cannot be read: %s", directory,
+                         strerror(errno));
+    if (status->st_uid != above.st_uid)
+        return error_set(error, ERROR_REFUSED,
+                         "%s belongs to account %u, its directory to %u; if it is this node's, "
+                         "run chown --reference=%s %s",
+                         path, (unsigned)status->st_uid, (unsigned)above.st_uid, directory,
+                         path);
+    return (status->st_mode & 077) == 0 ||
+           error_set(error, ERROR_REFUSED, "%s may be read by others; run chmod 600 %s", path,
+                     path);
+}
+
+struct sign_key *node_key_open(const char *path, struct uuid *out_node_id, struct error *error)
+{
+    struct stat status;
+    struct sign_key *key = NULL;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd < 0 && errno == ENOENT)
+        return make(path, out_node_id, error);
+    if (fd < 0 || fstat(fd, &status) != 0)
+        error_set(error, ERROR_REFUSED, "%s cannot be opened: %s", path, strerror(errno));
+    else if (check_owner(path, &status, error))
+        key = read_key(fd, path, out_node_id, error);
+    if (fd >= 0)
+        close(fd);
     return key;
 }

@@ -1,5 +1,6 @@
-/* The node's identity on disk: <state-dir>/node.key, mode 0600, made at the first start and
- * kept for the node's life. */
+/* The node's identity: <state-dir>/node.key, mode 0600, made at the first start and kept for
+ * the node's life; or the same text as a credential that the service manager hands over, which
+ * is never written. */
 #ifndef REPLICATION_NODE_KEY_H
 #define REPLICATION_NODE_KEY_H
 
@@ -7,7 +8,10 @@
 #include "lbnode/base/uuid.h"
 #include "lbnode/crypto/crypto.h"
 
-/* Reads the file, or makes it. NULL with ERROR; also when others may read the file. */
+/* Reads the file, or makes it. NULL with ERROR; also when others may read the file, or it is
+ * of another account than its directory. */
 struct sign_key *node_key_open(const char *path, struct uuid *out_node_id, struct error *error);
+/* From FD, which stays open. */
+struct sign_key *node_key_read(int fd, struct uuid *out_node_id, struct error *error);
 
 #endif

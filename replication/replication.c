@@ -265,8 +265,10 @@ void replication_go_on(struct replication *replication)
 static bool open_files(struct replication *replication, struct error *error)
 {
     char path[PATH_MAX];
+    int key_fd = replication->settings.key_fd;
     snprintf(path, sizeof(path), "%s/node.key", replication->settings.state_dir);
-    replication->key = node_key_open(path, &replication->node_id, error);
+    replication->key = key_fd > 0 ? node_key_read(key_fd, &replication->node_id, error)
+                                  : node_key_open(path, &replication->node_id, error);
     if (!replication->key)
         return false;
     if (!replication_store_open(replication, error))

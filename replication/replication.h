@@ -26,6 +26,7 @@ struct retention {
 
 struct replication_settings {
     const char *state_dir; /* exists, writable; holds node.key, config.mdb */
+    int key_fd; /* above 0: instead of node.key; open until replication_open returned */
     const char *node_name;
     struct ip_endpoint listen;      /* gossip, UDP and TCP; address may be 0.0.0.0 or :: */
     struct text_list addresses;     /* endpoints that peers reach us at, 1..4 */

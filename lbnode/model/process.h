@@ -15,6 +15,7 @@ struct process_context {
     uint32_t worker_count;          /* of the proxy: threads = sockets per listener, 1..64 */
     uint64_t buffer_memory;         /* bytes that the proxy's buffers may take; 0: no bound */
     uint64_t incarnation;           /* of this start of the node, wall ms at least */
+    int node_key_fd; /* control: the credential node.key, taken over; 0: there is none */
 };
 
 /* Each returns the exit status of its process: 0 after MESSAGE_STOP or the end of the channel.

@@ -164,6 +164,7 @@ static bool open_replication(struct control *control, struct error *error)
         .node_name = settings->name,
         .listen = settings->gossip_listen,
         .incarnation = control->context->incarnation,
+        .key_fd = control->context->node_key_fd,
         .retention = {.keep_ms = settings->history_days * 24ull * 3600 * 1000,
                       .keep_bytes = (uint64_t)settings->history_mib << 20},
     };
@@ -172,6 +173,8 @@ static bool open_replication(struct control *control, struct error *error)
     if (!add_addresses(settings, &own.addresses))
         return error_set(error, ERROR_INTERNAL, "Out of memory.");
     control->replication = replication_open(control->loop, &own, &handler, error);
+    if (own.key_fd > 0)
+        close(own.key_fd);
     text_list_free(&own.addresses);
     control->state->replication = control->replication;
     return control->replication;

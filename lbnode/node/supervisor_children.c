@@ -2,6 +2,7 @@
 #include "lbnode/node/supervisor_internal.h"
 
 #include "lbnode/base/bytes.h"
+#include "lbnode/base/credential.h"
 #include "lbnode/base/log.h"
 #include "lbnode/model/counter_board.h"
 #include "lbnode/node/run_dir.h"
@@ -113,6 +114,14 @@ static _Noreturn void run_child(struct child *child, int channel_fd)
     reset_signals();
     snprintf(name, sizeof(name), "lbnode-%s", process_role_name(child->role));
     prctl(PR_SET_NAME, name, 0, 0, 0);
+    if (child->role == PROCESS_CONTROL) {
+        context.node_key_fd = credential_open("node.key");
+        if (context.node_key_fd < 0) {
+            log_error("the credential node.key cannot be opened: %s",
+                      strerror(-context.node_key_fd));
+            _exit(EXIT_UNUSABLE);
+        }
+    }
     if (!settings->keep_privileges) {
         int rv = privileges_drop(child->role, &settings->user);
         if (rv != 0) {
