@@ -30,6 +30,7 @@ void token_create(struct admin_request *request)
         json_value_set_text(answer, "token", token);
         json_value_set_number(answer, "ttl_s", ttl_s);
         explicit_bzero(token, sizeof(token));
+        request->answer.wipes = true;
         admin_answer_wrapped(request, 201, "token", answer);
         return;
     }
