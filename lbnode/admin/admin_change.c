@@ -221,3 +221,20 @@ void admin_change_remove_node(struct admin_request *request,
     struct submit_options options = options_of(request);
     replication_remove_node(request->state->replication, node_id, &options, submitted, request);
 }
+
+void admin_change_rotate_keys(struct admin_request *request,
+                              unsigned purposes,
+                              void (*answer)(struct admin_request *request))
+{
+    struct admin_change *change = change_of(request);
+    if (!change) {
+        admin_answer_fault(request, 503, ERROR_UNAVAILABLE, "out of memory");
+        return;
+    }
+    change->status = 201;
+    change->answer = answer;
+    request->held = true;
+    struct submit_options options = options_of(request);
+    replication_rotate_keys(request->state->replication, purposes, &options, submitted,
+                            request);
+}

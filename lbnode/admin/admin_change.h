@@ -40,6 +40,10 @@ void admin_change_submit(struct admin_request *request,
 void admin_change_remove_node(struct admin_request *request,
                               const struct uuid *node_id,
                               void (*answer)(struct admin_request *request));
+/* New keys of PURPOSES (as replication_rotate_keys) instead of a change set. */
+void admin_change_rotate_keys(struct admin_request *request,
+                              unsigned purposes,
+                              void (*answer)(struct admin_request *request));
 /* The fields X-Lbnode-Change, -Note, -Replicated of a finished change. */
 void admin_change_report(struct admin_request *request);
 void admin_change_free(struct admin_change *change); /* NULL-safe */

@@ -53,6 +53,10 @@ void node_remove(struct admin_request *request);
 /* failover_api.c */
 void failover_start(struct admin_request *request);
 
+/* keys_api.c */
+void keys_list(struct admin_request *request);
+void keys_rotate(struct admin_request *request);
+
 /* cluster_api.c */
 void cluster_show(struct admin_request *request);
 void cluster_create(struct admin_request *request);

@@ -1,6 +1,7 @@
 /* Starting a cluster, inviting nodes into it, joining one. */
 #include "lbnode/admin/admin_handlers.h"
 #include "lbnode/admin/admin_request.h"
+#include "lbnode/admin/keys_view.h"
 #include "lbnode/admin/vrid_choice.h"
 
 #include <stdlib.h>
@@ -28,6 +29,7 @@ void cluster_show(struct admin_request *request)
     json_value_set_text(cluster, "node_id", node_id);
     if (initialised)
         set_cluster(cluster, request->state);
+    json_value_set(cluster, "keys", keys_view_list(request->state));
     admin_answer_wrapped(request, 200, "cluster", cluster);
 }
 

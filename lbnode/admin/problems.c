@@ -208,6 +208,36 @@ static void find_in_traffic(const struct node_state *state, struct problem_list 
     }
 }
 
+struct key_trouble {
+    struct {
+        char waits_for[64], known_to[64];
+    } of[KEY_PURPOSE_COUNT];
+};
+
+static void note_key(void *context, const struct key_summary *key)
+{
+    struct key_trouble *trouble = context;
+    char *waits_for = trouble->of[key->purpose].waits_for;
+    char *known_to = trouble->of[key->purpose].known_to;
+    if (key->use == KEY_COMING && key->lacks)
+        snprintf(waits_for, sizeof(trouble->of[0].waits_for), "%s", key->lacks);
+    if (key->use == KEY_IN_USE && key->knows)
+        snprintf(known_to, sizeof(trouble->of[0].known_to), "%s", key->knows);
+}
+
+/* Whoever was removed has a key until the last node has the next one. */
+static void find_in_keys(const struct node_state *state, struct problem_list *problems)
+{
+    static const char *const names[] = {"the cluster secret", "the data key"};
+    struct key_trouble trouble = {0};
+    replication_visit_keys(state->replication, note_key, &trouble);
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
+        if (*trouble.of[i].waits_for && *trouble.of[i].known_to)
+            add(problems, HEALTH_DEGRADED,
+                "node %s, which was removed, knows %s in use: the next one waits for node %s",
+                trouble.of[i].known_to, names[i], trouble.of[i].waits_for);
+}
+
 void problems_find(const struct node_state *state, struct problem_list *problems)
 {
     unsigned conflicts = 0;
@@ -219,6 +249,7 @@ void problems_find(const struct node_state *state, struct problem_list *problems
     if (conflicts > 0)
         add(problems, HEALTH_DEGRADED, "%u open conflict%s; see lbnode conflicts", conflicts,
             conflicts == 1 ? "" : "s");
+    find_in_keys(state, problems);
     find_in_vrrp(state, problems);
     find_in_vrids(state, problems);
     find_in_bindings(state, problems);

@@ -1,6 +1,7 @@
 /* GET /v1/status: everything an operator wants at a glance, and one word about it. */
 #include "lbnode/admin/admin_handlers.h"
 #include "lbnode/admin/eligibility_view.h"
+#include "lbnode/admin/keys_view.h"
 #include "lbnode/admin/node_view.h"
 #include "lbnode/admin/probation.h"
 #include "lbnode/admin/problems.h"
@@ -64,6 +65,7 @@ static struct json_value *cluster(const struct node_state *state)
     json_value_set_text(object, "state_hash", hex);
     replication_visit_conflicts(state->replication, count_conflict, &conflicts);
     json_value_set_number(object, "conflicts", conflicts);
+    json_value_set(object, "keys", keys_view_list(state));
     return object;
 }
 

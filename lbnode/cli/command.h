@@ -74,6 +74,8 @@ bool run_conflict_resolve(struct context *context, struct error *error);
 bool run_metrics_show(struct context *context, struct error *error);
 
 bool run_cluster_init(struct context *context, struct error *error);
+bool run_cluster_show(struct context *context, struct error *error);
+bool run_keys_rotate(struct context *context, struct error *error);
 bool run_token_create(struct context *context, struct error *error);
 bool run_token_list(struct context *context, struct error *error);
 bool run_token_delete(struct context *context, struct error *error);

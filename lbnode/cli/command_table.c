@@ -128,6 +128,20 @@ static const struct option init_options[] = {
     {.name = ""},
 };
 
+static const struct option rotate_options[] = {
+    {.name = "purpose",
+     .value_name = "secret|data",
+     .help = "only the key that nodes speak with, or that secrets are sealed with (both)"},
+    {.name = ""},
+};
+
+static const char rotate_details[] =
+    "A new key is used once all nodes have it on their disks; then the old ones go, and what "
+    "was\n"
+    "sealed with them is sealed anew. It happens by itself each 90 days and after a node was\n"
+    "removed; at most three keys of a purpose are there at a time. lbnode cluster show tells\n"
+    "which node a new one waits for.\n";
+
 static const struct option token_options[] = {
     {.name = "ttl",
      .value_name = "DURATION",
@@ -353,6 +367,12 @@ static const struct command commands[] = {
 
     {.noun = "init", .summary = "start a cluster with this node as its first",
      .options = init_options, .run = run_cluster_init},
+    {.noun = "cluster", .verb = "show", .positional = "",
+     .summary = "the cluster's name, and its secret keys: ages and states, never the keys",
+     .run = run_cluster_show},
+    {.noun = "cluster", .verb = "rotate-keys", .positional = "",
+     .summary = "make new secret keys for all nodes", .details = rotate_details,
+     .options = rotate_options, .changes = true, .run = run_keys_rotate},
     {.noun = "token", .verb = "create", .positional = "",
      .summary = "make a token that lets one node join", .options = token_options,
      .details = "The node that joins, and node show NAME here, print the same six words.\n",

@@ -18,6 +18,7 @@ struct stored_facet {
 };
 
 struct replication {
+    unsigned rotated; /* purposes */
     struct loop *loop;
     struct replication_handler handler;
     const char *name;
@@ -315,6 +316,30 @@ void replication_remove_node(struct replication *replication,
 {
     const struct submit_result result = {.text = "removed"};
     replication->submissions++;
+    done(context, &result);
+}
+
+void replication_visit_keys(const struct replication *replication,
+                            void (*visit)(void *context, const struct key_summary *key),
+                            void *context)
+{
+    if (replication->rotated & 1u << KEY_CLUSTER_SECRET)
+        visit(context,
+              &(struct key_summary){.id = "00112233", .use = KEY_COMING, .lacks = "lb2"});
+    visit(context, &(struct key_summary){.id = "44556677", .use = KEY_IN_USE, .knows = "lb9"});
+    visit(context, &(struct key_summary){.id = "8899aabb", .purpose = KEY_DATA});
+}
+
+void replication_rotate_keys(struct replication *replication,
+                             unsigned purposes,
+                             const struct submit_options *options,
+                             submit_done *done,
+                             void *context)
+{
+    struct submit_result result = {.text = "rotated", .change_id = uuid_random()};
+    if (replication->rotated)
+        error_set(&result.error, ERROR_CONFLICT, "node lb2 does not have the last one yet");
+    replication->rotated |= purposes;
     done(context, &result);
 }
 

@@ -244,6 +244,49 @@ static void a_late_edit_is_resolved_by_life(void **state)
     change_set_free(&seven);
 }
 
+static struct api_answer rotate(const char *body, int status)
+{
+    struct api_answer answer = api_call(api_guide_node(), "POST", "/v1/keys", body);
+    assert_int_equal(answer.status, status);
+    return answer;
+}
+
+static void keys_are_named_aged_and_rotated(void **state)
+{
+    struct api_answer answer = rotate("{\"keys\":{}}", 409); /* in no cluster yet */
+    api_answer_free(&answer);
+    answer = api_call(api_guide_node(), "POST", "/v1/cluster", "{\"cluster\":{}}");
+    api_answer_free(&answer);
+    answer = rotate("{\"keys\":{\"purpose\":\"KEY\"}}", 400);
+    api_answer_free(&answer);
+    answer = rotate("{\"keys\":{\"purpose\":\"CLUSTER_SECRET\"}}", 201);
+    const struct json_value *keys = json_value_get(answer.json, "keys");
+    const struct json_value *key = json_value_at(keys, 0);
+    assert_int_equal(json_value_count(keys), 3);
+    assert_string_equal(json_value_get_text(key, "id"), "00112233");
+    assert_string_equal(json_value_get_text(key, "purpose"), "CLUSTER_SECRET");
+    assert_string_equal(json_value_get_text(key, "state"), "COMING");
+    assert_string_equal(json_value_get_text(key, "waits_for"), "lb2");
+    assert_true(json_value_number(json_value_get(key, "age_s")) > 0);
+    key = json_value_at(keys, 2);
+    assert_string_equal(json_value_get_text(key, "purpose"), "DATA_KEY");
+    assert_string_equal(json_value_get_text(key, "state"), "IN_USE");
+    assert_null(json_value_get_text(key, "waits_for"));
+    api_answer_free(&answer);
+    answer = rotate("{\"keys\":{}}", 409);
+    api_answer_free(&answer);
+    answer = api_call(api_guide_node(), "GET", "/v1/status", NULL);
+    const struct json_value *problems = json_value_get(answer.json, "problems");
+    bool told = false;
+    for (size_t i = 0; i < json_value_count(problems); i++)
+        told |=
+            strstr(json_value_text(json_value_at(problems, i)),
+                   "node lb9, which was removed, knows the cluster secret in use: the next one "
+                   "waits for node lb2") != NULL;
+    assert_true(told);
+    api_answer_free(&answer);
+}
+
 static void clusters_tokens_and_nodes(void **state)
 {
     struct api_answer answer =
@@ -417,6 +460,7 @@ int main(void)
         API_TEST(resolving_writes_the_chosen_value_again),
         API_TEST(a_late_edit_is_resolved_by_life),
         API_TEST(clusters_tokens_and_nodes),
+        API_TEST(keys_are_named_aged_and_rotated),
         API_TEST(every_get_without_id_answers),
         API_TEST(versions_link_to_the_host_that_was_asked),
         API_TEST(the_vip_port_and_subnet_can_be_looked_up),
