@@ -1,8 +1,11 @@
-#include "lbnode/model/field_table.h"
+#include "lbnode/model/sensitive.h"
 
 #include <stdlib.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static const uint8_t secret[SECRET_BOX_KEY_SIZE] = "the only key of this fuzz target";
+static const struct sensitive_keys keys = {{{{"its id"}, secret}}, 1};
 
 /* The first byte is the type, the rest JSON text. A resource that is accepted must survive its
  * records. */
@@ -18,7 +21,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (resource) {
         struct change_set set = {0};
         struct resource *again = resource_new(class->type);
-        if (!change_set_add_create(&set, resource))
+        if (!sensitive_seal(resource, NULL, &keys, &error) ||
+            !change_set_add_create(&set, resource))
             abort();
         for (size_t i = 0; i < set.count; i++) {
             struct bytes value = {set.ops[i].value, set.ops[i].value_size};

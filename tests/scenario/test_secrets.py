@@ -10,7 +10,7 @@ import subprocess
 from pair import PairTest
 
 MARKER = "payload-%s-of-the-test" % os.urandom(8).hex()
-LONG = (MARKER + "\n") * 100    # of what is freed the allocator overwrites the first bytes
+LONG = (MARKER + "\n") * 800    # of what is freed the allocator overwrites the first bytes
 ROLES = "vrrp", "control", "health", "proxy"
 
 
@@ -96,15 +96,18 @@ class Secrets(PairTest):
         self.assertNowhere(MARKER)
 
     def test_requests_leave_nothing_in_the_memory_of_control(self):
-        self.create(payload=LONG)
-        body = json.dumps({"name": "other", "payload": LONG, "colour": "red"})
-        for _ in range(3):
-            self.lab.execute("lb1", "curl", "-s", "--unix-socket", self.lab.socket("lb1"), "-d", body, "http://lb/v1/secrets")
+        refused = json.dumps({"name": "other", "payload": LONG, "colour": "red"})
         document = json.dumps({"secrets": [{"name": "third", "payload": LONG}]})
-        self.cli("lb1", "apply -f -", text_in=document)
-        self.assertEqual(self.payload("lb1"), LONG)
-        for role in ROLES:
-            self.assertEqual(memory_has(self.process("lb1", role), MARKER.encode()), [], role)
+        requests = (
+            lambda: self.create(payload=LONG),
+            lambda: self.lab.execute("lb1", "curl", "-s", "--unix-socket", self.lab.socket("lb1"), "-d", refused,
+                                     "http://lb/v1/secrets"),
+            lambda: self.cli("lb1", "apply -f -", text_in=document),
+            lambda: self.assertEqual(self.payload("lb1"), LONG))
+        for number, request in enumerate(requests):
+            request()
+            for role in ROLES:
+                self.assertEqual(memory_has(self.process("lb1", role), MARKER.encode()), [], "%d: %s" % (number, role))
         self.assertTrue(memory_has(self.process("lb1", "control"), b"web-key"), "the search finds what is there")
 
 
