@@ -319,17 +319,13 @@ static bool plan_deletion(const struct key_view *view,
     return false;
 }
 
-void key_plan_next(const struct key_view *view, struct key_step *out)
+void key_plan_next(const struct key_view *view, enum key_purpose purpose, struct key_step *out)
 {
     struct living_keys living;
-    for (int purpose = 0; purpose < KEY_PURPOSE_COUNT; purpose++) {
-        living_keys_read(view, (enum key_purpose)purpose, &living);
-        if (plan_creation(view, (enum key_purpose)purpose, &living, out) ||
-            plan_grants(view, &living, out) || plan_resealing(view, &living, out) ||
-            plan_deletion(view, (enum key_purpose)purpose, &living, out))
-            return;
-    }
-    *out = (struct key_step){.kind = KEY_STEP_NONE};
+    living_keys_read(view, purpose, &living);
+    if (!plan_creation(view, purpose, &living, out) && !plan_grants(view, &living, out) &&
+        !plan_resealing(view, &living, out) && !plan_deletion(view, purpose, &living, out))
+        *out = (struct key_step){.kind = KEY_STEP_NONE, .purpose = purpose};
 }
 
 uint64_t key_plan_created_ms(const struct key_view *view, enum key_purpose purpose)

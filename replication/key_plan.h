@@ -71,14 +71,14 @@ enum key_reason {
 
 struct key_step {
     enum key_step_kind kind;
-    enum key_purpose purpose; /* CREATE, RESEAL */
-    enum key_reason reason;   /* CREATE */
-    struct uuid key_id;       /* RESEAL: with this one */
+    enum key_purpose purpose;
+    enum key_reason reason; /* CREATE */
+    struct uuid key_id;     /* RESEAL: with this one */
 };
 
-/* The next step that this node is to take, the first among those that answer. NONE: there is
- * none, or another node's turn. */
-void key_plan_next(const struct key_view *view, struct key_step *out);
+/* The next step about keys of PURPOSE that this node is to take, the first among those that
+ * answer. NONE: there is none, or another node's turn. */
+void key_plan_next(const struct key_view *view, enum key_purpose purpose, struct key_step *out);
 /* Adds what deletes the grants of PURPOSE that are of no use any more: for a key that a newer
  * one replaced, for a node that was removed and whose key need not be replaced, or for a key
  * that its node no longer has. False: a bound is exceeded. */

@@ -10,11 +10,11 @@ enum {
     RESEAL_BYTES = 2 << 20 /* of values in one change, about */
 };
 
-static const uint64_t look_us = 1000000;
+static const uint64_t look_us = 500000;
 /* A node that has just been started does not know yet who else answers. */
 static const uint64_t quiet_us = 5000000;
 /* What another node may be about to do itself. */
-static const uint64_t hold_us = 900000;
+static const uint64_t hold_us = 500000;
 
 static const char *const purpose_names[] = {"cluster secret", "data key"};
 
@@ -113,7 +113,7 @@ static void tell_step(struct replication *replication, const struct key_step *st
 static void on_step_done(void *context, const struct submit_result *result)
 {
     struct replication *replication = context;
-    replication->key_watch.is_busy = false;
+    replication->key_watch.committing--;
 }
 
 static void submit(struct replication *replication,
@@ -144,7 +144,7 @@ static void take_step(struct replication *replication,
     struct change_set changes = {0};
     if (plan_step(replication, view, step, &changes) && changes.count > 0) {
         tell_step(replication, step);
-        replication->key_watch.is_busy = true;
+        replication->key_watch.committing++;
         submit(replication, &changes, &options, on_step_done, replication);
     }
     change_set_free(&changes);
@@ -160,17 +160,17 @@ static bool may_act(const struct replication *replication)
 }
 
 /* A step that stays due is taken. */
-static void look(struct replication *replication, uint64_t now_us)
+static void look(struct replication *replication, enum key_purpose purpose, uint64_t now_us)
 {
     struct key_watch *watch = &replication->key_watch;
     const struct key_view view = keys_view(replication);
     struct key_step step;
-    key_plan_next(&view, &step);
-    if (step.kind != watch->step.kind || step.purpose != watch->step.purpose) {
-        watch->step = step;
-        watch->step_since_us = now_us;
-    } else if (step.kind != KEY_STEP_NONE && now_us >= watch->step_since_us + hold_us) {
-        watch->step = (struct key_step){0};
+    key_plan_next(&view, purpose, &step);
+    if (step.kind != watch->steps[purpose].kind) {
+        watch->steps[purpose] = step;
+        watch->since_us[purpose] = now_us;
+    } else if (step.kind != KEY_STEP_NONE && now_us >= watch->since_us[purpose] + hold_us) {
+        watch->steps[purpose] = (struct key_step){0};
         take_step(replication, &view, &step);
     }
 }
@@ -182,8 +182,9 @@ void key_steps_tick(struct replication *replication)
     if (now_us < watch->looked_us + look_us || now_us < watch->started_us + quiet_us)
         return;
     watch->looked_us = now_us;
-    if (!watch->is_busy && may_act(replication))
-        look(replication, now_us);
+    for (int purpose = 0; purpose < KEY_PURPOSE_COUNT; purpose++)
+        if (watch->committing == 0 && may_act(replication))
+            look(replication, (enum key_purpose)purpose, now_us);
 }
 
 /* ---- by hand ---------------------------------------------------------------------------- */

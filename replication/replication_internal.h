@@ -28,9 +28,10 @@ struct key_watch {
     uint64_t trust_version;
     struct grant_list grants;
     uint64_t started_us, looked_us;
-    struct key_step step; /* what was due at the last look, and since when */
-    uint64_t step_since_us;
-    bool is_busy; /* a step is being committed */
+    /* What was due at the last look, and since when. */
+    struct key_step steps[KEY_PURPOSE_COUNT];
+    uint64_t since_us[KEY_PURPOSE_COUNT];
+    unsigned committing; /* steps */
 };
 
 struct waiter {

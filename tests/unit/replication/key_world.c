@@ -167,12 +167,12 @@ static void grant_all(struct key_world *world, size_t by, struct change_set *out
     }
 }
 
-static bool take_step(struct key_world *world, size_t index)
+static bool take_step(struct key_world *world, size_t index, enum key_purpose purpose)
 {
     const struct key_view view = key_world_view(world, index);
     struct change_set changes = {0};
     struct key_step step;
-    key_plan_next(&view, &step);
+    key_plan_next(&view, purpose, &step);
     key_world_update(world, index);
     switch (step.kind) {
     case KEY_STEP_NONE: return false;
@@ -195,14 +195,15 @@ bool key_world_step(struct key_world *world)
     world->now_ms += 1000;
     for (size_t i = 0; i < KEY_WORLD_NODES; i++)
         if (!world->is_down[i] && world->roster->nodes[i].status == NODE_ACTIVE)
-            any |= take_step(world, i);
+            for (int purpose = 0; purpose < KEY_PURPOSE_COUNT; purpose++)
+                any |= take_step(world, i, (enum key_purpose)purpose);
     return any;
 }
 
 unsigned key_world_settle(struct key_world *world)
 {
     unsigned steps = 0;
-    while (key_world_step(world) && steps < 100)
+    while (steps < 100 && key_world_step(world))
         steps++;
     assert_true(steps < 100);
     return steps;
