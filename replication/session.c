@@ -97,7 +97,7 @@ int sessions_add_peer(struct sessions *sessions,
     peer->is_used = true;
     peer->id = *id;
     memcpy(peer->public_key, public_key, DH_KEY_SIZE);
-    peer->budget.granted = SESSION_PEER_BURST;
+    peer->inits.granted = peer->responses.granted = SESSION_PEER_BURST;
     return place;
 }
 
@@ -106,6 +106,11 @@ void sessions_remove_peer(struct sessions *sessions, const struct uuid *id)
     int place = sessions_find_peer(sessions, id);
     if (place >= 0)
         secret_wipe(&sessions->peers[place], sizeof(sessions->peers[place]));
+}
+
+void sessions_set_passive(struct sessions *sessions, int place, bool is_passive)
+{
+    sessions->peers[place].is_passive = is_passive;
 }
 
 void sessions_suspect(struct sessions *sessions, int place)
@@ -235,6 +240,8 @@ static uint64_t rekey_us(const struct session_keys *keys)
 static bool wants_handshake(const struct session_peer *peer, uint64_t now_us)
 {
     const struct session_keys *current = &peer->current;
+    if (peer->is_passive)
+        return false;
     return !current->is_used || peer->is_suspect || now_us >= rekey_us(current) ||
            current->sent >= SESSION_REKEY_COUNT;
 }
@@ -265,6 +272,7 @@ static bool peer_tick(struct sessions *sessions, int place, uint64_t now_us)
     if (now_us < peer->next_send_us)
         return false;
     bool is_fast = now_us - peer->series_us < SESSION_FAST_US;
+    peer->sent_us = now_us;
     peer->next_send_us = now_us + (is_fast ? SESSION_RETRY_US : slow_delay_us(sessions));
     return (is_fast && peer->attempt.is_used) || attempt_begin(sessions, place);
 }
@@ -286,7 +294,7 @@ static uint64_t peer_next_us(const struct session_peer *peer, uint64_t now_us)
 {
     if (wants_handshake(peer, now_us))
         return peer->has_series ? peer->next_send_us : now_us;
-    uint64_t next = rekey_us(&peer->current);
+    uint64_t next = peer->is_passive ? UINT64_MAX : rekey_us(&peer->current);
     const struct session_keys *all[] = {&peer->current, &peer->previous, &peer->waiting};
     for (size_t i = 0; i < ARRAY_LENGTH(all); i++)
         if (all[i]->is_used && all[i]->since_us + SESSION_END_US < next)
@@ -331,8 +339,12 @@ bool sessions_seal(
            session_seal(&sessions->peers[place].current, frames, out);
 }
 
-uint16_t sessions_protocol(const struct sessions *sessions, int place)
+bool sessions_view(const struct sessions *sessions,
+                   uint64_t now_us,
+                   int place,
+                   struct session_view *out)
 {
     const struct session_keys *current = &sessions->peers[place].current;
-    return current->is_used ? current->protocol : 0;
+    *out = (struct session_view){current->since_us, current->protocol, current->secret_version};
+    return sessions_ready(sessions, now_us, place);
 }

@@ -12,7 +12,7 @@ struct session_keys {
     uint32_t local, remote; /* indexes: of what comes in, of what goes out */
     uint64_t sent;          /* the next counter */
     uint64_t since_us;
-    uint16_t protocol;
+    uint16_t protocol, secret_version;
     uint64_t incarnation; /* of the peer */
     struct replay_window seen;
 };
@@ -26,25 +26,20 @@ struct session_attempt {
     uint8_t init[SESSION_INIT_SIZE];
 };
 
-/* Answers that may be given: GRANTED of them at SINCE_US, more as time passes. */
-struct session_budget {
-    uint64_t since_us;
-    double granted;
-};
-
 struct session_peer {
-    bool is_used, is_suspect;
+    bool is_used, is_suspect, is_passive;
     struct uuid id;
     uint8_t public_key[DH_KEY_SIZE];
     struct session_keys current, previous, waiting; /* previous: received on only */
     struct session_attempt attempt;
-    bool has_series;                  /* it is being tried to reach it */
-    uint64_t series_us, next_send_us; /* since when; when the next INIT goes out */
-    uint64_t incarnation, number;     /* its INITs up to here are old */
+    bool has_series;                           /* it is being tried to reach it */
+    uint64_t series_us, sent_us, next_send_us; /* since when; its last, its next INIT */
+    uint64_t recalled_us;         /* when an INIT of an earlier life last had an effect */
+    uint64_t incarnation, number; /* its INITs up to here are old */
     uint8_t last_mac[SESSION_MAC_SIZE];
-    uint8_t answer[SESSION_RESPONSE_SIZE]; /* to it */
-    uint64_t answered_us, repeated_us;     /* at first; last */
-    struct session_budget budget;
+    uint8_t answer[SESSION_RESPONSE_SIZE];  /* to it */
+    uint64_t answered_us, repeated_us;      /* at first; last */
+    struct session_budget inits, responses; /* of it */
 };
 
 struct session_secret_keys {

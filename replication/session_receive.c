@@ -14,15 +14,33 @@ budget_refill(struct session_budget *budget, uint64_t now_us, double per_second,
         budget->granted = most;
 }
 
-static bool spend(struct sessions *sessions, struct session_peer *peer, uint64_t now_us)
+/* Who has the cluster's secret can name any peer: so what comes counts against the address,
+ * too. INITs in the name of a peer take nothing from the answers to this node's own. */
+static bool spend(struct sessions *sessions,
+                  struct session_source *source,
+                  struct session_budget *of_peer,
+                  uint64_t now_us)
 {
+    struct session_budget *all[] = {&sessions->budget, &source->budget, of_peer};
     budget_refill(&sessions->budget, now_us, SESSION_TOTAL_RATE, SESSION_TOTAL_RATE);
-    budget_refill(&peer->budget, now_us, SESSION_PEER_RATE, SESSION_PEER_BURST);
-    if (sessions->budget.granted < 1 || peer->budget.granted < 1)
-        return false;
-    sessions->budget.granted -= 1;
-    peer->budget.granted -= 1;
+    budget_refill(&source->budget, now_us, SESSION_PEER_RATE, SESSION_PEER_BURST);
+    budget_refill(of_peer, now_us, SESSION_PEER_RATE, SESSION_PEER_BURST);
+    for (size_t i = 0; i < ARRAY_LENGTH(all); i++)
+        if (all[i]->granted < 1)
+            return false;
+    for (size_t i = 0; i < ARRAY_LENGTH(all); i++)
+        all[i]->granted -= 1;
     return true;
+}
+
+struct session_source session_source_new(void)
+{
+    return (struct session_source){.budget = {.granted = SESSION_PEER_BURST}};
+}
+
+static bool comes_from(const struct session_source *source, int place)
+{
+    return place >= 0 && (source->places >> place & 1);
 }
 
 /* ---- INIT ----------------------------------------------------------------------------------
@@ -71,6 +89,21 @@ is_crossed(const struct sessions *sessions, const struct session_peer *peer, uin
 {
     return peer->attempt.is_used && now_us - peer->series_us < SESSION_CROSSING_US &&
            goes_first(sessions, peer);
+}
+
+/* The peer has just started, or finds this node silent: it need not wait for the next INIT. */
+static void hurry(struct session_peer *peer, uint64_t now_us)
+{
+    if (now_us - peer->sent_us >= SESSION_HURRY_US)
+        peer->next_send_us = now_us;
+}
+
+static void recall(struct session_peer *peer, uint64_t now_us)
+{
+    if (peer->recalled_us && now_us - peer->recalled_us < SESSION_RECALL_US)
+        return;
+    peer->recalled_us = now_us;
+    peer->is_suspect = true;
 }
 
 /* The highest protocol in common; 0: none. */
@@ -128,6 +161,7 @@ static enum session_verdict write_response(struct sessions *sessions,
     waiting->remote = offer->index;
     waiting->since_us = now_us;
     waiting->protocol = common_protocol(sessions, offer);
+    waiting->secret_version = secret->version;
     waiting->incarnation = peer->incarnation;
     peer->answered_us = peer->repeated_us = now_us;
     return SESSION_ANSWERED;
@@ -161,6 +195,7 @@ give_answer(const struct session_peer *peer, int place, struct session_received 
 }
 
 static enum session_verdict receive_init(struct sessions *sessions,
+                                         struct session_source *source,
                                          const struct session_message *message,
                                          uint64_t now_us,
                                          struct session_received *out)
@@ -170,7 +205,7 @@ static enum session_verdict receive_init(struct sessions *sessions,
     if (!secret || !mac_is_right(secret, message))
         return SESSION_FOREIGN;
     int place = place_of_key(sessions, message->sender);
-    if (place < 0)
+    if (!comes_from(source, place))
         return SESSION_FOREIGN;
     struct session_peer *peer = &sessions->peers[place];
     if (is_repeated(peer, message, now_us)) {
@@ -178,11 +213,16 @@ static enum session_verdict receive_init(struct sessions *sessions,
         give_answer(peer, place, out);
         return SESSION_ANSWERED;
     }
-    if (!is_newer(peer, message->incarnation, message->number))
+    if (!is_newer(peer, message->incarnation, message->number)) {
+        if (message->incarnation < peer->incarnation)
+            recall(peer, now_us);
         return SESSION_REPLAYED;
-    if (is_crossed(sessions, peer, now_us))
+    }
+    if (is_crossed(sessions, peer, now_us)) {
+        hurry(peer, now_us);
         return SESSION_CROSSED;
-    if (!spend(sessions, peer, now_us))
+    }
+    if (!spend(sessions, source, &peer->inits, now_us))
         return SESSION_EXHAUSTED;
     enum session_verdict verdict = answer(sessions, place, secret, message, now_us);
     secret_wipe(&sessions->answering, sizeof(sessions->answering));
@@ -226,6 +266,7 @@ static enum session_verdict finish(struct sessions *sessions,
     keys.local = attempt->local;
     keys.remote = offer.index;
     keys.protocol = common_protocol(sessions, &offer);
+    keys.secret_version = attempt->secret_version;
     keys.incarnation = offer.incarnation;
     if (is_newer(peer, offer.incarnation, offer.number)) {
         peer->incarnation = offer.incarnation;
@@ -236,23 +277,26 @@ static enum session_verdict finish(struct sessions *sessions,
 }
 
 static enum session_verdict receive_response(struct sessions *sessions,
+                                             struct session_source *source,
                                              const struct session_message *message,
                                              uint64_t now_us,
                                              struct session_received *out)
 {
     int place = session_index_place(message->receiver_index);
     struct session_peer *peer = &sessions->peers[place];
-    if (!peer->attempt.is_used || peer->attempt.local != message->receiver_index)
+    if (!peer->attempt.is_used || peer->attempt.local != message->receiver_index ||
+        !comes_from(source, place))
         return SESSION_FOREIGN;
     const struct session_secret_keys *secret =
         session_secret_find(sessions, peer->attempt.secret_version);
     if (!secret || !mac_is_right(secret, message))
         return SESSION_FOREIGN;
-    if (!spend(sessions, peer, now_us))
+    if (!spend(sessions, source, &peer->responses, now_us))
         return SESSION_EXHAUSTED;
     enum session_verdict verdict = finish(sessions, peer, message, now_us);
     if (verdict == SESSION_ESTABLISHED) {
         out->place = place;
+        out->is_new = true;
         if (session_seal(&peer->current, (struct bytes){0}, out->reply))
             out->reply_size = SESSION_DATA_OVERHEAD;
     }
@@ -288,6 +332,7 @@ static void confirm(struct sessions *sessions, struct session_peer *peer, uint64
 }
 
 static enum session_verdict receive_data(struct sessions *sessions,
+                                         const struct session_source *source,
                                          const struct session_message *message,
                                          uint64_t now_us,
                                          uint8_t *room,
@@ -296,7 +341,7 @@ static enum session_verdict receive_data(struct sessions *sessions,
     int place = session_index_place(message->receiver_index);
     struct session_peer *peer = &sessions->peers[place];
     struct session_keys *keys = keys_of(peer, message->receiver_index);
-    if (!keys)
+    if (!keys || !comes_from(source, place))
         return SESSION_FOREIGN;
     if (!session_is_alive(keys, now_us) || message->counter >= SESSION_COUNTER_END)
         return SESSION_ENDED;
@@ -305,15 +350,19 @@ static enum session_verdict receive_data(struct sessions *sessions,
     if (!replay_accept(&keys->seen, 0, message->counter + 1))
         return SESSION_REPLAYED;
     out->place = place;
+    out->incarnation = keys->incarnation;
     out->plain = (struct bytes){room, message->body.size - NOISE_TAG_SIZE};
     peer->is_suspect = false;
-    if (keys == &peer->waiting)
+    if (keys == &peer->waiting) {
+        out->is_new = true;
         confirm(sessions, peer, now_us);
+    }
     return SESSION_OPENED;
 }
 
 void sessions_receive(struct sessions *sessions,
                       uint64_t now_us,
+                      struct session_source *source,
                       struct bytes datagram,
                       uint8_t *room,
                       struct session_received *out)
@@ -322,12 +371,14 @@ void sessions_receive(struct sessions *sessions,
     *out = (struct session_received){.verdict = SESSION_MALFORMED, .place = -1};
     if (session_message_parse(datagram, &message)) {
         switch (message.type) {
-        case SESSION_INIT: out->verdict = receive_init(sessions, &message, now_us, out); break;
+        case SESSION_INIT:
+            out->verdict = receive_init(sessions, source, &message, now_us, out);
+            break;
         case SESSION_RESPONSE:
-            out->verdict = receive_response(sessions, &message, now_us, out);
+            out->verdict = receive_response(sessions, source, &message, now_us, out);
             break;
         case SESSION_DATA:
-            out->verdict = receive_data(sessions, &message, now_us, room, out);
+            out->verdict = receive_data(sessions, source, &message, now_us, room, out);
             break;
         }
     }

@@ -79,13 +79,21 @@ void fuzz_mac(const struct fuzz_pair *pair, int receiver, uint8_t *message, size
     session_mac(key, (struct bytes){message, covered}, message + covered);
 }
 
+struct session_source fuzz_source(void)
+{
+    struct session_source source = session_source_new();
+    source.places = 1;
+    return source;
+}
+
 struct session_received fuzz_receive(struct fuzz_pair *pair, int receiver, struct bytes bytes)
 {
     struct session_received received;
+    struct session_source source = fuzz_source();
     uint8_t *room = malloc(bytes.size ? bytes.size : 1); /* so that a sanitizer sees overruns */
     if (!room)
         abort();
-    sessions_receive(pair->nodes[receiver], FUZZ_NOW_US, bytes, room, &received);
+    sessions_receive(pair->nodes[receiver], FUZZ_NOW_US, &source, bytes, room, &received);
     received.plain.data = NULL;
     free(room);
     return received;

@@ -20,5 +20,7 @@ struct fuzz_pair *fuzz_pair_get(bool is_connected);
 /* Puts the mac in its place at the end of a handshake message for RECEIVER. */
 void fuzz_mac(const struct fuzz_pair *pair, int receiver, uint8_t *message, size_t size);
 struct session_received fuzz_receive(struct fuzz_pair *pair, int receiver, struct bytes bytes);
+/* The address of the other one. */
+struct session_source fuzz_source(void);
 
 #endif

@@ -25,12 +25,13 @@ static void genuine(struct fuzz_pair *pair, struct bytes plain)
 {
     uint8_t sealed[DATAGRAM_MAXIMUM], room[DATAGRAM_MAXIMUM];
     struct bytes datagram = {sealed, plain.size + SESSION_DATA_OVERHEAD}, body;
+    struct session_source source = fuzz_source();
     struct session_received received;
     uint32_t type;
     size_t total = 0;
     if (!sessions_seal(pair->nodes[0], FUZZ_NOW_US, 0, plain, sealed))
         abort();
-    sessions_receive(pair->nodes[1], FUZZ_NOW_US, datagram, room, &received);
+    sessions_receive(pair->nodes[1], FUZZ_NOW_US, &source, datagram, room, &received);
     if (received.verdict != SESSION_OPENED || !bytes_equal(received.plain, plain))
         abort();
     struct wire_reader frames = wire_reader_of(received.plain);

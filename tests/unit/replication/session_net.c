@@ -34,6 +34,11 @@ static void make_sessions(struct net *net, int number)
         if (peer != number && number < net->count)
             sessions_add_peer(node->sessions, &net->nodes[peer].id,
                               net->nodes[peer].key.public);
+    for (int peer = 0; peer < NET_NODES; peer++) {
+        int place = sessions_find_peer(node->sessions, &net->nodes[peer].id);
+        node->sources[peer] = session_source_new();
+        node->sources[peer].places = place < 0 ? 0 : 1ull << place;
+    }
 }
 
 struct net *net_new(int count, uint64_t seed)
@@ -105,7 +110,7 @@ static void deliver(struct net *net, const struct net_datagram *datagram)
     uint8_t room[NET_DATAGRAM];
     if (node->is_off)
         return;
-    sessions_receive(node->sessions, net->now_us,
+    sessions_receive(node->sessions, net->now_us, &node->sources[datagram->from],
                      (struct bytes){datagram->bytes, datagram->size}, room, &received);
     if (received.plain.size > 0)
         node->heard++;
@@ -167,7 +172,9 @@ struct session_received net_hand(struct net *net, int to, struct bytes bytes)
 {
     struct session_received received;
     uint8_t room[NET_DATAGRAM];
-    sessions_receive(net->nodes[to].sessions, net->now_us, bytes, room, &received);
+    struct session_source shared = session_source_new();
+    shared.places = UINT64_MAX;
+    sessions_receive(net->nodes[to].sessions, net->now_us, &shared, bytes, room, &received);
     received.plain.data = NULL;
     return received;
 }

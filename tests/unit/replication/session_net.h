@@ -26,9 +26,10 @@ struct net_node {
     struct uuid id;
     struct dh_key key;
     uint64_t incarnation;
-    bool is_off;    /* neither ticks nor receives */
-    uint64_t heard; /* frames that came */
-    bool sends;     /* something to each peer every 200 ms */
+    struct session_source sources[NET_NODES]; /* one address each */
+    bool is_off;                              /* neither ticks nor receives */
+    uint64_t heard;                           /* frames that came */
+    bool sends;                               /* something to each peer every 200 ms */
 };
 
 struct net {
@@ -53,7 +54,8 @@ void net_set_secrets(struct net *net, int number, uint16_t first, uint16_t last,
 void net_send(struct net *net, int from, int to, struct bytes bytes);
 /* Lets TIME_US pass. */
 void net_run(struct net *net, uint64_t time_us);
-/* Hands bytes to a node at once; no reply goes out. */
+/* Hands bytes to a node at once, from an address that all share and nobody used before; no
+ * reply goes out. */
 struct session_received net_hand(struct net *net, int to, struct bytes bytes);
 int net_place(const struct net *net, int of, int peer);
 struct session_peer *net_peer(const struct net *net, int of, int peer);

@@ -57,7 +57,9 @@ static void receive(struct sessions *sessions, struct bytes datagram)
 {
     struct session_received received;
     uint8_t room[MOST];
-    sessions_receive(sessions, NOW_US, datagram, room, &received);
+    struct session_source source = session_source_new();
+    source.places = 1;
+    sessions_receive(sessions, NOW_US, &source, datagram, room, &received);
     printf("%d ", received.verdict);
     print_hex((struct bytes){received.reply, received.reply_size}, ' ');
     print_hex(received.plain, '\n');

@@ -206,8 +206,13 @@ static void the_highest_protocol_in_common_is_spoken(void **state)
     net->nodes[1].sessions->settings.minimum_protocol = 2;
     net->nodes[1].sessions->settings.maximum_protocol = 3;
     net_run(net, SECOND_US);
-    assert_int_equal(sessions_protocol(net->nodes[0].sessions, net_place(net, 0, 1)), 3);
-    assert_int_equal(sessions_protocol(net->nodes[1].sessions, net_place(net, 1, 0)), 3);
+    for (int i = 0; i < 2; i++) {
+        struct session_view view;
+        assert_true(
+            sessions_view(net->nodes[i].sessions, net->now_us, net_place(net, i, !i), &view));
+        assert_int_equal(view.protocol, 3);
+        assert_int_equal(view.secret_version, 1);
+    }
     net_free(net);
 }
 
@@ -251,6 +256,134 @@ static void a_node_is_answered_so_often_in_a_second(void **state)
     net_free(net);
 }
 
+/* An insider that has the secret, and the key of nobody else: it forges INITs in the name of
+ * node 2, from its own address or from that of node 2. */
+static struct session_received
+forge_init(struct net *net, struct session_source *source, uint64_t number)
+{
+    const struct session_secret_keys *secret = &net->nodes[0].sessions->secrets[0];
+    struct session_message head = {
+        .secret_version = secret->version, .incarnation = UINT64_MAX, .number = number};
+    uint8_t init[SESSION_INIT_SIZE] = {0}, mac_key[HASH_KEY_SIZE], room[SESSION_INIT_SIZE];
+    struct session_received received;
+    size_t covered = sizeof(init) - SESSION_MAC_SIZE;
+    memcpy(head.sender, net->nodes[2].id.bytes, sizeof(head.sender));
+    session_init_head(&head, init);
+    session_mac_key(secret->secret, net->nodes[1].key.public, mac_key);
+    session_mac(mac_key, (struct bytes){init, covered}, init + covered);
+    sessions_receive(net->nodes[1].sessions, net->now_us, source,
+                     (struct bytes){init, sizeof(init)}, room, &received);
+    return received;
+}
+
+static void a_node_can_name_another_only_from_its_address(void **state)
+{
+    struct net *net = net_new(3, 1);
+    struct session_source insider = net->nodes[1].sources[0];
+    for (uint64_t i = 1; i <= 1000; i++)
+        assert_int_equal(forge_init(net, &insider, i).verdict, SESSION_FOREIGN);
+    net_run(net, SECOND_US / 5);
+    assert_true(net_agrees(net, 1, 2));
+    net_free(net);
+}
+
+static void an_address_has_a_budget_of_its_own(void **state)
+{
+    struct net *net = net_new(3, 1);
+    struct session_source shared = session_source_new(), other = session_source_new();
+    unsigned tried = 0;
+    shared.places = other.places = UINT64_MAX;
+    for (uint64_t i = 1; i <= 1000; i++)
+        tried += forge_init(net, &shared, i).verdict == SESSION_FORGED;
+    assert_int_equal(tried, SESSION_PEER_BURST);
+    net_peer(net, 1, 2)->inits.granted = SESSION_PEER_BURST;
+    assert_int_equal(forge_init(net, &shared, 1001).verdict, SESSION_EXHAUSTED);
+    assert_int_equal(forge_init(net, &other, 1001).verdict, SESSION_FORGED);
+    net_free(net);
+}
+
+static void forged_handshakes_leave_room_for_the_answers_of_the_peer(void **state)
+{
+    struct net *net = net_new(3, 1);
+    struct session_source forged = net->nodes[1].sources[2]; /* its address is forged as well */
+    for (uint64_t i = 1; i <= 1000; i++)
+        forge_init(net, &forged, i);
+    net->nodes[2].is_off = true;
+    net_run(net, SECOND_US);
+    net->nodes[2].is_off = false;
+    for (int i = 0; i < 1000 && !net_agrees(net, 1, 2); i++) {
+        net_peer(net, 1, 2)->inits.granted = 0; /* the flood goes on */
+        net_run(net, SECOND_US / 200);
+    }
+    assert_true(net_agrees(net, 1, 2));
+    assert_true(net_peer(net, 1, 2)->current.is_initiator);
+    net_free(net);
+}
+
+static void a_passive_side_only_answers(void **state)
+{
+    struct net *net = net_new(2, 1);
+    sessions_set_passive(net->nodes[0].sessions, net_place(net, 0, 1), true);
+    net->nodes[1].is_off = true;
+    net_run(net, 10 * SECOND_US);
+    assert_int_equal(net->recorded_count, 0);
+    assert_true(sessions_next_us(net->nodes[0].sessions, net->now_us) == UINT64_MAX);
+    net->nodes[1].is_off = false;
+    net_run(net, SECOND_US);
+    assert_true(net_agrees(net, 0, 1));
+    for (int i = 0; i < 300; i++) { /* the other side replaces the keys */
+        net_run(net, SECOND_US);
+        assert_hears(net, 0, 1);
+    }
+    net_free(net);
+}
+
+/* Its clock went back, or its disk was copied and both copies run. */
+static void a_peer_that_comes_from_an_earlier_life_is_asked(void **state)
+{
+    struct net *net = connected(1);
+    net->nodes[1].incarnation -= 2;
+    net_restart(net, 1);
+    net_run(net, SECOND_US / 5);
+    assert_true(net_agrees(net, 0, 1));
+    assert_true(net_peer(net, 0, 1)->current.is_initiator);
+    assert_hears(net, 0, 1);
+    assert_hears(net, 1, 0);
+    net_free(net);
+}
+
+static void recordings_of_earlier_lives_cost_a_question_a_second(void **state)
+{
+    struct net *net = net_new(2, 1);
+    net_run(net, SECOND_US / 5);
+    struct net_datagram init = net->recorded[0];
+    assert_int_equal(init.to, 1);
+    net_restart(net, 0);
+    net_run(net, 2 * SECOND_US);
+    assert_true(net_agrees(net, 0, 1));
+    size_t before = net->recorded_count;
+    for (int i = 0; i < 2000; i++) {
+        assert_int_equal(net_hand(net, 1, (struct bytes){init.bytes, init.size}).verdict,
+                         SESSION_REPLAYED);
+        net_run(net, SECOND_US / 200);
+    }
+    assert_true(net_agrees(net, 0, 1));
+    assert_in_range(net->recorded_count - before, 9 * 3, 11 * 3); /* INIT, RESPONSE, data */
+    net_free(net);
+}
+
+/* Node 1 starts just after node 0, of the smaller id, began to try. */
+static void who_goes_first_does_not_keep_the_other_waiting(void **state)
+{
+    struct net *net = net_new(2, 1);
+    net->nodes[1].is_off = true;
+    net_run(net, SECOND_US / 10);
+    net->nodes[1].is_off = false;
+    net_run(net, SECOND_US / 20);
+    assert_true(net_agrees(net, 0, 1));
+    net_free(net);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -268,6 +401,13 @@ int main(void)
         cmocka_unit_test(the_highest_protocol_in_common_is_spoken),
         cmocka_unit_test(without_a_common_protocol_there_is_no_session),
         cmocka_unit_test(a_node_is_answered_so_often_in_a_second),
+        cmocka_unit_test(a_node_can_name_another_only_from_its_address),
+        cmocka_unit_test(an_address_has_a_budget_of_its_own),
+        cmocka_unit_test(forged_handshakes_leave_room_for_the_answers_of_the_peer),
+        cmocka_unit_test(a_passive_side_only_answers),
+        cmocka_unit_test(a_peer_that_comes_from_an_earlier_life_is_asked),
+        cmocka_unit_test(recordings_of_earlier_lives_cost_a_question_a_second),
+        cmocka_unit_test(who_goes_first_does_not_keep_the_other_waiting),
     };
     crypto_start();
     return cmocka_run_group_tests(tests, NULL, NULL);
