@@ -15,21 +15,39 @@ static void take_turn(struct clone_watch *watch, enum clone_rank rank, uint64_t 
     watch->last_turn_us = now_us;
 }
 
+static enum clone_rank rank_of(struct clone_watch *watch, uint64_t incarnation)
+{
+    uint64_t newest = watch->windows[CLONE_NEWER].incarnation;
+    if (incarnation > newest) {
+        watch->windows[CLONE_OLDER] = watch->windows[CLONE_NEWER];
+        watch->places[CLONE_OLDER] = watch->places[CLONE_NEWER];
+        watch->turns = 0;
+    }
+    return incarnation < newest ? CLONE_OLDER : CLONE_NEWER;
+}
+
 void clone_watch_hear(struct clone_watch *watch,
                       uint64_t incarnation,
                       uint64_t counter,
                       const struct ip_address *source,
                       uint64_t now_us)
 {
-    uint64_t newest = watch->windows[CLONE_NEWER].incarnation;
-    enum clone_rank rank = incarnation < newest ? CLONE_OLDER : CLONE_NEWER;
-    if (incarnation > newest) {
-        watch->windows[CLONE_OLDER] = watch->windows[CLONE_NEWER];
-        watch->places[CLONE_OLDER] = watch->places[CLONE_NEWER];
-        watch->turns = 0;
-    }
+    enum clone_rank rank = rank_of(watch, incarnation);
     if (!replay_accept(&watch->windows[rank], incarnation, counter))
         return;
+    watch->places[rank] = *source;
+    take_turn(watch, rank, now_us);
+}
+
+void clone_watch_hear_fresh(struct clone_watch *watch,
+                            uint64_t incarnation,
+                            const struct ip_address *source,
+                            uint64_t now_us)
+{
+    enum clone_rank rank = rank_of(watch, incarnation);
+    struct replay_window *window = &watch->windows[rank];
+    if (window->incarnation != incarnation)
+        *window = (struct replay_window){.incarnation = incarnation};
     watch->places[rank] = *source;
     take_turn(watch, rank, now_us);
 }

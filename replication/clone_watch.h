@@ -33,6 +33,11 @@ void clone_watch_hear(struct clone_watch *watch,
                       uint64_t counter,
                       const struct ip_address *source,
                       uint64_t now_us);
+/* As above, about what is known to be no replay. */
+void clone_watch_hear_fresh(struct clone_watch *watch,
+                            uint64_t incarnation,
+                            const struct ip_address *source,
+                            uint64_t now_us);
 bool clone_watch_is_cloned(const struct clone_watch *watch, uint64_t now_us);
 
 #endif

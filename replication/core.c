@@ -251,6 +251,7 @@ void core_step(struct core *core,
     case CORE_STAGE: core_stage(core, actions); break;
     case CORE_PERSISTED: core_persisted(core, event->result, actions); break;
     case CORE_FRAME: core_frame(core, event, actions); break;
+    case CORE_REACHABLE: core_greet(core, &event->node, actions); break;
     case CORE_RECORD:
         core_receive_record(core, event->body, &event->node, actions);
         core->pending_dirty = core->pending_count > 0;

@@ -54,8 +54,9 @@ enum core_event_kind {
     CORE_CLAIMS,   /* of this node, about its VRRP groups */
     CORE_LOG_ROWS, /* the answer to CORE_READ_LOG */
     CORE_ASK_SWITCH,
-    CORE_KEPT,     /* the answer to CORE_COLLECT: a record, in causal order */
-    CORE_KEPT_END, /* there are no more */
+    CORE_REACHABLE, /* what is sent to the node arrives from now on: it has a session */
+    CORE_KEPT,      /* the answer to CORE_COLLECT: a record, in causal order */
+    CORE_KEPT_END,  /* there are no more */
 };
 
 struct core_submit {
@@ -73,7 +74,7 @@ struct core_submit {
 struct core_event {
     enum core_event_kind kind;
     struct core_submit submit; /* SUBMIT, REMOVE_NODE (without changes) */
-    struct uuid node;          /* FRAME: sender; REMOVE_NODE, ASK_SWITCH: whom */
+    struct uuid node;          /* FRAME: sender; REMOVE_NODE, ASK_SWITCH, REACHABLE: whom */
     uint32_t frame_type;       /* FRAME */
     struct bytes body;         /* FRAME, RECORD, KEPT */
     int result;                /* PERSISTED, KEPT_END: 0 or -errno */
@@ -101,6 +102,7 @@ enum frame_type {
     FRAME_LEAVE = 12,
     FRAME_PULL_END = 15,
     FRAME_SWITCH = 16,
+    FRAME_NOTICE_ECHO = 17, /* beside a ROSTER_NOTICE; the transport's */
     /* 20 to 23: enum snapshot_kind */
     FRAME_SNAPSHOT_STOP = 24,
     /* Inside a join connection only. */
@@ -220,6 +222,8 @@ const char *core_storage_problem(const struct core *core);
 /* After CORE_RELOAD: the new core goes on refusing writes for the same reason. */
 void core_set_storage_problem(struct core *core, const char *problem, struct core_now now);
 bool core_was_removed(const struct core *core);
+/* Between two heartbeats to a peer. */
+uint64_t core_heartbeat_interval_us(const struct core *core);
 void core_visit_peers(struct core *core,
                       struct core_now now,
                       void (*visit)(void *context, const struct peer_view *peer),

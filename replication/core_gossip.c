@@ -37,6 +37,13 @@ static void send_heartbeat(struct core *core, struct peer *peer, struct core_act
     peer->next_heartbeat_us = core->now.mono_us + interval * 9 / 10 + jitter;
 }
 
+void core_greet(struct core *core, const struct uuid *id, struct core_actions *actions)
+{
+    struct peer *peer = core_peer(core, id);
+    if (peer && core->initialised && !core->removed)
+        send_heartbeat(core, peer, actions);
+}
+
 /* How long a datagram and its answer are waited for: 25 ms or three round trips, each time
  * twice as long, a quarter of a second at most. */
 static uint64_t resend_delay_us(const struct peer *peer, unsigned tries)
@@ -237,6 +244,8 @@ static void handle_heartbeat(struct core *core,
     if (!parse_heartbeat(body, &heartbeat))
         return;
     measure(core, peer, &heartbeat, actions);
+    if (!heartbeat.echo_us) /* it has just started: it waits for an answer to this */
+        peer->next_heartbeat_us = core->now.mono_us;
     core_take_liveness(core, peer, body);
     core_tell_outlook(core, actions);
     peer->digest = heartbeat.digest;

@@ -439,9 +439,10 @@ struct peer *core_peer(const struct core *core, const struct uuid *id);
 void core_peer_free(struct peer *peer);
 void core_peers_refresh(struct core *core);
 bool core_peer_is_alive(const struct peer *peer);
-uint64_t core_heartbeat_interval_us(const struct core *core);
 
 /* core_gossip.c */
+/* Heartbeat to a peer that can be reached from now on. */
+void core_greet(struct core *core, const struct uuid *id, struct core_actions *actions);
 void core_frame(struct core *core,
                 const struct core_event *event,
                 struct core_actions *actions);

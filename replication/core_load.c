@@ -230,6 +230,7 @@ struct core *core_load(const struct core_settings *settings,
     record_key_id(sign_key_public(settings->key), core->key_id);
     core->incarnation = settings->incarnation;
     random_sequence_init(&core->random, settings->random_seed);
+    core->roster.version = settings->random_seed; /* none of an earlier core's */
     core->retention = settings->retention;
     core->snapshot_after = settings->snapshot_after ? settings->snapshot_after : SNAPSHOT_AFTER;
     core->now = now;

@@ -45,7 +45,7 @@ static void inbound_message(struct connection *connection, void *context, struct
     if (!inbound->known)
         connection_set_limits(connection, STREAM_MESSAGE_MAXIMUM, IDLE_MS);
     inbound->known = true;
-    transport_hand_over(transport, link, &packet);
+    transport_hand_over(transport, link, packet.frames);
 }
 
 static const struct connection_handler inbound_handler = {inbound_message, inbound_closed};

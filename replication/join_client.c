@@ -69,6 +69,7 @@ static bool send_hello(struct join_client *client)
         .node_id = replication->node_id,
         .addresses = replication->settings.addresses, /* borrowed */
         .vrrp_address = replication->settings.vrrp_address,
+        .protocol = replication->settings.protocol,
     };
     struct join_hello hello;
     snprintf(said.name, sizeof(said.name), "%s", replication->settings.node_name);

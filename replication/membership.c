@@ -28,6 +28,8 @@ static bool fill_node(struct node *node, const struct node_facts *facts)
     bytes_to_hex((struct bytes){key_id, sizeof(key_id)}, id);
     node->resource.id = facts->id;
     node->vrrp_address = facts->vrrp_address;
+    if (facts->protocol)
+        node->protocol = (int64_t)(facts->protocol < UINT16_MAX ? facts->protocol : UINT16_MAX);
     node->status = NODE_ACTIVE;
     text_list_free(&node->addresses);
     text_list_free(&node->cutoff);
@@ -143,6 +145,7 @@ static bool plan_first_change(const struct replication *replication,
         .public_key = sign_key_public(replication->key),
         .addresses = &replication->settings.addresses,
         .vrrp_address = replication->settings.vrrp_address,
+        .protocol = replication->settings.protocol,
     };
     return membership_plan_node(NULL, &facts, out) &&
            plan_first_keys(replication, genesis, out) &&

@@ -10,6 +10,7 @@
 
 enum {
     PACKET_VERSION = 1,
+    PACKET_FIRST_BYTE = 'L', /* messages of sessions begin otherwise */
     PACKET_HEADER_SIZE = 44,
     PACKET_OVERHEAD = PACKET_HEADER_SIZE + SIGNATURE_SIZE,
     DATAGRAM_MAXIMUM = 1232, /* IPv6 minimum MTU without headers */

@@ -1,6 +1,7 @@
 #include "replication/replication_internal.h"
 
 #include "lbnode/base/monotime.h"
+#include "lbnode/base/release.h"
 #include "replication/backup_parts.h"
 #include "replication/history_internal.h"
 #include "replication/join.h"
@@ -100,6 +101,7 @@ static void on_tick(struct loop_timer *timer)
     replication_store_tick(replication);
     join_refusals_tick(replication);
     refound_tick(replication);
+    announce_tick(replication);
     backup_reading_tick(replication);
     keys_tick(replication);
     replication_step(replication, &(struct core_event){.kind = CORE_TICK});
@@ -292,6 +294,8 @@ struct replication *replication_open(struct loop *loop,
         memory_text(settings->node_name, strlen(settings->node_name));
     replication->settings.addresses = (struct text_list){0};
     replication->handler = *handler;
+    if (replication->settings.protocol == 0)
+        replication->settings.protocol = (uint16_t)release_protocol();
     if (!text_list_copy(&settings->addresses, &replication->settings.addresses) ||
         !open_files(replication, error)) {
         replication_close(replication);
@@ -463,11 +467,35 @@ const char *replication_node_name(const struct replication *replication)
     return replication->settings.node_name;
 }
 
+struct peer_visit {
+    const struct replication *replication;
+    void (*visit)(void *context, const struct peer_view *peer);
+    void *context;
+};
+
+static void visit_peer(void *context, const struct peer_view *peer)
+{
+    const struct peer_visit *visit = context;
+    struct peer_view view = *peer;
+    transport_view_peer(visit->replication->transport, &view);
+    visit->visit(visit->context, &view);
+}
+
 void replication_visit_peers(const struct replication *replication,
                              void (*visit)(void *context, const struct peer_view *peer),
                              void *context)
 {
-    core_visit_peers(replication->core, replication_now(replication), visit, context);
+    struct peer_visit own = {replication, visit, context};
+    core_visit_peers(replication->core, replication_now(replication), visit_peer, &own);
+}
+
+void replication_visit_datagrams(const struct replication *replication,
+                                 void (*visit)(void *context,
+                                               const char *outcome,
+                                               uint64_t count),
+                                 void *context)
+{
+    transport_visit_counts(replication->transport, visit, context);
 }
 
 bool replication_bootstrap(const struct replication *replication, struct bootstrap_view *out)

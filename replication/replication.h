@@ -24,6 +24,12 @@ struct retention {
     uint64_t keep_bytes; /* while the log has more, younger records go, too; 0: no limit */
 };
 
+/* How nodes speak to each other. The highest that a node speaks stands in its object. */
+enum replication_protocol {
+    REPLICATION_PROTOCOL_SIGNED = 1,  /* packets that are signed */
+    REPLICATION_PROTOCOL_SESSIONS = 2 /* sessions; signed packets to who speaks 1 only */
+};
+
 struct replication_settings {
     const char *state_dir; /* exists, writable; holds node.key, config.mdb */
     int key_fd; /* above 0: instead of node.key; open until replication_open returned */
@@ -34,6 +40,7 @@ struct replication_settings {
     uint64_t incarnation;           /* at least this; raised to persisted + 1 */
     uint64_t snapshot_after;        /* records that a node lacks at most; 0: 5,000 */
     struct retention retention;
+    uint16_t protocol; /* the highest to speak; 0: that of the release */
 };
 
 /* What a node measured about one member, for peers (replication.md 11.3). */
@@ -303,12 +310,22 @@ struct peer_view {
     unsigned changes_behind; /* of ours that it lacks */
     bool in_sync;            /* its vector equals ours */
     bool storage_trouble;    /* it answers, and says that its store takes no writes */
+    uint64_t session_ms_ago; /* when the session with it began; UINT64_MAX: there is none */
+    uint16_t protocol;       /* that is spoken with it; 0: none */
+    uint16_t key_version;    /* of the cluster's secret, in a session */
     struct ip_endpoint endpoint;
 };
 
 void replication_visit_peers(const struct replication *replication,
                              void (*visit)(void *context, const struct peer_view *peer),
                              void *context);
+
+/* How many datagrams became what since the start: OUTCOME is a word. */
+void replication_visit_datagrams(const struct replication *replication,
+                                 void (*visit)(void *context,
+                                               const char *outcome,
+                                               uint64_t count),
+                                 void *context);
 
 /* The state of a peer on its way here, because this node lacks too much for single records. */
 struct bootstrap_view {

@@ -88,6 +88,7 @@ struct replication {
     struct snapshot_sending *sending;
     struct history *history;       /* of questions about the past; NULL: none were asked */
     struct confirming *confirming; /* a list */
+    uint64_t announce_us; /* when the node may next say what it speaks, see announce.c */
 };
 
 /* One event through the core, and everything that follows from it. */
@@ -168,6 +169,9 @@ void unconfirmed_put(const struct submit_options *options, struct store_batch *b
 /* Nobody is called back any more. */
 void unconfirmed_cancel(struct replication *replication);
 void replication_unconfirmed_changed(const struct replication *replication);
+
+/* announce.c. The node's object says what protocol it speaks. */
+void announce_tick(struct replication *replication);
 
 /* refound.c */
 void refound_cancel(struct replication *replication);

@@ -58,6 +58,7 @@ static bool read_entry(struct roster_node *out, const struct node *node)
                               &out->endpoints[out->endpoint_count]))
             out->endpoint_count++;
     out->status = (enum node_status)node->status;
+    out->protocol = (uint16_t)node->protocol;
     out->name = memory_text(node->resource.name, strlen(node->resource.name));
     read_cutoff(&node->cutoff, &out->cutoff);
     return true;
@@ -74,6 +75,7 @@ void roster_rebuild(struct roster *roster,
                     const struct genesis *genesis)
 {
     roster_free(roster);
+    roster->version++;
     const struct object *object;
     for (size_t i = 0; (object = uuid_map_next(&table->objects, &i));) {
         if (roster->count == ROSTER_MAXIMUM)
@@ -87,7 +89,8 @@ void roster_rebuild(struct roster *roster,
     if (roster->count > 0 || !genesis)
         return;
     struct roster_node *first = &roster->nodes[roster->count++];
-    *first = (struct roster_node){.id = genesis->first_node, .name = memory_text("", 0)};
+    *first = (struct roster_node){
+        .id = genesis->first_node, .name = memory_text("", 0), .protocol = 1};
     memcpy(first->public_key, genesis->first_key, sizeof(first->public_key));
     record_key_id(first->public_key, first->key_id);
 }

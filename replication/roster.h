@@ -21,12 +21,14 @@ struct roster_node {
     struct ip_endpoint endpoints[ROSTER_ENDPOINTS];
     size_t endpoint_count;
     enum node_status status;
-    struct vv cutoff; /* of a removed node: what still counts */
+    uint16_t protocol; /* enum replication_protocol, the highest that it speaks */
+    struct vv cutoff;  /* of a removed node: what still counts */
 };
 
 struct roster {
     struct roster_node nodes[ROSTER_MAXIMUM]; /* by id */
     size_t count;
+    uint64_t version; /* another one each time that it was read */
 };
 
 /* Replaces ROSTER by what TABLE says. Until its first record is there, the first node stands

@@ -272,7 +272,6 @@ static bool peer_tick(struct sessions *sessions, int place, uint64_t now_us)
     if (now_us < peer->next_send_us)
         return false;
     bool is_fast = now_us - peer->series_us < SESSION_FAST_US;
-    peer->sent_us = now_us;
     peer->next_send_us = now_us + (is_fast ? SESSION_RETRY_US : slow_delay_us(sessions));
     return (is_fast && peer->attempt.is_used) || attempt_begin(sessions, place);
 }

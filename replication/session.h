@@ -38,7 +38,6 @@ enum {
     SESSION_FAST_US = 5000000, /* how long an INIT is repeated */
     SESSION_SLOW_US = 1000000, /* ±20 %, between INITs after that */
     SESSION_CROSSING_US = 1000000,
-    SESSION_HURRY_US = 10000, /* least time between INITs when the peer is seen to be there */
     SESSION_RECALL_US = 1000000, /* between questions because of INITs of an earlier life */
     SESSION_REKEY_US = 120000000,
     SESSION_ANSWERER_US = 10000000, /* who did not initiate gives the other so much more */

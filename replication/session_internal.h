@@ -32,10 +32,10 @@ struct session_peer {
     uint8_t public_key[DH_KEY_SIZE];
     struct session_keys current, previous, waiting; /* previous: received on only */
     struct session_attempt attempt;
-    bool has_series;                           /* it is being tried to reach it */
-    uint64_t series_us, sent_us, next_send_us; /* since when; its last, its next INIT */
-    uint64_t recalled_us;         /* when an INIT of an earlier life last had an effect */
-    uint64_t incarnation, number; /* its INITs up to here are old */
+    bool has_series;                  /* it is being tried to reach it */
+    uint64_t series_us, next_send_us; /* since when; when the next INIT goes out */
+    uint64_t recalled_us;             /* when an INIT of an earlier life last had an effect */
+    uint64_t incarnation, number;     /* its INITs up to here are old */
     uint8_t last_mac[SESSION_MAC_SIZE];
     uint8_t answer[SESSION_RESPONSE_SIZE];  /* to it */
     uint64_t answered_us, repeated_us;      /* at first; last */

@@ -91,13 +91,6 @@ is_crossed(const struct sessions *sessions, const struct session_peer *peer, uin
            goes_first(sessions, peer);
 }
 
-/* The peer has just started, or finds this node silent: it need not wait for the next INIT. */
-static void hurry(struct session_peer *peer, uint64_t now_us)
-{
-    if (now_us - peer->sent_us >= SESSION_HURRY_US)
-        peer->next_send_us = now_us;
-}
-
 static void recall(struct session_peer *peer, uint64_t now_us)
 {
     if (peer->recalled_us && now_us - peer->recalled_us < SESSION_RECALL_US)
@@ -218,12 +211,12 @@ static enum session_verdict receive_init(struct sessions *sessions,
             recall(peer, now_us);
         return SESSION_REPLAYED;
     }
-    if (is_crossed(sessions, peer, now_us)) {
-        hurry(peer, now_us);
-        return SESSION_CROSSED;
-    }
     if (!spend(sessions, source, &peer->inits, now_us))
         return SESSION_EXHAUSTED;
+    if (is_crossed(sessions, peer, now_us)) {
+        peer->next_send_us = now_us; /* it may have just started: the last one was too early */
+        return SESSION_CROSSED;
+    }
     enum session_verdict verdict = answer(sessions, place, secret, message, now_us);
     secret_wipe(&sessions->answering, sizeof(sessions->answering));
     if (verdict == SESSION_ANSWERED)

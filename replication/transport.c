@@ -23,6 +23,7 @@ struct link *transport_link(struct transport *transport, const struct uuid *id)
     struct link *link = memory_new(sizeof(*link));
     link->transport = transport;
     link->id = *id;
+    link->place = -1;
     transport->links[transport->link_count++] = link;
     return link;
 }
@@ -46,8 +47,9 @@ static void seal(struct transport *transport,
     packet_seal(&packet, replication->key, out);
 }
 
-static void
-send_to(const struct transport *transport, struct ip_endpoint endpoint, struct bytes packet)
+void transport_send_to(const struct transport *transport,
+                       struct ip_endpoint endpoint,
+                       struct bytes datagram)
 {
     struct sockaddr_storage address;
     if (transport->is_ipv6 && endpoint.address.family == 4) { /* an IPv4-mapped address */
@@ -58,8 +60,32 @@ send_to(const struct transport *transport, struct ip_endpoint endpoint, struct b
     }
     socklen_t size = ip_endpoint_to_sockaddr(&endpoint, &address);
     /* Lost datagrams are sent again by the core; a full socket counts as loss. */
-    (void)sendto(transport->udp.fd, packet.data, packet.size, MSG_NOSIGNAL,
+    (void)sendto(transport->udp.fd, datagram.data, datagram.size, MSG_NOSIGNAL,
                  (struct sockaddr *)&address, size);
+}
+
+uint64_t transport_send_signed(struct transport *transport,
+                               const struct link *link,
+                               struct ip_endpoint endpoint,
+                               struct bytes frames)
+{
+    struct wire_writer packet = {0};
+    seal(transport, link, PACKET_DATAGRAM, frames, &packet);
+    transport_send_to(transport, endpoint, wire_written(&packet));
+    wire_writer_free(&packet);
+    return transport->counters[PACKET_DATAGRAM];
+}
+
+/* Where there is no session yet, and nothing else may be sent, it counts as lost. */
+static void send_frames(struct transport *transport,
+                        const struct link *link,
+                        const struct roster_node *node,
+                        size_t endpoint)
+{
+    struct bytes frames = wire_written(&link->frames);
+    if (!transport_send_sealed(transport, link, node->endpoints[endpoint], frames) &&
+        transport_may_sign(transport, node))
+        transport_send_signed(transport, link, node->endpoints[endpoint], frames);
 }
 
 static void flush_link(struct transport *transport, struct link *link)
@@ -68,13 +94,9 @@ static void flush_link(struct transport *transport, struct link *link)
         roster_find(core_roster(transport->replication->core), &link->id);
     if (link->frames.size == 0)
         return;
-    if (node && node->endpoint_count > 0) {
-        struct wire_writer packet = {0};
-        size_t best = link->best_endpoint < node->endpoint_count ? link->best_endpoint : 0;
-        seal(transport, link, PACKET_DATAGRAM, wire_written(&link->frames), &packet);
-        send_to(transport, node->endpoints[best], wire_written(&packet));
-        wire_writer_free(&packet);
-    }
+    if (node && node->endpoint_count > 0)
+        send_frames(transport, link, node,
+                    link->best_endpoint < node->endpoint_count ? link->best_endpoint : 0);
     wire_writer_free(&link->frames);
 }
 
@@ -82,13 +104,8 @@ static void flush_link(struct transport *transport, struct link *link)
 static void
 send_everywhere(struct transport *transport, struct link *link, const struct roster_node *node)
 {
-    for (size_t i = 1; i < node->endpoint_count; i++) {
-        struct wire_writer packet = {0};
-        size_t other = (link->best_endpoint + i) % node->endpoint_count;
-        seal(transport, link, PACKET_DATAGRAM, wire_written(&link->frames), &packet);
-        send_to(transport, node->endpoints[other], wire_written(&packet));
-        wire_writer_free(&packet);
-    }
+    for (size_t i = 1; i < node->endpoint_count; i++)
+        send_frames(transport, link, node, (link->best_endpoint + i) % node->endpoint_count);
     flush_link(transport, link);
 }
 
@@ -100,10 +117,15 @@ static void send_small(struct transport *transport,
     const struct roster_node *node =
         roster_find(core_roster(transport->replication->core), &link->id);
     const size_t frame_overhead = 8;
-    if (link->frames.size + body.size + frame_overhead > DATAGRAM_MAXIMUM - PACKET_OVERHEAD)
+    size_t overhead =
+        !node || transport_may_sign(transport, node) ? PACKET_OVERHEAD : SESSION_DATA_OVERHEAD;
+    if (link->frames.size + body.size + frame_overhead > DATAGRAM_MAXIMUM - overhead)
         flush_link(transport, link);
     frame_append(&link->frames, frame_type, body);
-    if (frame_type == FRAME_HEARTBEAT && node && node->endpoint_count > 1)
+    if (frame_type != FRAME_HEARTBEAT)
+        return;
+    transport_watch_silence(transport, link);
+    if (node && node->endpoint_count > 1)
         send_everywhere(transport, link, node);
 }
 
@@ -184,10 +206,14 @@ size_t transport_queued(struct transport *transport, const struct uuid *peer)
 
 void transport_flush(struct transport *transport)
 {
-    for (size_t i = 0; transport && i < transport->link_count; i++) {
+    if (!transport)
+        return;
+    transport_follow_roster(transport);
+    for (size_t i = 0; i < transport->link_count; i++) {
         flush_link(transport, transport->links[i]);
         flush_bulk(transport, transport->links[i]);
     }
+    transport_plan_handshakes(transport);
 }
 
 void transport_send(struct transport *transport,
@@ -263,16 +289,12 @@ int transport_start(struct replication *replication, struct error *error)
     return result == 0 ? 0 : bind_failed(replication, result, error);
 }
 
-void transport_keys_changed(struct transport *transport)
-{
-    (void)transport; /* packets are signed with the node's own key: none of these */
-}
-
 void transport_free(struct transport *transport)
 {
     if (!transport)
         return;
     inbound_free_all(transport);
+    transport_end_sessions(transport);
     for (size_t i = 0; i < transport->link_count; i++) {
         connection_free(transport->links[i]->stream);
         wire_writer_free(&transport->links[i]->frames);

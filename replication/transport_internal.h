@@ -1,6 +1,7 @@
 /* What the files of the transport share. transport.c: sending, start and end;
- * transport_receive.c: datagrams, and whether a packet is genuine; inbound.c: connections that
- * others opened. */
+ * transport_receive.c: datagrams, and whether a packet is genuine; transport_session.c:
+ * sessions with the other nodes; transport_removal.c: how a removed node learns of it;
+ * inbound.c: connections that others opened. */
 #ifndef REPLICATION_TRANSPORT_INTERNAL_H
 #define REPLICATION_TRANSPORT_INTERNAL_H
 
@@ -8,7 +9,9 @@
 #include "replication/clone_watch.h"
 #include "replication/connection.h"
 #include "replication/packet.h"
+#include "replication/session.h"
 #include "replication/snapshot_frames.h"
+#include "replication/source_table.h"
 #include "replication/transport.h"
 
 #include <sys/socket.h>
@@ -19,7 +22,8 @@ enum {
     STREAM_MESSAGE_MAXIMUM = SNAPSHOT_PART_MAXIMUM + PACKET_OVERHEAD + 64,
     VERIFICATIONS_PER_SECOND = 4000,
     STREAM_PACKET_BYTES = 16 << 10, /* several frames share a signature up to here */
-    IDLE_MS = 60000
+    IDLE_MS = 60000,
+    FORGED_PAUSE_US = 10000000 /* between events about forged ones */
 };
 
 struct link { /* what is kept per other node */
@@ -32,7 +36,19 @@ struct link { /* what is kept per other node */
     struct wire_writer bulk;   /* waiting for the stream */
     struct connection *stream; /* ours, to it */
     size_t best_endpoint;
-    uint64_t heard_us;
+    int place;                                /* in the sessions; -1: none */
+    uint8_t public_key[SIGN_PUBLIC_KEY_SIZE]; /* that it was put there with */
+    uint64_t heard_us;                        /* in a session */
+    uint64_t tried_us;                  /* since when INITs get no answer; 0: none went out */
+    uint64_t knock_counter, knocked_us; /* of the last knock */
+};
+
+/* Datagrams that are dropped before a session looks at them, or are none of a session. */
+enum datagram_outcome {
+    DATAGRAM_STRANGER, /* from an address that no node has */
+    DATAGRAM_SIGNED,
+    DATAGRAM_DOWNGRADE, /* signed, in the name of a node that speaks in sessions */
+    DATAGRAM_OUTCOMES
 };
 
 struct inbound {
@@ -55,10 +71,33 @@ struct transport {
     struct inbound *inbound[STRANGERS + ROSTER_ACTIVE_MAXIMUM * 2];
     uint64_t inbound_number;
     uint64_t budget_second, verifications, forged_reported_us;
+
+    /* transport_session.c */
+    struct sessions *sessions;    /* NULL: in no cluster, or this node does not know sessions */
+    struct uuid sessions_cluster; /* what they were made for */
+    uint8_t sessions_key[SIGN_PUBLIC_KEY_SIZE];
+    bool has_secrets;
+    struct link *peers[SESSION_PEERS]; /* by place */
+    struct source_table *sources;
+    uint64_t roster_version; /* that the peers are of */
+    struct loop_timer handshakes;
+    uint64_t handshakes_due_us;
+    uint64_t counts[DATAGRAM_OUTCOMES];
+    uint64_t downgrade_reported_us, incompatible_reported_us;
+    uint64_t knock_second;
+    unsigned knocks; /* of removed nodes that were looked at in that second */
 };
 
 /* transport.c. NULL: too many. */
 struct link *transport_link(struct transport *transport, const struct uuid *id);
+void transport_send_to(const struct transport *transport,
+                       struct ip_endpoint endpoint,
+                       struct bytes datagram);
+/* A packet of FRAMES, signed; its counter. */
+uint64_t transport_send_signed(struct transport *transport,
+                               const struct link *link,
+                               struct ip_endpoint endpoint,
+                               struct bytes frames);
 
 /* transport_receive.c */
 void transport_on_datagram(struct loop_io *io, unsigned readiness);
@@ -66,9 +105,60 @@ void transport_on_datagram(struct loop_io *io, unsigned readiness);
 struct link *transport_check_packet(struct transport *transport,
                                     const struct packet *packet,
                                     const struct sockaddr_storage *from);
-/* The packet's frames, one by one, to the core. */
+/* Is PACKET for this node, in its cluster, in the name of a node of the roster? Then that one.
+ */
+const struct roster_node *transport_claimed_sender(const struct transport *transport,
+                                                   const struct packet *packet);
+/* The frames, one by one, to the core. */
 void transport_hand_over(struct transport *transport,
                          const struct link *link,
+                         struct bytes frames);
+/* What came from the node, genuine and new, came FROM there. */
+void transport_note_source(struct transport *transport,
+                           struct link *link,
+                           const struct ip_endpoint *from);
+void transport_watch_for_clone(struct transport *transport,
+                               struct link *link,
+                               uint64_t incarnation,
+                               const struct ip_endpoint *from);
+/* True once in PAUSE_US. */
+bool transport_is_news(const struct transport *transport,
+                       uint64_t *reported_us,
+                       uint64_t pause_us);
+
+/* transport_session.c. Follows the roster; at once where nothing changed. */
+void transport_follow_roster(struct transport *transport);
+/* May the node be sent signed packets? */
+bool transport_may_sign(const struct transport *transport, const struct roster_node *node);
+/* Frames to the node in a session. False: there is none. */
+bool transport_send_sealed(struct transport *transport,
+                           const struct link *link,
+                           struct ip_endpoint endpoint,
+                           struct bytes frames);
+/* A heartbeat is about to go to the node: is it time to ask for a new session? */
+void transport_watch_silence(struct transport *transport, const struct link *link);
+/* Sets the timer for the next handshake. */
+void transport_plan_handshakes(struct transport *transport);
+void transport_take_sealed(struct transport *transport,
+                           struct bytes datagram,
+                           const struct ip_endpoint *from);
+void transport_end_sessions(struct transport *transport);
+
+/* transport_removal.c */
+void removal_knock(struct transport *transport,
+                   struct link *link,
+                   const struct roster_node *node);
+/* In the session that ends by it. */
+void removal_tell_in_session(struct transport *transport, const struct link *link);
+/* Answers a signed packet of a node that was removed. */
+void removal_answer(struct transport *transport,
+                    const struct roster_node *node,
+                    const struct packet *packet,
+                    const struct ip_endpoint *from);
+/* Is PACKET, in the name of a node that speaks in sessions, the answer to a knock? Then it is
+ * checked and taken. */
+bool removal_take_answer(struct transport *transport,
+                         const struct roster_node *node,
                          const struct packet *packet);
 
 /* inbound.c */

@@ -16,17 +16,41 @@ static bool within_budget(struct transport *transport)
     return transport->verifications++ < VERIFICATIONS_PER_SECOND;
 }
 
+bool transport_is_news(const struct transport *transport,
+                       uint64_t *reported_us,
+                       uint64_t pause_us)
+{
+    uint64_t now = replication_now(transport->replication).mono_us;
+    if (*reported_us && now - *reported_us < pause_us)
+        return false;
+    *reported_us = now;
+    return true;
+}
+
 static void report_forged(struct transport *transport, const struct roster_node *claimed)
 {
-    const uint64_t pause_us = 10000000;
-    uint64_t now = replication_now(transport->replication).mono_us;
     char text[200];
-    if (transport->forged_reported_us && now - transport->forged_reported_us < pause_us)
+    if (!transport_is_news(transport, &transport->forged_reported_us, FORGED_PAUSE_US))
         return;
-    transport->forged_reported_us = now;
     snprintf(text, sizeof(text), "a packet in the name of %.64s has a wrong signature",
              claimed->name);
     replication_event(transport->replication, EVENT_GOSSIP_FORGED, text);
+}
+
+static void
+report_downgrade(struct transport *transport, const struct roster_node *claimed, bool is_knock)
+{
+    const uint64_t pause_us = 60000000;
+    char text[200];
+    if (is_knock) /* it finds this node silent */
+        return;
+    transport->counts[DATAGRAM_DOWNGRADE]++;
+    if (!transport_is_news(transport, &transport->downgrade_reported_us, pause_us))
+        return;
+    snprintf(text, sizeof(text),
+             "a packet in the name of %.64s came outside of a session; it was dropped",
+             claimed->name);
+    replication_event(transport->replication, EVENT_GOSSIP_DOWNGRADE, text);
 }
 
 static bool
@@ -52,24 +76,36 @@ find_clone(const struct transport *transport, const struct link *link, struct ev
     return true;
 }
 
+static void report_clone(struct transport *transport, struct link *link)
+{
+    const uint64_t pause_us = 600000000;
+    struct evidence evidence;
+    if (find_clone(transport, link, &evidence) &&
+        transport_is_news(transport, &link->clone_reported_us, pause_us))
+        replication_event(transport->replication, EVENT_NODE_CLONED, evidence.text);
+}
+
+void transport_watch_for_clone(struct transport *transport,
+                               struct link *link,
+                               uint64_t incarnation,
+                               const struct ip_endpoint *from)
+{
+    clone_watch_hear_fresh(&link->clones, incarnation, &from->address,
+                           replication_now(transport->replication).mono_us);
+    report_clone(transport, link);
+}
+
 static void watch_for_clone(struct transport *transport,
                             struct link *link,
                             const struct packet *packet,
                             const struct sockaddr_storage *from)
 {
-    const uint64_t pause_us = 600000000;
-    uint64_t now_us = replication_now(transport->replication).mono_us;
     struct ip_endpoint source;
-    struct evidence evidence;
     if (!ip_endpoint_from_sockaddr((const struct sockaddr *)from, &source))
         return;
     clone_watch_hear(&link->clones, packet->incarnation, packet->counter, &source.address,
-                     now_us);
-    if ((link->clone_reported_us && now_us - link->clone_reported_us < pause_us) ||
-        !find_clone(transport, link, &evidence))
-        return;
-    link->clone_reported_us = now_us;
-    replication_event(transport->replication, EVENT_NODE_CLONED, evidence.text);
+                     replication_now(transport->replication).mono_us);
+    report_clone(transport, link);
 }
 
 void transport_visit_clones(const struct transport *transport,
@@ -82,18 +118,23 @@ void transport_visit_clones(const struct transport *transport,
             visit(context, &evidence);
 }
 
-struct link *transport_check_packet(struct transport *transport,
-                                    const struct packet *packet,
-                                    const struct sockaddr_storage *from)
+const struct roster_node *transport_claimed_sender(const struct transport *transport,
+                                                   const struct packet *packet)
 {
-    struct replication *replication = transport->replication;
+    const struct replication *replication = transport->replication;
     if (!core_is_initialised(replication->core) ||
         memcmp(packet->cluster, core_genesis(replication->core)->cluster_id.bytes, 8) != 0 ||
         memcmp(packet->receiver, replication->node_id.bytes, 8) != 0 ||
         memcmp(packet->sender, replication->node_id.bytes, 8) == 0)
         return NULL;
-    const struct roster_node *node =
-        roster_by_key(core_roster(replication->core), packet->sender);
+    return roster_by_key(core_roster(replication->core), packet->sender);
+}
+
+struct link *transport_check_packet(struct transport *transport,
+                                    const struct packet *packet,
+                                    const struct sockaddr_storage *from)
+{
+    const struct roster_node *node = transport_claimed_sender(transport, packet);
     if (!node || !within_budget(transport))
         return NULL;
     if (!packet_verify(packet, node->public_key)) {
@@ -111,28 +152,55 @@ struct link *transport_check_packet(struct transport *transport,
 
 void transport_hand_over(struct transport *transport,
                          const struct link *link,
-                         const struct packet *packet)
+                         struct bytes frames)
 {
-    struct wire_reader frames = wire_reader_of(packet->frames);
+    struct wire_reader reader = wire_reader_of(frames);
     struct core_event event = {.kind = CORE_FRAME, .node = link->id};
     replication_hold(transport->replication);
-    while (frame_next(&frames, &event.frame_type, &event.body))
+    while (frame_next(&reader, &event.frame_type, &event.body))
         replication_step(transport->replication, &event);
     replication_go_on(transport->replication);
 }
 
-static void note_endpoint(struct transport *transport,
-                          struct link *link,
-                          const struct sockaddr_storage *from)
+void transport_note_source(struct transport *transport,
+                           struct link *link,
+                           const struct ip_endpoint *from)
 {
     const struct roster_node *node =
         roster_find(core_roster(transport->replication->core), &link->id);
-    struct ip_endpoint source;
-    if (!node || !ip_endpoint_from_sockaddr((const struct sockaddr *)from, &source))
-        return;
-    for (size_t i = 0; i < node->endpoint_count; i++)
-        if (ip_address_equal(&node->endpoints[i].address, &source.address))
+    for (size_t i = 0; node && i < node->endpoint_count; i++)
+        if (ip_address_equal(&node->endpoints[i].address, &from->address))
             link->best_endpoint = i;
+}
+
+/* Signed packets are for nodes that do not know sessions, and for those that were removed:
+ * these have no other way to learn of it. */
+static void take_signed(struct transport *transport,
+                        struct bytes datagram,
+                        const struct sockaddr_storage *from,
+                        const struct ip_endpoint *source)
+{
+    struct packet packet;
+    if (!packet_parse(datagram, &packet) || packet.channel != PACKET_DATAGRAM)
+        return;
+    const struct roster_node *node = transport_claimed_sender(transport, &packet);
+    if (!node)
+        return;
+    transport->counts[DATAGRAM_SIGNED]++;
+    if (node->status != NODE_ACTIVE) {
+        removal_answer(transport, node, &packet, source);
+        return;
+    }
+    if (!transport_may_sign(transport, node)) {
+        if (!removal_take_answer(transport, node, &packet))
+            report_downgrade(transport, node, packet.frames.size == 0);
+        return;
+    }
+    struct link *link = transport_check_packet(transport, &packet, from);
+    if (!link)
+        return;
+    transport_note_source(transport, link, source);
+    transport_hand_over(transport, link, packet.frames);
 }
 
 /* False: nothing is left to read. */
@@ -141,20 +209,19 @@ static bool take_datagram(struct transport *transport)
     uint8_t data[2048];
     struct sockaddr_storage from;
     socklen_t from_size = sizeof(from);
-    struct packet packet;
+    struct ip_endpoint source;
     ssize_t size = recvfrom(transport->udp.fd, data, sizeof(data), 0, (struct sockaddr *)&from,
                             &from_size);
     if (size < 0 && errno == EAGAIN)
         return false;
     if (size <= 0 || size > DATAGRAM_MAXIMUM ||
-        !packet_parse((struct bytes){data, (size_t)size}, &packet) ||
-        packet.channel != PACKET_DATAGRAM)
+        !ip_endpoint_from_sockaddr((const struct sockaddr *)&from, &source))
         return true;
-    struct link *link = transport_check_packet(transport, &packet, &from);
-    if (!link)
-        return true;
-    note_endpoint(transport, link, &from);
-    transport_hand_over(transport, link, &packet);
+    struct bytes datagram = {data, (size_t)size};
+    if (data[0] == PACKET_FIRST_BYTE)
+        take_signed(transport, datagram, &from, &source);
+    else
+        transport_take_sealed(transport, datagram, &source);
     return true;
 }
 
@@ -162,6 +229,7 @@ void transport_on_datagram(struct loop_io *io, unsigned readiness)
 {
     struct transport *transport = CONTAINER_OF(io, struct transport, udp);
     replication_hold(transport->replication);
+    transport_follow_roster(transport);
     for (int i = 0; i < DATAGRAMS_PER_TURN && take_datagram(transport); i++)
         continue;
     replication_go_on(transport->replication);

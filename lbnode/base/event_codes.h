@@ -71,6 +71,10 @@ enum event_level {
     ROW(KEY_RETIRED, INFO,                                                                     \
         "all nodes have a newer key, and an old one opens nothing any more")                   \
     ROW(GOSSIP_FORGED, WARNING, "a gossip message did not verify and was dropped")             \
+    ROW(GOSSIP_DOWNGRADE, WARNING,                                                             \
+        "a gossip message came unencrypted in the name of a node that encrypts; dropped")      \
+    ROW(GOSSIP_INCOMPATIBLE, WARNING,                                                          \
+        "another node speaks no version of the protocol that this one does; upgrade it")       \
     ROW(EQUIVOCATION, ERROR, "one node signed two different changes with the same number")     \
     ROW(NODE_CLONED, ERROR,                                                                    \
         "one node runs twice: its disk was copied; let one of them join anew")                 \

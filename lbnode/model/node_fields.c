@@ -3,7 +3,8 @@
 /* In the order of enum node_status. */
 static const char *const statuses[] = {"ACTIVE", "REMOVED", "REVOKED", NULL};
 
-/* Keys, status and cut-offs come from the membership commands, never from an attribute. */
+/* Keys, status and cut-offs come from the membership commands, the protocol from the node:
+ * never from an attribute. */
 /* clang-format off */
 static const struct field fields[] = {
     COMMON_ROWS(FIELD_INTERNAL),
@@ -30,6 +31,9 @@ static const struct field fields[] = {
     {.name = "cutoff", .type = FIELD_TEXT_MAP, FIELD_AT(node, cutoff),
      .facet = 14, .tag = 2, .flags = FIELD_INTERNAL, .maximum = TEXT_ITEM_MAXIMUM,
      .help = "last valid number of each stream of a removed node"},
+    {.name = "protocol", .type = FIELD_INTEGER, FIELD_AT(node, protocol),
+     .facet = 15, .tag = 1, .flags = FIELD_INTERNAL, .minimum = 1, .maximum = 65535,
+     .default_text = "1", .help = "how it speaks to other nodes; it says so itself"},
 };
 /* clang-format on */
 

@@ -169,6 +169,7 @@ struct node {
     bool drain;              /* gives its VIPs to any other node that can serve */
     int64_t status;          /* enum node_status */
     struct text_list cutoff; /* map stream (hex) -> last valid seq, of a removed node */
+    int64_t protocol;        /* the highest of the replication that it speaks */
 };
 
 enum key_purpose {

@@ -240,12 +240,13 @@ add_frame(const struct victim *node, uint8_t how, struct bytes bytes, struct wir
 
 static void receive(struct victim *node, struct bytes plain)
 {
+    struct session_source source = fuzz_source();
     uint8_t sealed[DATAGRAM_MAXIMUM], room[DATAGRAM_MAXIMUM];
     struct session_received received;
     struct core_event event = {.kind = CORE_FRAME, .node = peer};
     if (!sessions_seal(node->sessions->nodes[0], FUZZ_NOW_US, 0, plain, sealed))
         abort();
-    sessions_receive(node->sessions->nodes[1], FUZZ_NOW_US,
+    sessions_receive(node->sessions->nodes[1], FUZZ_NOW_US, &source,
                      (struct bytes){sealed, plain.size + SESSION_DATA_OVERHEAD}, room,
                      &received);
     if (received.verdict != SESSION_OPENED || !bytes_equal(received.plain, plain))

@@ -160,7 +160,7 @@ static void count_synced(void *context, const struct peer_view *peer)
     *(int *)context += peer->state == PEER_IS_ALIVE && peer->in_sync;
 }
 
-static int synced_peers(const struct test_node *node)
+int synced_peers(const struct test_node *node)
 {
     int synced = 0;
     if (node->replication)

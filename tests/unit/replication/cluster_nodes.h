@@ -43,6 +43,8 @@ void init_first(void);
 void create_token(struct test_node *inviter, char token[JOIN_TOKEN_SIZE]);
 void join_cluster(struct test_node *joiner, const char *token);
 void join_through(struct test_node *joiner, struct test_node *inviter);
+/* How many of the node's peers are alive and have what it has. */
+int synced_peers(const struct test_node *node);
 bool pair_is_synced(void);
 bool trio_is_synced(void);
 void form_pair(void);

@@ -31,6 +31,22 @@ static void hear_both(uint64_t first, uint64_t rounds)
     }
 }
 
+static void two_incarnations_in_sessions_are_two_copies(void **state)
+{
+    for (int i = 0; i < 40; i++, now_us += 100 * ms)
+        clone_watch_hear_fresh(&watch, i % 2 ? 5 : 7, i % 2 ? &here : &there, now_us);
+    assert_true(clone_watch_is_cloned(&watch, now_us));
+    assert_true(ip_address_equal(&watch.places[CLONE_OLDER], &here));
+    assert_true(ip_address_equal(&watch.places[CLONE_NEWER], &there));
+}
+
+static void a_restarted_node_in_a_session_is_not_cloned(void **state)
+{
+    for (int i = 0; i < 40; i++, now_us += 100 * ms)
+        clone_watch_hear_fresh(&watch, i < 20 ? 5 : 7, &here, now_us);
+    assert_false(clone_watch_is_cloned(&watch, now_us));
+}
+
 static void two_incarnations_in_turns_are_two_copies(void **state)
 {
     hear_both(1, 20);
@@ -77,6 +93,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(two_incarnations_in_turns_are_two_copies, set_up),
+        cmocka_unit_test_setup(two_incarnations_in_sessions_are_two_copies, set_up),
+        cmocka_unit_test_setup(a_restarted_node_in_a_session_is_not_cloned, set_up),
         cmocka_unit_test_setup(a_restart_is_no_copy, set_up),
         cmocka_unit_test_setup(many_restarts_are_no_copy, set_up),
         cmocka_unit_test_setup(replayed_packets_of_an_earlier_start_are_no_copy, set_up),

@@ -108,6 +108,11 @@ static void a_large_change_travels_by_stream(void **state)
     assert_same_state(node_at(0), node_at(1));
 }
 
+static bool survivor_is_synced(void)
+{
+    return synced_peers(node_at(1)) == 1 && synced_peers(node_at(2)) == 1;
+}
+
 static void the_survivor_removes_the_dead_and_invites_a_new_one(void **state)
 {
     struct uuid object = uuid_random(), dead = {0};
@@ -122,6 +127,7 @@ static void the_survivor_removes_the_dead_and_invites_a_new_one(void **state)
     assert_string_equal(last_answer()->result.text, "committed on lb2");
     join_through(node_at(2), node_at(1));
     assert_string_equal(value_on(node_at(2), &object).value, "kept");
+    wait_until(survivor_is_synced, "the new node and the survivor in sync");
     submit_value(node_at(2), &object, "newer");
     assert_string_equal(value_on(node_at(1), &object).value, "newer");
 }
