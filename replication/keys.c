@@ -1,6 +1,7 @@
 /* The secret keys of the cluster on a running node: reads them, watches who has which, and
  * takes the steps of key_plan.h. */
 #include "lbnode/base/monotime.h"
+#include "lbnode/base/release.h"
 #include "lbnode/model/sensitive.h"
 #include "replication/memory.h"
 #include "replication/replication_internal.h"
@@ -105,11 +106,16 @@ static bool all_are_everywhere(const struct keyring *keyring)
     return true;
 }
 
+bool keys_are_known(void)
+{
+    return release_protocol() >= 2;
+}
+
 void keys_follow(struct replication *replication)
 {
     const struct facet_table *facets = core_facets(replication->core);
     struct key_watch *watch = &replication->key_watch;
-    if (!replication->keyring ||
+    if (!replication->keyring || !keys_are_known() ||
         (watch->core == replication->core && watch->trust_version == facets->trust_version))
         return;
     watch->core = replication->core;
@@ -139,7 +145,8 @@ void keys_tick(struct replication *replication)
     keys_follow(replication);
     if (!all_are_everywhere(replication->keyring) && mark_everywhere(replication))
         transport_keys_changed(replication->transport);
-    key_steps_tick(replication);
+    if (keys_are_known())
+        key_steps_tick(replication);
 }
 
 /* ---- for people ------------------------------------------------------------------------- */

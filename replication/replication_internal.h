@@ -114,7 +114,9 @@ void replication_finish(struct replication *replication,
 void replication_event(struct replication *replication, enum event_code code, const char *text);
 struct core *replication_load_core(struct replication *replication, struct error *error);
 
-/* keys.c. Opens the keyring. */
+/* keys.c. The version before sessions knew nothing of keys. */
+bool keys_are_known(void);
+/* Opens the keyring. */
 void keys_open(struct replication *replication);
 /* Reads the keyring anew when the state has other grants or nodes. */
 void keys_follow(struct replication *replication);

@@ -75,6 +75,16 @@ void key_world_make_node(struct key_world *world, size_t index, enum node_status
     key_world_apply(world, 0, &changes);
 }
 
+void key_world_set_protocol(struct key_world *world, size_t index, uint8_t protocol)
+{
+    const uint8_t value[] = {1 << 3, protocol};
+    const struct uuid id = key_world_id(index), none = {0};
+    struct change_set changes = {0};
+    assert_true(change_set_add(&changes, &id, &none, RESOURCE_NODE, 15,
+                               (struct bytes){value, sizeof(value)}));
+    key_world_apply(world, index, &changes);
+}
+
 int key_world_set_up(void **state)
 {
     struct key_world *world = memory_new(sizeof(*world));

@@ -34,6 +34,8 @@ struct uuid key_world_id(size_t index);
 void key_world_apply(struct key_world *world, size_t by, struct change_set *changes);
 /* A fresh node key for the node, with status and name; the same as before when it has one. */
 void key_world_make_node(struct key_world *world, size_t index, enum node_status status);
+/* The node says that it speaks the protocol. */
+void key_world_set_protocol(struct key_world *world, size_t index, uint8_t protocol);
 bool key_world_update(struct key_world *world, size_t index);
 struct key_view key_world_view(struct key_world *world, size_t index);
 /* Each node that is up takes its next step, if it has one. False: none had. */

@@ -74,6 +74,23 @@ static void the_first_node_that_answers_makes_them(void **state)
     assert_int_equal(assert_same_keys(world, KEY_CLUSTER_SECRET), 1);
 }
 
+/* In a cluster that is upgraded node by node. */
+static void nobody_waits_for_a_node_of_an_earlier_version(void **state)
+{
+    struct key_world *world = *state;
+    key_world_set_protocol(world, 1, 2);
+    key_world_set_protocol(world, 2, 2);
+    const struct key_view view = key_world_view(world, 1);
+    struct key_step step;
+    key_plan_next(&view, KEY_DATA, &step);
+    assert_int_equal(step.kind, KEY_STEP_CREATE);
+    const struct key_view last = key_world_view(world, 2);
+    key_plan_next(&last, KEY_DATA, &step);
+    assert_int_equal(step.kind, KEY_STEP_NONE);
+    key_world_settle(world);
+    assert_int_equal(count_grants(world, 0), 2); /* it has them for the day when it can */
+}
+
 static void two_that_make_them_at_once_do_no_harm(void **state)
 {
     struct key_world *world = *state;
@@ -276,6 +293,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WORLD_TEST(a_cluster_without_keys_gets_its_first_ones),
         WORLD_TEST(the_first_node_that_answers_makes_them),
+        WORLD_TEST(nobody_waits_for_a_node_of_an_earlier_version),
         WORLD_TEST(two_that_make_them_at_once_do_no_harm),
         WORLD_TEST(a_new_key_is_used_when_all_have_it_and_the_old_one_goes),
         WORLD_TEST(no_more_than_three_are_made_and_the_refusal_tells_who_is_missing),
