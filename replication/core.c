@@ -354,6 +354,11 @@ bool core_was_removed(const struct core *core)
     return core->removed;
 }
 
+void core_leave(struct core *core)
+{
+    core->removed = true;
+}
+
 void core_found(struct core *core, const struct genesis *genesis)
 {
     core->genesis = *genesis;

@@ -75,6 +75,7 @@ struct core_event {
     enum core_event_kind kind;
     struct core_submit submit; /* SUBMIT, REMOVE_NODE (without changes) */
     struct uuid node;          /* FRAME: sender; REMOVE_NODE, ASK_SWITCH, REACHABLE: whom */
+    bool compromised;          /* REMOVE_NODE: its key is in wrong hands */
     uint32_t frame_type;       /* FRAME */
     struct bytes body;         /* FRAME, RECORD, KEPT */
     int result;                /* PERSISTED, KEPT_END: 0 or -errno */
@@ -224,6 +225,8 @@ void core_set_storage_problem(struct core *core, const char *problem, struct cor
 bool core_was_removed(const struct core *core);
 /* Between two heartbeats to a peer. */
 uint64_t core_heartbeat_interval_us(const struct core *core);
+/* It was told so in an earlier life, by a peer, although its records do not say it. */
+void core_leave(struct core *core);
 void core_visit_peers(struct core *core,
                       struct core_now now,
                       void (*visit)(void *context, const struct peer_view *peer),

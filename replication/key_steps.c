@@ -155,7 +155,8 @@ static bool may_act(const struct replication *replication)
     struct bootstrap_view bootstrap;
     const struct core *core = replication->core;
     return core_is_initialised(core) && !core_was_removed(core) &&
-           !core_bootstrap(core, &bootstrap) && !*core_storage_problem(core) &&
+           !removal_is_under_way(replication) && !core_bootstrap(core, &bootstrap) &&
+           !*core_storage_problem(core) &&
            roster_find(core_roster(core), &replication->node_id);
 }
 

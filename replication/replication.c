@@ -193,7 +193,7 @@ static void perform(struct replication *replication, struct core_action *action)
     case CORE_READ_LOG:
         replication->log_read = (struct log_read){true, action->first_row, action->row_count};
         break;
-    case CORE_LEFT: break; /* the core itself falls silent */
+    case CORE_LEFT: removal_note(replication); break; /* the core itself falls silent */
     case CORE_OUTLOOK:
         if (handler->outlook)
             handler->outlook(handler->context);
@@ -373,6 +373,12 @@ void replication_submit(struct replication *replication,
     };
     struct submit_options own = *options;
     struct store_batch extra = {0};
+    struct error error;
+    if (!removal_allows(replication, changes, &error)) {
+        replication_finish(replication, replication_await(replication, done, NULL, context),
+                           &error);
+        return;
+    }
     if (uuid_is_zero(&own.change_id))
         own.change_id = uuid_random();
     unconfirmed_put(&own, &extra);
@@ -383,6 +389,7 @@ void replication_submit(struct replication *replication,
 
 void replication_remove_node(struct replication *replication,
                              const struct uuid *node_id,
+                             bool compromised,
                              const struct submit_options *options,
                              submit_done *done,
                              void *context)
@@ -390,6 +397,7 @@ void replication_remove_node(struct replication *replication,
     struct core_event event = {
         .kind = CORE_REMOVE_NODE,
         .node = *node_id,
+        .compromised = compromised,
         .submit = {.kind = RECORD_ROSTER},
     };
     submit(replication, &event, options, done, context);

@@ -107,6 +107,9 @@ const struct uuid *replication_cluster_id(const struct replication *replication)
 const char *replication_node_name(const struct replication *replication);
 const char *replication_cluster_name(const struct replication *replication); /* "": none yet */
 
+/* This node was in the cluster, and others have removed it. It stays so. */
+bool replication_was_removed(const struct replication *replication);
+
 typedef void replication_done(void *context, const struct error *error); /* kind NONE: done */
 
 /* Starts a cluster of one: genesis, this node, the vrrp group "default". The recovery code is
@@ -198,9 +201,13 @@ void replication_submit(struct replication *replication,
                         const struct submit_options *options,
                         submit_done *done,
                         void *context);
-/* Marks a node removed, with cut-offs for its streams (a roster record). */
+/* Marks a node removed, with cut-offs for its streams (a roster record): what has reached this
+ * node counts. COMPROMISED: it is revoked, so of several such records the lowest cut-offs
+ * count.
+ */
 void replication_remove_node(struct replication *replication,
                              const struct uuid *node_id,
+                             bool compromised,
                              const struct submit_options *options,
                              submit_done *done,
                              void *context);

@@ -194,6 +194,17 @@ bool membership_found(struct replication *replication,
                       void *context,
                       struct error *error);
 
+/* removal.c. This node was removed: kept on disk, as a peer may be all that says so, and told
+ * to whoever follows the state. */
+void removal_note(struct replication *replication);
+bool removal_was_noted(const struct replication *replication);
+/* This node is being removed: what it would write now might be lost. */
+bool removal_is_under_way(const struct replication *replication);
+/* The same for CHANGES: to nodes they are allowed, so that the removal can be taken back. */
+bool removal_allows(const struct replication *replication,
+                    const struct change_set *changes,
+                    struct error *error);
+
 /* membership.c: the ops that make this or another node part of the cluster. */
 struct node_facts {
     struct uuid id;

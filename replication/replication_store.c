@@ -32,7 +32,11 @@ struct core *replication_load_core(struct replication *replication, struct error
 {
     const struct core_settings settings = core_settings_of(replication);
     history_forget(replication);
-    return core_load(&settings, replication->store, replication_now(replication), error);
+    struct core *core =
+        core_load(&settings, replication->store, replication_now(replication), error);
+    if (core && removal_was_noted(replication))
+        core_leave(core);
+    return core;
 }
 
 /* ---- opening and closing ---------------------------------------------------------------- */

@@ -59,6 +59,7 @@ static bool read_entry(struct roster_node *out, const struct node *node)
             out->endpoint_count++;
     out->status = (enum node_status)node->status;
     out->protocol = (uint16_t)node->protocol;
+    out->leaving = node->leaving;
     out->name = memory_text(node->resource.name, strlen(node->resource.name));
     read_cutoff(&node->cutoff, &out->cutoff);
     return true;

@@ -22,6 +22,7 @@ struct roster_node {
     size_t endpoint_count;
     enum node_status status;
     uint16_t protocol; /* enum replication_protocol, the highest that it speaks */
+    bool leaving;      /* is being removed */
     struct vv cutoff;  /* of a removed node: what still counts */
 };
 

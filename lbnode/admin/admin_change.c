@@ -206,6 +206,7 @@ void admin_change_submit(struct admin_request *request,
 
 void admin_change_remove_node(struct admin_request *request,
                               const struct uuid *node_id,
+                              bool compromised,
                               void (*answer)(struct admin_request *request))
 {
     struct admin_change *change = change_of(request);
@@ -219,7 +220,8 @@ void admin_change_remove_node(struct admin_request *request,
     change->built_before = request->state->built_generation;
     request->held = true;
     struct submit_options options = options_of(request);
-    replication_remove_node(request->state->replication, node_id, &options, submitted, request);
+    replication_remove_node(request->state->replication, node_id, compromised, &options,
+                            submitted, request);
 }
 
 void admin_change_rotate_keys(struct admin_request *request,

@@ -39,6 +39,7 @@ void admin_change_submit(struct admin_request *request,
 /* Removes a node through replication instead of submitting a change set. */
 void admin_change_remove_node(struct admin_request *request,
                               const struct uuid *node_id,
+                              bool compromised,
                               void (*answer)(struct admin_request *request));
 /* New keys of PURPOSES (as replication_rotate_keys) instead of a change set. */
 void admin_change_rotate_keys(struct admin_request *request,

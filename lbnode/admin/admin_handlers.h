@@ -48,6 +48,9 @@ void neutron_security_groups(struct admin_request *request);
 void nodes_list(struct admin_request *request);
 void node_show(struct admin_request *request);
 void node_update(struct admin_request *request);
+/* The node that the path names; NULL with ERROR. */
+const struct effective *node_of_request(const struct admin_request *request,
+                                        struct error *error);
 void node_remove(struct admin_request *request);
 
 /* failover_api.c */

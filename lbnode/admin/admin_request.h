@@ -46,6 +46,8 @@ struct admin_request {
     uint64_t deadline_ms;
     void (*on_event)(struct admin_request *request); /* a new event is in the ring */
     struct admin_change *change;                     /* admin_change.c */
+    const char *obstacle;                            /* node_removal.c: what it waits for */
+    bool was_drained; /* the node, before it was asked to leave */
 
     /* the answer */
     int status;

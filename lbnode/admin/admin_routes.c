@@ -78,7 +78,7 @@ static const struct admin_route routes[] = {
     {"GET", "/v1/nodes", nodes_list, RESOURCE_NODE, "list the nodes of the cluster"},
     {"GET", "/v1/nodes/%", node_show, RESOURCE_NODE, "show a node by id or name"},
     {"PUT", "/v1/nodes/%", node_update, RESOURCE_NODE, "change a node: drain"},
-    {"DELETE", "/v1/nodes/%", node_remove, RESOURCE_NODE, "remove a node; ?dead=true if it will not come back"},
+    {"DELETE", "/v1/nodes/%", node_remove, RESOURCE_NODE, "remove a node; ?dead=true if it will not come back, ?compromised=true if somebody else has its key"},
 
     {"GET", "/v1/status", status_show, RESOURCE_NONE, "everything at a glance"},
     {"GET", "/v1/listeners/%/stats", traffic_stats, RESOURCE_LISTENER, "counters, latencies and ends of a listener's requests on this node"},

@@ -21,8 +21,8 @@ void nodes_list(struct admin_request *request)
     admin_answer_json(request, 200, root);
 }
 
-static const struct effective *find_node(const struct admin_request *request,
-                                         struct error *error)
+const struct effective *node_of_request(const struct admin_request *request,
+                                        struct error *error)
 {
     return configuration_lookup(request->state->configuration, RESOURCE_NODE, NULL,
                                 request->parameters[0], error);
@@ -31,7 +31,7 @@ static const struct effective *find_node(const struct admin_request *request,
 void node_show(struct admin_request *request)
 {
     struct error error = {0};
-    const struct effective *object = find_node(request, &error);
+    const struct effective *object = node_of_request(request, &error);
     if (object)
         admin_answer_wrapped(request, 200, "node", node_view(request->state, object));
     else
@@ -67,9 +67,11 @@ void node_update(struct admin_request *request)
 {
     struct error error = {0};
     struct change_set changes = {0};
-    const struct effective *object = find_node(request, &error);
+    const struct effective *object = node_of_request(request, &error);
     struct json_value *wanted = object ? decisions(request, &error) : NULL;
     struct resource *after = wanted ? resource_copy(object->resource) : NULL;
+    if (after && !json_value_truth(json_value_get(wanted, "drain")))
+        CONTAINER_OF(after, struct node, resource)->leaving = false; /* it may stay */
     if (after && resource_update_from_json(after, wanted, &error) &&
         change_set_add_named(&changes, after, wanted)) {
         admin_change_submit(request, &changes, &object->resource->id, 200, answer_node);
@@ -80,39 +82,4 @@ void node_update(struct admin_request *request)
     }
     json_value_free(wanted);
     resource_free(after);
-}
-
-/* A node that does not answer may still hold changes that nobody else has: removing it needs
- * the word of a person. */
-static bool may_remove(const struct admin_request *request,
-                       const struct effective *object,
-                       struct error *error)
-{
-    const struct node *node = (const struct node *)object->resource;
-    struct peer_view peer = {.state = PEER_NEVER_SEEN};
-    if (node_view_is_self(request->state, &node->resource.id))
-        return error_set(error, ERROR_CONFLICT,
-                         "Node %.64s is this node: remove it from another node of the cluster.",
-                         node->resource.name);
-    if (node->status != NODE_ACTIVE)
-        return error_set(error, ERROR_CONFLICT, "Node %.64s was removed before.",
-                         node->resource.name);
-    node_view_peer(request->state, &node->resource.id, &peer);
-    if (peer.state == PEER_IS_ALIVE || admin_request_flag(request, "dead"))
-        return true;
-    return error_set(
-        error, ERROR_CONFLICT,
-        "Node %.64s does not answer: changes that only it has would be lost. Start "
-        "it, or confirm with dead=true that it will not come back.",
-        node->resource.name);
-}
-
-void node_remove(struct admin_request *request)
-{
-    struct error error = {0};
-    const struct effective *object = find_node(request, &error);
-    if (object && may_remove(request, object, &error))
-        admin_change_remove_node(request, &object->resource->id, resource_api_answer_empty);
-    else
-        admin_answer_error(request, &error);
 }

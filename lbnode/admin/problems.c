@@ -60,6 +60,33 @@ static void find_in_processes(const struct node_state *state, struct problem_lis
             (unsigned long long)state->built_generation);
 }
 
+/* What it shows is old, and what is changed here reaches nobody. */
+static void find_in_membership(const struct node_state *state, struct problem_list *problems)
+{
+    if (replication_was_removed(state->replication))
+        add(problems, HEALTH_ERROR,
+            "this node was removed from cluster %.64s: nobody listens to it any more, it takes "
+            "no changes and no addresses. To come back as a new node: stop it, move its state "
+            "directory away, start it, lbnode token create on another node, lbnode join TOKEN "
+            "here",
+            replication_cluster_name(state->replication));
+}
+
+static void find_leaving(const struct node_state *state, struct problem_list *problems)
+{
+    const struct effective *object;
+    for (size_t i = 0; (object = configuration_at(state->configuration, RESOURCE_NODE, i));
+         i++) {
+        const struct node *node = (const void *)object->resource;
+        if (node->leaving && node->status == NODE_ACTIVE &&
+            !replication_was_removed(state->replication))
+            add(problems, HEALTH_DEGRADED,
+                "node %.64s is being removed: lbnode node remove %.64s goes on with it, lbnode "
+                "node undrain %.64s keeps it",
+                node->resource.name, node->resource.name, node->resource.name);
+    }
+}
+
 static void find_in_evidence(void *context, const struct evidence *evidence)
 {
     static const enum health healths[] = {
@@ -241,9 +268,13 @@ static void find_in_keys(const struct node_state *state, struct problem_list *pr
 void problems_find(const struct node_state *state, struct problem_list *problems)
 {
     unsigned conflicts = 0;
+    find_in_membership(state, problems);
+    find_leaving(state, problems);
     find_in_processes(state, problems);
-    replication_visit_peers(state->replication, find_in_peer, problems);
-    replication_visit_peers(state->replication, find_in_peers_store, problems);
+    if (!replication_was_removed(state->replication)) {
+        replication_visit_peers(state->replication, find_in_peer, problems);
+        replication_visit_peers(state->replication, find_in_peers_store, problems);
+    }
     replication_visit_evidence(state->replication, find_in_evidence, problems);
     replication_visit_conflicts(state->replication, find_in_conflicts, &conflicts);
     if (conflicts > 0)

@@ -182,6 +182,8 @@ static const struct option drill_options[] = {
 
 static const struct option remove_options[] = {
     {.name = "dead", .help = "it will not come back: do not wait for it"},
+    {.name = "compromised",
+     .help = "somebody else has its key or its disk: shut it out, replace the cluster's keys"},
     {.name = ""},
 };
 
@@ -352,6 +354,9 @@ static const struct command commands[] = {
      .type = RESOURCE_NODE, .changes = true, .run = run_node_undrain},
     {.noun = "node", .verb = "remove", .positional = "NAME", .positional_minimum = 1,
      .positional_maximum = 1, .summary = "take a node out of the cluster for good",
+     .details = "A node that answers gives its addresses away first and passes everything on: nothing is lost.\n"
+                "Interrupted in between, run it again, or keep the node with lbnode node undrain NAME. A removed\n"
+                "node does not come back: it joins as a new one, with an empty state directory and a new token.\n",
      .type = RESOURCE_NODE, .options = remove_options, .changes = true, .run = run_node_remove},
 
     {.noun = "failover", .summary = "move addresses to another node",

@@ -50,19 +50,61 @@ bool run_node_show(struct context *context, struct error *error)
     return good;
 }
 
+/* What the node could read stays known to whoever has its key. */
+static void print_secrets(struct context *context)
+{
+    struct response response;
+    struct error ignored = {0};
+    bool good =
+        client_request(&context->client, "GET", "/v1/secrets", NULL, &response, &ignored);
+    const struct json_value *secrets = json_value_get(response.json, "secrets");
+    if (!good)
+        printf("the list of secrets cannot be read; each one that the cluster has is known to "
+               "whoever has the node: replace them\n");
+    else if (json_value_count(secrets) == 0)
+        printf("the cluster has no secrets that the node could have read\n");
+    else
+        printf("replace these secrets, the node could read them:\n");
+    for (size_t i = 0; good && i < json_value_count(secrets); i++)
+        printf("  %s\n", cli_text_of(json_value_at(secrets, i), "name"));
+    response_free(&response);
+}
+
+static void say_removed(struct context *context, const char *name)
+{
+    FILE *notes = output_notes(context->format);
+    if (arguments_has(&context->arguments, "compromised"))
+        fprintf(
+            notes,
+            "revoked node %s: its key is void for good, and so is what it signs from now on; "
+            "the keys of the cluster are being replaced\n",
+            name);
+    else if (arguments_has(&context->arguments, "dead"))
+        fprintf(notes,
+                "removed node %s: all that it had told this node stays; changes that only it "
+                "had are lost\n",
+                name);
+    else
+        fprintf(notes, "removed node %s: it had passed everything on, nothing is lost\n", name);
+}
+
 bool run_node_remove(struct context *context, struct error *error)
 {
     char target[TARGET_SIZE];
     struct response response;
     if (!node_target(context, target, error))
         return false;
-    if (arguments_has(&context->arguments, "dead"))
-        snprintf(target + strlen(target), sizeof(target) - strlen(target), "?dead=true");
+    const char *flag = arguments_has(&context->arguments, "compromised") ? "?compromised=true"
+                       : arguments_has(&context->arguments, "dead")      ? "?dead=true"
+                                                                         : "";
+    snprintf(target + strlen(target), sizeof(target) - strlen(target), "%s", flag);
     bool good = client_request(&context->client, "DELETE", target, NULL, &response, error);
     if (good) {
-        fprintf(output_notes(context->format), "removed node %s\n",
-                context->arguments.positional[0]);
+        say_removed(context, context->arguments.positional[0]);
         cli_print_note(context, &response);
+        if (context->format == OUTPUT_TABLE &&
+            arguments_has(&context->arguments, "compromised"))
+            print_secrets(context);
     }
     response_free(&response);
     return good;

@@ -167,6 +167,7 @@ struct node {
     struct ip_address vrrp_address;
     struct text_list roles;
     bool drain;              /* gives its VIPs to any other node that can serve */
+    bool leaving;            /* is being removed: takes no changes, so that none is lost */
     int64_t status;          /* enum node_status */
     struct text_list cutoff; /* map stream (hex) -> last valid seq, of a removed node */
     int64_t protocol;        /* the highest of the replication that it speaks */

@@ -197,7 +197,8 @@ static void send_election(struct control *control)
 {
     struct message_list set = {0};
     struct vrrp_set_node own = {replication_node_id(control->replication),
-                                control->settings->name, control->settings->interface};
+                                control->settings->name, control->settings->interface,
+                                replication_was_removed(control->replication)};
     if (!vrrp_set_build(control->configuration, &own, &set)) {
         log_error("the election's configuration is too large; the last one stays");
         message_list_free(&set);

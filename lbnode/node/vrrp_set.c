@@ -166,11 +166,14 @@ static bool add_peers(const struct configuration *configuration,
     return good;
 }
 
+/* Or is about to be. */
 static bool was_removed(const struct configuration *configuration, const struct uuid *id)
 {
     const struct effective *object = configuration_find(configuration, id);
-    return object && object->resource->type == RESOURCE_NODE &&
-           ((const struct node *)(const void *)object->resource)->status != NODE_ACTIVE;
+    const struct node *node = object && object->resource->type == RESOURCE_NODE
+                                  ? (const void *)object->resource
+                                  : NULL;
+    return node && (node->status != NODE_ACTIVE || node->leaving);
 }
 
 static bool is_drained(const struct configuration *configuration, const struct uuid *id)
@@ -210,6 +213,7 @@ bool vrrp_set_build(const struct configuration *configuration,
     begin.drained = is_drained(configuration, own->id);
     out->count = 0;
     return message_list_add(out, &begin.header) &&
-           (was_removed(configuration, own->id) || add_groups(configuration, own, out)) &&
+           (own->removed || was_removed(configuration, own->id) ||
+            add_groups(configuration, own, out)) &&
            add_peers(configuration, own, out) && message_list_add(out, &commit.header);
 }

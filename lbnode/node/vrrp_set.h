@@ -13,6 +13,7 @@ struct vrrp_set_node {
     const struct uuid *id;
     const char *name;
     const char *interface; /* for groups that name none; may be "" */
+    bool removed;          /* a peer said so, whatever the configuration says */
 };
 
 /* BEGIN; a GROUP and its ADDRESSes for each enabled group with virtual addresses of enabled

@@ -251,6 +251,11 @@ bool replication_token_create(struct replication *replication,
     return true;
 }
 
+bool replication_was_removed(const struct replication *replication)
+{
+    return false;
+}
+
 void replication_visit_tokens(const struct replication *replication,
                               void (*visit)(void *context, const struct token_view *token),
                               void *context)
@@ -310,6 +315,7 @@ void replication_submit(struct replication *replication,
 
 void replication_remove_node(struct replication *replication,
                              const struct uuid *node_id,
+                             bool compromised,
                              const struct submit_options *options,
                              submit_done *done,
                              void *context)

@@ -25,7 +25,7 @@
     }
 
 static const struct uuid own_id = OWN_ID, removed_id = REMOVED_ID;
-static const struct vrrp_set_node own = {&own_id, "lb1", "eth9"};
+static const struct vrrp_set_node own = {&own_id, "lb1", "eth9", false};
 
 struct object {
     struct uuid id;
@@ -231,10 +231,16 @@ static void a_removed_node_stands_for_no_election(void **state)
         WEB,
         {REMOVED_ID, RESOURCE_NODE,
          "{\"name\": \"lb1\", \"addresses\": [\"10.77.0.13:7850\"]}"}};
-    static const struct vrrp_set_node removed = {&removed_id, "lb1", ""};
+    static const struct vrrp_set_node removed = {&removed_id, "lb1", "", false};
     struct message_list set = {0};
     struct configuration *configuration = configuration_of(objects, ARRAY_LENGTH(objects));
     assert_true(vrrp_set_build(configuration, &removed, &set));
+    assert_int_equal(count_of(&set, MESSAGE_VRRP_GROUP), 0);
+    struct vrrp_set_node told = own; /* its configuration does not say so */
+    told.removed = true;
+    message_list_free(&set);
+    set = (struct message_list){0};
+    assert_true(vrrp_set_build(configuration, &told, &set));
     assert_int_equal(count_of(&set, MESSAGE_VRRP_GROUP), 0);
     configuration_free(configuration);
     message_list_free(&set);

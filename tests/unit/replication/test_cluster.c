@@ -121,7 +121,8 @@ static void the_survivor_removes_the_dead_and_invites_a_new_one(void **state)
     dead = *replication_node_id(node_at(0)->replication);
     submit_value(node_at(0), &object, "kept");
     stop_node(node_at(0)); /* the one that founded the cluster */
-    replication_remove_node(node_at(1)->replication, &dead, &options, on_submitted, NULL);
+    replication_remove_node(node_at(1)->replication, &dead, false, &options, on_submitted,
+                            NULL);
     await_done();
     assert_int_equal(last_answer()->error.kind, ERROR_NONE);
     assert_string_equal(last_answer()->result.text, "committed on lb2");
@@ -144,7 +145,8 @@ static void a_removed_node_that_comes_back_is_told(void **state)
     form_pair();
     dead = *replication_node_id(node_at(0)->replication);
     stop_node(node_at(0));
-    replication_remove_node(node_at(1)->replication, &dead, &options, on_submitted, NULL);
+    replication_remove_node(node_at(1)->replication, &dead, false, &options, on_submitted,
+                            NULL);
     await_done();
     node_at(0)->events[EVENT_NODE_REMOVED] = 0;
     start_node(node_at(0));

@@ -94,7 +94,8 @@ static void a_removed_node_is_not_let_in_again_with_its_old_key(void **state)
     form_pair();
     const struct uuid removed = *replication_node_id(node_at(1)->replication);
     stop_node(node_at(1));
-    replication_remove_node(node_at(0)->replication, &removed, &options, on_submitted, NULL);
+    replication_remove_node(node_at(0)->replication, &removed, false, &options, on_submitted,
+                            NULL);
     await_done();
     assert_string_equal(last_answer()->error.text, "");
     start_node(node_at(1));

@@ -1,0 +1,142 @@
+"""Who is in the cluster: tokens, joins, removals."""
+import os
+import re
+import shutil
+import sys
+
+from pair import ROOT, VIP, PairTest
+
+sys.path.insert(0, os.path.join(ROOT, "tests", "second"))
+try:
+    import invite
+    import join
+    HAS_KEYS = True
+except ImportError:
+    HAS_KEYS = False
+
+REFUSED = 5
+SIX_WORDS = r"\b(?:[a-z]{3,8} ){5}[a-z]{3,8}\b"
+
+
+class Tokens(PairTest):
+    """lb1 is a cluster of one; the others ask to be let in."""
+
+    nodes, workers, formed, serves = 3, 1, False, False
+
+    def setUp(self):
+        super().setUp()
+        self.lab.form(1)
+        for node in "lb2", "lb3":
+            self.lab.start(node)
+
+    def events(self, node):
+        return self.cli(node, "events")
+
+    def test_a_token_lets_one_node_in_and_both_sides_show_the_same_words(self):
+        token = self.lab.token("lb1")
+        said = self.cli("lb2", ["join", token])
+        words = re.search("fingerprint: (%s)\n" % SIX_WORDS, said)[1]
+        for command in "node show lb2", "token list", "events":
+            self.tells("lb1", command, words)
+        self.tells("lb2", "node show lb2", words)
+        self.assertIn("used already", self.cli("lb3", ["join", token], REFUSED))
+        self.tells("lb1", "events", "the token was used already")
+        self.assertNotIn("lb3", self.cli("lb1", "node list"))
+
+    def test_wrong_expired_and_deleted_tokens_let_nobody_in(self):
+        wrong = list(self.lab.token("lb1"))
+        wrong[40] = "A" if wrong[40] != "A" else "B"
+        self.assertIn("not a complete token", self.cli("lb2", ["join", "".join(wrong)], 1))
+        short = self.cli("lb1", "token create --ttl 1s").split()[0]
+        self.eventually(lambda: "EXPIRED" in self.cli("lb1", "token list"), 3, "the token is over")
+        self.assertIn("has expired", self.cli("lb2", ["join", short], REFUSED))
+        self.tells("lb1", "events", "the token has expired")
+        taken_back = self.lab.token("lb1")
+        tokens = [one["id"] for one in self.json("lb1", "token list") if one["state"] == "OPEN"]
+        for one in tokens:
+            self.cli("lb1", "token delete " + one)
+        self.assertIn("gave no answer", self.cli("lb2", ["join", taken_back], REFUSED))
+        self.assertIn("86400", self.cli("lb1", "token create --ttl 25h", 1))
+        self.cli("lb2", ["join", self.lab.token("lb1")])
+
+    def test_a_token_of_another_node_is_not_answered(self):
+        if not HAS_KEYS:
+            self.skipTest("needs python3-cryptography")
+        self.cli("lb2", ["join", self.lab.token("lb1")])
+        made = join.Token(self.lab.token("lb2"))
+        moved = invite.make_token(made.cluster, self.lab.address("lb1"), made.port, made.key, made.secret)
+        self.assertIn("comes from another node", self.cli("lb3", ["join", moved], REFUSED))
+        self.tells("lb1", "events", "tokens of another node are void here")
+
+
+class Removal(PairTest):
+    """lb1 and lb2 balance; lb3 runs and is in no cluster."""
+
+    nodes, workers = 3, 1
+    formed, serves = False, False
+
+    def setUp(self):
+        super().setUp()
+        self.lab.form(2)
+        self.lab.start("lb3")
+        self.serve()
+        self.eventually(lambda: len(self.lab.holders(VIP)) == 1 and self.answers(), 10, "the pair serves")
+
+    def say_it_was_removed(self, node):
+        self.eventually(lambda: "this node was removed from cluster" in self.cli(node, "status"), 10,
+                        "%s says that it was removed" % node)
+        self.assertIn("lbnode join TOKEN", self.cli(node, "status"))
+        refused = self.lab.lbnode(node, "member", "set", "--weight", "77", "workers", "w1")
+        self.assertNotEqual(refused.returncode, 0)
+        self.assertIn("was removed from the cluster", refused.stderr)
+
+    def come_back_as_a_new_node(self, node, inviter):
+        """As `status` of the removed node tells to."""
+        self.lab.stop(node)
+        state = self.lab.path(node, "state")
+        for name in os.listdir(state):
+            path = os.path.join(state, name)
+            shutil.rmtree(path) if os.path.isdir(path) else os.remove(path)
+        self.lab.start(node)
+        self.cli(node, ["join", self.lab.token(inviter)])
+        self.eventually(lambda: self.member(node, "w1").get("weight") == self.member(inviter, "w1").get("weight"), 5,
+                        "%s has the state again" % node)
+
+    def test_a_node_that_is_removed_gives_its_addresses_away_first_and_nothing_is_lost(self):
+        active = self.active()
+        other = "lb2" if active == "lb1" else "lb1"
+        self.cli(active, "member set --weight 7 workers w1")
+        said = self.cli(other, "node remove " + active)
+        self.assertIn("nothing is lost", said)
+        self.assertEqual(self.lab.holders(VIP), [other])
+        self.assertEqual(self.member(other, "w1")["weight"], 7)
+        self.say_it_was_removed(active)
+        self.lab.stop(active)
+        self.lab.start(active)
+        self.say_it_was_removed(active)
+        self.assertEqual(self.lab.holders(VIP), [other])
+        self.come_back_as_a_new_node(active, other)
+        self.assertRegex(self.cli(other, "node list"), r"%s .*ACTIVE" % active)
+
+    def test_a_lone_survivor_removes_the_dead_rotates_and_lets_a_new_one_in(self):
+        self.lab.kill("lb1")
+        self.eventually(self.answers, 3, "lb2 serves")
+        self.assertIn("stopped answering", self.cli("lb2", "node remove lb1", 4))
+        self.assertIn("does not answer", self.cli("lb2", "node remove lb1", 4))
+        self.assertIn("changes that only it had are lost", self.cli("lb2", "node remove --dead lb1"))
+        self.cli("lb2", "member set --weight 9 workers w1")
+        self.cli("lb3", ["join", self.lab.token("lb2")])
+        self.eventually(lambda: self.member("lb3", "w1").get("weight") == 9, 5, "lb3 has the state")
+        self.lab.start("lb1")
+        self.say_it_was_removed("lb1")
+        self.assertEqual(len(self.lab.holders(VIP)), 1)
+        self.assertEqual(self.member("lb2", "w1")["weight"], 9, "what the removed node says is void")
+
+    def test_a_revoked_node_is_shut_out_and_what_it_could_read_is_named(self):
+        self.cli("lb1", "secret create --secret-type passphrase --payload-file - tls-key", text_in="hunter2")
+        said = self.cli("lb1", "node remove --compromised lb2")
+        self.assertRegex(said, r"revoked node lb2(.|\n)*replace these secrets(.|\n)*tls-key")
+        self.eventually(lambda: "RE" in self.cli("lb1", "node show lb2"), 3, "the roster says so")
+        self.say_it_was_removed("lb2")
+        self.eventually(lambda: self.lab.holders(VIP) == ["lb1"], 5, "lb1 serves alone")
+        self.come_back_as_a_new_node("lb2", "lb1")
