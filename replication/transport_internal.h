@@ -130,6 +130,13 @@ bool transport_is_news(const struct transport *transport,
 void transport_follow_roster(struct transport *transport);
 /* May the node be sent signed packets? */
 bool transport_may_sign(const struct transport *transport, const struct roster_node *node);
+/* May the node send signed packets? Also one that speaks in sessions, as long as it cannot know
+ * that this node does. */
+bool transport_takes_signed(const struct transport *transport, const struct roster_node *node);
+/* Is a session with the node in use, since FOR_US at least? */
+bool transport_is_in_session(const struct transport *transport,
+                             const struct roster_node *node,
+                             uint64_t for_us);
 /* Frames to the node in a session. False: there is none. */
 bool transport_send_sealed(struct transport *transport,
                            const struct link *link,

@@ -37,15 +37,15 @@ static void report_forged(struct transport *transport, const struct roster_node 
     replication_event(transport->replication, EVENT_GOSSIP_FORGED, text);
 }
 
-static void
-report_downgrade(struct transport *transport, const struct roster_node *claimed, bool is_knock)
+/* It is news only where the node has no reason to do that: while both learn what the other one
+ * speaks, or it finds this node silent and knocks, it has. */
+static void report_downgrade(struct transport *transport, const struct roster_node *claimed)
 {
-    const uint64_t pause_us = 60000000;
+    const uint64_t pause_us = 60000000, settled_us = 1000000;
     char text[200];
-    if (is_knock) /* it finds this node silent */
-        return;
     transport->counts[DATAGRAM_DOWNGRADE]++;
-    if (!transport_is_news(transport, &transport->downgrade_reported_us, pause_us))
+    if (!transport_is_in_session(transport, claimed, settled_us) ||
+        !transport_is_news(transport, &transport->downgrade_reported_us, pause_us))
         return;
     snprintf(text, sizeof(text),
              "a packet in the name of %.64s came outside of a session; it was dropped",
@@ -191,9 +191,9 @@ static void take_signed(struct transport *transport,
         removal_answer(transport, node, &packet, source);
         return;
     }
-    if (!transport_may_sign(transport, node)) {
+    if (!transport_takes_signed(transport, node)) {
         if (!removal_take_answer(transport, node, &packet))
-            report_downgrade(transport, node, packet.frames.size == 0);
+            report_downgrade(transport, node);
         return;
     }
     struct link *link = transport_check_packet(transport, &packet, from);

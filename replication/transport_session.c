@@ -148,6 +148,7 @@ void transport_follow_roster(struct transport *transport)
         make_sessions(transport);
     drop_gone_peers(transport);
     renew_sources(transport);
+    keys_follow(transport->replication); /* before anything goes out without a session */
 }
 
 /* ---- sending ------------------------------------------------------------------------------
@@ -157,6 +158,25 @@ bool transport_may_sign(const struct transport *transport, const struct roster_n
 {
     return !transport->has_secrets || node->protocol < REPLICATION_PROTOCOL_SESSIONS ||
            node->status != NODE_ACTIVE;
+}
+
+bool transport_takes_signed(const struct transport *transport, const struct roster_node *node)
+{
+    const struct replication *replication = transport->replication;
+    const struct roster_node *self =
+        roster_find(core_roster(replication->core), &replication->node_id);
+    return transport_may_sign(transport, node) || !self ||
+           self->protocol < REPLICATION_PROTOCOL_SESSIONS;
+}
+
+bool transport_is_in_session(const struct transport *transport,
+                             const struct roster_node *node,
+                             uint64_t for_us)
+{
+    struct session_view view;
+    int place = transport->sessions ? sessions_find_peer(transport->sessions, &node->id) : -1;
+    return place >= 0 && sessions_view(transport->sessions, now_us(transport), place, &view) &&
+           now_us(transport) - view.since_us >= for_us;
 }
 
 bool transport_send_sealed(struct transport *transport,

@@ -57,6 +57,7 @@ void start_node(struct test_node *node)
         .node_name = node->name,
         .listen = node->endpoint,
         .snapshot_after = SNAPSHOT_AFTER_RECORDS,
+        .protocol = node->protocol,
     };
     struct replication_handler handler = {
         .applied = on_applied, .event = on_event, .context = node};
@@ -74,6 +75,13 @@ void stop_node(struct test_node *node)
 {
     replication_close(node->replication);
     node->replication = NULL;
+}
+
+void restart_node(struct test_node *node, uint16_t protocol)
+{
+    stop_node(node);
+    node->protocol = protocol;
+    start_node(node);
 }
 
 static bool is_free(int type, uint16_t port)

@@ -14,6 +14,7 @@ struct test_node {
     struct replication *replication;
     char directory[64], name[8];
     struct ip_endpoint endpoint;
+    uint16_t protocol; /* 0: that of the release */
     unsigned events[EVENT_CODE_COUNT];
     char last_refusal[256];
 };
@@ -37,6 +38,7 @@ void on_done(void *context, const struct error *error);
 void on_submitted(void *context, const struct submit_result *result);
 void start_node(struct test_node *node);
 void stop_node(struct test_node *node);
+void restart_node(struct test_node *node, uint16_t protocol);
 void wait_until(bool (*condition)(void), const char *what);
 void await_done(void);
 void init_first(void);
