@@ -205,7 +205,7 @@ static void who_is_removed_while_it_is_there_is_told_at_once(void **state)
     form_pair();
     wait_until(both_are_in_session, "a session");
     replication_remove_node(node_at(0)->replication,
-                            replication_node_id(node_at(1)->replication), &options,
+                            replication_node_id(node_at(1)->replication), false, &options,
                             on_submitted, NULL);
     uint64_t started_ms = monotime_now_ms();
     wait_until(node_1_knows_of_its_removal, "the removed node knows it");
