@@ -140,7 +140,7 @@ static void take_step(struct replication *replication,
                       const struct key_view *view,
                       const struct key_step *step)
 {
-    const struct submit_options options = {.author = "lbnode", .via = "keys"};
+    const struct submit_options options = {.author = "lbnode", .via = REPLICATION_VIA_KEYS};
     struct change_set changes = {0};
     if (plan_step(replication, view, step, &changes) && changes.count > 0) {
         tell_step(replication, step);

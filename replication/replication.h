@@ -96,6 +96,9 @@ enum {
     JOIN_FINGERPRINT_SIZE = 64
 };
 
+/* Who sealed values anew, in the `via` of such a change. */
+#define REPLICATION_VIA_KEYS "keys"
+
 /* The data keys that this node can open, the newest first, at most CAPACITY; returns how
  * many. Valid until the next turn of the loop. */
 size_t replication_data_keys(const struct replication *replication,

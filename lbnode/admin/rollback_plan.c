@@ -2,6 +2,7 @@
 
 #include "lbnode/admin/facet_text.h"
 #include "lbnode/admin/past_view.h"
+#include "lbnode/admin/secrets_api.h"
 #include "lbnode/base/monotime.h"
 #include "lbnode/base/uuid_map.h"
 #include "lbnode/model/undo_check.h"
@@ -29,6 +30,7 @@ struct planner {
     const struct rollback_wish *wish;
     struct rollback_plan *out;
     struct undo_plan undo;
+    struct sensitive_keys keys;
     struct change_stamp from; /* the first that is undone, and of `to` all later ones */
     struct uuid *ids;
     size_t id_count, id_capacity;
@@ -118,6 +120,8 @@ static void tell_left(struct planner *planner, size_t from)
         const struct undo_left *left = &planner->undo.left[i];
         const struct resource_class *class = resource_class_of((enum resource_type)left->type);
         snprintf(why, sizeof(why), "what was before is no longer kept");
+        if (left->obstacle == UNDO_UNREADABLE)
+            snprintf(why, sizeof(why), "what was before is sealed with a key that is gone");
         if (left->obstacle == UNDO_CHANGED_LATER)
             describe_origin(planner, "changed", &planner->origins[left->by], why);
         facet_attribute_names(class, left->facet, names);
@@ -174,8 +178,9 @@ static void take_write(void *context, const struct past_op *op)
         !copy_bytes(planner, op->in_force, &write.value))
         return;
     int order = history_stamp_compare(&change->stamp, &planner->from);
-    write.undone = one ? order == 0 : order >= 0;
-    write.foreign = order >= 0 && !(one && write.undone) &&
+    write.resealed = strcmp(change->via, REPLICATION_VIA_KEYS) == 0;
+    write.undone = !write.resealed && (one ? order == 0 : order >= 0);
+    write.foreign = !write.resealed && order >= 0 && !(one && write.undone) &&
                     is_foreign(planner, change->author, &change->node_id);
     object->type = op->type;
     object->owner = op->owner;
@@ -209,9 +214,9 @@ static void judge_later_writes(struct planner *planner)
 {
     for (size_t i = 0; i < planner->object.write_count; i++) {
         const struct origin *origin = &planner->origins[i];
-        planner->writes[i].foreign = origin->since && !planner->writes[i].undone &&
-                                     !has_counterpart(planner, origin) &&
-                                     !is_pending(planner, &origin->change_id);
+        planner->writes[i].foreign =
+            origin->since && !planner->writes[i].undone && !planner->writes[i].resealed &&
+            !has_counterpart(planner, origin) && !is_pending(planner, &origin->change_id);
     }
 }
 
@@ -486,6 +491,8 @@ bool rollback_plan_make(const struct node_state *state,
 {
     struct planner planner = {.state = state, .wish = wish, .out = out, .error = error};
     *out = (struct rollback_plan){.objects = json_value_array(), .left = json_value_array()};
+    planner.keys = secrets_keys(state);
+    planner.undo.keys = &planner.keys;
     bool good = find_objects(&planner);
     for (size_t i = 0; good && i < planner.id_count && !planner.failed; i++)
         plan_object(&planner, &planner.ids[i]);

@@ -1,7 +1,9 @@
 #include "lbnode/model/undo.h"
 
+#include "lbnode/crypto/crypto.h"
 #include "lbnode/model/field_table.h"
 #include "lbnode/model/field_value.h"
+#include "lbnode/model/sensitive.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -135,6 +137,53 @@ static struct resource *read_state(const struct work *work, uint16_t facet, stru
     return NULL;
 }
 
+/* A value sealed anew is the same as before, though its bytes differ: the states before the
+ * write number AT get the new bytes, as far as they had the old ones. */
+static bool
+follow_resealing(const struct work *work, uint16_t facet, struct resource **states, size_t at)
+{
+    bool good = true;
+    for (size_t f = 0; f < work->class->field_count; f++) {
+        const struct field *field = &work->class->fields[f];
+        if (field->facet != facet || field->type != FIELD_SEALED)
+            continue;
+        for (size_t i = 0; i + 1 < at; i++)
+            if (is_equal(field, states[i], states[at - 1]))
+                good &= field_copy(field, states[at], states[i]);
+        good &= field_copy(field, states[at], states[at - 1]);
+    }
+    return good;
+}
+
+/* Later ones first, so that what was sealed anew twice ends as it is now. */
+static bool follow_resealings(const struct work *work,
+                              uint16_t facet,
+                              size_t first,
+                              struct resource **states,
+                              size_t count)
+{
+    bool good = true;
+    size_t at = count - 1; /* what is in force, behind the last write */
+    for (size_t i = work->object->write_count; i-- > first;) {
+        const struct undo_write *write = &work->object->writes[i];
+        if (write->facet == facet && --at > 0 && write->resealed)
+            good &= follow_resealing(work, facet, states, at);
+    }
+    return good;
+}
+
+/* Nobody is served by a value that nobody can open. */
+static bool
+is_readable(const struct work *work, const struct field *field, const struct resource *state)
+{
+    size_t size;
+    if (!work->plan->keys || field->type != FIELD_SEALED || field_is_unset(field, state))
+        return true;
+    uint8_t *plain = sensitive_open(state, field, work->plan->keys, &size, NULL);
+    secret_free(plain);
+    return plain;
+}
+
 struct touched {
     bool mine; /* by a write that is undone */
     long by;   /* the last foreign write, or NOBODY */
@@ -187,7 +236,7 @@ static struct resource **read_states(const struct work *work,
         states[*count] = read_state(work, before->facet, now);
         good = states[(*count)++];
     }
-    if (good)
+    if (good && follow_resealings(work, before->facet, first, states, *count))
         return states;
     for (size_t i = 0; states && i < *count; i++)
         resource_free(states[i]);
@@ -231,6 +280,10 @@ static void undo_attributes(struct work *work, const struct undo_write *before, 
             continue;
         if (touched.by != NOBODY && work->mode != UNDO_FORCED) {
             leave(work, UNDO_CHANGED_LATER, field->facet, field->name, (size_t)touched.by);
+            continue;
+        }
+        if (!is_readable(work, field, states[0])) {
+            leave(work, UNDO_UNREADABLE, field->facet, field->name, 0);
             continue;
         }
         work->failed |= !field_copy(field, states[0], now);

@@ -12,9 +12,10 @@
 struct undo_write {
     uint16_t facet;
     struct bytes value;
-    bool undone;  /* what it did is to be taken back */
-    bool foreign; /* somebody else made it, and it is not to be lost without need */
-    bool unsure;  /* between it and the next write something may be missing */
+    bool undone;   /* what it did is to be taken back */
+    bool foreign;  /* somebody else made it, and it is not to be lost without need */
+    bool unsure;   /* between it and the next write something may be missing */
+    bool resealed; /* it only sealed anew what was there: neither undone nor foreign */
 };
 
 struct undo_value {
@@ -41,6 +42,7 @@ enum undo_mode {
 enum undo_obstacle {
     UNDO_CHANGED_LATER, /* by the write `by` */
     UNDO_GONE,          /* what was before is no longer kept */
+    UNDO_UNREADABLE,    /* ... is sealed with a key that is gone */
 };
 
 struct undo_left {
@@ -52,9 +54,12 @@ struct undo_left {
     size_t by;             /* index into the object's writes */
 };
 
+struct sensitive_keys; /* model/sensitive.h */
+
 struct undo_plan {
-    struct change_set changes; /* all but deletions */
-    struct uuid *deleted;      /* objects that were not there before */
+    const struct sensitive_keys *keys; /* that open sealed values; NULL: not looked at */
+    struct change_set changes;         /* all but deletions */
+    struct uuid *deleted;              /* objects that were not there before */
     size_t deleted_count, deleted_capacity;
     struct undo_left *left; /* what does not go back */
     size_t left_count, left_capacity;
