@@ -33,11 +33,12 @@ static bool is_caught_up(const void *context)
 
 static bool object_is_sealed_with(const struct facet_table *table,
                                   const struct object *object,
+                                  const struct sensitive_keys *keys,
                                   const struct uuid *key_id)
 {
     for (size_t f = 0; f < object->count; f++) {
         const struct raw_facet facet = facet_view(object, &object->facets[f]);
-        if (sensitive_is_sealed_with(&facet, key_id))
+        if (sensitive_is_sealed_with(&facet, keys, key_id))
             return facet_object_counts(table, object);
     }
     return false;
@@ -48,8 +49,10 @@ static bool is_sealed_with(const void *context, const struct uuid *key_id)
     const struct replication *replication = context;
     const struct facet_table *table = core_facets(replication->core);
     const struct object *object;
+    struct sensitive_keys keys;
+    keys.count = replication_data_keys(replication, keys.keys, SENSITIVE_KEYS_MAXIMUM);
     for (size_t i = 0; (object = uuid_map_next(&table->objects, &i));)
-        if (object_is_sealed_with(table, object, key_id))
+        if (object_is_sealed_with(table, object, &keys, key_id))
             return true;
     return false;
 }

@@ -132,17 +132,24 @@ static struct resource *read_sealed_facet(const struct raw_facet *facet)
     return NULL;
 }
 
-bool sensitive_is_sealed_with(const struct raw_facet *facet, const struct uuid *key_id)
+bool sensitive_is_sealed_with(const struct raw_facet *facet,
+                              const struct sensitive_keys *keys,
+                              const struct uuid *key_id)
 {
     struct resource *resource = read_sealed_facet(facet);
     const struct resource_class *class = resource ? resource_class_of(resource->type) : NULL;
     bool found = false;
     for (size_t i = 0; class && i < class->field_count; i++) {
+        const struct field *field = &class->fields[i];
         struct uuid id;
-        if (class->fields[i].type == FIELD_SEALED &&
-            secret_box_key_id(sealed_value_bytes(field_sealed(&class->fields[i], resource)),
-                              &id))
-            found |= uuid_equal(&id, key_id);
+        size_t size;
+        if (field->type != FIELD_SEALED || field->facet != facet->facet ||
+            !secret_box_key_id(sealed_value_bytes(field_sealed(field, resource)), &id) ||
+            !uuid_equal(&id, key_id))
+            continue;
+        uint8_t *plain = sensitive_open(resource, field, keys, &size, NULL);
+        found |= plain != NULL;
+        secret_free(plain);
     }
     resource_free(resource);
     return found;

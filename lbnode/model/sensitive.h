@@ -35,8 +35,11 @@ uint8_t *sensitive_open(const struct resource *resource,
 /* ---- under a new key: over the raw state, so that nothing is missed -------------------------
  */
 
-/* Is a value of FACET sealed with the key KEY_ID? */
-bool sensitive_is_sealed_with(const struct raw_facet *facet, const struct uuid *key_id);
+/* Is a value of FACET sealed with the key KEY_ID of KEYS? One that does not open is not:
+ * nothing would be lost with the key. */
+bool sensitive_is_sealed_with(const struct raw_facet *facet,
+                              const struct sensitive_keys *keys,
+                              const struct uuid *key_id);
 
 enum sensitive_reseal {
     SENSITIVE_AS_IT_IS,   /* nothing is sealed with a key older than that */

@@ -198,8 +198,11 @@ static void a_new_key_seals_anew_what_older_ones_sealed(void **state)
                                     .type = op->type,
                                     .facet = op->facet,
                                     .value = {op->value, op->value_size}};
-    assert_true(sensitive_is_sealed_with(&facet, &second));
-    assert_false(sensitive_is_sealed_with(&facet, &first));
+    assert_true(sensitive_is_sealed_with(&facet, &second_first, &second));
+    assert_false(sensitive_is_sealed_with(&facet, &second_first, &first));
+    op->value[op->value_size - 1] ^= 1; /* it does not open any more */
+    assert_false(sensitive_is_sealed_with(&facet, &second_first, &second));
+    op->value[op->value_size - 1] ^= 1;
     assert_true(resource_read_facet(resource, op->facet, facet.value, NULL));
     expect_payload(resource, &second_only, MARKER);
     change_set_free(&changes);
