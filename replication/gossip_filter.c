@@ -97,7 +97,9 @@ static void skip_ends(const struct gossip_filter *out, struct sock_filter *skip)
 
 /* ---- the parts --------------------------------------------------------------------------- */
 
-static void signed_packet(const struct gossip_filter_rules *rules, struct gossip_filter *out)
+/* Drops it, lets it pass, or goes on where the result says. */
+static struct sock_filter *signed_packet(const struct gossip_filter_rules *rules,
+                                         struct gossip_filter *out)
 {
     load_byte(out, AT_TYPE);
     struct sock_filter *skip = skip_unless(out, 'L');
@@ -106,8 +108,11 @@ static void signed_packet(const struct gossip_filter_rules *rules, struct gossip
     need_size(out, PACKET_OVERHEAD, DATAGRAM_MAXIMUM);
     need_bytes(out, AT_CLUSTER, rules->cluster_id.bytes);
     need_bytes(out, AT_RECEIVER, rules->node_id.bytes);
-    end(out, true);
+    if (rules->strangers_sign)
+        end(out, true);
+    struct sock_filter *done = emit(out, BPF_JMP | BPF_JA, 0, 0, 0);
     skip_ends(out, skip);
+    return done;
 }
 
 /* Ends with the datagram dropped, or goes on. */
@@ -164,17 +169,13 @@ static void known_sources(const struct gossip_filter_rules *rules, struct gossip
 void gossip_filter_build(const struct gossip_filter_rules *rules, struct gossip_filter *out)
 {
     out->size = 0;
-    if (rules->accepts_signed)
-        signed_packet(rules, out);
-    if (rules->accepts_sessions) {
-        session_message(out);
-        if (rules->source_count <= GOSSIP_FILTER_SOURCES)
-            known_sources(rules, out);
-        else
-            end(out, true);
-    } else {
-        end(out, false);
-    }
+    struct sock_filter *is_signed = signed_packet(rules, out);
+    session_message(out);
+    skip_ends(out, is_signed);
+    if (rules->source_count <= GOSSIP_FILTER_SOURCES)
+        known_sources(rules, out);
+    else
+        end(out, true);
 }
 
 static int attach(int fd, const struct gossip_filter_rules *rules)

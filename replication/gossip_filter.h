@@ -1,7 +1,7 @@
 /* What the kernel throws away of the datagrams to the gossip port before they cost a place in
- * the queue or a wake-up: whatever has not the form of a session's message and an address of
- * the roster, or the form of a signed packet of this cluster to this node. It only spares work:
- * what passes is checked as if there were no filter.
+ * the queue or a wake-up: whatever has neither the form of a session's message nor that of a
+ * signed packet of this cluster to this node, and what comes from an address that is not in the
+ * roster. It only spares work: what passes is checked as if there were no filter.
  *
  * A classic BPF program (socket(7), SO_ATTACH_FILTER), which needs no privilege. Pure but for
  * gossip_filter_attach. */
@@ -14,14 +14,13 @@
 #include <linux/filter.h>
 
 enum {
-    GOSSIP_FILTER_SOURCES = 256, /* addresses: with more of them all may speak */
+    GOSSIP_FILTER_SOURCES = 384, /* addresses: with more of them all may speak */
     GOSSIP_FILTER_MAXIMUM = BPF_MAXINSNS
 };
 
 struct gossip_filter_rules {
     struct uuid cluster_id, node_id;
-    bool accepts_signed;   /* packets of protocol 1, from everywhere */
-    bool accepts_sessions; /* from SOURCES */
+    bool strangers_sign; /* packets of protocol 1 may come from everywhere */
     const struct ip_address *sources;
     size_t source_count;
 };

@@ -237,7 +237,9 @@ static int open_socket(const struct ip_endpoint *endpoint, int type)
 {
     struct sockaddr_storage address;
     socklen_t size = ip_endpoint_to_sockaddr(endpoint, &address);
-    const int on = 1, off = 0, discover = IP_PMTUDISC_DO;
+    /* As much as net.core.rmem_max lets: under a flood the datagrams of peers wait among the
+     * others, and are lost when there is no room. */
+    const int on = 1, off = 0, discover = IP_PMTUDISC_DO, queue = 8 << 20;
     int fd = socket(address.ss_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return -errno;
@@ -247,6 +249,8 @@ static int open_socket(const struct ip_endpoint *endpoint, int type)
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     else if (address.ss_family == AF_INET)
         setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &discover, sizeof(discover));
+    if (type == SOCK_DGRAM)
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &queue, sizeof(queue));
     if (bind(fd, (struct sockaddr *)&address, size) == 0 &&
         (type == SOCK_DGRAM || listen(fd, STRANGERS) == 0))
         return fd;

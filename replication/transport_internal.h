@@ -59,12 +59,21 @@ struct inbound {
     bool known;      /* has proved which node it is */
 };
 
+/* Read together. A byte more than any may have, to tell larger ones. */
+struct datagrams {
+    struct mmsghdr headers[DATAGRAMS_PER_TURN];
+    struct iovec parts[DATAGRAMS_PER_TURN];
+    struct sockaddr_storage from[DATAGRAMS_PER_TURN];
+    uint8_t bytes[DATAGRAMS_PER_TURN][DATAGRAM_MAXIMUM + 1];
+};
+
 struct transport {
     struct replication *replication;
     struct loop_io udp;
     struct acceptor tcp;
     int tcp_fd;
     bool has_udp, has_tcp, is_ipv6;
+    struct datagrams datagrams;
     uint64_t counters[2]; /* by channel, over all peers */
     struct link *links[ROSTER_MAXIMUM];
     size_t link_count;
@@ -125,6 +134,9 @@ void transport_watch_for_clone(struct transport *transport,
 bool transport_is_news(const struct transport *transport,
                        uint64_t *reported_us,
                        uint64_t pause_us);
+
+/* transport_filter.c */
+void transport_renew_filter(const struct transport *transport);
 
 /* transport_session.c. Follows the roster; at once where nothing changed. */
 void transport_follow_roster(struct transport *transport);

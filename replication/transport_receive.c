@@ -1,7 +1,6 @@
 /* What arrives: whose packet it is, and whether it is genuine and new. */
 #include "replication/transport_internal.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -203,34 +202,44 @@ static void take_signed(struct transport *transport,
     transport_hand_over(transport, link, packet.frames);
 }
 
-/* False: nothing is left to read. */
-static bool take_datagram(struct transport *transport)
+static void take_datagram(struct transport *transport,
+                          struct bytes datagram,
+                          const struct sockaddr_storage *from)
 {
-    uint8_t data[2048];
-    struct sockaddr_storage from;
-    socklen_t from_size = sizeof(from);
     struct ip_endpoint source;
-    ssize_t size = recvfrom(transport->udp.fd, data, sizeof(data), 0, (struct sockaddr *)&from,
-                            &from_size);
-    if (size < 0 && errno == EAGAIN)
-        return false;
-    if (size <= 0 || size > DATAGRAM_MAXIMUM ||
-        !ip_endpoint_from_sockaddr((const struct sockaddr *)&from, &source))
-        return true;
-    struct bytes datagram = {data, (size_t)size};
-    if (data[0] == PACKET_FIRST_BYTE)
-        take_signed(transport, datagram, &from, &source);
+    if (datagram.size == 0 || datagram.size > DATAGRAM_MAXIMUM ||
+        !ip_endpoint_from_sockaddr((const struct sockaddr *)from, &source))
+        return;
+    if (datagram.data[0] == PACKET_FIRST_BYTE)
+        take_signed(transport, datagram, from, &source);
     else
         transport_take_sealed(transport, datagram, &source);
-    return true;
+}
+
+/* How many datagrams came, up to DATAGRAMS_PER_TURN: in one call, since under a flood the calls
+ * cost more than the datagrams. */
+static int read_datagrams(struct transport *transport)
+{
+    struct datagrams *all = &transport->datagrams;
+    for (int i = 0; i < DATAGRAMS_PER_TURN; i++) {
+        all->parts[i] = (struct iovec){all->bytes[i], sizeof(all->bytes[i])};
+        all->headers[i].msg_hdr = (struct msghdr){.msg_name = &all->from[i],
+                                                  .msg_namelen = sizeof(all->from[i]),
+                                                  .msg_iov = &all->parts[i],
+                                                  .msg_iovlen = 1};
+    }
+    return recvmmsg(transport->udp.fd, all->headers, DATAGRAMS_PER_TURN, 0, NULL);
 }
 
 void transport_on_datagram(struct loop_io *io, unsigned readiness)
 {
     struct transport *transport = CONTAINER_OF(io, struct transport, udp);
+    const struct datagrams *all = &transport->datagrams;
     replication_hold(transport->replication);
     transport_follow_roster(transport);
-    for (int i = 0; i < DATAGRAMS_PER_TURN && take_datagram(transport); i++)
-        continue;
+    int count = read_datagrams(transport);
+    for (int i = 0; i < count; i++)
+        take_datagram(transport, (struct bytes){all->bytes[i], all->headers[i].msg_len},
+                      &all->from[i]);
     replication_go_on(transport->replication);
 }

@@ -149,6 +149,7 @@ void transport_follow_roster(struct transport *transport)
     drop_gone_peers(transport);
     renew_sources(transport);
     keys_follow(transport->replication); /* before anything goes out without a session */
+    transport_renew_filter(transport);
 }
 
 /* ---- sending ------------------------------------------------------------------------------

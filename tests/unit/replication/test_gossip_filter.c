@@ -20,7 +20,6 @@ static struct gossip_filter_rules usual_rules(void)
     ip_address_parse(node6, &sources[2]);
     return (struct gossip_filter_rules){.cluster_id = {{1, 2, 3, 4, 5, 6, 7, 8, 9}},
                                         .node_id = {{11, 12, 13, 14, 15, 16, 17, 18, 19}},
-                                        .accepts_sessions = true,
                                         .sources = sources,
                                         .source_count = 3};
 }
@@ -105,43 +104,43 @@ static void what_is_too_short_too_long_or_of_another_kind_does_not_pass(void **s
     assert_false(session_passes(node, SESSION_DATA, SESSION_VERSION, 0));
 }
 
-static bool signed_passes(struct gossip_filter_rules rules, size_t wrong_byte, size_t size)
+static bool signed_passes(const struct gossip_filter_rules *rules,
+                          const char *source,
+                          size_t wrong_byte,
+                          size_t size)
 {
     uint8_t datagram[2048] = {'L', 'B', PACKET_VERSION, PACKET_DATAGRAM};
-    memcpy(datagram + 4, rules.cluster_id.bytes, 8);
-    memcpy(datagram + 20, rules.node_id.bytes, 8);
+    memcpy(datagram + 4, rules->cluster_id.bytes, 8);
+    memcpy(datagram + 20, rules->node_id.bytes, 8);
     datagram[wrong_byte] ^= 0x80;
-    rules.accepts_signed = true;
-    return passes(&rules, stranger, (struct bytes){datagram, size});
+    return passes(rules, source, (struct bytes){datagram, size});
 }
 
-static void signed_packets_pass_from_everywhere_when_they_are_of_this_cluster(void **state)
+enum {
+    NOT_LOOKED_AT = 12 /* of a signed packet: its sender */
+};
+
+static void signed_packets_pass_when_they_are_of_this_cluster_and_to_this_node(void **state)
 {
-    enum {
-        SENDER = 12
-    };
     const struct gossip_filter_rules rules = usual_rules();
-    assert_true(signed_passes(rules, SENDER, PACKET_OVERHEAD));
-    assert_true(signed_passes(rules, SENDER, DATAGRAM_MAXIMUM));
-    assert_false(signed_passes(rules, SENDER, PACKET_OVERHEAD - 1));
-    assert_false(signed_passes(rules, SENDER, DATAGRAM_MAXIMUM + 1));
+    assert_true(signed_passes(&rules, node, NOT_LOOKED_AT, PACKET_OVERHEAD));
+    assert_true(signed_passes(&rules, node6, NOT_LOOKED_AT, DATAGRAM_MAXIMUM));
+    assert_false(signed_passes(&rules, node, NOT_LOOKED_AT, PACKET_OVERHEAD - 1));
+    assert_false(signed_passes(&rules, node, NOT_LOOKED_AT, DATAGRAM_MAXIMUM + 1));
     static const size_t wrong[] = {0, 2, 4, 7, 8, 11, 20, 23, 24, 27};
     for (size_t i = 0; i < ARRAY_LENGTH(wrong); i++)
-        assert_false(signed_passes(rules, wrong[i], 300));
+        assert_false(signed_passes(&rules, node, wrong[i], 300));
 }
 
-static void packets_of_a_kind_that_is_not_spoken_do_not_pass(void **state)
+static void strangers_sign_only_where_nodes_without_sessions_are(void **state)
 {
     struct gossip_filter_rules rules = usual_rules();
-    uint8_t packet[300] = {'L', 'B', PACKET_VERSION, PACKET_DATAGRAM};
     uint8_t data[300] = {SESSION_DATA, SESSION_VERSION};
-    memcpy(packet + 4, rules.cluster_id.bytes, 8);
-    memcpy(packet + 20, rules.node_id.bytes, 8);
-    assert_false(passes(&rules, node, (struct bytes){packet, sizeof(packet)}));
-    rules.accepts_signed = true;
-    rules.accepts_sessions = false;
-    assert_true(passes(&rules, node, (struct bytes){packet, sizeof(packet)}));
-    assert_false(passes(&rules, node, (struct bytes){data, sizeof(data)}));
+    assert_false(signed_passes(&rules, stranger, NOT_LOOKED_AT, 300));
+    rules.strangers_sign = true;
+    assert_true(signed_passes(&rules, stranger, NOT_LOOKED_AT, 300));
+    assert_false(signed_passes(&rules, stranger, 4, 300));
+    assert_false(passes(&rules, stranger, (struct bytes){data, sizeof(data)}));
 }
 
 static void as_many_addresses_as_a_cluster_can_have_are_told_apart(void **state)
@@ -168,8 +167,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(messages_of_sessions_pass_from_nodes_and_from_nobody_else),
         cmocka_unit_test(what_is_too_short_too_long_or_of_another_kind_does_not_pass),
-        cmocka_unit_test(signed_packets_pass_from_everywhere_when_they_are_of_this_cluster),
-        cmocka_unit_test(packets_of_a_kind_that_is_not_spoken_do_not_pass),
+        cmocka_unit_test(signed_packets_pass_when_they_are_of_this_cluster_and_to_this_node),
+        cmocka_unit_test(strangers_sign_only_where_nodes_without_sessions_are),
         cmocka_unit_test(as_many_addresses_as_a_cluster_can_have_are_told_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
