@@ -185,7 +185,8 @@ def run_style(folder, options, count):
     else:
         count.skip("style format", "clang-format is not installed")
     binary = os.path.join(folder, "lbnode", "node", "lbnode")
-    for script, arguments in ("check_layers.py", []), ("check_sizes.py", []), ("check_commands.py", [binary]):
+    for script, arguments in ("check_layers.py", []), ("check_sizes.py", []), ("check_evidence.py", []), \
+            ("check_commands.py", [binary]):
         done = run(sys.executable, os.path.join("tests", "support", script), *arguments)
         count.add(done.returncode == 0, "style " + script, done.stdout)
     python, bash = scripts()
