@@ -216,32 +216,43 @@ static bool has_grant(const struct grant_list *grants,
     return false;
 }
 
+bool keyring_plan_purpose(const struct keyring *keyring,
+                          enum key_purpose purpose,
+                          const struct facet_table *facets,
+                          const struct uuid *node_id,
+                          const uint8_t public_key[SIGN_PUBLIC_KEY_SIZE],
+                          struct change_set *out)
+{
+    const struct key_list *list = &keyring->lists[purpose];
+    struct grant_list grants = {0};
+    bool planned = true;
+    if (facets)
+        grant_list_read(facets, &grants);
+    for (size_t i = 0; planned && i < list->count; i++) {
+        const struct grant_wish wish = {
+            .purpose = purpose,
+            .created_ms = list->keys[i].created_ms,
+            .secret = list->keys[i].secret,
+            .node_id = node_id,
+            .public_key = public_key,
+            .granter = keyring->own_public,
+        };
+        planned = has_grant(&grants, node_id, public_key, &list->keys[i].id) ||
+                  grant_plan(&wish, out);
+    }
+    grant_list_free(&grants);
+    return planned;
+}
+
 bool keyring_plan_grants(const struct keyring *keyring,
                          const struct facet_table *facets,
                          const struct uuid *node_id,
                          const uint8_t public_key[SIGN_PUBLIC_KEY_SIZE],
                          struct change_set *out)
 {
-    struct grant_list grants = {0};
-    bool planned = true;
-    if (facets)
-        grant_list_read(facets, &grants);
-    for (int purpose = 0; purpose < KEY_PURPOSE_COUNT; purpose++)
-        for (size_t i = 0; planned && i < keyring->lists[purpose].count; i++) {
-            const struct keyring_key *key = &keyring->lists[purpose].keys[i];
-            const struct grant_wish wish = {
-                .purpose = (enum key_purpose)purpose,
-                .created_ms = key->created_ms,
-                .secret = key->secret,
-                .node_id = node_id,
-                .public_key = public_key,
-                .granter = keyring->own_public,
-            };
-            planned =
-                has_grant(&grants, node_id, public_key, &key->id) || grant_plan(&wish, out);
-        }
-    grant_list_free(&grants);
-    return planned;
+    return keyring_plan_purpose(keyring, KEY_CLUSTER_SECRET, facets, node_id, public_key,
+                                out) &&
+           keyring_plan_purpose(keyring, KEY_DATA, facets, node_id, public_key, out);
 }
 
 /* The version of a key is not that of another one. */

@@ -55,6 +55,13 @@ bool keyring_plan_grants(const struct keyring *keyring,
                          const struct uuid *node_id,
                          const uint8_t public_key[SIGN_PUBLIC_KEY_SIZE],
                          struct change_set *out);
+/* The same for the keys of PURPOSE alone. */
+bool keyring_plan_purpose(const struct keyring *keyring,
+                          enum key_purpose purpose,
+                          const struct facet_table *facets,
+                          const struct uuid *node_id,
+                          const uint8_t public_key[SIGN_PUBLIC_KEY_SIZE],
+                          struct change_set *out);
 /* Adds grants of a fresh key for each active node of ROSTER. CREATED_MS: when, by the hybrid
  * clock, so that a key is newer than all its maker knew of. */
 bool keyring_plan_new(const struct keyring *keyring,

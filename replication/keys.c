@@ -11,6 +11,8 @@ enum {
     SHORT_ID_BYTES = 4
 };
 
+static const uint64_t mark_us = 200000;
+
 /* ---- what is known ---------------------------------------------------------------------- */
 
 static bool has_record(const void *context, const struct uuid *node_id, struct dot dot)
@@ -145,9 +147,13 @@ void keys_close(struct replication *replication)
 
 void keys_tick(struct replication *replication)
 {
+    uint64_t now_us = monotime_now_us();
     keys_follow(replication);
-    if (!all_are_everywhere(replication->keyring) && mark_everywhere(replication))
-        transport_keys_changed(replication->transport);
+    if (now_us >= replication->key_watch.marked_us + mark_us) {
+        replication->key_watch.marked_us = now_us;
+        if (!all_are_everywhere(replication->keyring) && mark_everywhere(replication))
+            transport_keys_changed(replication->transport);
+    }
     if (keys_are_known())
         key_steps_tick(replication);
 }

@@ -129,6 +129,19 @@ static void plan_objects(struct plan *plan, const struct facet_table *facets)
     }
 }
 
+/* A node of the old cluster still opens what was sealed there; it is sealed anew soon. */
+static void plan_data_keys(struct plan *plan,
+                           const struct replication *replication,
+                           const struct core *core)
+{
+    struct keyring *keyring = keyring_new(replication->key);
+    keyring_update(keyring, core_facets(core), &replication->node_id);
+    plan->failed |=
+        !keyring_plan_purpose(keyring, KEY_DATA, NULL, &replication->node_id,
+                              sign_key_public(replication->key), &plan->sets[plan->count - 1]);
+    keyring_free(keyring);
+}
+
 static void plan_free(struct plan *plan)
 {
     for (size_t i = 0; plan && i < plan->count; i++)
@@ -154,6 +167,7 @@ static struct plan *plan_of(struct replication *replication,
     if (plan) {
         memcpy(out_name, core_genesis(core)->cluster_name, GENESIS_NAME_SIZE);
         plan_objects(plan, core_facets(core));
+        plan_data_keys(plan, replication, core);
         out->objects = plan->objects;
     }
     core_free(core);

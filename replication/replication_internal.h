@@ -27,7 +27,7 @@ struct key_watch {
     const struct core *core;
     uint64_t trust_version;
     struct grant_list grants;
-    uint64_t started_us, looked_us;
+    uint64_t started_us, looked_us, marked_us;
     /* What was due at the last look, and since when. */
     struct key_step steps[KEY_PURPOSE_COUNT];
     uint64_t since_us[KEY_PURPOSE_COUNT];

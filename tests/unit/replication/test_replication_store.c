@@ -302,6 +302,33 @@ static void a_backup_starts_a_new_cluster_of_this_node_alone(void **state)
     wire_writer_free(&backup.content);
 }
 
+/* With its old node.key it opens what was sealed in the old cluster; and it has a new key. */
+static void a_node_of_the_old_cluster_keeps_its_data_keys(void **state)
+{
+    struct store_node *fixture = *state;
+    struct store_backup backup = {0};
+    struct refound_result result = {0};
+    struct error error = {0};
+    struct secret_box_key keys[4];
+    store_node_open(fixture);
+    store_backup_make(fixture, &backup);
+    assert_int_equal(replication_data_keys(fixture->replication, keys, 4), 1);
+    const struct uuid old = keys[0].id;
+    store_node_close(fixture);
+    remove_file(fixture, "config.mdb");
+    store_node_open(fixture);
+    assert_int_equal(replication_data_keys(fixture->replication, keys, 4), 0);
+    assert_true(replication_refound_gather(fixture->replication, true, backup.genesis,
+                                           backup.items, backup.count, &error));
+    assert_true(replication_refound(fixture->replication, NULL, &result, store_node_on_done,
+                                    fixture, &error));
+    store_node_wait(fixture);
+    assert_int_equal(replication_data_keys(fixture->replication, keys, 4), 2);
+    assert_false(uuid_equal(&keys[0].id, &old));
+    assert_true(uuid_equal(&keys[1].id, &old));
+    wire_writer_free(&backup.content);
+}
+
 static void something_that_is_no_backup_is_refused(void **state)
 {
     struct store_node *fixture = *state;
@@ -326,6 +353,7 @@ int main(void)
         WITH_NODE(restoring_rolls_nothing_back),
         WITH_NODE(a_backup_with_a_forged_record_brings_the_rest),
         WITH_NODE(a_backup_starts_a_new_cluster_of_this_node_alone),
+        WITH_NODE(a_node_of_the_old_cluster_keeps_its_data_keys),
         WITH_NODE(something_that_is_no_backup_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
