@@ -66,6 +66,14 @@ static bool check_origin(const struct admin_request *request,
                      origin);
 }
 
+/* The parser quotes what stands at the mistake, which may be a payload. */
+static void cut_quotation(char *sentence)
+{
+    char *quotation = strstr(sentence, " near ");
+    if (quotation)
+        explicit_bzero(quotation, strlen(quotation));
+}
+
 static bool read_body(struct admin_request *request,
                       const struct http_message *message,
                       struct error *error)
@@ -75,6 +83,8 @@ static bool read_body(struct admin_request *request,
         return true;
     request->owned_body = json_value_parse(body->data, body->length, error);
     request->body = request->owned_body;
+    if (!request->body)
+        cut_quotation(error->text);
     return request->body != NULL;
 }
 

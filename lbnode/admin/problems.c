@@ -1,5 +1,6 @@
 #include "lbnode/admin/problems.h"
 
+#include "lbnode/admin/secrets_api.h"
 #include "lbnode/admin/status_view.h"
 #include "lbnode/admin/vrid_choice.h"
 #include "lbnode/model/hindrance.h"
@@ -216,6 +217,21 @@ static void find_in_objects(const struct node_state *state, struct problem_list 
     }
 }
 
+static void find_in_secrets(const struct node_state *state, struct problem_list *problems)
+{
+    const struct sensitive_keys keys = secrets_keys(state);
+    const struct effective *object;
+    for (size_t i = 0; (object = configuration_at(state->configuration, RESOURCE_SECRET, i));
+         i++) {
+        if (!sensitive_has_keys(object->resource, &keys))
+            add(problems, HEALTH_DEGRADED,
+                "the payload of secret %.64s is sealed with a key that this node does not "
+                "have; "
+                "set it anew: lbnode secret set --payload-file FILE %.64s",
+                object->resource->name, object->resource->name);
+    }
+}
+
 static void find_in_traffic(const struct node_state *state, struct problem_list *problems)
 {
     const struct effective *object, *pool;
@@ -285,5 +301,6 @@ void problems_find(const struct node_state *state, struct problem_list *problems
     find_in_vrids(state, problems);
     find_in_bindings(state, problems);
     find_in_objects(state, problems);
+    find_in_secrets(state, problems);
     find_in_traffic(state, problems);
 }

@@ -70,6 +70,7 @@ struct json_value *json_value_parse(const char *data, size_t size, struct error 
     if (!json)
         error_set(error, ERROR_INVALID, "Request is not in valid JSON format: line %d: %s",
                   problem.line, problem.text);
+    explicit_bzero(&problem, sizeof(problem)); /* it quotes the text */
     return wrap(json);
 }
 

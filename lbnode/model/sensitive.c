@@ -111,6 +111,18 @@ bool sensitive_seal(struct resource *resource,
     return true;
 }
 
+bool sensitive_has_keys(const struct resource *resource, const struct sensitive_keys *keys)
+{
+    const struct resource_class *class = resource_class_of(resource->type);
+    for (size_t i = 0; i < class->field_count; i++) {
+        const struct field *field = &class->fields[i];
+        if (field->type == FIELD_SEALED && !field_is_unset(field, resource) &&
+            !key_of(keys, sealed_value_bytes(field_sealed(field, resource))))
+            return false;
+    }
+    return true;
+}
+
 /* ---- under a new key ----------------------------------------------------------------------
  */
 

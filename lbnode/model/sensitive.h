@@ -32,6 +32,9 @@ uint8_t *sensitive_open(const struct resource *resource,
                         const struct sensitive_keys *keys,
                         size_t *out_size,
                         struct error *error);
+/* Is each value of RESOURCE sealed with one of KEYS? Does not open them. */
+bool sensitive_has_keys(const struct resource *resource, const struct sensitive_keys *keys);
+
 /* ---- under a new key: over the raw state, so that nothing is missed -------------------------
  */
 

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import resource
+import shutil
 import signal
 import subprocess
 
@@ -92,6 +93,22 @@ class Secrets(PairTest):
         self.lab.start("lb1")
         self.cli("lb1", ["restore", backup, "--passphrase-file", passphrase])
         self.assertNowhere(MARKER)
+
+    def test_a_new_cluster_has_no_key_for_the_payloads_of_the_old_one_and_says_so(self):
+        self.create()
+        passphrase, backup = self.lab.path("lb1", "passphrase"), self.lab.path("lb1", "backup")
+        with open(passphrase, "w") as file:
+            file.write("correct horse\n")
+        self.cli("lb1", ["backup", backup, "--passphrase-file", passphrase])
+        self.lab.stop("lb2")
+        shutil.rmtree(self.lab.path("lb2", "state"))
+        self.lab.start("lb2")
+        self.cli("lb2", ["restore", "--new-cluster", backup, "--passphrase-file", passphrase])
+        self.assertIn("a key that this node does not have", self.cli("lb2", "secret show web-key --payload", code=5))
+        self.assertIn("the payload of secret web-key is sealed", self.cli("lb2", "status"))
+        self.cli("lb2", ["secret", "set", "web-key", "--payload-file", "-"], text_in="again")
+        self.assertEqual(self.payload("lb2"), "again")
+        self.assertNotIn("the payload of secret", self.cli("lb2", "status"))
 
     def data_keys(self, node):
         keys = self.json(node, "cluster show")["keys"]

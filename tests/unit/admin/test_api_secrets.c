@@ -169,6 +169,8 @@ static void a_mistake_is_answered_without_the_payload(void **state)
         "{\"name\":\"x\",\"payload\":\"\"}",
         "{\"name\":\"x\",\"payload\":\"" MARKER "\",\"secret_type\":\"none\"}",
         "{\"name\":\"x\",\"payload\":\"" MARKER "\",\"payload_content_type\":\"a b\\u00e9\"}",
+        "{\"name\":\"x\",\"payload\":\"" MARKER,
+        "{\"name\":\"x\",\"payload\":\"" MARKER "\" \"x\"}",
         "{\"name\":\"x\",\"colour\":\"red\",\"payload\":\"" MARKER "\"}",
     };
     for (size_t i = 0; i < ARRAY_LENGTH(bodies); i++) {

@@ -35,6 +35,20 @@ static void options_are_unique(void **state)
     }
 }
 
+/* Arguments can be read by every account of the host. */
+static void a_sensitive_value_comes_from_a_file(void **state)
+{
+    static const char *const verbs[] = {"create", "set"};
+    for (size_t i = 0; i < ARRAY_LENGTH(verbs); i++) {
+        struct option_table table;
+        command_options(command_find("secret", verbs[i]), &table);
+        assert_null(option_table_find(&table, "payload"));
+        const struct option *option = option_table_find(&table, "payload-file");
+        assert_non_null(option);
+        assert_string_equal(option->value_name, "FILE");
+    }
+}
+
 static void short_nouns_find_the_same_command(void **state)
 {
     assert_ptr_equal(command_find("lb", "create"), command_find("loadbalancer", "create"));
@@ -60,6 +74,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_command_is_complete),
         cmocka_unit_test(options_are_unique),
+        cmocka_unit_test(a_sensitive_value_comes_from_a_file),
         cmocka_unit_test(short_nouns_find_the_same_command),
         cmocka_unit_test(a_misspelt_command_is_answered_with_the_nearest),
     };

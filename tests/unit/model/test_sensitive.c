@@ -107,6 +107,17 @@ static void a_box_of_another_object_does_not_open(void **state)
     resource_free(resource);
 }
 
+static void it_is_known_whether_there_is_a_key(void **state)
+{
+    struct resource *resource = sealed_secret(&first_only),
+                    *empty = resource_new(RESOURCE_SECRET);
+    assert_true(sensitive_has_keys(resource, &second_first));
+    assert_false(sensitive_has_keys(resource, &second_only));
+    assert_true(sensitive_has_keys(empty, &second_only));
+    resource_free(resource);
+    resource_free(empty);
+}
+
 static void the_same_payload_again_is_the_same_box(void **state)
 {
     struct resource *before = sealed_secret(&first_only);
@@ -237,6 +248,7 @@ int main(void)
         cmocka_unit_test(a_plain_value_is_neither_encoded_nor_printed),
         cmocka_unit_test(a_sealed_value_travels_as_a_box_and_opens_again),
         cmocka_unit_test(a_box_of_another_object_does_not_open),
+        cmocka_unit_test(it_is_known_whether_there_is_a_key),
         cmocka_unit_test(the_same_payload_again_is_the_same_box),
         cmocka_unit_test(without_a_key_nothing_is_sealed),
         cmocka_unit_test(a_payload_has_a_bound_and_no_sentence_repeats_it),
