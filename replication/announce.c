@@ -1,12 +1,17 @@
-/* A node says itself, in its own object, what protocol it speaks: from then on the others send
- * it nothing that is of a lower one. So it says so only when it can have sessions, that is when
- * it has a secret of the cluster; whoever learns of it through its record has got that secret
- * before, or at the same time. */
+/* A node says itself, in its own object, what protocol it speaks, and of which version its
+ * program is. From then on the others send it nothing that is of a lower protocol. So it says
+ * so only when it can have sessions, that is when it has a secret of the cluster; whoever
+ * learns of it through its record has got that secret before, or at the same time. */
+#include "lbnode/base/release.h"
 #include "lbnode/model/field_table.h"
+#include "replication/memory.h"
 #include "replication/transport.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 enum {
-    AGAIN_US = 10000000 /* if it failed */
+    AGAIN_US = 10000000 /* it may have failed */
 };
 
 static void submit(struct replication *replication, const struct change_set *changes)
@@ -30,7 +35,11 @@ static void announce(struct replication *replication)
     struct resource *after = before ? resource_copy(&before->resource) : NULL;
     struct change_set changes = {0};
     if (after) {
-        CONTAINER_OF(after, struct node, resource)->protocol = replication->settings.protocol;
+        struct node *node = CONTAINER_OF(after, struct node, resource);
+        if (node->protocol < replication->settings.protocol)
+            node->protocol = replication->settings.protocol;
+        free(node->version);
+        node->version = memory_text(release_version(), strlen(release_version()));
         if (change_set_add_update(&changes, &before->resource, after) > 0)
             submit(replication, &changes);
     }
@@ -42,12 +51,13 @@ static void announce(struct replication *replication)
 void announce_tick(struct replication *replication)
 {
     uint64_t now_us = replication_now(replication).mono_us;
-    if (now_us < replication->announce_us || !transport_has_secrets(replication->transport) ||
-        core_was_removed(replication->core))
+    if (now_us < replication->announce_us ||
+        replication->settings.protocol < REPLICATION_PROTOCOL_SESSIONS ||
+        !transport_has_secrets(replication->transport) || core_was_removed(replication->core))
         return;
     const struct roster_node *self =
         roster_find(core_roster(replication->core), &replication->node_id);
-    if (!self || !self->name[0] || self->protocol >= replication->settings.protocol)
+    if (!self || !self->name[0])
         return;
     replication->announce_us = now_us + AGAIN_US;
     announce(replication);

@@ -249,6 +249,7 @@ static void add_node(struct join_server *server)
         .addresses = &server->facts.addresses,
         .vrrp_address = server->facts.vrrp_address,
         .protocol = server->facts.protocol,
+        .version = server->facts.version[0] ? server->facts.version : NULL,
     };
     struct change_set changes = {0};
     if (!membership_plan_admission(server->replication, &facts, &changes))

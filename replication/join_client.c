@@ -4,6 +4,7 @@
  * may be begun again with the same token, which this node alone can still use. */
 #include "lbnode/base/monotime.h"
 #include "lbnode/base/random.h"
+#include "lbnode/base/release.h"
 #include "lbnode/base/text.h"
 #include "replication/join.h"
 #include "replication/join_message.h"
@@ -72,6 +73,7 @@ static bool send_hello(struct join_client *client)
         .protocol = replication->settings.protocol,
     };
     struct join_hello hello;
+    snprintf(said.version, sizeof(said.version), "%s", release_version());
     snprintf(said.name, sizeof(said.name), "%s", replication->settings.node_name);
     join_facts_put(&facts, &said);
     random_bytes(ephemeral, sizeof(ephemeral));

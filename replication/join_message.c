@@ -72,6 +72,8 @@ void join_facts_put(struct wire_writer *out, const struct join_facts *facts)
         wire_put_text(out, 4, address);
     }
     wire_put_varint(out, 5, facts->protocol);
+    if (facts->version[0])
+        wire_put_text(out, 6, facts->version);
 }
 
 static bool copy_text(struct bytes in, char *out, size_t size)
@@ -108,6 +110,7 @@ static bool read_fact(struct join_facts *out, const struct wire_field *field)
     case 4:
         return copy_text(field->bytes, text, sizeof(text)) &&
                ip_address_parse(text, &out->vrrp_address);
+    case 6: return copy_text(field->bytes, out->version, sizeof(out->version));
     default: return true;
     }
 }

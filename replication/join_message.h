@@ -13,6 +13,7 @@ enum {
     JOIN_VERSION = 2,
     JOIN_HEAD_SIZE = 4,
     JOIN_NAME_MAXIMUM = 255,
+    JOIN_VERSION_MAXIMUM = 64,
     JOIN_ADDRESSES = 4
 };
 
@@ -29,7 +30,8 @@ struct join_facts {
     char name[JOIN_NAME_MAXIMUM + 1];
     struct text_list addresses; /* owned; canonical endpoints */
     struct ip_address vrrp_address;
-    uint64_t protocol; /* the newest that the node speaks */
+    uint64_t protocol;                      /* the newest that the node speaks */
+    char version[JOIN_VERSION_MAXIMUM + 1]; /* of its program; "": it does not say */
 };
 
 /* Starts a message of TYPE (enum frame_type, FRAME_JOIN_...). */

@@ -1,6 +1,7 @@
 /* Becoming part of a cluster: init, one-time join tokens, both ends of a join. */
 #include "lbnode/base/monotime.h"
 #include "lbnode/base/random.h"
+#include "lbnode/base/release.h"
 #include "lbnode/model/field_table.h"
 #include "replication/base32.h"
 #include "replication/memory.h"
@@ -30,6 +31,8 @@ static bool fill_node(struct node *node, const struct node_facts *facts)
     node->vrrp_address = facts->vrrp_address;
     if (facts->protocol)
         node->protocol = (int64_t)(facts->protocol < UINT16_MAX ? facts->protocol : UINT16_MAX);
+    if (facts->version && !set_text(&node->version, facts->version))
+        return false;
     node->status = NODE_ACTIVE;
     text_list_free(&node->addresses);
     text_list_free(&node->cutoff);
@@ -146,6 +149,7 @@ static bool plan_first_change(const struct replication *replication,
         .addresses = &replication->settings.addresses,
         .vrrp_address = replication->settings.vrrp_address,
         .protocol = replication->settings.protocol,
+        .version = release_version(),
     };
     return membership_plan_node(NULL, &facts, out) &&
            plan_first_keys(replication, genesis, out) &&

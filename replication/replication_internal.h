@@ -213,6 +213,7 @@ struct node_facts {
     const struct text_list *addresses;
     struct ip_address vrrp_address; /* family 0: not set */
     uint64_t protocol;              /* the newest that it speaks; 0: not known */
+    const char *version;            /* of its program; NULL: not known */
 };
 bool membership_plan_node(const struct facet_table *facets,
                           const struct node_facts *facts,

@@ -33,6 +33,7 @@ class Lab:
         self.nodes = self.workers = 0
         self.cuts, self.loss_percent = [], 0.0
         self.binary = binary or os.environ.get("LBNODE") or DEFAULT_BINARY
+        self.binaries = {}  # of nodes that run another version
         self._load(binary)
 
     # ---- what is remembered -------------------------------------------------------------------
@@ -126,11 +127,14 @@ class Lab:
 
     # ---- running things -----------------------------------------------------------------------
 
+    def binary_of(self, node):
+        return self.binaries.get(node, self.binary)
+
     def environment(self, host):
         variables = dict(os.environ)
         if host in self.node_names():
             variables["LBNODE_SOCKET"] = self.socket(host)
-            variables["PATH"] = os.path.dirname(self.binary) + ":" + variables.get("PATH", "/usr/sbin:/usr/bin")
+            variables["PATH"] = os.path.dirname(self.binary_of(host)) + ":" + variables.get("PATH", "/usr/sbin:/usr/bin")
         return variables
 
     def popen(self, host, *command, **options):
@@ -152,7 +156,7 @@ class Lab:
 
     def pids(self, node):
         """All lbnode processes of NODE."""
-        binary = os.path.realpath(self.binary)
+        binary = os.path.realpath(self.binary_of(node))
         return [pid for pid in ns.pids(self.namespace(node)) if ns.executable(pid) == binary]
 
     def supervisor(self, node):
@@ -171,13 +175,13 @@ class Lab:
         return None
 
     def is_answering(self, node):
-        return self.execute(node, self.binary, "status").returncode in (0, 1, 10, 11)
+        return self.execute(node, self.binary_of(node), "status").returncode in (0, 1, 10, 11)
 
     def start(self, node, wait=True, options=()):
         """`lbnode run` on NODE with OPTIONS added; with WAIT, until it answers its command line."""
         if self.supervisor(node):
             return
-        self.spawn(node, self.binary, "run", "--name", node, "--address", self.address(node),
+        self.spawn(node, self.binary_of(node), "run", "--name", node, "--address", self.address(node),
                     "--state-dir", self.path(node, "state"), "--run-dir", self.path(node, "run"), *options)
         if not wait:
             return
@@ -203,7 +207,7 @@ class Lab:
         ns.send_signal(self.pids(node), signal.SIGCONT)
 
     def lbnode(self, node, *arguments, **options):
-        return self.execute(node, self.binary, *arguments, **options)
+        return self.execute(node, self.binary_of(node), *arguments, **options)
 
     def token(self, node):
         """A join token made on NODE."""

@@ -1,6 +1,8 @@
 #include "lbnode/admin/node_view.h"
 
 #include "lbnode/base/monotime.h"
+#include "lbnode/base/release.h"
+#include "lbnode/base/text.h"
 
 struct search {
     const struct uuid *wanted;
@@ -55,6 +57,8 @@ static const char *node_status_name(int64_t status)
 static void set_peer(struct json_value *view, const struct peer_view *peer)
 {
     bool heard = peer->last_heard_ms_ago != UINT64_MAX;
+    json_value_set(view, "spoken_protocol",
+                   peer->protocol ? json_value_integer(peer->protocol) : json_value_null());
     json_value_set_bool(view, "alive", peer->state == PEER_IS_ALIVE);
     json_value_set_text(view, "state", peer_state_name(peer->state));
     json_value_set_bool(view, "in_sync", peer->in_sync);
@@ -72,6 +76,8 @@ static void set_peer(struct json_value *view, const struct peer_view *peer)
 static void set_self(const struct node_state *state, struct json_value *view)
 {
     const char *problem = replication_storage_problem(state->replication);
+    json_value_set_text(view, "version", release_version());
+    json_value_set(view, "spoken_protocol", json_value_null());
     json_value_set_bool(view, "alive", true);
     json_value_set_text(view, "state", "alive");
     json_value_set_bool(view, "in_sync", true);
@@ -104,6 +110,8 @@ struct json_value *node_view(const struct node_state *state, const struct effect
     json_value_set_text(view, "created_at", joined);
     bool has_words = replication_fingerprint(state->replication, node_id, words);
     json_value_set_text(view, "join_fingerprint", has_words ? words : NULL);
+    json_value_set_text(view, "version", node->version[0] ? node->version : NULL);
+    json_value_set_number(view, "protocol", node->protocol);
     if (node_view_is_self(state, node_id)) {
         set_self(state, view);
         return view;
@@ -111,6 +119,29 @@ struct json_value *node_view(const struct node_state *state, const struct effect
     node_view_peer(state, node_id, &peer);
     set_peer(view, &peer);
     return view;
+}
+
+struct json_value *node_view_versions(const struct node_state *state)
+{
+    const struct effective *object;
+    struct text names = {0}, sentence = {0};
+    for (size_t i = 0; (object = configuration_at(state->configuration, RESOURCE_NODE, i));
+         i++) {
+        const struct node *node = (const struct node *)object->resource;
+        if (node->status == NODE_ACTIVE && node->protocol < release_protocol() &&
+            !node_view_is_self(state, &node->resource.id))
+            text_appendf(&names, "%s%.64s", names.length ? ", " : "", node->resource.name);
+    }
+    if (names.length > 0)
+        text_appendf(&sentence,
+                     "nodes of two versions, which work together: %s did not say yet to speak "
+                     "replication protocol %u, and is spoken to as by the previous version",
+                     text_string(&names), release_protocol());
+    struct json_value *value =
+        names.length > 0 ? json_value_string(text_string(&sentence)) : json_value_null();
+    text_free(&names);
+    text_free(&sentence);
+    return value;
 }
 
 struct json_value *node_view_list(const struct node_state *state, bool removed)

@@ -7,6 +7,7 @@
 #include "lbnode/admin/problems.h"
 #include "lbnode/admin/status_view.h"
 #include "lbnode/base/monotime.h"
+#include "lbnode/base/release.h"
 #include "lbnode/model/hindrance.h"
 
 static void set_id(struct json_value *object, const char *key, const struct uuid *id)
@@ -32,6 +33,7 @@ static struct json_value *this_node(const struct node_state *state)
     set_id(node, "id", replication_node_id(replication));
     json_value_set_text(node, "name", replication_node_name(replication));
     json_value_set_text(node, "version", LBNODE_VERSION);
+    json_value_set_number(node, "protocol", release_protocol());
     json_value_set_bool(node, "initialised", replication_is_initialised(replication));
     set_time(node, "started_at", state->started_wall_ms);
     json_value_set_number(node, "uptime_s", (int64_t)(uptime_ms / 1000));
@@ -191,6 +193,7 @@ void status_show(struct admin_request *request)
     json_value_set(root, "node", this_node(state));
     json_value_set(root, "cluster", cluster(state));
     json_value_set(root, "nodes", node_view_list(state, false));
+    json_value_set(root, "versions", node_view_versions(state));
     json_value_set(root, "vrrp", vrrp_list(state));
     json_value_set(root, "loadbalancers", load_balancers(state));
     json_value_set(root, "confirmations", confirmations_json(state));

@@ -5,5 +5,6 @@
 /* The newest replication protocol that it speaks (docs/protocol.md): the build option
  * `protocol`. With 1 it behaves as the version before sessions did. */
 unsigned release_protocol(void);
+const char *release_version(void); /* "0.1.0" */
 
 #endif

@@ -23,7 +23,7 @@ struct column {
 
 static const struct {
     enum resource_type type;
-    struct column columns[9];
+    struct column columns[11];
 } lists[] = {
     {RESOURCE_LOAD_BALANCER,
      {COLUMN("name"), COLUMN("vip_address"), COLUMN("provisioning_status"),
@@ -51,7 +51,8 @@ static const struct {
       COLUMN("id")}},
     {RESOURCE_NODE,
      {COLUMN("name"), COLUMN("state"), COLUMN("drain"), COLUMN("in_sync"), COLUMN("address"),
-      COLUMN("status"), COLUMN("storage_problem"), COLUMN("id")}},
+      COLUMN("status"), COLUMN("version"), COLUMN("protocol"), COLUMN("storage_problem"),
+      COLUMN("id")}},
 };
 
 static const struct column *columns_of(enum resource_type type)

@@ -65,10 +65,10 @@ static void add_sync(struct table *table, const struct json_value *node)
         table_add(table, "not in sync");
 }
 
-static void print_nodes(const struct json_value *nodes)
+static void print_nodes(const struct json_value *nodes, const char *versions)
 {
     struct table table;
-    table_init(&table, 5);
+    table_init(&table, 6);
     for (size_t i = 0; i < json_value_count(nodes); i++) {
         const struct json_value *node = json_value_at(nodes, i);
         const char *membership = text_or(node, "status", "ACTIVE");
@@ -80,9 +80,13 @@ static void print_nodes(const struct json_value *nodes)
         add_sync(&table, node);
         add_ago(&table, node);
         table_add(&table, text_or(node, "address", "-"));
+        table_addf(&table, "%s, protocol %lld", text_or(node, "version", "earlier version"),
+                   (long long)json_value_number(json_value_get(node, "protocol")));
     }
     if (json_value_count(nodes) > 0)
         print_table("nodes", &table);
+    if (versions)
+        printf("  %s\n", versions);
 }
 
 /* A backup's dead time is of interest, and why it is not as short as it could be. */
@@ -292,7 +296,7 @@ bool run_status_show(struct context *context, struct error *error)
         print_headline(status);
         print_problems(json_value_get(status, "problems"));
         print_confirmations(json_value_get(status, "confirmations"));
-        print_nodes(json_value_get(status, "nodes"));
+        print_nodes(json_value_get(status, "nodes"), json_value_get_text(status, "versions"));
         print_vrrp(json_value_get(status, "vrrp"));
         print_ineligible(json_value_get(status, "vrrp"));
         print_load_balancers(json_value_get(status, "loadbalancers"));

@@ -37,6 +37,9 @@ static const struct field fields[] = {
     {.name = "protocol", .type = FIELD_INTEGER, FIELD_AT(node, protocol),
      .facet = 15, .tag = 1, .flags = FIELD_INTERNAL, .minimum = 1, .maximum = 65535,
      .default_text = "1", .help = "how it speaks to other nodes; it says so itself"},
+    {.name = "version", .type = FIELD_TEXT, FIELD_AT(node, version),
+     .facet = 15, .tag = 2, .flags = FIELD_INTERNAL, .maximum = 64,
+     .help = "of its program; it says so itself"},
 };
 /* clang-format on */
 

@@ -171,6 +171,7 @@ struct node {
     int64_t status;          /* enum node_status */
     struct text_list cutoff; /* map stream (hex) -> last valid seq, of a removed node */
     int64_t protocol;        /* the highest of the replication that it speaks */
+    char *version;           /* of its program, as it says */
 };
 
 enum key_purpose {
