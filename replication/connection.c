@@ -89,10 +89,14 @@ static struct connection *make(struct loop *loop,
 
 struct connection *connection_accept(struct loop *loop,
                                      int fd,
+                                     size_t first_maximum,
                                      const struct connection_handler *handler,
                                      void *context)
 {
-    return make(loop, fd, handler, context, false);
+    struct connection *connection = make(loop, fd, handler, context, false);
+    if (connection)
+        connection->message_maximum = first_maximum;
+    return connection;
 }
 
 struct connection *connection_open(struct loop *loop,
@@ -212,6 +216,17 @@ static void seal_waiting(struct connection *connection)
 }
 
 /* False when the connection is gone. */
+static bool tell_room(struct connection *connection)
+{
+    bool freed = false;
+    connection->freed = &freed;
+    connection->handler->on_room(connection, connection->context);
+    if (!freed)
+        connection->freed = NULL;
+    return !freed;
+}
+
+/* False when the connection is gone. */
 static bool flush(struct connection *connection)
 {
     while (connection->out.length > 0 && !connection->connecting) {
@@ -232,8 +247,8 @@ static bool flush(struct connection *connection)
         return false;
     }
     if (connection->handler->on_room && !connection->connecting && !connection->finishing &&
-        connection_queued(connection) < CONNECTION_OUT_LOW)
-        connection->handler->on_room(connection, connection->context);
+        connection_queued(connection) < CONNECTION_OUT_LOW && !tell_room(connection))
+        return false;
     bool wait = connection->connecting || connection->out.length > 0;
     loop_io_change(connection->loop, &connection->io,
                    wait ? LOOP_READABLE | LOOP_WRITABLE : LOOP_READABLE);
@@ -294,31 +309,48 @@ static bool take_init(struct connection *connection)
     return true;
 }
 
-/* False when the connection is gone. */
-static bool deliver(struct connection *connection)
+/* The whole messages of IN, which is not the connection's while this runs: a callback may free
+ * the connection, and what it reads then must stay. How many bytes they were; -1 when the
+ * connection is gone, -2 when the next one is too large. */
+static ssize_t deliver_from(struct connection *connection, const struct text *in)
 {
-    size_t at = 0;
     bool freed = false;
+    size_t at = 0;
     connection->freed = &freed;
-    while (connection->in.length - at >= LENGTH_SIZE) {
-        const uint8_t *start = (const uint8_t *)connection->in.data + at;
+    while (in->length - at >= LENGTH_SIZE) {
+        const uint8_t *start = (const uint8_t *)in->data + at;
         size_t size = load_be32(start);
         if (size > connection->message_maximum) {
             connection->freed = NULL;
-            closed(connection, CONNECTION_MALFORMED, "a message was too large");
-            return false;
+            return -2;
         }
-        if (connection->in.length - at - LENGTH_SIZE < size)
+        if (in->length - at - LENGTH_SIZE < size)
             break;
         if (!connection->finishing)
             connection->handler->on_message(connection, connection->context,
                                             (struct bytes){start + LENGTH_SIZE, size});
         if (freed)
-            return false;
+            return -1;
         at += LENGTH_SIZE + size;
     }
     connection->freed = NULL;
-    text_consume(&connection->in, at);
+    return (ssize_t)at;
+}
+
+/* False when the connection is gone. */
+static bool deliver(struct connection *connection)
+{
+    struct text in = connection->in;
+    connection->in = (struct text){0};
+    ssize_t used = deliver_from(connection, &in);
+    if (used < 0) {
+        text_free(&in);
+        if (used == -2)
+            closed(connection, CONNECTION_MALFORMED, "a message was too large");
+        return false;
+    }
+    text_consume(&in, (size_t)used);
+    connection->in = in;
     return true;
 }
 

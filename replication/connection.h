@@ -39,17 +39,18 @@ struct connection_handler {
     void (*on_message)(struct connection *connection, void *context, struct bytes message);
     /* The other end is gone, broke the framing, or was silent too long; WHY is a phrase. */
     void (*on_closed)(struct connection *connection, void *context, const char *why);
-    /* Optional: something was written and little is left, so more can be sent. Must not free
-     * the connection. */
+    /* Optional: something was written and little is left, so more can be sent. */
     void (*on_room)(struct connection *connection, void *context);
     /* Optional: FRAME, whole, would begin a session. Calls connection_answer_session or frees
      * the connection. Without it such a beginning is a message that is too large. */
     void (*on_init)(struct connection *connection, void *context, struct bytes frame);
 };
 
-/* Takes FD over. NULL when out of descriptors. */
+/* Takes FD over; the first message has at most FIRST_MAXIMUM bytes. NULL when out of
+ * descriptors. */
 struct connection *connection_accept(struct loop *loop,
                                      int fd,
+                                     size_t first_maximum,
                                      const struct connection_handler *handler,
                                      void *context);
 /* Starts to connect; what is sent meanwhile waits. NULL when the kernel refuses at once. */

@@ -28,11 +28,11 @@ struct link *transport_link(struct transport *transport, const struct uuid *id)
     return link;
 }
 
-static void seal(struct transport *transport,
-                 const struct link *link,
-                 enum packet_channel channel,
-                 struct bytes frames,
-                 struct wire_writer *out)
+void transport_sign(struct transport *transport,
+                    const struct link *link,
+                    enum packet_channel channel,
+                    struct bytes frames,
+                    struct wire_writer *out)
 {
     const struct replication *replication = transport->replication;
     struct packet packet = {
@@ -70,7 +70,7 @@ uint64_t transport_send_signed(struct transport *transport,
                                struct bytes frames)
 {
     struct wire_writer packet = {0};
-    seal(transport, link, PACKET_DATAGRAM, frames, &packet);
+    transport_sign(transport, link, PACKET_DATAGRAM, frames, &packet);
     transport_send_to(transport, endpoint, wire_written(&packet));
     wire_writer_free(&packet);
     return transport->counters[PACKET_DATAGRAM];
@@ -129,70 +129,13 @@ static void send_small(struct transport *transport,
         send_everywhere(transport, link, node);
 }
 
-/* ---- streams to peers -------------------------------------------------------------------- */
-
-static void stream_message(struct connection *connection, void *context, struct bytes message)
-{
-    /* Peers answer by their own stream. */
-}
-
-static void stream_closed(struct connection *connection, void *context, const char *why)
-{
-    struct link *link = context;
-    connection_free(connection);
-    link->stream = NULL;
-    snapshot_send_stop(link->transport->replication, &link->id, 0);
-}
-
-static void stream_room(struct connection *connection, void *context)
-{
-    struct link *link = context;
-    snapshot_send_continue(link->transport->replication, &link->id);
-}
-
-static void send_packet(struct transport *transport, struct link *link, struct bytes frames)
-{
-    struct wire_writer packet = {0};
-    seal(transport, link, PACKET_STREAM, frames, &packet);
-    connection_send(link->stream, wire_written(&packet));
-    wire_writer_free(&packet);
-}
-
-static void open_stream(struct transport *transport, struct link *link)
-{
-    static const struct connection_handler handler = {stream_message, stream_closed,
-                                                      stream_room};
-    const struct roster_node *node =
-        roster_find(core_roster(transport->replication->core), &link->id);
-    if (!node || node->endpoint_count == 0)
-        return;
-    size_t best = link->best_endpoint < node->endpoint_count ? link->best_endpoint : 0;
-    link->stream =
-        connection_open(transport->replication->loop, &node->endpoints[best], &handler, link);
-    if (!link->stream)
-        return;
-    connection_set_limits(link->stream, CONNECTION_STRANGER_MAXIMUM, IDLE_MS / 2);
-    send_packet(transport, link, (struct bytes){0}); /* small: proves who we are */
-}
-
-static void flush_bulk(struct transport *transport, struct link *link)
-{
-    if (link->bulk.size == 0)
-        return;
-    if (!link->stream)
-        open_stream(transport, link);
-    if (link->stream)
-        send_packet(transport, link, wire_written(&link->bulk));
-    wire_writer_free(&link->bulk);
-}
-
 static void send_bulk(struct transport *transport,
                       struct link *link,
                       uint32_t frame_type,
                       struct bytes body)
 {
     if (link->bulk.size + body.size > STREAM_PACKET_BYTES)
-        flush_bulk(transport, link);
+        transport_flush_stream(transport, link);
     frame_append(&link->bulk, frame_type, body);
 }
 
@@ -211,7 +154,7 @@ void transport_flush(struct transport *transport)
     transport_follow_roster(transport);
     for (size_t i = 0; i < transport->link_count; i++) {
         flush_link(transport, transport->links[i]);
-        flush_bulk(transport, transport->links[i]);
+        transport_flush_stream(transport, transport->links[i]);
     }
     transport_plan_handshakes(transport);
 }
@@ -299,6 +242,7 @@ void transport_free(struct transport *transport)
         return;
     inbound_free_all(transport);
     transport_end_sessions(transport);
+    secret_free(transport->stream_keys);
     for (size_t i = 0; i < transport->link_count; i++) {
         connection_free(transport->links[i]->stream);
         wire_writer_free(&transport->links[i]->frames);

@@ -27,6 +27,12 @@ void transport_view_peer(const struct transport *transport, struct peer_view *vi
 void transport_visit_counts(const struct transport *transport,
                             void (*visit)(void *context, const char *outcome, uint64_t count),
                             void *context);
+/* The same of connections that others opened. NULL-safe. */
+void transport_visit_stream_counts(const struct transport *transport,
+                                   void (*visit)(void *context,
+                                                 const char *outcome,
+                                                 uint64_t count),
+                                   void *context);
 /* The nodes that run twice (clone_watch.h), as evidence. NULL-safe. */
 void transport_visit_clones(const struct transport *transport,
                             void (*visit)(void *context, const struct evidence *evidence),

@@ -1,13 +1,14 @@
 /* What the files of the transport share. transport.c: sending, start and end;
  * transport_receive.c: datagrams, and whether a packet is genuine; transport_session.c:
  * sessions with the other nodes; transport_removal.c: how a removed node learns of it;
- * inbound.c: connections that others opened. */
+ * transport_stream.c: streams to the other nodes; inbound.c: connections that others opened. */
 #ifndef REPLICATION_TRANSPORT_INTERNAL_H
 #define REPLICATION_TRANSPORT_INTERNAL_H
 
 #include "lbnode/loop/acceptor.h"
 #include "replication/clone_watch.h"
 #include "replication/connection.h"
+#include "replication/keyring.h"
 #include "replication/packet.h"
 #include "replication/session.h"
 #include "replication/snapshot_frames.h"
@@ -18,7 +19,8 @@
 
 enum {
     DATAGRAMS_PER_TURN = 64,
-    STRANGERS = 64, /* accepted connections that have not proved who they are */
+    STRANGERS = 64, /* accepted connections that have not proved who they are, of nobody's
+                     * address; as many of those of nodes */
     STREAM_MESSAGE_MAXIMUM = SNAPSHOT_PART_MAXIMUM + PACKET_OVERHEAD + 64,
     VERIFICATIONS_PER_SECOND = 4000,
     STREAM_PACKET_BYTES = 16 << 10, /* several frames share a signature up to here */
@@ -35,6 +37,10 @@ struct link { /* what is kept per other node */
     struct wire_writer frames; /* waiting for a datagram */
     struct wire_writer bulk;   /* waiting for the stream */
     struct connection *stream; /* ours, to it */
+    bool is_sealed;            /* it has a session, under the secret of that version */
+    uint16_t stream_secret;
+    uint64_t opened_us;
+    struct stream_gate gate; /* its streams to this node */
     size_t best_endpoint;
     int place;                                /* in the sessions; -1: none */
     uint8_t public_key[SIGN_PUBLIC_KEY_SIZE]; /* that it was put there with */
@@ -51,12 +57,55 @@ enum datagram_outcome {
     DATAGRAM_OUTCOMES
 };
 
+/* What became of the connections of others. */
+enum stream_outcome {
+    STREAM_CAME_MALFORMED,
+    STREAM_CAME_FOREIGN, /* from nobody, or by whoever does not have the secret */
+    STREAM_CAME_REPLAYED,
+    STREAM_CAME_EXHAUSTED,
+    STREAM_CAME_FORGED,
+    STREAM_CAME_INCOMPATIBLE,
+    STREAM_CAME_STRANGER, /* no join, from an address that no node has */
+    STREAM_CAME_DOWNGRADE,
+    STREAM_CAME_SILENT,    /* too long before it was known */
+    STREAM_CAME_DISPLACED, /* by younger ones */
+    STREAM_CAME_SIGNED,    /* a stream, of signed packets */
+    STREAM_CAME_ANSWERED,  /* a stream, encrypted */
+    STREAM_CAME_ENDED,
+    STREAM_CAME_CUT, /* an encrypted one, without its end */
+    STREAM_OUTCOMES
+};
+
 struct inbound {
     struct connection *connection;
     struct transport *transport;
-    uint64_t number; /* the lower, the older */
-    bool from_node;  /* comes from an address in the roster */
-    bool known;      /* has proved which node it is */
+    struct ip_address source;
+    uint64_t number;   /* the lower, the older */
+    bool from_node;    /* comes from an address in the roster */
+    bool is_counted;   /* among the streams of its node */
+    struct link *link; /* which node it is; NULL: not known yet */
+    bool is_sealed;    /* it has a session, under the secret of that version */
+    uint16_t secret_version;
+};
+
+struct stream_secret {
+    uint16_t version;
+    uint8_t secret[SESSION_SECRET_SIZE], psk[NOISE_KEY_SIZE];
+    uint8_t mac_key[HASH_KEY_SIZE]; /* of what this node receives */
+};
+
+/* In guarded memory. */
+struct stream_keys {
+    struct dh_key own;
+    struct stream_secret secrets[KEYRING_MAXIMUM];
+    size_t count;
+    uint16_t use_version;
+};
+
+/* The terms of one handshake and what they point to. Wiped after use. */
+struct stream_with {
+    struct stream_terms terms;
+    uint8_t peer[DH_KEY_SIZE], peer_mac_key[HASH_KEY_SIZE], ephemeral[DH_KEY_SIZE];
 };
 
 /* Read together. A byte more than any may have, to tell larger ones. */
@@ -77,7 +126,7 @@ struct transport {
     uint64_t counters[2]; /* by channel, over all peers */
     struct link *links[ROSTER_MAXIMUM];
     size_t link_count;
-    struct inbound *inbound[STRANGERS + ROSTER_ACTIVE_MAXIMUM * 2];
+    struct inbound *inbound[2 * STRANGERS + ROSTER_ACTIVE_MAXIMUM * 2];
     uint64_t inbound_number;
     uint64_t budget_second, verifications, forged_reported_us;
 
@@ -95,6 +144,11 @@ struct transport {
     uint64_t downgrade_reported_us, incompatible_reported_us;
     uint64_t knock_second;
     unsigned knocks; /* of removed nodes that were looked at in that second */
+
+    /* transport_stream.c */
+    struct stream_keys *stream_keys; /* NULL: no secrets yet */
+    uint64_t stream_number;          /* of the last stream's INIT */
+    uint64_t stream_counts[STREAM_OUTCOMES];
 };
 
 /* transport.c. NULL: too many. */
@@ -102,6 +156,12 @@ struct link *transport_link(struct transport *transport, const struct uuid *id);
 void transport_send_to(const struct transport *transport,
                        struct ip_endpoint endpoint,
                        struct bytes datagram);
+/* Appends a packet of FRAMES, signed. */
+void transport_sign(struct transport *transport,
+                    const struct link *link,
+                    enum packet_channel channel,
+                    struct bytes frames,
+                    struct wire_writer *out);
 /* A packet of FRAMES, signed; its counter. */
 uint64_t transport_send_signed(struct transport *transport,
                                const struct link *link,
@@ -130,6 +190,11 @@ void transport_watch_for_clone(struct transport *transport,
                                struct link *link,
                                uint64_t incarnation,
                                const struct ip_endpoint *from);
+/* Events, not too many of them. */
+void transport_report_downgrade(struct transport *transport, const struct roster_node *claimed);
+void transport_report_forged_from(struct transport *transport, const struct ip_address *from);
+void transport_report_incompatible_from(struct transport *transport,
+                                        const struct ip_address *from);
 /* True once in PAUSE_US. */
 bool transport_is_news(const struct transport *transport,
                        uint64_t *reported_us,
@@ -180,7 +245,21 @@ bool removal_take_answer(struct transport *transport,
                          const struct roster_node *node,
                          const struct packet *packet);
 
+/* transport_stream.c. The secrets of the cluster, or the key of this node, are others now:
+ * streams under old ones are closed. */
+void transport_stream_keys_changed(struct transport *transport);
+bool transport_stream_terms(const struct transport *transport,
+                            const struct roster_node *node,
+                            const struct stream_secret *secret,
+                            struct stream_with *out);
+/* Sends what waits for the stream, which it opens if there is none. */
+void transport_flush_stream(struct transport *transport, struct link *link);
+/* This node's stream to the node; all streams of the node. */
+void transport_drop_stream(struct link *link);
+void transport_drop_streams(struct transport *transport, struct link *link);
+
 /* inbound.c */
+void inbound_drop(struct inbound *inbound);
 void inbound_on_connection(struct acceptor *acceptor,
                            int fd,
                            const struct sockaddr_storage *from);

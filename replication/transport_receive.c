@@ -38,11 +38,10 @@ static void report_forged(struct transport *transport, const struct roster_node 
 
 /* It is news only where the node has no reason to do that: while both learn what the other one
  * speaks, or it finds this node silent and knocks, it has. */
-static void report_downgrade(struct transport *transport, const struct roster_node *claimed)
+void transport_report_downgrade(struct transport *transport, const struct roster_node *claimed)
 {
     const uint64_t pause_us = 60000000, settled_us = 1000000;
     char text[200];
-    transport->counts[DATAGRAM_DOWNGRADE]++;
     if (!transport_is_in_session(transport, claimed, settled_us) ||
         !transport_is_news(transport, &transport->downgrade_reported_us, pause_us))
         return;
@@ -191,8 +190,10 @@ static void take_signed(struct transport *transport,
         return;
     }
     if (!transport_takes_signed(transport, node)) {
-        if (!removal_take_answer(transport, node, &packet))
-            report_downgrade(transport, node);
+        if (!removal_take_answer(transport, node, &packet)) {
+            transport->counts[DATAGRAM_DOWNGRADE]++;
+            transport_report_downgrade(transport, node);
+        }
         return;
     }
     struct link *link = transport_check_packet(transport, &packet, from);

@@ -79,6 +79,7 @@ static void drop_peer(struct transport *transport, struct link *link)
     const struct roster_node *node = node_of(transport, link);
     if (node && node->status != NODE_ACTIVE)
         removal_tell_in_session(transport, link);
+    transport_drop_streams(transport, link);
     sessions_remove_peer(transport->sessions, &link->id);
     transport->peers[link->place] = NULL;
     link->place = -1;
@@ -105,6 +106,8 @@ static void take_peer(struct transport *transport, const struct roster_node *nod
         memcmp(link->public_key, node->public_key, sizeof(link->public_key)) != 0) {
         if (!dh_key_public_of(node->public_key, key))
             return;
+        transport_drop_streams(transport, link); /* under the key that it had */
+        link->gate = (struct stream_gate){0};
         link->place = sessions_add_peer(transport->sessions, &node->id, key);
         memcpy(link->public_key, node->public_key, sizeof(link->public_key));
     }
@@ -252,26 +255,27 @@ void transport_plan_handshakes(struct transport *transport)
 
 static void report_by_address(struct transport *transport,
                               enum event_code code,
-                              const struct ip_endpoint *from,
+                              const struct ip_address *from,
                               const char *what)
 {
     char address[IP_ADDRESS_TEXT_SIZE], text[200];
-    ip_address_format(&from->address, address);
+    ip_address_format(from, address);
     snprintf(text, sizeof(text), "%s: %s", address, what);
     replication_event(transport->replication, code, text);
 }
 
-static void report(struct transport *transport,
-                   enum session_verdict verdict,
-                   const struct ip_endpoint *from)
+void transport_report_forged_from(struct transport *transport, const struct ip_address *from)
 {
-    const uint64_t pause_us = 60000000;
-    if (verdict == SESSION_FORGED &&
-        transport_is_news(transport, &transport->forged_reported_us, FORGED_PAUSE_US))
+    if (transport_is_news(transport, &transport->forged_reported_us, FORGED_PAUSE_US))
         report_by_address(transport, EVENT_GOSSIP_FORGED, from,
                           "a message in the name of a node there was not made by it");
-    if (verdict == SESSION_INCOMPATIBLE &&
-        transport_is_news(transport, &transport->incompatible_reported_us, pause_us))
+}
+
+void transport_report_incompatible_from(struct transport *transport,
+                                        const struct ip_address *from)
+{
+    const uint64_t pause_us = 60000000;
+    if (transport_is_news(transport, &transport->incompatible_reported_us, pause_us))
         report_by_address(transport, EVENT_GOSSIP_INCOMPATIBLE, from,
                           "a node there speaks no version of the protocol that this one does");
 }
@@ -309,7 +313,10 @@ void transport_take_sealed(struct transport *transport,
     if (received.reply_size > 0)
         transport_send_to(transport, *from,
                           (struct bytes){received.reply, received.reply_size});
-    report(transport, received.verdict, from);
+    if (received.verdict == SESSION_FORGED)
+        transport_report_forged_from(transport, &from->address);
+    else if (received.verdict == SESSION_INCOMPATIBLE)
+        transport_report_incompatible_from(transport, &from->address);
     if (received.place >= 0 && transport->peers[received.place])
         take_genuine(transport, transport->peers[received.place], &received, from);
 }
@@ -342,6 +349,7 @@ void transport_keys_changed(struct transport *transport)
         memcpy(secrets[i].secret, keys[i].secret, sizeof(secrets[i].secret));
     }
     set_secrets(transport, secrets, count, in_use ? keyring_version(in_use) : 0);
+    transport_stream_keys_changed(transport);
     secret_wipe(secrets, sizeof(secrets));
 }
 

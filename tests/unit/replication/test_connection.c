@@ -96,7 +96,7 @@ static int stranger(struct stream_pair *pair)
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds),
                      0);
     near = (struct end){.pair = pair};
-    near.connection = connection_accept(loop, fds[0], &handler, &near);
+    near.connection = connection_accept(loop, fds[0], 1000, &handler, &near);
     assert_non_null(near.connection);
     connection_set_handler(near.connection, &handler, &near);
     return fds[1];
@@ -309,7 +309,7 @@ static void connect_both(struct stream_pair *pair)
     pair->sides[0] = NULL;
     int taken = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     assert_true(taken >= 0);
-    near.connection = connection_accept(loop, taken, &handler, &near);
+    near.connection = connection_accept(loop, taken, 1000, &handler, &near);
     close(fd);
 }
 
