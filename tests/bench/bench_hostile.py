@@ -26,7 +26,7 @@ import attack  # noqa: E402
 VIP = "10.77.0.100"
 RATE = 100000
 CALM_SHARE = 0.3            # of a flood: nothing else happens
-CHANGES_PER_SECOND = 25
+CHANGES_PER_SECOND = 50
 BARS = {"cpu_percent": 25, "p99_ratio": 2, "state_moved": 0, "answers": 0, "requests_failed": 0, "memory_mb": 8}
 
 
@@ -152,23 +152,32 @@ def floods(stage, payloads):
 
 
 def measure(stage, options, figures):
-    quiet = Outcome(stage, [], 0, options.seconds)
-    print("%-24s %s" % ("quiet", quiet.line()), flush=True)
+    outcomes = []
+    before = Outcome(stage, [], 0, options.seconds)
+    print("%-24s %s" % ("quiet", before.line()), flush=True)
     payloads = stage.overhear(2)
     for kind, made in floods(stage, payloads):
         if options.only and kind not in options.only:
             continue
         for source in ("peer", "stranger"):
-            name = "%s_%s" % (kind, source)
             figures.quiet()
             outcome = Outcome(stage, stage.attacker.frames(made, source), options.rate, options.seconds)
-            print("%-24s %s" % (name, outcome.line()), flush=True)
-            outcome.p99_ratio = outcome.p99 / quiet.p99
-            for figure, bar in BARS.items():
-                figures.add("%s_%s" % (figure, name), "lbnode", getattr(outcome, figure))
-                figures.describe("%s_%s" % (figure, name), "", bar, on="value", summary=max)
-            figures.add("sent_k_%s" % name, "lbnode", outcome.sent_per_second / 1000)
-            figures.describe("sent_k_%s" % name, "", None, on="value")
+            print("%-24s %s" % ("%s_%s" % (kind, source), outcome.line()), flush=True)
+            outcomes.append(outcome)
+    after = Outcome(stage, [], 0, options.seconds)
+    print("%-24s %s" % ("quiet again", after.line()), flush=True)
+    judge(outcomes, p99(before.taken + after.taken), figures)
+
+
+def judge(outcomes, quiet_p99, figures):
+    """The worst of all kinds counts."""
+    for outcome in outcomes:
+        outcome.p99_ratio = outcome.p99 / quiet_p99
+        for figure, bar in BARS.items():
+            figures.add(figure, "lbnode", getattr(outcome, figure))
+            figures.describe(figure, "", bar, on="value", summary=max)
+        figures.add("sent_per_second", "lbnode", outcome.sent_per_second)
+        figures.describe("sent_per_second", "", None, on="value", summary=min)
 
 
 def main():
