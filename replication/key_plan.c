@@ -3,10 +3,8 @@
 #include <string.h>
 
 enum {
-    /* Of a node: its public key, its status, the newest protocol that it speaks. */
-    KEY_FACET = 10,
-    STATUS_FACET = 14,
-    PROTOCOL_FACET = 15
+    KEY_FACET = 10,   /* of a node: its public key */
+    STATUS_FACET = 14 /* of a node */
 };
 
 static const uint64_t rotation_ms = 90ull * 86400 * 1000;
@@ -46,23 +44,11 @@ static const struct grant *find_grant(const struct key_view *view,
     return NULL;
 }
 
-/* What it said in its first field; 1 when it did not. */
-static uint64_t protocol_of(const struct key_view *view, const struct uuid *id)
-{
-    const struct facet_entry *entry = node_entry(view, id, PROTOCOL_FACET);
-    struct wire_field field;
-    if (!entry)
-        return 1;
-    struct wire_reader reader = wire_reader_of((struct bytes){entry->value, entry->value_size});
-    return wire_next(&reader, &field) && field.number == 1 && field.type == WIRE_VARINT
-               ? field.integer
-               : 1;
-}
-
 /* Nobody waits for a node of an earlier version: it may know nothing of keys. */
 static bool can_act(const struct key_view *view, const struct roster_node *node)
 {
-    return protocol_of(view, &node->id) >= protocol_of(view, &view->own_id);
+    const struct roster_node *self = roster_find(view->roster, &view->own_id);
+    return self && node->protocol >= self->protocol;
 }
 
 /* Of those that answer, and have a grant of the key when there is one, the one with the

@@ -195,7 +195,8 @@ bool keys_plan_first(const struct replication *replication,
                      struct change_set *out)
 {
     bool planned = true;
-    for (int purpose = 0; planned && keys_are_known() && purpose < KEY_PURPOSE_COUNT; purpose++)
+    for (int purpose = 0; planned && keys_are_known(replication) && purpose < KEY_PURPOSE_COUNT;
+         purpose++)
         planned = keyring_plan_new(replication->keyring, (enum key_purpose)purpose, roster,
                                    keys_now_ms(replication), out);
     return planned;

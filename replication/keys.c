@@ -1,7 +1,6 @@
 /* The secret keys of the cluster on a running node: reads them, watches who has which, and
  * takes the steps of key_plan.h. */
 #include "lbnode/base/monotime.h"
-#include "lbnode/base/release.h"
 #include "lbnode/model/sensitive.h"
 #include "replication/memory.h"
 #include "replication/replication_internal.h"
@@ -111,16 +110,16 @@ static bool all_are_everywhere(const struct keyring *keyring)
     return true;
 }
 
-bool keys_are_known(void)
+bool keys_are_known(const struct replication *replication)
 {
-    return release_protocol() >= 2;
+    return replication->settings.protocol >= REPLICATION_PROTOCOL_SESSIONS;
 }
 
 void keys_follow(struct replication *replication)
 {
     const struct facet_table *facets = core_facets(replication->core);
     struct key_watch *watch = &replication->key_watch;
-    if (!replication->keyring || !keys_are_known() ||
+    if (!replication->keyring || !keys_are_known(replication) ||
         (watch->core == replication->core && watch->trust_version == facets->trust_version))
         return;
     watch->core = replication->core;
@@ -154,7 +153,7 @@ void keys_tick(struct replication *replication)
         if (!all_are_everywhere(replication->keyring) && mark_everywhere(replication))
             transport_keys_changed(replication->transport);
     }
-    if (keys_are_known())
+    if (keys_are_known(replication))
         key_steps_tick(replication);
 }
 

@@ -115,7 +115,7 @@ void replication_event(struct replication *replication, enum event_code code, co
 struct core *replication_load_core(struct replication *replication, struct error *error);
 
 /* keys.c. The version before sessions knew nothing of keys. */
-bool keys_are_known(void);
+bool keys_are_known(const struct replication *replication);
 /* Opens the keyring. */
 void keys_open(struct replication *replication);
 /* Reads the keyring anew when the state has other grants or nodes. */
