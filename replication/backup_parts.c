@@ -155,9 +155,14 @@ static void
 gather_dead(const struct snapshot_part *part, struct dot dot, struct record_set *set)
 {
     uint8_t key[FACET_DEAD_KEY_SIZE];
+    size_t cursor = 0;
     for (size_t at = 0; at + 4 <= part->dead.size; at += 4) {
-        facet_dead_key(dot, load_be32(part->dead.data + at), key);
-        record_set_add_dead(set, (struct bytes){key, sizeof(key)});
+        uint32_t op_index = load_be32(part->dead.data + at);
+        struct bytes row = {0};
+        if (snapshot_part_replaced(part, op_index, &cursor, &row) && row.size == 0)
+            row = facet_row_of_void;
+        facet_dead_key(dot, op_index, key);
+        record_set_add_dead(set, (struct bytes){key, sizeof(key)}, row);
     }
 }
 

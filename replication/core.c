@@ -85,6 +85,7 @@ struct stream *core_stream_add(struct core *core, uint64_t id)
             (core->stream_count++ - at) * sizeof(*core->streams));
     core->streams[at] = memory_new(sizeof(struct stream));
     core->streams[at]->id = id;
+    core->streams[at]->limit = UINT64_MAX;
     return core->streams[at];
 }
 
@@ -159,14 +160,6 @@ void core_change_note(struct core *core, const struct uuid *id, struct dot dot)
 
 /* ---- roster ----------------------------------------------------------------------------- */
 
-uint64_t core_cutoff(const struct core *core, const struct stream *stream)
-{
-    const struct roster_node *node = roster_find(&core->roster, &stream->node_id);
-    if (!node || node->status == NODE_ACTIVE)
-        return UINT64_MAX;
-    return vv_get(&node->cutoff, stream->id);
-}
-
 const char *core_node_name(const struct core *core, const struct uuid *id)
 {
     const struct roster_node *node = roster_find(&core->roster, id);
@@ -235,6 +228,13 @@ bool core_refresh_hash(struct core *core)
     core->hash_digest = core->digest;
     core->hash_known = true;
     return true;
+}
+
+void core_set_key(struct core *core, const struct sign_key *key)
+{
+    core->key = key;
+    record_key_id(sign_key_public(key), core->key_id);
+    core->own_stream = 0;
 }
 
 /* ---- dispatch --------------------------------------------------------------------------- */
@@ -379,6 +379,7 @@ void core_free(struct core *core)
     for (size_t i = 0; i < core->stream_count; i++) {
         vv_free(&core->streams[i]->context);
         free(core->streams[i]->hash_starts);
+        free(core->streams[i]->ahead);
         free(core->streams[i]);
     }
     free(core->streams);
@@ -400,6 +401,7 @@ void core_free(struct core *core)
     store_batch_free(&core->cleaning);
     vv_free(&core->sweep.checkpoint);
     vv_free(&core->sweep.stable);
+    vv_free(&core->settled);
     facet_table_free(&core->facets);
     roster_free(&core->roster);
     vv_free(&core->applied);

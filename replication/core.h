@@ -205,9 +205,16 @@ bool core_is_caught_up(const struct core *core);
 bool core_node_is_up(const struct core *core, const struct uuid *node_id); /* it answers */
 /* As far as it told: has the node, if it is active, this record on its disk? */
 bool core_node_has(const struct core *core, const struct uuid *node_id, struct dot dot);
+/* ROW is such a row: if nothing of the stream is there, as it is void, then CORE knows as much.
+ */
+void core_know_void(struct core *core, uint64_t stream, struct bytes row);
 uint64_t core_position(const struct core *core);
 const struct uuid *core_last_change(const struct core *core);
 void core_state_hash(struct core *core, uint8_t out[HASH_SIZE]);
+/* Is that record one of a removed node, or of one with a new key, beyond what counts? */
+bool core_is_void(const struct core *core, struct dot dot);
+/* From now on own records are signed with KEY (borrowed), in a new stream. */
+void core_set_key(struct core *core, const struct sign_key *key);
 /* Records in the log. */
 uint64_t core_log_count(const struct core *core);
 uint64_t core_clock(const struct core *core);

@@ -268,8 +268,8 @@ static bool lacks_some_of(const struct core *core, const struct vv *theirs)
         const struct dot *dot = &theirs->entries[i];
         const struct stream *stream = core_stream(core, dot->stream);
         uint64_t have = vv_get(&core->applied, dot->stream);
-        if (dot->seq > have && (!stream || have < core_cutoff(core, stream)) &&
-            !(stream && stream->refused))
+        bool may = !stream || have < core_cutoff(core, stream) || core_may_lift(core, stream);
+        if (dot->seq > have && may && !(stream && stream->refused))
             return true;
     }
     return false;
@@ -479,6 +479,7 @@ void core_tick(struct core *core, struct core_actions *actions)
     }
     core_expire_pending(core);
     core_snapshot_tick(core, actions);
+    core_settle(core);
     core_sweep(core, actions);
     core_review_evidence(core, actions);
     core_check_answers(core, actions);

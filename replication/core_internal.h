@@ -1,10 +1,10 @@
 /* What the core's files share. core.c: construction, dispatch, reading; core_load.c: the state
  * from the store; core_submit.c: local changes and their answers; core_receive.c: records of
  * others; core_stage.c: batches; core_pace.c: when they are made; core_retention.c: what is
- * kept; core_peers.c: the other nodes; core_gossip.c: heartbeats, vectors, pulls; core_acks.c:
- * pushing, resending; core_evidence.c: who hears whom; core_advice.c: what that means for the
- * election; core_switch.c: asking for a planned switch; core_verdicts.c: what members' monitors
- * say. */
+ * kept; core_void.c: what does not count, as its author was removed; core_peers.c: the other
+ * nodes; core_gossip.c: heartbeats, vectors, pulls; core_acks.c: pushing, resending;
+ * core_evidence.c: who hears whom; core_advice.c: what that means for the election;
+ * core_switch.c: asking for a planned switch; core_verdicts.c: what members' monitors say. */
 #ifndef REPLICATION_CORE_INTERNAL_H
 #define REPLICATION_CORE_INTERNAL_H
 
@@ -34,6 +34,7 @@ enum {
     ACK_STREAMS = 16,      /* the latest of a peer; vectors tell about older ones */
     SNAPSHOT_AFTER = 5000, /* records that a node lacks */
     CHANGE_IDS = 100000,
+    VOID_STREAMS = 1024,               /* of which nothing counts, and nothing is there */
     CLAIMS_MAXIMUM = VRRP_CLAIMS_TOLD, /* VRRP groups in a heartbeat */
     FACTS_MAXIMUM = 128,
     STORAGE_PROBE_US = 5000000, /* between attempts to write again */
@@ -45,6 +46,7 @@ static const uint64_t MS = 1000, SECOND = 1000000; /* microseconds */
 
 /* Meta rows: one letter, then the name. */
 static const char META_GENESIS = 'g', META_HLC = 'h', META_STREAM = 's', META_PEER = 'p';
+static const char META_SETTLED = 'd';
 /* There: something was purged or came as a snapshot, so applying the log from its beginning
  * does not give the state. What is not dead of it does. */
 static const char META_RETAINED = 'r';
@@ -66,6 +68,17 @@ struct stream {
     uint64_t touched; /* the higher, the later a record of it came; 0: not in this process */
     bool refused;     /* equivocation */
     bool dirty;       /* to be written although no record came */
+    uint8_t key_id[RECORD_KEY_ID_SIZE]; /* of the key that opened it */
+    uint64_t limit;                     /* what counts of it, as the state is now */
+    uint64_t lifted;                    /* its last record that removes a node; 0: none */
+    /* What its author knew and this node had not, as it was void here then. */
+    struct ahead *ahead;
+    size_t ahead_count, ahead_capacity;
+};
+
+struct ahead {
+    struct dot known;
+    uint64_t since; /* the record of the stream that says so first */
 };
 
 struct change_row {
@@ -77,6 +90,7 @@ struct change_row {
 struct submission {
     struct change_set changes;
     struct uuid change_id, remove_node; /* remove_node: zero or whom to remove */
+    bool compromised;                   /* its key is */
     struct uuid if_object;              /* zero, or what must have if_revision */
     uint64_t if_revision;
     char author[RECORD_AUTHOR_MAXIMUM + 1], via[RECORD_AUTHOR_MAXIMUM + 1];
@@ -289,6 +303,10 @@ struct core {
     char storage_problem[200];
     uint64_t storage_probe_us;
     struct sweep sweep;
+    struct vv settled;  /* all nodes have that: none of it can become void any more */
+    uint64_t settle_us; /* when that is looked at next */
+    bool settled_dirty;
+    size_t ahead_count;           /* of all streams */
     struct store_batch cleaning;  /* rows of a sweep, for the next batch */
     bool cleaned;                 /* the batch under way has some */
     struct store_batch unwritten; /* of records applied while the store fails; all staged */
@@ -326,13 +344,57 @@ uint64_t core_stream_hash(const struct stream *stream, uint64_t seq);
 /* It is the newest now; for want of room the oldest one goes. */
 void core_change_note(struct core *core, const struct uuid *id, struct dot dot);
 void core_change_forget(struct core *core, const struct uuid *id);
-/* Up to which seq records of STREAM count: the cut-off of a removed node, else no limit. */
-uint64_t core_cutoff(const struct core *core, const struct stream *stream);
 /* After a change of node objects: roster, peers, and events about who came and went. */
 void core_refresh_roster(struct core *core, struct core_actions *actions);
 void core_refresh_shown(struct core *core);
 bool core_refresh_hash(struct core *core);
 const char *core_node_name(const struct core *core, const struct uuid *id);
+
+/* core_closing.c */
+/* False: the operation breaks the rule about cut-offs and counts on no node. RECORD's
+ * dependencies are in the context of STAMP. */
+bool core_op_counts(const struct core *core,
+                    const struct record *record,
+                    const struct record_op *op,
+                    const struct facet_stamp *stamp);
+/* Does RECORD have an operation that takes a node out, and that counts? */
+bool core_removes_a_node(const struct core *core,
+                         const struct record *record,
+                         const struct vv *context);
+/* Adds to CHANGES what the rule asks for. */
+bool core_complete_closings(const struct core *core,
+                            struct change_set *changes,
+                            struct error *error);
+
+/* core_void.c */
+/* The key named KEY_ID of node ID, as the roster has it or, where the node's object is spoilt,
+ * a stream of it; NULL: not known. */
+const uint8_t *core_key_of(const struct core *core,
+                           const struct uuid *id,
+                           const uint8_t key_id[RECORD_KEY_ID_SIZE]);
+/* Up to which seq records of STREAM count; UINT64_MAX: no limit. */
+uint64_t core_cutoff(const struct core *core, const struct stream *stream);
+/* The same of the stream that RECORD opens or goes on with. */
+uint64_t core_cutoff_of(const struct core *core, const struct record *record);
+/* After the roster has changed: what is void now no longer counts, what was no longer is. */
+void core_judge(struct core *core, struct store_batch *batch, struct core_actions *actions);
+/* RECORD is about to be applied to STREAM: notes what its author knew and this node does not
+ * have. */
+void core_note_ahead(struct core *core, struct stream *stream, const struct record *record);
+/* For struct facet_stamp: NULL unless some record here knew RECORD. */
+bool (*core_late_judge(const struct core *core,
+                       const struct record *record))(const void *, struct dot, struct dot);
+/* A void record that waits: does it, or what follows it, remove a node, by one that was itself
+ * removed meanwhile? Then the stream counts up to there. */
+bool core_lift(struct core *core, struct stream *stream);
+/* May STREAM be lifted: is its node removed, and its key in good hands? */
+bool core_may_lift(const struct core *core, const struct stream *stream);
+/* What is replaced for good is forgotten: now and then, or at once. */
+void core_settle(struct core *core);
+void core_settle_now(struct core *core);
+void core_put_settled(struct core *core, struct store_batch *batch);
+/* With what authors knew of streams that are void here. */
+void core_add_ahead(const struct core *core, const struct stream *own, struct vv *out);
 
 /* core_submit.c */
 void core_submission_free(struct submission *submission);
@@ -431,6 +493,7 @@ bool core_complete_revivals(const struct core *core,
 /* core_removal.c: the change that marks a node removed, with how far its streams count. */
 bool core_plan_removal(const struct core *core,
                        const struct uuid *id,
+                       bool compromised,
                        struct change_set *out,
                        struct error *error);
 

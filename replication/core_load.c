@@ -2,10 +2,11 @@
  *
  * Meta rows: 'g' genesis bytes · 'h' hybrid clock u64 · 's' stream u64: {1 node id, 2 public
  * key, 3 seq, 4 hash of the last record, 5 refused, 6 context entries, 7 incarnation, 8 highest
- * record that is no longer in the log, 9 folded, 10 records in the log} · 'p' node id: {1 its
- * durable vector, 2 wall ms when it was heard last}
- * · 'r' see META_RETAINED. (The driver keeps its own: 'i'
- * incarnation, 't' join tokens.) */
+ * record that is no longer in the log, 9 folded, 10 records in the log, 11 key id where nothing
+ * of it counts, 12 its last record that removes a node, 13 {1 stream, 2 seq, 3 since which
+ * record} what its author knew and was void here} · 'd' {1 vector} what can never become void ·
+ * 'p' node id: {1 its durable vector, 2 wall ms when it was heard last} · 'r' see
+ * META_RETAINED. (The driver keeps its own: 'i' incarnation, 't' join tokens.) */
 #include "replication/core_internal.h"
 
 #include "replication/memory.h"
@@ -25,6 +26,8 @@ struct loading {
     bool malformed;
     struct loaded_change *changes;
     size_t change_count, change_capacity;
+    struct store_batch dead; /* rows of operations that may count again, ascending */
+    size_t dead_next;
 };
 
 static void put_stream(const struct stream *stream, struct wire_writer *out)
@@ -39,6 +42,36 @@ static void put_stream(const struct stream *stream, struct wire_writer *out)
     wire_put_varint(out, 8, stream->truncated);
     wire_put_varint(out, 9, stream->folded);
     wire_put_varint(out, 10, stream->kept);
+    if (stream->seq == 0)
+        wire_put_bytes(out, 11, (struct bytes){stream->key_id, RECORD_KEY_ID_SIZE});
+    if (stream->lifted > 0)
+        wire_put_varint(out, 12, stream->lifted);
+    for (size_t i = 0; i < stream->ahead_count; i++) {
+        struct wire_writer ahead = {0};
+        wire_put_fixed64(&ahead, 1, stream->ahead[i].known.stream);
+        wire_put_varint(&ahead, 2, stream->ahead[i].known.seq);
+        wire_put_varint(&ahead, 3, stream->ahead[i].since);
+        wire_put_bytes(out, 13, wire_written(&ahead));
+        wire_writer_free(&ahead);
+    }
+}
+
+static void take_ahead(struct core *core, struct stream *stream, struct bytes in)
+{
+    struct wire_reader reader = wire_reader_of(in);
+    struct wire_field field;
+    struct ahead ahead = {0};
+    while (wire_next(&reader, &field)) {
+        switch (field.number) {
+        case 1: ahead.known.stream = field.integer; break;
+        case 2: ahead.known.seq = field.integer; break;
+        case 3: ahead.since = field.integer; break;
+        }
+    }
+    stream->ahead =
+        memory_grow(stream->ahead, stream->ahead_count, &stream->ahead_capacity, sizeof(ahead));
+    stream->ahead[stream->ahead_count++] = ahead;
+    core->ahead_count++;
 }
 
 void core_visit_streams(const struct core *core,
@@ -87,11 +120,27 @@ bool core_decode_stream(struct core *core, uint64_t id, struct bytes value)
         case 7: stream->incarnation = field.integer; break;
         case 8: stream->truncated = field.integer; break;
         case 9: stream->folded = field.integer != 0; break;
+        case 11: valid &= copy_exactly(field.bytes, stream->key_id, RECORD_KEY_ID_SIZE); break;
+        case 12: stream->lifted = field.integer; break;
+        case 13: take_ahead(core, stream, field.bytes); break;
         }
     }
+    if (stream->seq > 0)
+        record_key_id(stream->public_key, stream->key_id);
     vv_raise(&core->durable, id, stream->seq);
     core->position += stream->seq;
     return valid && wire_ended(&reader) && vv_parse(value, 6, &stream->context);
+}
+
+void core_know_void(struct core *core, uint64_t stream, struct bytes row)
+{
+    struct wire_reader reader = wire_reader_of(row);
+    struct wire_field field;
+    uint64_t seq = 0;
+    while (wire_next(&reader, &field))
+        seq = field.number == 3 ? field.integer : seq;
+    if (seq == 0 && !core_stream(core, stream))
+        core_decode_stream(core, stream, row);
 }
 
 static bool visit_meta(void *context, struct bytes key, struct bytes value)
@@ -106,6 +155,8 @@ static bool visit_meta(void *context, struct bytes key, struct bytes value)
     } else if (letter == META_HLC) {
         valid = value.size == 8;
         core->hlc = valid ? load_be64(value.data) : 0;
+    } else if (letter == META_SETTLED) {
+        valid = vv_parse(value, 1, &core->settled);
     } else if (letter == META_STREAM) {
         valid = key.size == 9 && core_decode_stream(core, load_be64(key.data + 1), value);
     }
@@ -141,6 +192,54 @@ static bool visit_facet(void *context, struct bytes key, struct bytes value)
     return true;
 }
 
+/* Those that may count again: not for good, and nothing that replaced it is settled. */
+static bool visit_dead(void *context, struct bytes key, struct bytes value)
+{
+    struct loading *loading = context;
+    bool is_over = !facet_row_has_shadow(value);
+    for (size_t at = 0; at + 16 <= value.size && !is_over; at += 16) {
+        uint64_t stream = load_be64(value.data + at), seq = load_be64(value.data + at + 8);
+        is_over = seq <= vv_get(&loading->core->settled, stream);
+    }
+    if (!is_over && key.size == FACET_DEAD_KEY_SIZE)
+        store_batch_put(&loading->dead, STORE_DEAD, key, value);
+    return true;
+}
+
+/* Rows come in the order of the log. */
+static void load_shadows(struct loading *loading, struct bytes bytes, struct dot dot)
+{
+    uint8_t key[FACET_DEAD_KEY_SIZE];
+    struct record record;
+    facet_dead_key(dot, 0, key);
+    while (loading->dead_next < loading->dead.count &&
+           memcmp(loading->dead.ops[loading->dead_next].key, key, sizeof(key)) < 0)
+        loading->dead_next++;
+    if (loading->dead_next == loading->dead.count ||
+        memcmp(loading->dead.ops[loading->dead_next].key, key, 16) != 0 ||
+        !record_parse(bytes, &record))
+        return;
+    const struct stream *stream = core_stream(loading->core, dot.stream);
+    const struct facet_stamp stamp = {
+        .dot = dot,
+        .hlc = record.hlc,
+        .wall_ms = record.wall_ms,
+        .node_id = stream->node_id,
+        .author = record.author,
+    };
+    struct record_op op;
+    for (uint32_t index = 0; record_next_op(&record.ops, &op); index++) {
+        const struct store_op *row = &loading->dead.ops[loading->dead_next];
+        facet_dead_key(dot, index, key);
+        if (loading->dead_next == loading->dead.count ||
+            memcmp(row->key, key, sizeof(key)) != 0)
+            continue;
+        facet_restore_shadow(&loading->core->facets, &op, index, &stamp,
+                             (struct bytes){row->value, row->value_size}, NULL);
+        loading->dead_next++;
+    }
+}
+
 static bool visit_log(void *context, struct bytes key, struct bytes value)
 {
     struct loading *loading = context;
@@ -156,6 +255,7 @@ static bool visit_log(void *context, struct bytes key, struct bytes value)
         record_hash(value, hash);
         core_stream_note_hash(stream, seq, hash);
     }
+    load_shadows(loading, value, (struct dot){stream->id, seq});
     stream->kept++;
     loading->core->log_bytes += value.size;
     return true;
@@ -209,11 +309,15 @@ static int load_tables(struct core *core, struct store *store)
     if (!result)
         result = store_walk(store, STORE_FACET, start, visit_facet, &loading);
     if (!result)
+        result = store_walk(store, STORE_DEAD, start, visit_dead, &loading);
+    if (!result)
         result = store_walk(store, STORE_LOG, start, visit_log, &loading);
+    store_batch_free(&loading.dead);
     if (!result)
         result = store_walk(store, STORE_CHANGE, start, visit_change, &loading);
     note_changes(&loading);
     core_refresh_roster(core, NULL);
+    core_judge(core, &core->cleaning, NULL);
     if (!result)
         result = store_walk(store, STORE_META, (struct bytes){&peers, 1}, visit_peer, &loading);
     return result ? result : loading.malformed ? -EBADMSG : 0;

@@ -16,30 +16,13 @@ static void want_more(struct core *core, const struct uuid *from, struct core_ac
         core_request_pull(core, peer, actions);
 }
 
-static bool has_key_of(const struct roster_node *node, const struct record *record)
-{
-    return node && memcmp(node->key_id, record->key_id, RECORD_KEY_ID_SIZE) == 0;
-}
-
 /* The key that must have signed RECORD; NULL when the signer is not known (yet). */
 static const uint8_t *
 signer_key(const struct core *core, const struct record *record, const struct stream *stream)
 {
-    if (stream)
+    if (stream && stream->seq > 0)
         return stream->public_key;
-    const struct roster_node *node = roster_find(&core->roster, &record->node_id);
-    return record->seq == 1 && has_key_of(node, record) ? node->public_key : NULL;
-}
-
-static uint64_t
-cutoff_of(const struct core *core, const struct record *record, const struct stream *stream)
-{
-    if (stream)
-        return core_cutoff(core, stream);
-    const struct roster_node *node = roster_find(&core->roster, &record->node_id);
-    if (!node || node->status == NODE_ACTIVE)
-        return UINT64_MAX;
-    return vv_get(&node->cutoff, record->stream);
+    return record->seq == 1 ? core_key_of(core, &record->node_id, record->key_id) : NULL;
 }
 
 /* A second record with a number that is taken: either the same again, or a copied disk, or a
@@ -143,17 +126,28 @@ static void relay(struct core *core,
     }
 }
 
+static size_t count_void_streams(const struct core *core)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < core->stream_count; i++)
+        count += core->streams[i]->seq == 0;
+    return count;
+}
+
 /* The opening of a stream that a removal made void: it changes nothing, but from now on it is
- * known whose stream that is, and that nobody need wait for it. */
+ * known whose stream that is, and that nobody need wait for it. The key of a node that a void
+ * record admitted, or one that a void record replaced, is not known here: then it has to be
+ * believed, and costs nothing, for the node stays out. */
 static void note_void_stream(struct core *core, const struct record *record)
 {
     const uint8_t *key = signer_key(core, record, NULL);
-    if (!key || core->stream_count >= VV_MAXIMUM_ENTRIES ||
-        !record_verify(record, &core->genesis.cluster_id, key))
+    if (record->seq != 1 || count_void_streams(core) >= VOID_STREAMS ||
+        core->stream_count >= VV_MAXIMUM_ENTRIES ||
+        (key && !record_verify(record, &core->genesis.cluster_id, key)))
         return;
     struct stream *stream = core_stream_add(core, record->stream);
     stream->node_id = record->node_id;
-    memcpy(stream->public_key, key, sizeof(stream->public_key));
+    memcpy(stream->key_id, record->key_id, sizeof(stream->key_id));
     stream->dirty = core->streams_dirty = core->pending_dirty = true;
 }
 
@@ -173,11 +167,18 @@ void core_receive_record(struct core *core,
         core_acknowledge(core, from, ACK_ASKED, actions);
         return;
     }
-    uint64_t limit = cutoff_of(core, &record, stream);
-    if (!stream && limit == 0)
+    uint64_t limit = core_cutoff_of(core, &record);
+    if (!stream && limit == 0) {
         note_void_stream(core, &record);
-    if ((stream && stream->refused) || record.seq > limit)
+        stream = core_stream(core, record.stream);
+    }
+    if (stream && stream->refused)
         return;
+    if (record.seq > limit && !(stream && core_may_lift(core, stream))) {
+        if (!roster_find(&core->roster, stream ? &stream->node_id : &record.node_id))
+            want_more(core, from, actions);
+        return;
+    }
     if (is_pending(core, (struct dot){record.stream, record.seq})) {
         core_acknowledge(core, from, ACK_ASKED, actions);
         return;

@@ -147,7 +147,7 @@ static bool is_closed(const struct core *core, const struct stream *stream)
     const struct roster_node *node = roster_find(&core->roster, &stream->node_id);
     if (stream->id == core->own_stream || !node)
         return false;
-    if (node->status != NODE_ACTIVE)
+    if (core_cutoff(core, stream) != UINT64_MAX)
         return true;
     for (size_t i = 0; i < core->stream_count; i++)
         if (uuid_equal(&core->streams[i]->node_id, &stream->node_id) &&
@@ -165,14 +165,36 @@ static bool lost_something_lately(const struct core *core, struct dot dot)
     return false;
 }
 
+/* Or may do so again. */
 static bool provides_something(const struct core *core, const struct record *record)
 {
+    const struct dot dot = {record->stream, record->seq};
     struct wire_reader ops = record->ops;
     struct record_op op;
     for (uint32_t index = 0; record_next_op(&ops, &op); index++)
-        if (facet_provides(&core->facets, &op, index,
-                           (struct dot){record->stream, record->seq}))
+        if (facet_provides(&core->facets, &op, index, dot) ||
+            facet_has_shadow(&core->facets, &op.object_id, dot))
             return true;
+    return false;
+}
+
+/* Does it tell the key of records that are still here? Who gets them must be able to verify
+ * them, also when their node has another key now. */
+static bool tells_a_key(const struct core *core, const struct record *record)
+{
+    struct wire_reader ops = record->ops;
+    struct record_op op;
+    while (record_next_op(&ops, &op)) {
+        uint8_t key[SIGN_PUBLIC_KEY_SIZE];
+        if (op.type != RESOURCE_NODE || op.facet != FACET_NODE_KEY ||
+            !roster_read_key(&op, key))
+            continue;
+        for (size_t i = 0; i < core->stream_count; i++)
+            if (core->streams[i]->kept > 0 &&
+                uuid_equal(&core->streams[i]->node_id, &op.object_id) &&
+                memcmp(core->streams[i]->public_key, key, sizeof(key)) == 0)
+                return true;
+    }
     return false;
 }
 
@@ -183,7 +205,7 @@ static bool is_needless(const struct core *core, const struct record *record)
     return stream && !stream->refused &&
            record->seq <= vv_get(&core->sweep.stable, record->stream) &&
            (record->seq < stream->seq || is_closed(core, stream)) &&
-           !provides_something(core, record) &&
+           !provides_something(core, record) && !tells_a_key(core, record) &&
            !lost_something_lately(core, (struct dot){record->stream, record->seq});
 }
 
@@ -405,6 +427,7 @@ void core_take_log_rows(struct core *core, const struct core_event *event)
         enter(core, SWEEP_READS, SECOND);
         return;
     }
+    core_settle_now(core);
     for (size_t i = 0; i < event->record_count; i++) {
         struct record record;
         if (!record_parse(event->records[i], &record))

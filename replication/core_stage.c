@@ -86,15 +86,21 @@ static void apply_ops(struct core *core,
         .node_id = stream->node_id,
         .author = record->author,
         .context = &stream->context,
+        .is_late = core_late_judge(core, record),
+        .judge = core,
     };
     struct wire_reader ops = record->ops;
     struct record_op op;
     while (record->makes_anew && record_next_op(&ops, &op))
-        if (op.anew && op.facet == FACET_LIFE)
+        if (op.anew && op.facet == FACET_LIFE && op.type != RESOURCE_NODE)
             core->roster_dirty |=
                 facet_end_earlier(&core->facets, &op.object_id, &stamp, batch);
     ops = record->ops;
     for (uint32_t index = 0; record_next_op(&ops, &op); index++) {
+        if (!core_op_counts(core, record, &op, &stamp)) {
+            facet_put_dead(stamp.dot, index, batch);
+            continue;
+        }
         report_conflict(actions, facet_apply(&core->facets, &op, index, &stamp, batch), &op);
         core->roster_dirty |= op.type == RESOURCE_NODE;
     }
@@ -103,12 +109,13 @@ static void apply_ops(struct core *core,
 static struct stream *stream_for(struct core *core, const struct record *record)
 {
     struct stream *stream = core_stream(core, record->stream);
-    if (stream)
+    if (stream && stream->seq > 0)
         return stream;
-    const struct roster_node *node = roster_find(&core->roster, &record->node_id);
-    stream = core_stream_add(core, record->stream);
+    const uint8_t *key = core_key_of(core, &record->node_id, record->key_id);
+    stream = stream ? stream : core_stream_add(core, record->stream);
     stream->node_id = record->node_id;
-    memcpy(stream->public_key, node->public_key, sizeof(stream->public_key));
+    memcpy(stream->public_key, key, sizeof(stream->public_key));
+    memcpy(stream->key_id, record->key_id, sizeof(stream->key_id));
     return stream;
 }
 
@@ -122,8 +129,11 @@ static void apply_record(struct core *core,
     struct stream *stream = stream_for(core, record);
     struct wire_reader deps = record->deps;
     struct dot dep;
+    core_note_ahead(core, stream, record);
     while (record_next_dep(&deps, &dep))
         vv_raise(&stream->context, dep.stream, dep.seq);
+    if (core_removes_a_node(core, record, &stream->context))
+        stream->lifted = record->seq;
     apply_ops(core, record, stream, batch, actions);
     if (record->seq == 1)
         stream->incarnation = record->incarnation;
@@ -144,8 +154,10 @@ static void apply_record(struct core *core,
     core_put_change(core, batch, record);
     core_change_note(core, &record->change_id, (struct dot){record->stream, record->seq});
     note_staged(core, record, stream);
-    if (core->roster_dirty)
-        core_refresh_roster(core, actions);
+    if (!core->roster_dirty)
+        return;
+    core_refresh_roster(core, actions);
+    core_judge(core, batch, actions);
 }
 
 /* ---- received records ------------------------------------------------------------------- */
@@ -153,6 +165,7 @@ static void apply_record(struct core *core,
 enum readiness {
     READY,
     NOT_YET,
+    VOID, /* not yet, and probably never */
     NEVER
 };
 
@@ -170,19 +183,16 @@ static enum readiness readiness_of(const struct core *core, const struct record 
 {
     const struct stream *stream = core_stream(core, record->stream);
     uint64_t have = stream ? stream->seq : 0;
-    if (record->seq <= have ||
-        (stream && (stream->refused || record->seq > core_cutoff(core, stream))))
+    if (record->seq <= have || (stream && stream->refused))
         return NEVER;
+    if (record->seq > core_cutoff_of(core, record))
+        return stream && core_may_lift(core, stream) ? VOID : NEVER;
     if (record->seq > have + 1)
         return NOT_YET;
     if (record->seq > 1 && memcmp(record->previous_hash, stream->last_hash, HASH_SIZE) != 0)
         return NEVER;
-    if (record->seq == 1 && !stream) {
-        const struct roster_node *node = roster_find(&core->roster, &record->node_id);
-        if (!node ||
-            (node->status != NODE_ACTIVE && vv_get(&node->cutoff, record->stream) == 0))
-            return NEVER;
-    }
+    if (record->seq == 1 && !core_key_of(core, &record->node_id, record->key_id))
+        return NEVER;
     struct wire_reader deps = record->deps;
     struct dot dep;
     while (record_next_dep(&deps, &dep))
@@ -216,7 +226,12 @@ stage_received(struct core *core, struct store_batch *batch, struct core_actions
         for (size_t i = 0; i < core->pending_count;) {
             struct pending *pending = &core->pending[i];
             enum readiness readiness = readiness_of(core, &pending->record);
-            if (readiness == NOT_YET) {
+            if (readiness == VOID &&
+                core_lift(core, core_stream(core, pending->record.stream))) {
+                core_judge(core, batch, actions);
+                progress = true;
+            }
+            if (readiness == NOT_YET || readiness == VOID) {
                 i++;
                 continue;
             }
@@ -267,6 +282,7 @@ new_deps(const struct core *core, const struct stream *own, bool names_folded, s
             (!own || vv_get(&own->context, dot->stream) < dot->seq))
             vv_raise(out, dot->stream, dot->seq);
     }
+    core_add_ahead(core, own, out);
 }
 
 static bool stage_submission(struct core *core,
@@ -279,9 +295,10 @@ static bool stage_submission(struct core *core,
     struct bytes whole = {0};
     struct record record;
     uint8_t hash[HASH_SIZE];
-    if (core->own_stream == 0)
-        open_stream(core);
     const struct stream *own = core_stream(core, core->own_stream);
+    if (core->own_stream == 0 || (own && core_cutoff(core, own) != UINT64_MAX))
+        open_stream(core);
+    own = core_stream(core, core->own_stream);
     new_deps(core, own, core_names_folded(core, &submission->changes), &deps);
     const struct record_draft draft = {
         .stream = core->own_stream,
@@ -350,11 +367,12 @@ static void stage_one(struct core *core,
         await(core, submission, known->dot); /* asked again: the same answer, nothing twice */
         return;
     }
-    bool planned =
-        check_revision(core, submission, &error) &&
-        (uuid_is_zero(&submission->remove_node) ||
-         core_plan_removal(core, &submission->remove_node, &submission->changes, &error)) &&
-        core_complete_revivals(core, submission, &error);
+    bool planned = check_revision(core, submission, &error) &&
+                   (uuid_is_zero(&submission->remove_node) ||
+                    core_plan_removal(core, &submission->remove_node, submission->compromised,
+                                      &submission->changes, &error)) &&
+                   core_complete_closings(core, &submission->changes, &error) &&
+                   core_complete_revivals(core, submission, &error);
     if (planned && !stage_submission(core, submission, batch, actions, &dot))
         planned = error_set(&error, ERROR_TOO_LARGE, "the change exceeds 4 MiB");
     if (planned) {
@@ -405,6 +423,7 @@ void core_put_peers(struct core *core, struct store_batch *batch)
         wire_writer_free(&writer);
         peer->durable_dirty = false;
     }
+    core_put_settled(core, batch);
     core->peers_saved_us = core->now.mono_us;
 }
 

@@ -231,9 +231,14 @@ may_submit(const struct core *core, const struct core_event *event, struct error
     if (core->removed)
         return error_set(error, ERROR_REFUSED,
                          "this node was removed from the cluster; join again with a new token");
-    if (!roster_find(&core->roster, &core->node_id))
+    const struct roster_node *self = roster_find(&core->roster, &core->node_id);
+    if (!self)
         return error_set(error, ERROR_REFUSED,
                          "this node has not yet received the list of the cluster's nodes");
+    if (memcmp(self->key_id, core->key_id, sizeof(self->key_id)) != 0)
+        return error_set(error, ERROR_REFUSED,
+                         "the cluster knows another key of this node; nobody would take what "
+                         "it signs");
     if (core->storage_problem[0])
         return error_set(error, ERROR_REFUSED, "%s", core->storage_problem);
     if (core->submission_count >= SUBMIT_QUEUE || core->awaited_count >= ANSWER_QUEUE)
@@ -278,8 +283,10 @@ void core_submit(struct core *core,
         refuse(actions, submit->token, &submit->change_id, error.kind, error.text);
         return;
     }
-    if (event->kind == CORE_REMOVE_NODE)
+    if (event->kind == CORE_REMOVE_NODE) {
         submission.remove_node = event->node;
+        submission.compromised = event->compromised;
+    }
     snprintf(submission.author, sizeof(submission.author), "%s",
              submit->author ? submit->author : "");
     snprintf(submission.via, sizeof(submission.via), "%s", submit->via ? submit->via : "");

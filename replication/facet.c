@@ -1,5 +1,6 @@
 #include "replication/facet.h"
 
+#include "replication/facet_internal.h"
 #include "replication/memory.h"
 
 #include <stdlib.h>
@@ -11,10 +12,11 @@ enum {
 
 /* ---- entries ---------------------------------------------------------------------------- */
 
-static void entry_free(struct facet_entry *entry)
+void facet_entry_free(struct facet_entry *entry)
 {
     free(entry->author);
     free(entry->value);
+    free(entry->by);
 }
 
 static void encode_key(const struct uuid *object_id,
@@ -41,10 +43,10 @@ static void hash_entry(struct facet_entry *entry, const struct uuid *object_id, 
     hash_make((struct bytes){0}, parts, 2, entry->hash, HASH_SIZE);
 }
 
-static void store_entry(struct store_batch *batch,
-                        const struct uuid *object_id,
-                        uint16_t facet,
-                        const struct facet_entry *entry)
+void facet_entry_put(struct store_batch *batch,
+                     const struct uuid *object_id,
+                     uint16_t facet,
+                     const struct facet_entry *entry)
 {
     uint8_t key[FACET_KEY_SIZE];
     struct wire_writer writer = {0};
@@ -57,6 +59,8 @@ static void store_entry(struct store_batch *batch,
     wire_put_bytes(&writer, 6, (struct bytes){entry->node_id.bytes, 16});
     wire_put_text(&writer, 7, entry->author);
     wire_put_bytes(&writer, 8, (struct bytes){entry->value, entry->value_size});
+    if (entry->by_count > 0)
+        facet_put_by(&writer, 9, entry);
     store_batch_put(batch, STORE_FACET, (struct bytes){key, sizeof(key)},
                     wire_written(&writer));
     wire_writer_free(&writer);
@@ -92,6 +96,7 @@ static bool parse_entry(struct bytes in, struct facet_entry *out)
             out->value = memory_copy(field.bytes.data, field.bytes.size);
             out->value_size = field.bytes.size;
             break;
+        case 9: facet_take_by(field.bytes, out); break;
         }
     }
     return valid && wire_ended(&reader) && out->author && out->value;
@@ -104,7 +109,7 @@ const struct object *facet_object(const struct facet_table *table, const struct 
     return uuid_map_get(&table->objects, id);
 }
 
-static struct object *make_object(struct facet_table *table, const struct uuid *id)
+struct object *facet_make_object(struct facet_table *table, const struct uuid *id)
 {
     struct object *object = uuid_map_get(&table->objects, id);
     if (object)
@@ -130,7 +135,7 @@ const struct facet_state *facet_of(const struct object *object, uint16_t facet)
     return at < object->count && object->facets[at].facet == facet ? &object->facets[at] : NULL;
 }
 
-static struct facet_state *make_facet(struct object *object, uint16_t facet)
+struct facet_state *facet_make_facet(struct object *object, uint16_t facet)
 {
     size_t at = facet_position(object, facet);
     if (at < object->count && object->facets[at].facet == facet)
@@ -144,7 +149,7 @@ static struct facet_state *make_facet(struct object *object, uint16_t facet)
 }
 
 /* Room for one entry at first: that is the normal case, and there are many facets. */
-static struct facet_entry *append_entry(struct facet_state *state)
+struct facet_entry *facet_append_entry(struct facet_state *state)
 {
     if (state->count == state->capacity) {
         state->capacity = state->capacity ? 2 * state->capacity : 1;
@@ -157,20 +162,20 @@ static struct facet_entry *append_entry(struct facet_state *state)
 }
 
 /* One entry more names OWNER, or one less. */
-static void count_owner(struct facet_table *table, const struct uuid *owner, bool comes)
+void facet_count_owner(struct uuid_map *owners, const struct uuid *owner, bool comes)
 {
     if (uuid_is_zero(owner))
         return;
-    uintptr_t count = (uintptr_t)uuid_map_get(&table->owners, owner);
+    uintptr_t count = (uintptr_t)uuid_map_get(owners, owner);
     count = comes ? count + 1 : count - 1;
     if (count == 0)
-        uuid_map_remove(&table->owners, owner);
-    else if (!uuid_map_set(&table->owners, owner, (void *)count))
+        uuid_map_remove(owners, owner);
+    else if (!uuid_map_set(owners, owner, (void *)count))
         abort();
 }
 
 /* Did the author's node have ENTRY when it made the record, or does the record replace it? */
-static bool is_covered(const struct facet_entry *entry, const struct facet_stamp *stamp)
+bool facet_is_covered(const struct facet_entry *entry, const struct facet_stamp *stamp)
 {
 #ifdef BROKEN_MERGE /* a test build: "last writer wins", which the simulation must notice */
     if (entry->hlc < stamp->hlc)
@@ -186,6 +191,13 @@ void facet_dead_key(struct dot dot, uint32_t op_index, uint8_t out[FACET_DEAD_KE
     store_be64(out, dot.stream);
     store_be64(out + 8, dot.seq);
     store_be32(out + 16, op_index);
+}
+
+void facet_put_dead(struct dot dot, uint32_t op_index, struct store_batch *batch)
+{
+    uint8_t key[FACET_DEAD_KEY_SIZE];
+    facet_dead_key(dot, op_index, key);
+    store_batch_put(batch, STORE_DEAD, (struct bytes){key, sizeof(key)}, (struct bytes){0});
 }
 
 void facet_follow_losses(struct facet_table *table)
@@ -204,33 +216,59 @@ static void note_loss(struct facet_losses *losses, struct dot dot)
     losses->dots[losses->count++] = dot;
 }
 
-/* ENTRY no longer counts: its row goes, and its record's operation is dead. BY is the record
- * that replaced it; zero: it is purged. */
 static void note_trust(struct facet_table *table, uint8_t type)
 {
     table->trust_version += type == RESOURCE_NODE || type == RESOURCE_KEY_GRANT;
 }
 
-static void end_entry(struct facet_table *table,
-                      const struct object *object,
-                      uint16_t facet,
-                      struct facet_entry *entry,
-                      struct dot by,
-                      struct store_batch *batch)
+void facet_entry_out(struct facet_table *table,
+                     const struct object *object,
+                     uint16_t facet,
+                     const struct facet_entry *entry,
+                     struct store_batch *batch)
 {
-    uint8_t key[FACET_KEY_SIZE], dead[FACET_DEAD_KEY_SIZE], value[16];
-    store_be64(value, by.stream);
-    store_be64(value + 8, by.seq);
+    uint8_t key[FACET_KEY_SIZE];
     encode_key(&object->id, facet, entry->dot, key);
-    facet_dead_key(entry->dot, entry->op_index, dead);
     store_batch_remove(batch, STORE_FACET, (struct bytes){key, sizeof(key)});
-    store_batch_put(batch, STORE_DEAD, (struct bytes){dead, sizeof(dead)},
-                    (struct bytes){value, by.stream ? sizeof(value) : 0});
     note_loss(&table->losses, entry->dot);
     note_trust(table, entry->type);
     facet_sum_entry(table, object, entry, false);
-    count_owner(table, &entry->owner, false);
-    entry_free(entry);
+    facet_count_owner(&table->owners, &entry->owner, false);
+}
+
+void facet_entry_in(struct facet_table *table,
+                    struct object *object,
+                    struct facet_state *state,
+                    const struct facet_entry *entry,
+                    struct store_batch *batch)
+{
+    *facet_append_entry(state) = *entry;
+    facet_entry_put(batch, &object->id, state->facet, entry);
+    note_trust(table, entry->type);
+    facet_sum_entry(table, object, entry, true);
+    facet_count_owner(&table->owners, &entry->owner, true);
+    if (state->facet == FACET_LIFE)
+        facet_sum_life(table, object);
+}
+
+void facet_entry_make(const struct record_op *op,
+                      uint32_t op_index,
+                      const struct facet_stamp *stamp,
+                      struct facet_entry *out)
+{
+    *out = (struct facet_entry){
+        .dot = stamp->dot,
+        .op_index = op_index,
+        .hlc = stamp->hlc,
+        .wall_ms = stamp->wall_ms,
+        .owner = op->owner,
+        .node_id = stamp->node_id,
+        .type = op->type,
+        .author = memory_text(stamp->author.data, stamp->author.size),
+        .value = memory_copy(op->value.data, op->value.size),
+        .value_size = op->value.size,
+    };
+    hash_entry(out, &op->object_id, op->facet);
 }
 
 static void drop_covered(struct facet_table *table,
@@ -242,16 +280,17 @@ static void drop_covered(struct facet_table *table,
     size_t kept = 0;
     for (size_t i = 0; i < state->count; i++) {
         struct facet_entry *entry = &state->entries[i];
-        if (!is_covered(entry, stamp)) {
+        if (!facet_is_covered(entry, stamp)) {
             state->entries[kept++] = *entry;
             continue;
         }
-        end_entry(table, object, state->facet, entry, stamp->dot, batch);
+        facet_entry_out(table, object, state->facet, entry, batch);
+        facet_shadow_keep(table, &object->id, state->facet, entry, &stamp->dot, batch);
     }
     state->count = kept;
 }
 
-static void note_changed(struct facet_table *table, struct object *object)
+void facet_note_changed(struct facet_table *table, struct object *object)
 {
     struct facet_changes *changes = &table->changes;
     if (object->changed || !changes->followed)
@@ -274,45 +313,19 @@ void facet_changes_taken(struct facet_table *table)
     changes->followed = true;
 }
 
-static void add_entry(struct facet_table *table,
-                      struct object *object,
-                      struct facet_state *state,
-                      const struct record_op *op,
-                      uint32_t op_index,
-                      const struct facet_stamp *stamp,
-                      struct store_batch *batch)
-{
-    struct facet_entry *entry = append_entry(state);
-    *entry = (struct facet_entry){
-        .dot = stamp->dot,
-        .op_index = op_index,
-        .hlc = stamp->hlc,
-        .wall_ms = stamp->wall_ms,
-        .owner = op->owner,
-        .node_id = stamp->node_id,
-        .type = op->type,
-        .author = memory_text(stamp->author.data, stamp->author.size),
-        .value = memory_copy(op->value.data, op->value.size),
-        .value_size = op->value.size,
-    };
-    hash_entry(entry, &object->id, state->facet);
-    store_entry(batch, &object->id, state->facet, entry);
-    facet_sum_entry(table, object, entry, true);
-    count_owner(table, &entry->owner, true);
-    note_trust(table, entry->type);
-    if (op->facet == FACET_LIFE)
-        facet_sum_life(table, object);
-}
-
 void facet_restore(struct facet_table *table,
                    const struct record_op *op,
                    uint32_t op_index,
                    const struct facet_stamp *stamp,
+                   struct bytes by,
                    struct store_batch *batch)
 {
-    struct object *object = make_object(table, &op->object_id);
-    note_changed(table, object);
-    add_entry(table, object, make_facet(object, op->facet), op, op_index, stamp, batch);
+    struct object *object = facet_make_object(table, &op->object_id);
+    struct facet_entry entry;
+    facet_entry_make(op, op_index, stamp, &entry);
+    facet_take_by(by, &entry);
+    facet_note_changed(table, object);
+    facet_entry_in(table, object, facet_make_facet(object, op->facet), &entry, batch);
 }
 
 enum facet_effect facet_apply(struct facet_table *table,
@@ -321,12 +334,17 @@ enum facet_effect facet_apply(struct facet_table *table,
                               const struct facet_stamp *stamp,
                               struct store_batch *batch)
 {
-    struct object *object = make_object(table, &op->object_id);
-    struct facet_state *state = make_facet(object, op->facet);
+    facet_shadow_cover(table, &op->object_id, &op->facet, NULL, stamp, batch);
+    if (stamp->is_late && facet_shadow_late(table, op, op_index, stamp, batch))
+        return FACET_WRITTEN;
+    struct object *object = facet_make_object(table, &op->object_id);
+    struct facet_state *state = facet_make_facet(object, op->facet);
+    struct facet_entry entry;
     size_t before = state->count;
-    note_changed(table, object);
+    facet_entry_make(op, op_index, stamp, &entry);
+    facet_note_changed(table, object);
     drop_covered(table, object, state, stamp, batch);
-    add_entry(table, object, state, op, op_index, stamp, batch);
+    facet_entry_in(table, object, state, &entry, batch);
     if (state->count > 1 && before <= 1)
         return FACET_CONFLICT_OPENED;
     return state->count == 1 && before > 1 ? FACET_CONFLICT_CLOSED : FACET_WRITTEN;
@@ -343,13 +361,13 @@ bool facet_load(struct facet_table *table, struct bytes key, struct bytes value)
         .dot = {load_be64(key.data + 18), load_be64(key.data + 26)},
     };
     if (!parse_entry(value, &loaded)) {
-        entry_free(&loaded);
+        facet_entry_free(&loaded);
         return false;
     }
     hash_entry(&loaded, &object_id, facet);
-    count_owner(table, &loaded.owner, true);
+    facet_count_owner(&table->owners, &loaded.owner, true);
     note_trust(table, loaded.type);
-    *append_entry(make_facet(make_object(table, &object_id), facet)) = loaded;
+    *facet_append_entry(facet_make_facet(facet_make_object(table, &object_id), facet)) = loaded;
     table->sum.known = false;
     return true;
 }
@@ -463,11 +481,11 @@ bool facet_object_counts(const struct facet_table *table, const struct object *o
     return false;
 }
 
-static void object_free(struct object *object)
+void facet_object_free(struct object *object)
 {
     for (size_t f = 0; f < object->count; f++) {
         for (size_t e = 0; e < object->facets[f].count; e++)
-            entry_free(&object->facets[f].entries[e]);
+            facet_entry_free(&object->facets[f].entries[e]);
         free(object->facets[f].entries);
     }
     free(object->facets);
@@ -490,6 +508,17 @@ bool facet_provides(const struct facet_table *table,
     return false;
 }
 
+static void purge_entry(struct facet_table *table,
+                        const struct object *object,
+                        uint16_t facet,
+                        struct facet_entry *entry,
+                        struct store_batch *batch)
+{
+    facet_entry_out(table, object, facet, entry, batch);
+    facet_put_dead(entry->dot, entry->op_index, batch);
+    facet_entry_free(entry);
+}
+
 void facet_purge(struct facet_table *table, const struct uuid *id, struct store_batch *batch)
 {
     struct object *object = uuid_map_remove(&table->objects, id);
@@ -498,95 +527,21 @@ void facet_purge(struct facet_table *table, const struct uuid *id, struct store_
     for (size_t f = 0; f < object->count; f++) {
         struct facet_state *state = &object->facets[f];
         for (size_t e = 0; e < state->count; e++)
-            end_entry(table, object, state->facet, &state->entries[e], (struct dot){0}, batch);
+            purge_entry(table, object, state->facet, &state->entries[e], batch);
         state->count = 0;
     }
-    object_free(object);
-}
-
-/* What STAMP's author knew of OBJECT, or only what names OWNER. True when there was any. */
-static bool end_known(struct facet_table *table,
-                      struct object *object,
-                      const struct uuid *owner,
-                      const struct facet_stamp *stamp,
-                      struct store_batch *batch)
-{
-    size_t left = 0;
-    bool any = false;
-    for (size_t f = 0; f < object->count; f++) {
-        struct facet_state *state = &object->facets[f];
-        size_t kept = 0;
-        for (size_t e = 0; e < state->count; e++) {
-            struct facet_entry *entry = &state->entries[e];
-            if (is_covered(entry, stamp) && (!owner || uuid_equal(&entry->owner, owner)))
-                end_entry(table, object, state->facet, entry, stamp->dot, batch);
-            else
-                state->entries[kept++] = *entry;
-        }
-        any |= kept < state->count;
-        state->count = kept;
-        if (kept > 0)
-            object->facets[left++] = *state;
-        else
-            free(state->entries);
-    }
-    object->count = left;
-    return any;
-}
-
-static void drop_empty(struct facet_table *table, struct object *object)
-{
-    if (object->count > 0)
-        return;
-    uuid_map_remove(&table->objects, &object->id);
-    object_free(object);
-}
-
-static bool end_below(struct facet_table *table,
-                      const struct uuid *owner,
-                      const struct facet_stamp *stamp,
-                      struct store_batch *batch)
-{
-    struct object *object, **ended = NULL;
-    size_t count = 0, capacity = 0;
-    for (size_t i = 0; (object = uuid_map_next(&table->objects, &i));) {
-        if (!end_known(table, object, owner, stamp, batch))
-            continue;
-        ended = memory_grow(ended, count, &capacity, sizeof(struct object *));
-        ended[count++] = object;
-    }
-    for (size_t i = 0; i < count; i++)
-        drop_empty(table, ended[i]);
-    free(ended);
-    return count > 0;
-}
-
-bool facet_end_earlier(struct facet_table *table,
-                       const struct uuid *id,
-                       const struct facet_stamp *stamp,
-                       struct store_batch *batch)
-{
-    struct object *object = uuid_map_get(&table->objects, id);
-    bool any = object && end_known(table, object, NULL, stamp, batch);
-    if (any)
-        drop_empty(table, object);
-    if (uuid_map_get(&table->owners, id))
-        any |= end_below(table, id, stamp, batch);
-    if (any) { /* objects are gone, and not all of them are listed as changed */
-        table->sum.known = false;
-        table->changes.followed = false;
-    }
-    return any;
+    facet_object_free(object);
 }
 
 void facet_table_free(struct facet_table *table)
 {
     struct object *object;
     for (size_t i = 0; (object = uuid_map_next(&table->objects, &i));)
-        object_free(object);
+        facet_object_free(object);
     uuid_map_free(&table->objects);
     uuid_map_free(&table->owners);
     free(table->changes.ids);
     free(table->losses.dots);
+    facet_shadows_free(table);
     *table = (struct facet_table){0};
 }

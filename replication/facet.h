@@ -27,6 +27,10 @@ struct facet_entry {
     uint8_t *value;
     size_t value_size;
     uint8_t hash[HASH_SIZE]; /* of the canonical entry, for the state hash */
+    /* The records that replaced it, of each stream the first. While it counts, all of them are
+     * void. */
+    struct dot *by;
+    size_t by_count;
 };
 
 struct facet_state {
@@ -64,9 +68,27 @@ struct facet_sum {
     uint8_t hash[HASH_SIZE];
 };
 
+/* A value that does not count now, and may again: its own record is void, or what replaced it
+ * may become so (facet_shadow.c). */
+struct facet_shadow {
+    uint16_t facet;
+    struct facet_entry entry;
+};
+
+/* Those of one object. */
+struct facet_shadows {
+    struct uuid id;
+    struct facet_shadow *items;
+    size_t count, capacity;
+    uint64_t common; /* a stream that is in `by` of all of them; 0: none is known */
+};
+
 struct facet_table {
     struct uuid_map objects;
-    struct uuid_map owners; /* how many entries name this owner */
+    struct uuid_map owners;        /* how many entries name this owner */
+    struct uuid_map shadows;       /* object -> struct facet_shadows */
+    struct uuid_map shadow_owners; /* how many shadows name this owner */
+    size_t shadow_count;
     struct facet_changes changes;
     struct facet_losses losses;
     struct facet_sum sum;
@@ -80,6 +102,9 @@ struct facet_stamp {
     struct uuid node_id;
     struct bytes author;
     const struct vv *context; /* applied at the author, without its own stream */
+    /* Did record BY know the stamp's, though it is applied already? NULL: none did. */
+    bool (*is_late)(const void *judge, struct dot by, struct dot of);
+    const void *judge; /* for is_late */
 };
 
 enum facet_effect {
@@ -108,7 +133,41 @@ void facet_restore(struct facet_table *table,
                    const struct record_op *op,
                    uint32_t op_index,
                    const struct facet_stamp *stamp,
+                   struct bytes by, /* void records that replaced it, 16 bytes each, or none */
                    struct store_batch *batch);
+/* The shadow of an operation of a record in the log. ROW: that of the table `dead`; without
+ * BATCH it is there already. False: the operation is dead for good, and has no shadow. */
+bool facet_restore_shadow(struct facet_table *table,
+                          const struct record_op *op,
+                          uint32_t op_index,
+                          const struct facet_stamp *stamp,
+                          struct bytes row,
+                          struct store_batch *batch);
+/* The row of one that nothing replaced: its record is void. */
+extern const struct bytes facet_row_of_void;
+/* Is the row of a dead operation one that has a shadow? */
+bool facet_row_has_shadow(struct bytes row);
+
+struct facet_judgement {
+    bool (*is_void)(const void *context, struct dot dot);
+    const void *context;
+    bool changed, changed_nodes; /* out: anything; objects of type node or key grant */
+    size_t hidden, restored;     /* out: how many values no longer count, and count again */
+};
+/* Values of records that are void no longer count, those that only such records replaced count
+ * again, and the other way round: as if the void records had never been. */
+void facet_judge(struct facet_table *table,
+                 struct facet_judgement *judgement,
+                 struct store_batch *batch);
+bool facet_has_shadow(const struct facet_table *table,
+                      const struct uuid *object_id,
+                      struct dot dot);
+/* Forgets the shadows of what was replaced by a record that is SETTLED: it can never become
+ * void any more. */
+void facet_shadows_prune(struct facet_table *table,
+                         bool (*settled)(void *context, struct dot dot),
+                         void *context);
+
 /* Does operation OP_INDEX of record DOT still provide a value? */
 bool facet_provides(const struct facet_table *table,
                     const struct record_op *op,
@@ -116,6 +175,8 @@ bool facet_provides(const struct facet_table *table,
                     struct dot dot);
 /* The key of an operation in the table `dead`. */
 void facet_dead_key(struct dot dot, uint32_t op_index, uint8_t out[FACET_DEAD_KEY_SIZE]);
+/* The row of an operation that never counted. */
+void facet_put_dead(struct dot dot, uint32_t op_index, struct store_batch *batch);
 /* From now on records that lose an entry are listed; while there are no more than FACET_LOSSES.
  */
 void facet_follow_losses(struct facet_table *table);

@@ -98,7 +98,7 @@ was_replaced_by(struct question *question, const struct history_write *write, st
     facet_dead_key(write->dot, write->op_index, key);
     bool found = store_get(question->replication->store, STORE_DEAD,
                            (struct bytes){key, sizeof(key)}, &row) == 0 &&
-                 row.size == 16;
+                 row.size >= 16;
     found = found && load_be64(row.data) == by.stream && load_be64(row.data + 8) == by.seq;
     wire_writer_free(&row);
     return found;

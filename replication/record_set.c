@@ -62,7 +62,7 @@ static bool add_meta_row(void *context, struct bytes key, struct bytes value)
 
 static bool add_dead_row(void *context, struct bytes key, struct bytes value)
 {
-    record_set_add_dead(context, key);
+    record_set_add_dead(context, key, value);
     return true;
 }
 
@@ -242,6 +242,10 @@ struct core *record_set_replay(const struct record_set *set,
     if (!replay.core)
         return NULL;
     if (put_genesis(set, store, replay.core, error)) {
+        for (size_t i = 0; i < set->streams.count; i++)
+            core_know_void(
+                replay.core, load_be64(set->streams.ops[i].key + 1),
+                (struct bytes){set->streams.ops[i].value, set->streams.ops[i].value_size});
         replay_all(&replay, set);
         *out_applied = applied_count(replay.core);
         if (!replay.result)

@@ -14,7 +14,7 @@ struct record_set {
     size_t count, capacity, bytes;
     uint8_t *genesis; /* NULL: none */
     size_t genesis_size;
-    /* Rows about streams (meta 's') and keys of dead operations, sorted with the records: what
+    /* Rows about streams (meta 's') and of dead operations, sorted with the records: what
      * a truncated log needs besides. */
     struct store_batch streams, dead;
     bool truncated; /* some stream's log has gaps, or something was purged */
@@ -24,9 +24,9 @@ struct record_set {
 void record_set_add(struct record_set *set, struct bytes record);
 /* Copies the first bytes that are a genesis. */
 void record_set_add_genesis(struct record_set *set, struct bytes genesis);
-/* Copies of a row about a stream, and of the key of a dead operation. */
+/* Copies of a row about a stream, and of one of a dead operation. */
 void record_set_add_stream(struct record_set *set, struct bytes key, struct bytes row);
-void record_set_add_dead(struct record_set *set, struct bytes key);
+void record_set_add_dead(struct record_set *set, struct bytes key, struct bytes row);
 /* Everything in STORE. 0 or -errno. */
 int record_set_read(struct record_set *set, struct store *store);
 /* Everything in the data file PATH that still has its checksum, readable as a store or not. */

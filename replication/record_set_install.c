@@ -41,10 +41,10 @@ void record_set_add_stream(struct record_set *set, struct bytes key, struct byte
     set->truncated |= read_facts(row).truncated > 0;
 }
 
-void record_set_add_dead(struct record_set *set, struct bytes key)
+void record_set_add_dead(struct record_set *set, struct bytes key, struct bytes row)
 {
     if (key.size == FACET_DEAD_KEY_SIZE)
-        store_batch_put(&set->dead, STORE_DEAD, key, (struct bytes){0});
+        store_batch_put(&set->dead, STORE_DEAD, key, row);
 }
 
 static int compare_op(const void *key, const void *op)
@@ -52,12 +52,15 @@ static int compare_op(const void *key, const void *op)
     return memcmp(key, ((const struct store_op *)op)->key, FACET_DEAD_KEY_SIZE);
 }
 
-static bool is_dead(const struct record_set *set, const struct record *record, uint32_t index)
+/* NULL: it counts. */
+static const struct store_op *
+dead_row(const struct record_set *set, const struct record *record, uint32_t index)
 {
     uint8_t key[FACET_DEAD_KEY_SIZE];
     facet_dead_key((struct dot){record->stream, record->seq}, index, key);
-    return set->dead.count > 0 &&
-           bsearch(key, set->dead.ops, set->dead.count, sizeof(struct store_op), compare_op);
+    return set->dead.count > 0 ? bsearch(key, set->dead.ops, set->dead.count,
+                                         sizeof(struct store_op), compare_op)
+                               : NULL;
 }
 
 bool record_set_is_complete(const struct record_set *set)
@@ -121,11 +124,13 @@ static void install_record(struct install *install, const struct record *record)
     uint8_t hash[HASH_SIZE], key[FACET_DEAD_KEY_SIZE];
     for (uint32_t index = 0; record_next_op(&ops, &op); index++) {
         facet_dead_key(stamp.dot, index, key);
-        if (is_dead(install->set, record, index))
+        const struct store_op *row = dead_row(install->set, record, index);
+        if (row)
             store_batch_put(&install->batch, STORE_DEAD, (struct bytes){key, sizeof(key)},
-                            (struct bytes){0});
+                            (struct bytes){row->value, row->value_size});
         else
-            facet_restore(&install->core->facets, &op, index, &stamp, &install->batch);
+            facet_restore(&install->core->facets, &op, index, &stamp, (struct bytes){0},
+                          &install->batch);
     }
     put_rows(install, record);
     record_hash(record->whole, hash);
@@ -155,14 +160,37 @@ static int install_all(struct install *install, struct store *store)
     return result ? result : flush(install, store);
 }
 
-/* A stream speaks for a node of the roster. */
-static bool streams_fit_roster(struct core *core)
+/* Does a record of SET say that STREAM's key is that of its node, or was? The first node's is
+ * in the genesis. */
+static bool
+is_key_told(const struct record_set *set, const struct core *core, const struct stream *stream)
+{
+    uint8_t key[SIGN_PUBLIC_KEY_SIZE];
+    if (memcmp(core->genesis.first_key, stream->public_key, sizeof(key)) == 0)
+        return true;
+    for (size_t i = 0; i < set->count; i++) {
+        struct wire_reader ops = set->items[i].ops;
+        struct record_op op;
+        while (record_next_op(&ops, &op))
+            if (op.type == RESOURCE_NODE && op.facet == FACET_NODE_KEY &&
+                uuid_equal(&op.object_id, &stream->node_id) && roster_read_key(&op, key) &&
+                memcmp(key, stream->public_key, sizeof(key)) == 0)
+                return true;
+    }
+    return false;
+}
+
+/* A stream speaks for a node of the roster, with the key that it has or had. */
+static bool streams_fit_roster(const struct record_set *set, struct core *core)
 {
     core_refresh_roster(core, NULL);
     for (size_t i = 0; i < core->stream_count; i++) {
         const struct stream *stream = core->streams[i];
         const struct roster_node *node = roster_find(&core->roster, &stream->node_id);
-        if (!node || memcmp(node->public_key, stream->public_key, SIGN_PUBLIC_KEY_SIZE) != 0)
+        bool is_current =
+            node && memcmp(node->public_key, stream->public_key, SIGN_PUBLIC_KEY_SIZE) == 0;
+        if (stream->seq > 0 && stream->kept > 0 && !is_current &&
+            !is_key_told(set, core, stream))
             return false;
     }
     return true;
@@ -210,7 +238,7 @@ struct core *record_set_install(const struct record_set *set,
     install.core = result ? NULL : core_load(settings, store, now, error);
     if (install.core) {
         result = install_all(&install, store);
-        bool fits = result || streams_fit_roster(install.core);
+        bool fits = result || streams_fit_roster(set, install.core);
         result = result ? result : put_clock(install.core, store);
         core_free(install.core);
         install.core = NULL;

@@ -7,6 +7,27 @@
 #include <stdlib.h>
 #include <string.h>
 
+static bool read_status(const struct facet_entry *entry, struct node *out)
+{
+    struct error error;
+    return resource_read_facet(&out->resource, FACET_NODE_STATUS,
+                               (struct bytes){entry->value, entry->value_size}, &error);
+}
+
+/* Of values that do not know of each other the one that takes the most away. */
+static int64_t united_status(const struct object *object, int64_t status)
+{
+    const struct facet_state *state = facet_of(object, FACET_NODE_STATUS);
+    for (size_t i = 0; state && state->count > 1 && i < state->count; i++) {
+        struct resource *resource = resource_new(RESOURCE_NODE);
+        struct node *node = CONTAINER_OF(resource, struct node, resource);
+        if (read_status(&state->entries[i], node) && node->status > status)
+            status = node->status;
+        resource_free(resource);
+    }
+    return status;
+}
+
 struct node *roster_read_node(const struct facet_table *table, const struct object *object)
 {
     if (!facet_object_counts(table, object))
@@ -28,10 +49,12 @@ struct node *roster_read_node(const struct facet_table *table, const struct obje
             return NULL;
         }
     }
-    return CONTAINER_OF(resource, struct node, resource);
+    struct node *node = CONTAINER_OF(resource, struct node, resource);
+    node->status = united_status(object, node->status);
+    return node;
 }
 
-static void read_cutoff(const struct text_list *list, struct vv *out)
+void roster_read_cutoff(const struct text_list *list, struct vv *out)
 {
     for (size_t i = 0; i < list->count && i < VV_MAXIMUM_ENTRIES; i++) {
         char name[17] = {0};
@@ -47,7 +70,130 @@ static void read_cutoff(const struct text_list *list, struct vv *out)
     }
 }
 
-static bool read_entry(struct roster_node *out, const struct node *node)
+/* ---- who is out, and how far streams count ---------------------------------------------- */
+
+/* The lesser of the two; what one of them does not list is 0. */
+static void keep_least(struct vv *vv, const struct vv *other)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < vv->count; i++) {
+        struct dot dot = vv->entries[i];
+        uint64_t seq = vv_get(other, dot.stream);
+        dot.seq = seq < dot.seq ? seq : dot.seq;
+        if (dot.seq > 0)
+            vv->entries[kept++] = dot;
+    }
+    vv->count = kept;
+}
+
+/* LIST limits what is in VV already, and adds what is not. */
+static void limit_listed(struct vv *vv, const struct vv *list, bool adds)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        const struct dot *dot = &list->entries[i];
+        for (size_t k = 0; k < vv->count; k++)
+            if (vv->entries[k].stream == dot->stream && vv->entries[k].seq > dot->seq)
+                vv->entries[k].seq = dot->seq;
+        if (adds && vv_get(vv, dot->stream) == 0)
+            vv_raise(vv, dot->stream, dot->seq);
+    }
+}
+
+/* What all the removals say that do not know of each other: the most, if all are plain; the
+ * least, if any of them says that the node's key is in wrong hands. */
+static void unite_removal(struct roster_node *out, const struct vv *cutoff, enum node_status to)
+{
+    bool is_first = out->status == NODE_ACTIVE;
+    bool least = out->status == NODE_REVOKED || to == NODE_REVOKED;
+    if (is_first)
+        vv_copy(&out->cutoff, cutoff);
+    else if (least)
+        keep_least(&out->cutoff, cutoff);
+    else
+        vv_merge(&out->cutoff, cutoff);
+    out->status = least || to == NODE_REVOKED ? NODE_REVOKED : NODE_REMOVED;
+}
+
+static void read_statuses(struct roster_node *out, const struct facet_state *state)
+{
+    for (int active = 0; active < 2; active++) /* removals first */
+        for (size_t i = 0; state && i < state->count; i++) {
+            struct resource *resource = resource_new(RESOURCE_NODE);
+            struct node *node = CONTAINER_OF(resource, struct node, resource);
+            struct vv cutoff = {0};
+            if (read_status(&state->entries[i], node) &&
+                (node->status == NODE_ACTIVE) == (active == 1)) {
+                roster_read_cutoff(&node->cutoff, &cutoff);
+                if (active)
+                    limit_listed(&out->cutoff, &cutoff, out->status == NODE_ACTIVE);
+                else
+                    unite_removal(out, &cutoff, (enum node_status)node->status);
+                if (active)
+                    vv_raise(&out->told, state->entries[i].dot.stream,
+                             state->entries[i].dot.seq);
+            }
+            vv_free(&cutoff);
+            resource_free(resource);
+        }
+}
+
+bool roster_read_removal(const struct facet_table *table,
+                         const struct uuid *id,
+                         struct roster_node *out)
+{
+    const struct object *object = facet_object(table, id);
+    *out = (struct roster_node){.id = *id};
+    if (object)
+        read_statuses(out, facet_of(object, FACET_NODE_STATUS));
+    return out->status != NODE_ACTIVE;
+}
+
+bool roster_op_removes(const struct record_op *op)
+{
+    struct wire_reader reader = wire_reader_of(op->value);
+    struct wire_field field;
+    bool removes = false;
+    if (op->type != RESOURCE_NODE || op->facet != FACET_NODE_STATUS)
+        return false;
+    while (wire_next(&reader, &field))
+        if (field.number == 1 && field.type == WIRE_VARINT)
+            removes = field.integer == NODE_REMOVED || field.integer == NODE_REVOKED;
+    return removes;
+}
+
+bool roster_read_key(const struct record_op *op, uint8_t out[SIGN_PUBLIC_KEY_SIZE])
+{
+    struct wire_reader reader = wire_reader_of(op->value);
+    struct wire_field field;
+    char text[2 * SIGN_PUBLIC_KEY_SIZE + 1] = {0};
+    while (wire_next(&reader, &field))
+        if (field.number == 1 && field.type == WIRE_BYTES &&
+            field.bytes.size == sizeof(text) - 1)
+            memcpy(text, field.bytes.data, field.bytes.size);
+    return text[0] && bytes_from_hex(text, out, SIGN_PUBLIC_KEY_SIZE);
+}
+
+uint64_t roster_limit(const struct roster_node *node,
+                      uint64_t stream,
+                      const uint8_t key_id[RECORD_KEY_ID_SIZE],
+                      uint64_t lifted)
+{
+    uint64_t listed = vv_get(&node->cutoff, stream);
+    if (node->status == NODE_REVOKED)
+        return listed;
+    if (node->status == NODE_REMOVED)
+        return listed > lifted ? listed : lifted;
+    if (listed == 0 && memcmp(node->key_id, key_id, RECORD_KEY_ID_SIZE) == 0)
+        return UINT64_MAX;
+    /* The record that closes the stream may be in it. */
+    uint64_t told = vv_get(&node->told, stream);
+    return listed > told ? listed : told;
+}
+
+/* ---- reading ---------------------------------------------------------------------------- */
+
+static bool
+read_entry(struct roster_node *out, const struct node *node, const struct object *object)
 {
     *out = (struct roster_node){.id = node->resource.id};
     if (!bytes_from_hex(node->sign_key, out->public_key, sizeof(out->public_key)))
@@ -57,11 +203,10 @@ static bool read_entry(struct roster_node *out, const struct node *node)
         if (ip_endpoint_parse(node->addresses.items[i], 7850,
                               &out->endpoints[out->endpoint_count]))
             out->endpoint_count++;
-    out->status = (enum node_status)node->status;
     out->protocol = (uint16_t)node->protocol;
     out->leaving = node->leaving;
     out->name = memory_text(node->resource.name, strlen(node->resource.name));
-    read_cutoff(&node->cutoff, &out->cutoff);
+    read_statuses(out, facet_of(object, FACET_NODE_STATUS));
     return true;
 }
 
@@ -82,7 +227,7 @@ void roster_rebuild(struct roster *roster,
         if (roster->count == ROSTER_MAXIMUM)
             break;
         struct node *node = roster_read_node(table, object);
-        if (node && read_entry(&roster->nodes[roster->count], node))
+        if (node && read_entry(&roster->nodes[roster->count], node, object))
             roster->count++;
         resource_free(node ? &node->resource : NULL);
     }
@@ -113,11 +258,16 @@ const struct roster_node *roster_by_key(const struct roster *roster,
     return NULL;
 }
 
+void roster_free_node(struct roster_node *node)
+{
+    free(node->name);
+    vv_free(&node->cutoff);
+    vv_free(&node->told);
+}
+
 void roster_free(struct roster *roster)
 {
-    for (size_t i = 0; i < roster->count; i++) {
-        free(roster->nodes[i].name);
-        vv_free(&roster->nodes[i].cutoff);
-    }
+    for (size_t i = 0; i < roster->count; i++)
+        roster_free_node(&roster->nodes[i]);
     roster->count = 0;
 }

@@ -10,6 +10,8 @@ enum {
     ROSTER_MAXIMUM = 256, /* entries, removed ones included */
     ROSTER_ACTIVE_MAXIMUM = 64,
     ROSTER_ENDPOINTS = 4,
+    FACET_NODE_KEY = 10,
+    FACET_NODE_STATUS = 14,
     NODE_KEY_SIZE = 8 /* first bytes of the node's id: its name in packets */
 };
 
@@ -22,8 +24,11 @@ struct roster_node {
     size_t endpoint_count;
     enum node_status status;
     uint16_t protocol; /* enum replication_protocol, the highest that it speaks */
-    bool leaving;      /* is being removed */
-    struct vv cutoff;  /* of a removed node: what still counts */
+    bool leaving; /* is being removed */
+    /* How far its streams count: of a removed node all of them, those that are not listed not
+     * at all; of an active one those that were over when it got its present key. */
+    struct vv cutoff;
+    struct vv told; /* the records that say so */
 };
 
 struct roster {
@@ -40,8 +45,27 @@ void roster_rebuild(struct roster *roster,
 const struct roster_node *roster_find(const struct roster *roster, const struct uuid *id);
 const struct roster_node *roster_by_key(const struct roster *roster,
                                         const uint8_t node_key[NODE_KEY_SIZE]);
+/* Up to which record STREAM of NODE counts, which was opened with the key KEY_ID: UINT64_MAX:
+ * no limit. LIFTED: the last record of it that removes a node, 0: none; two nodes that remove
+ * each other both have their way. */
+uint64_t roster_limit(const struct roster_node *node,
+                      uint64_t stream,
+                      const uint8_t key_id[RECORD_KEY_ID_SIZE],
+                      uint64_t lifted);
+/* How far the streams of a node count whose object is spoilt, so that it is not in the roster:
+ * false: it was not removed. What it gets in OUT is freed with roster_free_node. */
+bool roster_read_removal(const struct facet_table *table,
+                         const struct uuid *id,
+                         struct roster_node *out);
+void roster_free_node(struct roster_node *node);
+/* The key that an operation on FACET_NODE_KEY gives its node; false: none. */
+bool roster_read_key(const struct record_op *op, uint8_t out[SIGN_PUBLIC_KEY_SIZE]);
+/* Does the operation take a node out of the cluster? */
+bool roster_op_removes(const struct record_op *op);
 void roster_free(struct roster *roster);
 
+/* The cut-offs in LIST; what is malformed is skipped. */
+void roster_read_cutoff(const struct text_list *list, struct vv *out);
 /* The node object in TABLE as a resource; NULL when it is not there or malformed. */
 struct node *roster_read_node(const struct facet_table *table, const struct object *object);
 

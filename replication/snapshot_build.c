@@ -14,6 +14,11 @@ struct arrival {
     bool is_trusted; /* its key is that of a node in the roster */
 };
 
+struct node_key {
+    struct uuid node_id;
+    uint8_t key[SIGN_PUBLIC_KEY_SIZE];
+};
+
 struct snapshot_build {
     struct core *core;
     struct store_batch rows;
@@ -26,7 +31,9 @@ struct snapshot_build {
     bool is_complete;
     struct bytes *early; /* owned: the owner's records that do not fit yet */
     size_t early_count, early_capacity;
-    const char *problem; /* NULL: none */
+    const char *problem;   /* NULL: none */
+    struct node_key *keys; /* that nodes have now or had */
+    size_t key_count, key_capacity;
 };
 
 struct snapshot_build *snapshot_build_new(struct core *core)
@@ -106,10 +113,28 @@ static bool take_stream(struct snapshot_build *build, const struct snapshot_part
 
 /* ---- records ---------------------------------------------------------------------------- */
 
-static bool is_key_of_node(const struct core *core, const struct stream *stream)
+/* The first node's key stands in the genesis, those of others in records about them. */
+static bool is_key_of_node(const struct snapshot_build *build, const struct stream *stream)
 {
-    const struct roster_node *node = roster_find(&core->roster, &stream->node_id);
-    return node && memcmp(node->public_key, stream->public_key, SIGN_PUBLIC_KEY_SIZE) == 0;
+    const struct roster_node *node = roster_find(&build->core->roster, &stream->node_id);
+    if (node && memcmp(node->public_key, stream->public_key, SIGN_PUBLIC_KEY_SIZE) == 0)
+        return true;
+    for (size_t i = 0; i < build->key_count; i++)
+        if (uuid_equal(&build->keys[i].node_id, &stream->node_id) &&
+            memcmp(build->keys[i].key, stream->public_key, SIGN_PUBLIC_KEY_SIZE) == 0)
+            return true;
+    return false;
+}
+
+static void note_key(struct snapshot_build *build, const struct record_op *op)
+{
+    struct node_key found = {.node_id = op->object_id};
+    if (op->type != RESOURCE_NODE || op->facet != FACET_NODE_KEY ||
+        !roster_read_key(op, found.key))
+        return;
+    build->keys =
+        memory_grow(build->keys, build->key_count, &build->key_capacity, sizeof(*build->keys));
+    build->keys[build->key_count++] = found;
 }
 
 /* A stream's key is as good as the roster that names it, and that has to be there before. */
@@ -119,7 +144,7 @@ static bool is_signed(struct snapshot_build *build,
                       struct arrival *arrival)
 {
     uint8_t key_id[RECORD_KEY_ID_SIZE];
-    arrival->is_trusted = arrival->is_trusted || is_key_of_node(build->core, stream);
+    arrival->is_trusted = arrival->is_trusted || is_key_of_node(build, stream);
     if (!arrival->is_trusted)
         return wrong(build, "a record is of a node that is not in the roster");
     record_key_id(stream->public_key, key_id);
@@ -168,13 +193,19 @@ static void restore_ops(struct snapshot_build *build,
     };
     struct wire_reader ops = record->ops;
     struct record_op op;
-    size_t cursor = 0;
+    size_t cursor = 0, replaced_cursor = 0;
     for (uint32_t index = 0; record_next_op(&ops, &op); index++) {
+        struct bytes by = {0};
+        bool may_return = snapshot_part_replaced(part, index, &replaced_cursor, &by);
         build->core->roster_dirty |= op.type == RESOURCE_NODE;
-        if (snapshot_part_is_dead(part, index, &cursor))
-            put_dead(build, stamp.dot, index);
+        note_key(build, &op);
+        if (!snapshot_part_is_dead(part, index, &cursor))
+            facet_restore(&build->core->facets, &op, index, &stamp, by, &build->rows);
+        else if (may_return)
+            facet_restore_shadow(&build->core->facets, &op, index, &stamp,
+                                 by.size > 0 ? by : facet_row_of_void, &build->rows);
         else
-            facet_restore(&build->core->facets, &op, index, &stamp, &build->rows);
+            put_dead(build, stamp.dot, index);
     }
 }
 
@@ -226,7 +257,7 @@ static bool check_stream(struct snapshot_build *build,
                          const struct stream *stream,
                          const struct arrival *arrival)
 {
-    if (!arrival->is_trusted && !is_key_of_node(build->core, stream))
+    if (arrival->seq > 0 && !arrival->is_trusted && !is_key_of_node(build, stream))
         return wrong(build, "a stream is of a node that is not in the roster");
     if (stream->seq > stream->truncated && arrival->seq != stream->seq)
         return wrong(build, "the last records of a stream are missing");
@@ -252,6 +283,7 @@ static bool take_end(struct snapshot_build *build, const struct snapshot_part *p
             return false;
     vv_copy(&core->applied, &core->durable);
     core_refresh_roster(core, NULL);
+    core_judge(core, &build->rows, NULL);
     build->is_complete = true;
     return true;
 }
@@ -289,8 +321,8 @@ static bool is_void_opening(const struct core *core, const struct record *record
 {
     const struct roster_node *node = roster_find(&core->roster, &record->node_id);
     return record->seq == 1 && !core_stream(core, record->stream) && node &&
-           node->status != NODE_ACTIVE && vv_get(&node->cutoff, record->stream) == 0 &&
-           core->stream_count < VV_MAXIMUM_ENTRIES &&
+           memcmp(node->key_id, record->key_id, RECORD_KEY_ID_SIZE) == 0 &&
+           core_cutoff_of(core, record) == 0 && core->stream_count < VV_MAXIMUM_ENTRIES &&
            record_verify(record, &core->genesis.cluster_id, node->public_key);
 }
 
@@ -299,16 +331,28 @@ static bool is_void_opening(const struct core *core, const struct record *record
 static bool keep_void_opening(struct snapshot_build *build, const struct record *record)
 {
     struct core *core = build->core;
-    struct wire_reader ops = record->ops;
+    struct wire_reader ops = record->ops, deps = record->deps;
     struct record_op op;
+    struct dot dep;
     if (!is_void_opening(core, record))
         return false;
     struct stream *stream = core_stream_add(core, record->stream);
+    const struct facet_stamp stamp = {
+        .dot = {record->stream, 1},
+        .hlc = record->hlc,
+        .wall_ms = record->wall_ms,
+        .node_id = record->node_id,
+        .author = record->author,
+    };
     stream->node_id = record->node_id;
     memcpy(stream->public_key, roster_find(&core->roster, &record->node_id)->public_key,
            sizeof(stream->public_key));
+    memcpy(stream->key_id, record->key_id, sizeof(stream->key_id));
     stream->incarnation = record->incarnation;
     stream->seq = stream->kept = 1;
+    stream->limit = 0;
+    while (record_next_dep(&deps, &dep))
+        vv_raise(&stream->context, dep.stream, dep.seq);
     record_hash(record->whole, stream->last_hash);
     core_stream_note_hash(stream, 1, stream->last_hash);
     vv_raise(&core->applied, record->stream, 1);
@@ -316,7 +360,8 @@ static bool keep_void_opening(struct snapshot_build *build, const struct record 
     core->position++;
     core_put_record(&build->rows, record);
     for (uint32_t index = 0; record_next_op(&ops, &op); index++)
-        put_dead(build, (struct dot){record->stream, 1}, index);
+        facet_restore_shadow(&core->facets, &op, index, &stamp, facet_row_of_void,
+                             &build->rows);
     return true;
 }
 
@@ -419,5 +464,6 @@ void snapshot_build_free(struct snapshot_build *build)
         free((void *)(uintptr_t)build->early[i].data);
     free(build->early);
     free(build->arrivals);
+    free(build->keys);
     free(build);
 }

@@ -3,7 +3,9 @@
 #include <string.h>
 
 enum {
-    DEAD_SIZE = 4
+    DEAD_SIZE = 4,
+    REPLACED_HEAD = 4 + 4,
+    DOT_SIZE = 8 + 8
 };
 
 /* ---- reading ---------------------------------------------------------------------------- */
@@ -46,6 +48,25 @@ static bool take_dead(const struct wire_field *field, struct bytes *out)
     return true;
 }
 
+/* Entries whole, operations ascending. */
+static bool take_replaced(const struct wire_field *field, struct bytes *out)
+{
+    int64_t last = -1;
+    if (!take_bytes(field, RECORD_MAXIMUM_SIZE, out) || out->size == 0)
+        return false;
+    for (size_t at = 0; at < out->size;) {
+        if (out->size - at < REPLACED_HEAD || (int64_t)load_be32(out->data + at) <= last)
+            return false;
+        last = load_be32(out->data + at);
+        size_t count = load_be32(out->data + at + 4);
+        at += REPLACED_HEAD;
+        if (count > (out->size - at) / DOT_SIZE)
+            return false;
+        at += count * DOT_SIZE;
+    }
+    return true;
+}
+
 static bool take_field(const struct wire_field *field, struct snapshot_part *out)
 {
     if (field->number == 1)
@@ -63,6 +84,7 @@ static bool take_field(const struct wire_field *field, struct snapshot_part *out
     case SNAPSHOT_STREAM << 8 | 3: return take_bytes(field, SIZE_MAX, &out->row);
     case SNAPSHOT_RECORD << 8 | 2: return take_bytes(field, RECORD_MAXIMUM_SIZE, &out->record);
     case SNAPSHOT_RECORD << 8 | 3: return take_dead(field, &out->dead);
+    case SNAPSHOT_RECORD << 8 | 4: return take_replaced(field, &out->replaced);
     default: return false;
     }
 }
@@ -102,6 +124,25 @@ bool snapshot_part_is_dead(const struct snapshot_part *part, uint32_t op_index, 
     return *cursor < part->dead.size && load_be32(part->dead.data + *cursor) == op_index;
 }
 
+bool snapshot_part_replaced(const struct snapshot_part *part,
+                            uint32_t op_index,
+                            size_t *cursor,
+                            struct bytes *out)
+{
+    const struct bytes *all = &part->replaced;
+    while (*cursor < all->size) {
+        uint32_t index = load_be32(all->data + *cursor);
+        size_t size = (size_t)load_be32(all->data + *cursor + 4) * DOT_SIZE;
+        if (index > op_index)
+            return false;
+        *out = (struct bytes){all->data + *cursor + REPLACED_HEAD, size};
+        *cursor += REPLACED_HEAD + size;
+        if (index == op_index)
+            return true;
+    }
+    return false;
+}
+
 /* ---- writing ---------------------------------------------------------------------------- */
 
 void snapshot_part_put(struct wire_writer *out, const struct snapshot_part *part)
@@ -124,6 +165,8 @@ void snapshot_part_put(struct wire_writer *out, const struct snapshot_part *part
         wire_put_bytes(out, 2, part->record);
         if (part->dead.size > 0)
             wire_put_bytes(out, 3, part->dead);
+        if (part->replaced.size > 0)
+            wire_put_bytes(out, 4, part->replaced);
         break;
     case SNAPSHOT_END:
         wire_put_bytes(out, 3, hash);

@@ -40,6 +40,9 @@ struct snapshot_part {
     /* RECORD */
     struct bytes record;
     struct bytes dead; /* u32 each, ascending: operations that no longer provide a value */
+    /* {operation u32, count u32, count times (stream u64, seq u64)}, ascending: what replaced
+     * the operation's value, where that may still become void (facet_shadow.c). */
+    struct bytes replaced;
 };
 
 /* Strict: exactly the fields of the kind, within their bounds. */
@@ -48,5 +51,10 @@ void snapshot_part_put(struct wire_writer *out, const struct snapshot_part *part
 /* Is operation OP_INDEX of the part's record dead? Ask in ascending order; CURSOR starts at 0.
  */
 bool snapshot_part_is_dead(const struct snapshot_part *part, uint32_t op_index, size_t *cursor);
+/* The dots of `replaced` for that operation; false: it says nothing of it. Also ascending. */
+bool snapshot_part_replaced(const struct snapshot_part *part,
+                            uint32_t op_index,
+                            size_t *cursor,
+                            struct bytes *out);
 
 #endif

@@ -8,10 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    NODE_KEYS_FACET = 10
-};
-
 /* The next record of a stream. */
 struct head {
     uint64_t stream, next, last;
@@ -21,9 +17,19 @@ struct head {
     bool is_late; /* something that it builds on is still to come */
 };
 
+struct survivor {
+    struct dot dot;
+    uint32_t op_index;
+    struct wire_writer by; /* 16 bytes for each record that replaced it */
+};
+
 struct snapshot_reader {
     struct store *store;
-    struct vv upto; /* what was applied at its beginning */
+    struct vv upto;    /* what was applied at its beginning */
+    struct vv settled; /* what can never become void */
+    /* Values that count, though something void replaced them. */
+    struct survivor *survivors;
+    size_t survivor_count, survivor_capacity;
     struct snapshot_part end;
     struct wire_writer first; /* BEGIN and STREAM parts, as frames */
     struct wire_reader cursor;
@@ -135,44 +141,87 @@ static struct head *next_head(struct snapshot_reader *reader)
 
 /* ---- parts ------------------------------------------------------------------------------ */
 
-struct dead_walk {
-    const struct vv *upto;
-    uint64_t stream, seq;
-    struct wire_writer list;
+enum {
+    DOT_SIZE = 8 + 8
 };
+
+struct dead_walk {
+    const struct snapshot_reader *reader;
+    struct dot dot;
+    size_t survivor; /* the next one that may be of this record */
+    struct wire_writer list, replaced;
+};
+
+static void put_replaced(struct dead_walk *walk, uint32_t op_index, struct bytes by)
+{
+    uint8_t head[8];
+    store_be32(head, op_index);
+    store_be32(head + 4, (uint32_t)(by.size / DOT_SIZE));
+    wire_append(&walk->replaced, head, sizeof(head));
+    wire_append(&walk->replaced, by.data, by.size);
+}
+
+/* Survivors with a number below OP_INDEX. */
+static void put_survivors(struct dead_walk *walk, uint64_t op_index)
+{
+    const struct snapshot_reader *reader = walk->reader;
+    for (; walk->survivor < reader->survivor_count; walk->survivor++) {
+        const struct survivor *survivor = &reader->survivors[walk->survivor];
+        if (survivor->dot.stream != walk->dot.stream || survivor->dot.seq != walk->dot.seq)
+            continue;
+        if (survivor->op_index >= op_index)
+            return;
+        put_replaced(walk, survivor->op_index, wire_written(&survivor->by));
+    }
+}
 
 static bool note_dead(void *context, struct bytes key, struct bytes value)
 {
     struct dead_walk *walk = context;
-    if (key.size != 20 || load_be64(key.data) != walk->stream ||
-        load_be64(key.data + 8) != walk->seq)
+    struct wire_writer by = {0};
+    bool is_settled = false;
+    if (key.size != 20 || load_be64(key.data) != walk->dot.stream ||
+        load_be64(key.data + 8) != walk->dot.seq)
         return false;
+    uint32_t op_index = load_be32(key.data + 16);
     /* What a record above the snapshot replaced meanwhile still counts in it. */
-    if (value.size == 16 &&
-        vv_get(walk->upto, load_be64(value.data)) < load_be64(value.data + 8))
+    for (size_t at = 0; at + DOT_SIZE <= value.size; at += DOT_SIZE) {
+        uint64_t stream = load_be64(value.data + at), seq = load_be64(value.data + at + 8);
+        is_settled |= seq <= vv_get(&walk->reader->settled, stream);
+        if (seq <= vv_get(&walk->reader->upto, stream))
+            wire_append(&by, value.data + at, DOT_SIZE);
+    }
+    if (value.size >= DOT_SIZE && by.size == 0)
         return true;
     wire_append(&walk->list, key.data + 16, 4);
+    put_survivors(walk, op_index);
+    if (value.size > 0 && !is_settled)
+        put_replaced(walk, op_index, wire_written(&by));
+    wire_writer_free(&by);
     return true;
 }
 
 static int
 put_record(struct snapshot_reader *reader, struct head *head, struct wire_writer *out)
 {
-    struct dead_walk walk = {.upto = &reader->upto, .stream = head->stream, .seq = head->next};
+    struct dead_walk walk = {.reader = reader, .dot = {head->stream, head->next}};
     uint8_t key[20] = {0};
-    store_be64(key, walk.stream);
-    store_be64(key + 8, walk.seq);
+    store_be64(key, walk.dot.stream);
+    store_be64(key + 8, walk.dot.seq);
     int result = store_walk(reader->store, STORE_DEAD, (struct bytes){key, sizeof(key)},
                             note_dead, &walk);
+    put_survivors(&walk, UINT64_MAX);
     const struct snapshot_part part = {
         .kind = SNAPSHOT_RECORD,
         .transfer = reader->end.transfer,
         .record = wire_written(&head->bytes),
         .dead = wire_written(&walk.list),
+        .replaced = wire_written(&walk.replaced),
     };
     if (!result)
         snapshot_part_put(out, &part);
     wire_writer_free(&walk.list);
+    wire_writer_free(&walk.replaced);
     return result;
 }
 
@@ -219,6 +268,42 @@ int snapshot_reader_next(struct snapshot_reader *reader,
 
 /* ---- the beginning ---------------------------------------------------------------------- */
 
+static void note_survivors(struct snapshot_reader *reader, const struct facet_state *state)
+{
+    for (size_t e = 0; e < state->count; e++) {
+        const struct facet_entry *entry = &state->entries[e];
+        if (entry->by_count == 0)
+            continue;
+        reader->survivors = memory_grow(reader->survivors, reader->survivor_count,
+                                        &reader->survivor_capacity, sizeof(*reader->survivors));
+        struct survivor *survivor = &reader->survivors[reader->survivor_count++];
+        *survivor = (struct survivor){.dot = entry->dot, .op_index = entry->op_index};
+        for (size_t i = 0; i < entry->by_count; i++) {
+            uint8_t dot[DOT_SIZE];
+            store_be64(dot, entry->by[i].stream);
+            store_be64(dot + 8, entry->by[i].seq);
+            wire_append(&survivor->by, dot, sizeof(dot));
+        }
+    }
+}
+
+static int compare_survivors(const void *left, const void *right)
+{
+    const struct survivor *a = left, *b = right;
+    return a->op_index < b->op_index ? -1 : a->op_index > b->op_index;
+}
+
+static void find_survivors(struct snapshot_reader *reader, const struct core *core)
+{
+    const struct object *object;
+    for (size_t i = 0; (object = uuid_map_next(&core->facets.objects, &i));)
+        for (size_t f = 0; f < object->count; f++)
+            note_survivors(reader, &object->facets[f]);
+    if (reader->survivor_count > 0)
+        qsort(reader->survivors, reader->survivor_count, sizeof(*reader->survivors),
+              compare_survivors);
+}
+
 struct opening {
     struct snapshot_reader *reader;
     const struct core *core;
@@ -227,7 +312,7 @@ struct opening {
 
 static void find_node(const struct core *core, struct head *head)
 {
-    const uint16_t facets[] = {FACET_LIFE, NODE_KEYS_FACET};
+    const uint16_t facets[] = {FACET_LIFE, FACET_NODE_KEY};
     const struct stream *stream = core_stream(core, head->stream);
     const struct object *node =
         stream ? facet_object(core_facets(core), &stream->node_id) : NULL;
@@ -300,6 +385,8 @@ snapshot_reader_new(struct core *core, struct store *store, uint64_t transfer)
         return NULL;
     }
     vv_copy(&reader->upto, core_vector(core));
+    vv_copy(&reader->settled, &core->settled);
+    find_survivors(reader, core);
     core_visit_streams(core, note_stream, &opening);
     put_begin(reader, core, opening.streams, &all);
     wire_append(&all, reader->first.data, reader->first.size);
@@ -318,7 +405,11 @@ void snapshot_reader_free(struct snapshot_reader *reader)
     for (size_t i = 0; i < reader->head_count; i++)
         wire_writer_free(&reader->heads[i].bytes);
     free(reader->heads);
+    for (size_t i = 0; i < reader->survivor_count; i++)
+        wire_writer_free(&reader->survivors[i].by);
+    free(reader->survivors);
     vv_free(&reader->upto);
+    vv_free(&reader->settled);
     wire_writer_free(&reader->first);
     free(reader);
 }

@@ -65,6 +65,7 @@ enum event_level {
     ROW(NODE_JOINED, INFO, "a node joined the cluster")                                        \
     ROW(NODE_FINGERPRINT, INFO, "the six words that both sides of a join show")                \
     ROW(NODE_REMOVED, WARNING, "a node was removed from the cluster")                          \
+    ROW(CHANGES_VOIDED, WARNING, "changes of a removed node were taken back")                  \
     ROW(JOIN_REFUSED, WARNING, "somebody tried to join with a wrong, old or used token")       \
     ROW(KEY_CREATED, INFO,                                                                     \
         "a new secret key of the cluster goes to all nodes; see lbnode cluster show")          \

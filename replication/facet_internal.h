@@ -1,0 +1,67 @@
+/* What the files of the facet table share: facet.c, facet_anew.c, facet_shadow.c. */
+#ifndef REPLICATION_FACET_INTERNAL_H
+#define REPLICATION_FACET_INTERNAL_H
+
+#include "replication/facet.h"
+
+struct object *facet_make_object(struct facet_table *table, const struct uuid *id);
+struct facet_state *facet_make_facet(struct object *object, uint16_t facet);
+struct facet_entry *facet_append_entry(struct facet_state *state);
+void facet_note_changed(struct facet_table *table, struct object *object);
+void facet_count_owner(struct uuid_map *owners, const struct uuid *owner, bool comes);
+void facet_object_free(struct object *object);
+/* The object goes when it has no facets. */
+void facet_drop_empty(struct facet_table *table, struct object *object);
+
+/* Did the author's node have ENTRY when it made the record, or does the record replace it? */
+bool facet_is_covered(const struct facet_entry *entry, const struct facet_stamp *stamp);
+void facet_entry_make(const struct record_op *op,
+                      uint32_t op_index,
+                      const struct facet_stamp *stamp,
+                      struct facet_entry *out);
+void facet_entry_free(struct facet_entry *entry);
+/* What replaced ENTRY, 16 bytes each: as field NUMBER, and read from such. */
+void facet_put_by(struct wire_writer *out, uint32_t number, const struct facet_entry *entry);
+void facet_take_by(struct bytes in, struct facet_entry *entry);
+void facet_entry_put(struct store_batch *batch,
+                     const struct uuid *object_id,
+                     uint16_t facet,
+                     const struct facet_entry *entry);
+/* STATE gets ENTRY, whose memory it takes over, and the table `facet` its row. */
+void facet_entry_in(struct facet_table *table,
+                    struct object *object,
+                    struct facet_state *state,
+                    const struct facet_entry *entry,
+                    struct store_batch *batch);
+/* ENTRY no longer counts: its row goes. The caller takes it out of its facet. */
+void facet_entry_out(struct facet_table *table,
+                     const struct object *object,
+                     uint16_t facet,
+                     const struct facet_entry *entry,
+                     struct store_batch *batch);
+
+/* facet_shadow.c: ENTRY, taken out, becomes a shadow; BY replaced it (NULL: it is void). */
+void facet_shadow_keep(struct facet_table *table,
+                       const struct uuid *object_id,
+                       uint16_t facet,
+                       struct facet_entry *entry,
+                       const struct dot *by,
+                       struct store_batch *batch);
+/* STAMP's record also replaces what it knew of the shadows of OBJECT_ID (NULL: of all objects)
+ * in FACET (NULL: in all) that name OWNER (NULL: any). */
+void facet_shadow_cover(struct facet_table *table,
+                        const struct uuid *object_id,
+                        const uint16_t *facet,
+                        const struct uuid *owner,
+                        const struct facet_stamp *stamp,
+                        struct store_batch *batch);
+/* An operation of a record that comes after some that knew it: true when one of these replaced
+ * it, and it is a shadow at once. */
+bool facet_shadow_late(struct facet_table *table,
+                       const struct record_op *op,
+                       uint32_t op_index,
+                       const struct facet_stamp *stamp,
+                       struct store_batch *batch);
+void facet_shadows_free(struct facet_table *table);
+
+#endif
