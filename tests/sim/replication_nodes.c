@@ -113,6 +113,11 @@ static bool is_truncated(const struct core *core)
     return !core_can_answer(core, &(struct vv){0});
 }
 
+static void know_void(void *context, uint64_t stream, struct bytes row)
+{
+    core_know_void(context, stream, row);
+}
+
 struct core *world_replay(struct world *world, struct world_node *node)
 {
     struct log_copy log = {0};
@@ -126,6 +131,7 @@ struct core *world_replay(struct world *world, struct world_node *node)
     const struct core_settings settings = {.node_id = node->id, .key = node->key};
     struct core *core = core_load(&settings, empty, world_now_of(node), &error);
     core_found(core, core_genesis(node->core));
+    core_visit_streams(node->core, know_void, core);
     store_walk(node->store, STORE_LOG, (struct bytes){0}, copy_record, &log);
     for (size_t i = log.count; i > 1; i--) {
         size_t k = world_below(world, i);
@@ -134,7 +140,7 @@ struct core *world_replay(struct world *world, struct world_node *node)
         log.records[k] = saved;
     }
     /* Early ones that are refused (their signer not yet known) come again. */
-    for (int round = 0; round < 60 && !vv_equal(core_vector(core), core_vector(node->core));
+    for (int round = 0; round < 60 && !vv_equal(core_durable(core), core_durable(node->core));
          round++)
         for (size_t i = 0; i < log.count; i++)
             feed_record(core, world_now_of(node), log.records[i]);

@@ -6,6 +6,7 @@
  *   replication_return.c  a node with an old disk
  *   replication_disk.c   old images, copied disks, rot, crashes in a commit
  *   replication_writes.c what clients write
+ *   replication_removal.c removals on both sides of a cut, stolen keys
  *   replication_years.c  a year's absence, and what is left after it
  *   replication_check.c  the invariants
  *   sim_replication.c    a life: what happens when */
@@ -195,6 +196,10 @@ void world_retry(struct world *world);
 /* ---- years ---- */
 
 void world_spend_years(struct world *world);
+
+/* ---- removals ---- */
+
+void world_remove_across_cut(struct world *world);
 
 /* A node goes on with an old disk, through crashes and cuts. */
 void world_return(struct world *world);

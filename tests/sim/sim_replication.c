@@ -157,9 +157,9 @@ static void remove_one(struct world *world)
         return;
     world_crash(world, dead);
     world_run(world, 5 * second_us);
-    struct core_event event = {.kind = CORE_REMOVE_NODE,
-                               .node = dead->id,
-                               .submit = {.change_id = {{0xde, 0xad}}, .kind = RECORD_ROSTER}};
+    struct core_event event = {
+        .kind = CORE_REMOVE_NODE, .node = dead->id, .submit = {.kind = RECORD_ROSTER}};
+    world_fill(world, event.submit.change_id.bytes, 16);
     world_step(world, remover, &event);
     world_run(world, 5 * second_us);
     for (int i = 0; i < 5; i++) {
@@ -206,6 +206,8 @@ static void live(struct world *world)
         world_spend_years(world);
     if (!world->failure[0] && world_below(world, 2) == 0)
         world_return(world);
+    for (uint64_t times = world_below(world, 3); times > 0 && !world->failure[0]; times--)
+        world_remove_across_cut(world);
     if (!world->failure[0])
         remove_one(world);
 }
