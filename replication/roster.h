@@ -24,7 +24,7 @@ struct roster_node {
     size_t endpoint_count;
     enum node_status status;
     uint16_t protocol; /* enum replication_protocol, the highest that it speaks */
-    bool leaving; /* is being removed */
+    bool leaving;      /* is being removed */
     /* How far its streams count: of a removed node all of them, those that are not listed not
      * at all; of an active one those that were over when it got its present key. */
     struct vv cutoff;
