@@ -44,25 +44,31 @@ static const struct grant *find_grant(const struct key_view *view,
     return NULL;
 }
 
-/* Nobody waits for a node of an earlier version: it may know nothing of keys. */
+/* A node of an earlier version may know nothing of keys. */
 static bool can_act(const struct key_view *view, const struct roster_node *node)
 {
     const struct roster_node *self = roster_find(view->roster, &view->own_id);
     return self && node->protocol >= self->protocol;
 }
 
-/* Of those that answer, and have a grant of the key when there is one, the one with the
- * smallest id acts. */
-static bool
-is_own_turn(const struct key_view *view, enum key_purpose purpose, const struct uuid *key_id)
+/* How many are before this node, of those that answer and have a grant of the key, when there
+ * is one: they go by their ids. False: this node cannot do it. */
+static bool find_turn(const struct key_view *view,
+                      enum key_purpose purpose,
+                      const struct uuid *key_id,
+                      unsigned *out_rank)
 {
+    *out_rank = 0;
     for (size_t i = 0; i < view->roster->count; i++) {
         const struct roster_node *node = &view->roster->nodes[i];
         bool is_own = uuid_equal(&node->id, &view->own_id);
-        if (is_active(node) && can_act(view, node) &&
-            (is_own || view->is_up(view->context, &node->id)) &&
-            (!key_id || find_grant(view, node, purpose, key_id)))
-            return is_own;
+        if (!is_active(node) || !can_act(view, node) ||
+            (!is_own && !view->is_up(view->context, &node->id)) ||
+            (key_id && !find_grant(view, node, purpose, key_id)))
+            continue;
+        if (is_own)
+            return true;
+        (*out_rank)++;
     }
     return false;
 }
@@ -272,10 +278,12 @@ static bool plan_creation(const struct key_view *view,
                           struct key_step *out)
 {
     enum key_reason reason;
+    unsigned rank;
     if (living->count >= KEYS_LIVING_MAXIMUM || !wants_key(view, living, &reason) ||
-        !is_own_turn(view, purpose, NULL))
+        !find_turn(view, purpose, NULL, &rank))
         return false;
-    *out = (struct key_step){.kind = KEY_STEP_CREATE, .purpose = purpose, .reason = reason};
+    *out = (struct key_step){
+        .kind = KEY_STEP_CREATE, .purpose = purpose, .reason = reason, .rank = rank};
     return true;
 }
 
@@ -290,9 +298,10 @@ plan_grants(const struct key_view *view, const struct living_keys *living, struc
             const struct roster_node *node = &view->roster->nodes[i];
             all_have &= !is_active(node) || find_grant(view, node, key->purpose, &key->id);
         }
-        if (all_have || !is_own_turn(view, key->purpose, &key->id))
+        unsigned rank;
+        if (all_have || !find_turn(view, key->purpose, &key->id, &rank))
             continue;
-        *out = (struct key_step){.kind = KEY_STEP_GRANT, .purpose = key->purpose};
+        *out = (struct key_step){.kind = KEY_STEP_GRANT, .purpose = key->purpose, .rank = rank};
         return true;
     }
     return false;
@@ -304,11 +313,13 @@ static bool plan_resealing(const struct key_view *view,
 {
     const struct living_key *next = successor(living);
     bool is_needed = false;
-    if (!next || next->purpose != KEY_DATA || !is_own_turn(view, KEY_DATA, &next->id))
+    unsigned rank;
+    if (!next || next->purpose != KEY_DATA || !find_turn(view, KEY_DATA, &next->id, &rank))
         return false;
     for (size_t i = 1; i < living->count; i++)
         is_needed |= view->is_sealed_with(view->context, &living->keys[i].id);
-    *out = (struct key_step){.kind = KEY_STEP_RESEAL, .purpose = KEY_DATA, .key_id = next->id};
+    *out = (struct key_step){
+        .kind = KEY_STEP_RESEAL, .purpose = KEY_DATA, .key_id = next->id, .rank = rank};
     return is_needed;
 }
 
@@ -322,7 +333,7 @@ static bool plan_deletion(const struct key_view *view,
         if (grant->purpose != purpose || !is_over(view, living, grant))
             continue;
         *out = (struct key_step){.kind = KEY_STEP_DELETE, .purpose = purpose};
-        return is_own_turn(view, purpose, NULL);
+        return find_turn(view, purpose, NULL, &out->rank);
     }
     return false;
 }

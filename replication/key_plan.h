@@ -74,10 +74,11 @@ struct key_step {
     enum key_purpose purpose;
     enum key_reason reason; /* CREATE */
     struct uuid key_id;     /* RESEAL: with this one */
+    unsigned rank;          /* so many nodes that answer are to do it before this one */
 };
 
-/* The next step about keys of PURPOSE that this node is to take, the first among those that
- * answer. NONE: there is none, or another node's turn. */
+/* The next step about keys of PURPOSE that this node could take; it is for those with a lower
+ * rank to do it first. NONE: there is none. */
 void key_plan_next(const struct key_view *view, enum key_purpose purpose, struct key_step *out);
 /* Adds what deletes the grants of PURPOSE that are of no use any more: for a key that a newer
  * one replaced, for a node that was removed and whose key need not be replaced, or for a key

@@ -13,8 +13,10 @@ enum {
 static const uint64_t look_us = 500000;
 /* A node that has just been started does not know yet who else answers. */
 static const uint64_t quiet_us = 5000000;
-/* What another node may be about to do itself. */
 static const uint64_t hold_us = 500000;
+/* So long a node leaves to each that is before it: one that does not act is of a version that
+ * knows no keys, or hangs. */
+static const uint64_t turn_us = 4000000;
 
 static const char *const purpose_names[] = {"cluster secret", "data key"};
 
@@ -170,7 +172,8 @@ static void look(struct replication *replication, enum key_purpose purpose, uint
     if (step.kind != watch->steps[purpose].kind) {
         watch->steps[purpose] = step;
         watch->since_us[purpose] = now_us;
-    } else if (step.kind != KEY_STEP_NONE && now_us >= watch->since_us[purpose] + hold_us) {
+    } else if (step.kind != KEY_STEP_NONE &&
+               now_us >= watch->since_us[purpose] + hold_us + step.rank * turn_us) {
         watch->steps[purpose] = (struct key_step){0};
         take_step(replication, &view, &step);
     }

@@ -184,6 +184,8 @@ static bool take_step(struct key_world *world, size_t index, enum key_purpose pu
     struct key_step step;
     key_plan_next(&view, purpose, &step);
     key_world_update(world, index);
+    if (step.rank > 0)
+        return false; /* others are first, and do it */
     switch (step.kind) {
     case KEY_STEP_NONE: return false;
     case KEY_STEP_CREATE:
