@@ -149,6 +149,31 @@ static void append_peers(const struct node_state *state, struct text *out)
     replication_visit_peers(state->replication, append_peer_behind, out);
 }
 
+static void append_datagram(void *context, const char *outcome, uint64_t count)
+{
+    struct text *out = context;
+    text_append_string(out, "lbnode_gossip_datagrams_total{");
+    metrics_append_label(out, "outcome", outcome);
+    text_appendf(out, "} %llu\n", (unsigned long long)count);
+}
+
+static void append_peer_session(void *context, const struct peer_view *peer)
+{
+    struct text *out = context;
+    text_append_string(out, "lbnode_peer_session{");
+    metrics_append_label(out, "node", peer->name);
+    text_appendf(out, "} %d\n", peer->session_ms_ago != UINT64_MAX);
+}
+
+static void append_gossip(const struct node_state *state, struct text *out)
+{
+    heading(out, "lbnode_peer_session", "gauge", "1: the peer has an encrypted session");
+    replication_visit_peers(state->replication, append_peer_session, out);
+    heading(out, "lbnode_gossip_datagrams_total", "counter",
+            "Datagrams to the gossip port by what became of them");
+    replication_visit_datagrams(state->replication, append_datagram, out);
+}
+
 static void append_storage(const struct node_state *state, struct text *out)
 {
     heading(out, "lbnode_storage_degraded", "gauge", "1: the store takes no writes");
@@ -219,6 +244,7 @@ void metrics_append(const struct node_state *state, struct text *out)
     append_node(state, out);
     append_proxy(state, out);
     append_peers(state, out);
+    append_gossip(state, out);
     append_storage(state, out);
     append_vrrp(state, out);
     append_member_state(state, out);

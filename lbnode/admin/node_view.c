@@ -4,6 +4,8 @@
 #include "lbnode/base/release.h"
 #include "lbnode/base/text.h"
 
+#include <stdio.h>
+
 struct search {
     const struct uuid *wanted;
     struct peer_view *out;
@@ -54,6 +56,18 @@ static const char *node_status_name(int64_t status)
     return status >= 0 && (size_t)status < ARRAY_LENGTH(names) ? names[status] : "UNKNOWN";
 }
 
+/* How it is spoken with: nulls where it is not. */
+static void set_session(struct json_value *view, const struct peer_view *peer)
+{
+    bool has_session = peer && peer->session_ms_ago != UINT64_MAX;
+    char key[8];
+    snprintf(key, sizeof(key), "%04x", has_session ? peer->key_version : 0);
+    json_value_set(view, "session_ms",
+                   has_session ? json_value_integer((int64_t)peer->session_ms_ago)
+                               : json_value_null());
+    json_value_set_text(view, "key", has_session ? key : NULL);
+}
+
 static void set_peer(struct json_value *view, const struct peer_view *peer)
 {
     bool heard = peer->last_heard_ms_ago != UINT64_MAX;
@@ -71,6 +85,7 @@ static void set_peer(struct json_value *view, const struct peer_view *peer)
     json_value_set_text(view, "storage_problem",
                         peer->storage_trouble ? event_code_meaning(EVENT_STORAGE_DEGRADED)
                                               : NULL);
+    set_session(view, peer);
 }
 
 static void set_self(const struct node_state *state, struct json_value *view)
@@ -86,6 +101,7 @@ static void set_self(const struct node_state *state, struct json_value *view)
     json_value_set_number(view, "changes_behind", 0);
     json_value_set_number(view, "clock_offset_ms", 0);
     json_value_set_text(view, "storage_problem", problem[0] ? problem : NULL);
+    set_session(view, NULL);
 }
 
 struct json_value *node_view(const struct node_state *state, const struct effective *object)
@@ -94,7 +110,7 @@ struct json_value *node_view(const struct node_state *state, const struct effect
     const struct uuid *node_id = &node->resource.id;
     char id[UUID_TEXT_SIZE], joined[WALLTIME_TEXT_SIZE], words[JOIN_FINGERPRINT_SIZE];
     struct json_value *view = json_value_object(), *addresses = json_value_array();
-    struct peer_view peer = {.last_heard_ms_ago = UINT64_MAX};
+    struct peer_view peer = {.last_heard_ms_ago = UINT64_MAX, .session_ms_ago = UINT64_MAX};
     uuid_format(node_id, id);
     walltime_format(node->resource.created_wall_ms, joined);
     json_value_set_text(view, "id", id);

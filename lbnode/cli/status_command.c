@@ -65,10 +65,23 @@ static void add_sync(struct table *table, const struct json_value *node)
         table_add(table, "not in sync");
 }
 
+/* "session 35 s, key 1a2b" */
+static void add_session(struct table *table, const struct json_value *node)
+{
+    const struct json_value *since = json_value_get(node, "session_ms");
+    if (!json_value_is_null(since))
+        table_addf(table, "session %lld s, key %s",
+                   (long long)(json_value_number(since) / 1000), text_or(node, "key", "-"));
+    else if (json_value_number(json_value_get(node, "spoken_protocol")) == 1)
+        table_add(table, "signed packets");
+    else
+        table_add(table, "");
+}
+
 static void print_nodes(const struct json_value *nodes, const char *versions)
 {
     struct table table;
-    table_init(&table, 6);
+    table_init(&table, 7);
     for (size_t i = 0; i < json_value_count(nodes); i++) {
         const struct json_value *node = json_value_at(nodes, i);
         const char *membership = text_or(node, "status", "ACTIVE");
@@ -82,6 +95,7 @@ static void print_nodes(const struct json_value *nodes, const char *versions)
         table_add(&table, text_or(node, "address", "-"));
         table_addf(&table, "%s, protocol %lld", text_or(node, "version", "earlier version"),
                    (long long)json_value_number(json_value_get(node, "protocol")));
+        add_session(&table, node);
     }
     if (json_value_count(nodes) > 0)
         print_table("nodes", &table);

@@ -67,6 +67,9 @@ void fake_replication_set_peer(struct replication *replication,
                                            .name = name,
                                            .state = state,
                                            .last_heard_ms_ago = 5,
+                                           .session_ms_ago = 35000,
+                                           .protocol = 2,
+                                           .key_version = 0x1a2b,
                                            .in_sync = state == PEER_IS_ALIVE};
 }
 
@@ -358,6 +361,15 @@ void replication_visit_peers(const struct replication *replication,
 {
     if (replication->peer.name)
         visit(context, &replication->peer);
+}
+
+void replication_visit_datagrams(const struct replication *replication,
+                                 void (*visit)(void *context,
+                                               const char *outcome,
+                                               uint64_t count),
+                                 void *context)
+{
+    visit(context, "opened", 7);
 }
 
 void replication_visit_evidence(const struct replication *replication,
