@@ -182,6 +182,14 @@ static bool put_status(struct change_set *changes, const struct resource *resour
     return true;
 }
 
+static bool is_out(const struct core *core, const struct uuid *node_id)
+{
+    struct roster_node node;
+    bool out = roster_read_removal(&core->facets, node_id, &node);
+    roster_free_node(&node);
+    return out;
+}
+
 /* The value of facet 14 with all the streams listed that are over now. */
 static bool complete_status(const struct core *core,
                             const struct uuid *node_id,
@@ -195,7 +203,7 @@ static bool complete_status(const struct core *core,
     struct node *node = CONTAINER_OF(resource, struct node, resource);
     bool good =
         value.size == 0 || resource_read_facet(resource, FACET_NODE_STATUS, value, &error);
-    bool all = node->status != NODE_ACTIVE || (known && known->status != NODE_ACTIVE);
+    bool all = node->status != NODE_ACTIVE || is_out(core, node_id);
     for (size_t i = 0; i < core->stream_count; i++) {
         const struct stream *stream = core->streams[i];
         bool has_other_key =

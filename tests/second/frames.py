@@ -29,7 +29,7 @@ BODIES = {
     BEGIN: {1: ("transfer", FIXED), 2: ("schema", INT), 3: ("state", 32), 4: ("streams", INT), 5: ("records", INT),
             6: ("clock", FIXED)},
     STREAM: {1: ("transfer", FIXED), 2: ("stream", FIXED), 3: ("row", STREAM_ROW)},
-    SNAPSHOT_RECORD: {1: ("transfer", FIXED), 2: ("record", BYTES), 3: ("dead", BYTES)},
+    SNAPSHOT_RECORD: {1: ("transfer", FIXED), 2: ("record", BYTES), 3: ("dead", BYTES), 4: ("replaced", BYTES)},
     END: {1: ("transfer", FIXED), 3: ("state", 32), 5: ("records", INT)},
     STOP: {1: ("transfer", FIXED)},
 }

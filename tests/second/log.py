@@ -1,6 +1,6 @@
 """The log of a node: streams, their records and keys, and the checks on receipt (docs/protocol.md section 3)."""
-from record import Record, key_id
-from state import NO_LIMIT, State
+from record import LIFE, Record, key_id
+from state import NODE_TYPE, NO_LIMIT, State
 from wire import Malformed, need
 
 PENDING = 1024
@@ -13,6 +13,7 @@ class Unknown(Malformed):
 class Stream:
     def __init__(self, node, key, incarnation):
         self.node, self.key, self.incarnation = node, key, incarnation
+        self.key_id = key_id(key)
         self.last, self.hash, self.closed, self.truncated = 0, None, False, 0
 
 
@@ -25,8 +26,21 @@ class Log:
 
     def limit(self, stream):
         """The last seq of the known STREAM that counts."""
-        node = self.state.roster().get(self.streams[stream].node)
-        return node.limit(stream) if node else NO_LIMIT
+        return self.state.limits.get(stream, NO_LIMIT)
+
+    def find_limits(self):
+        """After a change of node objects. What is void may itself have said who is removed."""
+        for _ in range(64):
+            roster, limits = self.state.roster(), {}
+            for stream, known in self.streams.items():
+                node = roster.get(known.node)
+                if node:
+                    limits[stream] = node.limit(stream, known.key_id)
+                elif not self.state.standing(known.node, LIFE):
+                    limits[stream] = 0
+            if limits == self.state.limits:
+                return
+            self.state.limits = limits
 
     def vector(self):
         """What is here, clipped to cut-offs, folded streams included."""
@@ -75,9 +89,11 @@ class Log:
         need(known or record.node["key"] == key_id(node.key), "the key id does not fit")
         need(not known or not known.closed, "the stream is closed")
         need(record.is_signed_by(known.key if known else node.key, self.genesis.cluster), "the record is forged")
-        if not known and not node.limit(record.stream):  # void: only whose it is gets known
+        limit = node.limit(record.stream, known.key_id if known else record.node["key"])
+        if not known and not limit:  # void: only whose it is gets known
             self.streams[record.stream] = Stream(record.node["id"], node.key, record.node["incarnation"])
-        need(record.seq <= node.limit(record.stream), "beyond the cut-off")
+            self.find_limits()
+        need(record.seq <= limit, "beyond the cut-off")
 
     def settle(self, wall):
         """Applies what waits and may."""
@@ -105,7 +121,8 @@ class Log:
         if not known:
             node = record.node["id"]
             known = Stream(node, self.state.key_of(node), record.node["incarnation"])
-        if record.seq > self.state.roster()[known.node].limit(record.stream):
+        node = self.state.roster().get(known.node)
+        if node and record.seq > node.limit(record.stream, known.key_id):
             return
         need(record.previous == known.hash, "the predecessor is another one")
         self.streams[record.stream] = known
@@ -113,7 +130,10 @@ class Log:
         known.last, known.hash = record.seq, record.hash()
         self.records[record.stream, record.seq] = record
         self.observe(record.clock, wall)
+        self.state.owners[record.stream] = (known.node, known.key_id)
         self.state.apply(record)
+        if record.seq == 1 or any(o["type"] == NODE_TYPE for o in record.operations):
+            self.find_limits()
 
     def missing_from(self, vector):
         """The records that VECTOR lacks, by clock."""

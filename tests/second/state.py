@@ -1,10 +1,10 @@
 """What records make together (docs/protocol.md section 3): facets, the roster, the state hash."""
-from record import ADMIN, ANEW, LIFE
+from record import ADMIN, ANEW, LIFE, key_id
 from wire import BYTES, INT, TEXT, U64, Malformed, be, blake2b, decode, need, read_varint
 
 NODE_TYPE = 20
 FACET_KEY, FACET_PLACE, FACET_STATUS = 10, 11, 14
-ACTIVE, NO_LIMIT = 0, U64
+ACTIVE, REMOVED, REVOKED, NO_LIMIT = 0, 1, 2, U64
 KEY = {1: ("key", TEXT), 2: ("id", TEXT)}
 PLACE = {1: ("addresses", [TEXT]), 2: ("vrrp", BYTES)}
 STATUS = {1: ("status", INT), 2: ("cutoffs", [TEXT])}
@@ -16,6 +16,10 @@ class Entry:
         self.place = (record.clock, record.stream, record.seq, index)
         self.type, self.owner = operation["type"], operation.get("owner", NOBODY)
         self.value = operation["value"]
+        self.by = {}  # what replaced it: stream -> the first seq
+
+    def replace(self, dot):
+        self.by.setdefault(*dot)
 
     def digest(self, thing, facet):
         clock, stream, seq, index = self.place
@@ -30,28 +34,64 @@ def merge(vector, more):
 
 class RosterNode:
     def __init__(self, state, node, key=None):
-        self.key, self.status, self.cutoffs, self.addresses = key, ACTIVE, {}, []
+        self.key, self.status, self.cutoffs, self.told, self.addresses = key, ACTIVE, {}, {}, []
         if state is None:
             return
-        self.key = bytes.fromhex(state.value(node, FACET_KEY, KEY).get("key", ""))
-        need(len(self.key) == 32, "no key")
+        entry = state.counting(node, FACET_KEY)
+        self.key = read_key(entry.value if entry else b"")
         self.addresses = state.value(node, FACET_PLACE, PLACE)["addresses"]
-        found = state.value(node, FACET_STATUS, STATUS)
-        self.status = found.get("status", ACTIVE)
-        for text in found["cutoffs"]:
-            stream, seq = text.split("=")
-            self.cutoffs[int(stream, 16)] = int(seq)
+        self.unite(state, node)
 
-    def limit(self, stream):
-        """The last seq of STREAM that counts."""
-        return NO_LIMIT if self.status == ACTIVE else self.cutoffs.get(stream, 0)
+    def unite(self, state, node):
+        """All entries about the status count: removals that did not know of each other, and new keys."""
+        found = [(e.place, *read_status(e.value)) for e in state.standing(node, FACET_STATUS)]
+        removals = [(status, cutoffs) for _, status, cutoffs in found if status != ACTIVE]
+        self.status = max([status for status, _ in removals], default=ACTIVE)
+        choose = min if self.status == REVOKED else max
+        for stream in {s for _, cutoffs in removals for s in cutoffs}:
+            self.cutoffs[stream] = choose(cutoffs.get(stream, 0) for _, cutoffs in removals)
+        for place, status, cutoffs in found:
+            if status == ACTIVE:
+                merge(self.told, {place[1]: place[2]})
+                for stream, seq in cutoffs.items():
+                    if stream in self.cutoffs or not removals:
+                        self.cutoffs[stream] = min(seq, self.cutoffs.get(stream, seq))
+
+    def limit(self, stream, key, lifted=0):
+        """The last seq of STREAM, opened with the key named KEY, that counts."""
+        listed = self.cutoffs.get(stream, 0)
+        if self.status == REVOKED:
+            return listed
+        if self.status == REMOVED:
+            return max(listed, lifted)
+        if not listed and key == key_id(self.key):
+            return NO_LIMIT
+        return max(listed, self.told.get(stream, 0))
+
+
+def read_status(value):
+    """(status, {stream: seq}) of facet 14."""
+    found, cutoffs = decode(value, STATUS), {}
+    need(found.get("status", ACTIVE) <= REVOKED, "no status")
+    for text in found["cutoffs"]:
+        stream, seq = text.split("=")
+        cutoffs[int(stream, 16)] = int(seq)
+    return found.get("status", ACTIVE), cutoffs
+
+
+def read_key(value):
+    key = bytes.fromhex(decode(value, KEY).get("key", ""))
+    need(len(key) == 32, "no key")
+    return key
 
 
 class State:
     def __init__(self, genesis):
         self.genesis = genesis
-        self.facets = {}    # (object, facet) -> {(stream, seq): Entry}
+        self.facets = {}    # (object, facet) -> {(stream, seq): Entry}, replaced ones included
         self.contexts = {}  # stream -> vector
+        self.limits = {}    # stream -> how far it counts; not in it: no limit
+        self.owners = {}    # stream -> (node, key id)
 
     def apply(self, record):
         """RECORD, whose predecessors and dependencies are here."""
@@ -61,28 +101,70 @@ class State:
         def knows(dot):
             return dot[1] <= context.get(dot[0], 0) or (dot[0] == record.stream and dot[1] < record.seq)
 
-        anew = {o["object"] for o in record.operations if o["facet"] == LIFE and o.get("flags", 0) & ANEW}
+        mine = (record.stream, record.seq)
+        anew = {o["object"] for o in record.operations
+                if o["facet"] == LIFE and o.get("flags", 0) & ANEW and o["type"] != NODE_TYPE}
         for (thing, _), place in self.facets.items() if anew else ():
-            for dot in [d for d, e in place.items() if knows(d) and (thing in anew or e.owner in anew)]:
-                del place[dot]
+            for dot, entry in place.items():
+                if knows(dot) and (thing in anew or entry.owner in anew):
+                    entry.replace(mine)
         for index, operation in enumerate(record.operations):
+            if not self.operation_counts(record, operation, context, knows):
+                continue
             place = self.facets.setdefault((operation["object"], operation["facet"]), {})
-            for dot in filter(knows, list(place)):
-                del place[dot]
-            place[record.stream, record.seq] = Entry(record, index, operation)
+            for dot, entry in place.items():
+                if knows(dot):
+                    entry.replace(mine)
+            place[mine] = Entry(record, index, operation)
 
-    def put(self, record, dead):
-        """RECORD of a snapshot: what is not DEAD provides its value."""
+    def operation_counts(self, record, operation, context, knows):
+        """Whoever removes a node or gives it another key lists how far its streams go that are over."""
+        node, key, status, cutoffs = operation["object"], None, ACTIVE, {}
+        if operation["type"] != NODE_TYPE or operation["facet"] not in (FACET_KEY, FACET_STATUS):
+            return True
+        try:
+            for other in record.operations:
+                if other["object"] == node and other["type"] == NODE_TYPE and other["facet"] == FACET_KEY:
+                    key = key_id(read_key(other["value"]))
+                elif other["object"] == node and other["type"] == NODE_TYPE and other["facet"] == FACET_STATUS:
+                    status, cutoffs = read_status(other["value"])
+        except (Malformed, ValueError):
+            return False
+        said, was_removed = {}, False
+        for dot, entry in self.facets.get((node, FACET_STATUS), {}).items():
+            if knows(dot) and read_status(entry.value)[0] != ACTIVE:
+                merge(said, read_status(entry.value)[1])
+                was_removed = True
+        for stream, (owner, opened_with) in self.owners.items():
+            had = context.get(stream, 0)
+            over = was_removed or status != ACTIVE or (key and key != opened_with)
+            needed = min(had, said.get(stream, 0)) if was_removed else had
+            if owner == node and stream != record.stream and over and cutoffs.get(stream, 0) < needed:
+                return False
+        return True
+
+    def put(self, record, dead, replaced):
+        """RECORD of a snapshot: what is not DEAD provides its value; REPLACED: {operation: dots} that may become void."""
         for index, operation in enumerate(record.operations):
-            if index not in dead:
+            if index not in dead or index in replaced:
                 place = self.facets.setdefault((operation["object"], operation["facet"]), {})
-                place[record.stream, record.seq] = Entry(record, index, operation)
+                entry = place[record.stream, record.seq] = Entry(record, index, operation)
+                for dot in replaced.get(index, ()):
+                    entry.replace(dot)
 
     # ---- reading ------------------------------------------------------------------------------
 
+    def is_void(self, dot):
+        return dot[1] > self.limits.get(dot[0], NO_LIMIT)
+
+    def standing(self, thing, facet):
+        """The entries that nothing replaced but what is void."""
+        return [e for dot, e in self.facets.get((thing, facet), {}).items()
+                if not self.is_void(dot) and all(map(self.is_void, e.by.items()))]
+
     def counting(self, thing, facet):
         """The entry that counts; None without any."""
-        entries = list(self.facets.get((thing, facet), {}).values())
+        entries = self.standing(thing, facet)
         if facet == LIFE:
             entries = [e for e in entries if e.value == DELETED] or entries
         elif facet == ADMIN and entries:
@@ -101,14 +183,14 @@ class State:
         return life.owner == NOBODY or self.is_alive(life.owner, depth + 1)
 
     def objects(self, kind):
-        found = {thing for (thing, facet), entries in self.facets.items() if facet == LIFE and entries}
+        found = {thing for thing, facet in self.facets if facet == LIFE and self.standing(thing, LIFE)}
         return sorted(t for t in found if self.counting(t, LIFE).type == kind and self.is_alive(t))
 
     def hash(self):
         total = 0
-        for (thing, facet), entries in self.facets.items():
+        for thing, facet in self.facets:
             if self.is_alive(thing):
-                total += sum(int.from_bytes(e.digest(thing, facet), "big") for e in entries.values())
+                total += sum(int.from_bytes(e.digest(thing, facet), "big") for e in self.standing(thing, facet))
         return be(total % (1 << 256), 32)
 
     # ---- the roster ---------------------------------------------------------------------------

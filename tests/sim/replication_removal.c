@@ -119,14 +119,14 @@ static void write_as_thief(struct world *world, struct world_node *thief)
 /* ---- afterwards ------------------------------------------------------------------------- */
 
 /* A node that itself and others hold for active; they are in the majority. */
-static struct world_node *survivor(struct world *world)
+static struct world_node *survivor(struct world *world, const struct world_node *but)
 {
     struct world_node *best = NULL;
     unsigned most = 0;
     for (unsigned i = 0; i < world->node_count; i++) {
         struct world_node *node = &world->nodes[i];
         unsigned count = 0;
-        if (!node->core || !node->is_member || node->core->removed)
+        if (!node->core || !node->is_member || node->core->removed || node == but)
             continue;
         for (unsigned k = 0; k < world->node_count; k++)
             if (world->nodes[k].core && !world->nodes[k].core->removed) {
@@ -152,7 +152,7 @@ static void forget_promises(struct world *world, const struct world_node *node)
 
 static void settle(struct world *world)
 {
-    const struct world_node *judge = survivor(world);
+    const struct world_node *judge = survivor(world, NULL);
     for (unsigned i = 0; judge && i < world->node_count; i++) {
         struct world_node *node = &world->nodes[i];
         const struct roster_node *known = roster_find(&judge->core->roster, &node->id);
@@ -197,6 +197,21 @@ static void heal(struct world *world, struct world_node *victim, bool is_dead)
     world_run(world, 20 * second_us);
 }
 
+/* A thief that nobody has removed yet talks only to whom it likes. */
+static void make_sure(struct world *world, const struct world_node *thief)
+{
+    struct world_node *judge = survivor(world, thief);
+    const struct roster_node *known =
+        judge ? roster_find(&judge->core->roster, &thief->id) : NULL;
+    if (known && known->status != NODE_ACTIVE)
+        return;
+    if (known)
+        remove_node(world, judge, thief, true);
+    world_run(world, 20 * second_us);
+    settle(world);
+    world_run(world, 20 * second_us);
+}
+
 void world_remove_across_cut(struct world *world)
 {
     struct world_node *victim = up_node(world, UINT64_MAX, NULL);
@@ -225,6 +240,8 @@ void world_remove_across_cut(struct world *world)
         remove_node(world, other, victim, world_below(world, 3) == 0);
     write_some(world, victim, false);
     heal(world, victim, is_dead);
+    if (is_thief)
+        make_sure(world, victim);
     world_check_convergence(world, "after a removal across a cut");
     if (!world->failure[0])
         world_check_acknowledged(world);
