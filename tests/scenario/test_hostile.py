@@ -3,13 +3,14 @@
 import os
 import sys
 
-from pair import ROOT, PairTest
+from pair import ROOT, VIP, PairTest
 
 sys.path.insert(0, os.path.join(ROOT, "tests", "support"))
 import attack  # noqa: E402
 
 RATE, SECONDS = 100000, 1
 VRRP = 112
+MARKER = "xq7-marker-of-this-test"
 
 
 class Hostile(PairTest):
@@ -131,3 +132,35 @@ class Hostile(PairTest):
         self.assertEqual(self.cli("lb1", "secret show web-key --payload"), "another one")
         self.assertNotEqual(self.lab.lbnode("lb2", "pool", "set", "workers", "--description", "again").returncode, 0)
         self.assertEqual(self.json("lb1", "pool show workers")["description"], "by the thief")
+
+
+class OnTheWire(PairTest):
+    nodes, serves = 3, False
+    formed = False
+
+    def many_pools(self, count):
+        """The configuration with so many more pools, which no datagram holds."""
+        pool = "  - name: %s-%d\n    protocol: HTTP\n    lb_algorithm: ROUND_ROBIN\n"
+        head, found, tail = self.cli("lb1", "export").partition("  pools:\n")
+        self.assertTrue(found)
+        return head + found + "".join(pool % (MARKER, number + 1) for number in range(count)) + tail
+
+    def test_nothing_of_the_configuration_can_be_read(self):
+        for node in self.lab.node_names():
+            self.lab.start(node)
+        self.cli("lb1", "init")
+        with attack.Attacker(self.lab, "client", "lb2", "lb1").tap() as tap:
+            self.cli("lb2", "join " + self.lab.token("lb1"))
+            self.cli("lb1", "loadbalancer create --name web --vip-address " + VIP)
+            self.cli("lb1", "pool create --protocol HTTP --lb-algorithm ROUND_ROBIN --loadbalancer web --name " + MARKER)
+            self.cli("lb1", "apply -f -", text_in=self.many_pools(30))
+            self.eventually(lambda: MARKER + "-30" in self.cli("lb2", "pool list"), 5, "lb2 has the large change")
+            self.cli("lb3", "join " + self.lab.token("lb1"))
+            self.eventually(lambda: MARKER + "-30" in self.cli("lb3", "pool list"), 5, "lb3 has the large change")
+        for protocol in attack.UDP, attack.TCP:
+            said = b"".join(packet.payload for packet in tap.packets if packet.protocol == protocol)
+            self.assertGreater(len(said), 1000)
+            self.assertNotIn(MARKER.encode(), said)
+        # It was there to be read: the same search finds it where nothing is encrypted.
+        with open(self.lab.path("lb2", "state", "config.mdb"), "rb") as store:
+            self.assertIn(MARKER.encode(), store.read())
