@@ -132,7 +132,9 @@ void keys_follow(struct replication *replication)
 
 void keys_open(struct replication *replication)
 {
+    keyring_free(replication->keyring);
     replication->keyring = keyring_new(replication->key);
+    replication->key_watch.core = NULL;
     replication->key_watch.started_us = monotime_now_us();
     keys_follow(replication);
 }

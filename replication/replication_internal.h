@@ -116,7 +116,7 @@ struct core *replication_load_core(struct replication *replication, struct error
 
 /* keys.c. The version before sessions knew nothing of keys. */
 bool keys_are_known(const struct replication *replication);
-/* Opens the keyring. */
+/* Opens the keyring; again when the node has another key. */
 void keys_open(struct replication *replication);
 /* Reads the keyring anew when the state has other grants or nodes. */
 void keys_follow(struct replication *replication);
