@@ -104,8 +104,11 @@ static void take_peer(struct transport *transport, const struct roster_node *nod
         return;
     if (link->place < 0 ||
         memcmp(link->public_key, node->public_key, sizeof(link->public_key)) != 0) {
-        if (!dh_key_public_of(node->public_key, key))
+        if (!dh_key_public_of(node->public_key, key)) {
+            if (link->place >= 0)
+                drop_peer(transport, link);
             return;
+        }
         transport_drop_streams(transport, link); /* under the key that it had */
         link->gate = (struct stream_gate){0};
         link->place = sessions_add_peer(transport->sessions, &node->id, key);

@@ -212,6 +212,30 @@ static void a_node_that_stops_says_so_before_its_next_heartbeat_is_due(void **st
     }
 }
 
+static void a_session_begins_with_a_heartbeat(void **state)
+{
+    struct net *net = *state;
+    step(net, 0, &(struct core_event){.kind = CORE_REACHABLE, .node = id_of(1)});
+    assert_int_equal(net->count, 1);
+    assert_int_equal(net->frames[0].to, 1);
+    assert_int_equal(net->frames[0].type, FRAME_HEARTBEAT);
+    run(net, 20);
+}
+
+/* Not only when the others' next heartbeats are due: they vouch for its adverts. */
+static void who_has_just_started_is_answered_at_once(void **state)
+{
+    struct net *net = *state;
+    const struct uuid other = id_of(0);
+    for (unsigned interval = 0; interval < 8; interval++) {
+        run(net, 1000 + 20 * interval);
+        core_free(net->cores[1]);
+        start(net, 1);
+        run(net, 60);
+        assert_true(core_peer(net->cores[1], &other)->in_session);
+    }
+}
+
 static void the_claims_of_a_group_name_it_once(void **state)
 {
     struct net *net = *state;
@@ -347,6 +371,8 @@ int main(void)
         RULE(the_owner_of_a_group_is_who_says_so),
         RULE(a_claim_says_why_a_node_should_not_be_active),
         RULE(a_node_that_stops_says_so_before_its_next_heartbeat_is_due),
+        RULE(a_session_begins_with_a_heartbeat),
+        RULE(who_has_just_started_is_answered_at_once),
         RULE(the_claims_of_a_group_name_it_once),
         RULE(a_claim_without_a_group_needs_one_before_it),
         RULE(a_member_may_ask_another_for_a_switch_once_a_second),
