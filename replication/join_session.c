@@ -99,7 +99,7 @@ void join_session_seal(struct join_session *session,
     for (size_t i = 0, at = 0; i < chunks; i++) {
         size_t size = body.size - at < JOIN_CHUNK ? body.size - at : JOIN_CHUNK;
         noise_seal(session->keys.send, session->sent++, (struct bytes){bound, BOUND_SIZE},
-                   (struct bytes){body.data + at, size}, room);
+                   (struct bytes){size > 0 ? body.data + at : NULL, size}, room);
         room += size + NOISE_TAG_SIZE;
         at += size;
     }
