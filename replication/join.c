@@ -323,6 +323,7 @@ static void server_message(struct connection *connection, void *context, struct 
     struct join_server *server = context;
     struct wire_writer body = {0};
     struct token_row now;
+    struct error busy;
     uint8_t type;
     if (server->committing || server->is_sending)
         return;
@@ -339,6 +340,8 @@ static void server_message(struct connection *connection, void *context, struct 
     secret_wipe(&now, sizeof(now));
     if (!is_there || token_is_taken(server) || is_used_by_another(server))
         refuse(server, "the token was used already");
+    else if (!rekey_allows(server->replication, &busy))
+        refuse(server, busy.text);
     else
         add_node(server);
 }

@@ -20,13 +20,18 @@ static bool set_text(char **target, const char *text)
     return true;
 }
 
-static bool fill_node(struct node *node, const struct node_facts *facts)
+bool membership_set_key(struct node *node, const uint8_t public_key[SIGN_PUBLIC_KEY_SIZE])
 {
     char key[2 * SIGN_PUBLIC_KEY_SIZE + 1], id[2 * RECORD_KEY_ID_SIZE + 1];
     uint8_t key_id[RECORD_KEY_ID_SIZE];
-    record_key_id(facts->public_key, key_id);
-    bytes_to_hex((struct bytes){facts->public_key, SIGN_PUBLIC_KEY_SIZE}, key);
+    record_key_id(public_key, key_id);
+    bytes_to_hex((struct bytes){public_key, SIGN_PUBLIC_KEY_SIZE}, key);
     bytes_to_hex((struct bytes){key_id, sizeof(key_id)}, id);
+    return set_text(&node->sign_key, key) && set_text(&node->key_id, id);
+}
+
+static bool fill_node(struct node *node, const struct node_facts *facts)
+{
     node->resource.id = facts->id;
     node->vrrp_address = facts->vrrp_address;
     if (facts->protocol)
@@ -35,9 +40,9 @@ static bool fill_node(struct node *node, const struct node_facts *facts)
         return false;
     node->status = NODE_ACTIVE;
     text_list_free(&node->addresses);
-    text_list_free(&node->cutoff);
-    return set_text(&node->resource.name, facts->name) && set_text(&node->sign_key, key) &&
-           set_text(&node->key_id, id) && text_list_copy(facts->addresses, &node->addresses) &&
+    return set_text(&node->resource.name, facts->name) &&
+           membership_set_key(node, facts->public_key) &&
+           text_list_copy(facts->addresses, &node->addresses) &&
            (node->roles.count > 0 || text_list_add(&node->roles, "admin", 5));
 }
 

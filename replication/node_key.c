@@ -45,13 +45,11 @@ static bool write_file(const char *path, const char *text)
     return written && rename(temporary, path) == 0 && sync_directory_of(path);
 }
 
-static struct sign_key *make(const char *path, struct uuid *out_node_id, struct error *error)
+static bool write_key(const char *path, const struct uuid *node_id, const struct sign_key *key)
 {
-    struct sign_key *key = sign_key_generate();
     uint8_t seed[SIGN_SEED_SIZE];
     char id[UUID_TEXT_SIZE], hex[2 * SIGN_SEED_SIZE + 1], text[FILE_MAXIMUM];
-    *out_node_id = uuid_random();
-    uuid_format(out_node_id, id);
+    uuid_format(node_id, id);
     sign_key_seed(key, seed);
     bytes_to_hex((struct bytes){seed, sizeof(seed)}, hex);
     snprintf(text, sizeof(text), "node_id %s\nsign_seed %s\n", id, hex);
@@ -59,7 +57,14 @@ static struct sign_key *make(const char *path, struct uuid *out_node_id, struct 
     secret_wipe(seed, sizeof(seed));
     secret_wipe(hex, sizeof(hex));
     secret_wipe(text, sizeof(text));
-    if (written)
+    return written;
+}
+
+static struct sign_key *make(const char *path, struct uuid *out_node_id, struct error *error)
+{
+    struct sign_key *key = sign_key_generate();
+    *out_node_id = uuid_random();
+    if (write_key(path, out_node_id, key))
         return key;
     error_set(error, ERROR_REFUSED, "%s cannot be written: %s", path, strerror(errno));
     sign_key_free(key);
@@ -135,4 +140,52 @@ struct sign_key *node_key_open(const char *path, struct uuid *out_node_id, struc
     if (fd >= 0)
         close(fd);
     return key;
+}
+
+/* ---- the key that follows --------------------------------------------------------------- */
+
+static void next_of(const char *path, char out[PATH_MAX])
+{
+    snprintf(out, PATH_MAX, "%s.new", path);
+}
+
+bool node_key_write_next(const char *path,
+                         const struct uuid *node_id,
+                         const struct sign_key *key,
+                         struct error *error)
+{
+    char next[PATH_MAX];
+    next_of(path, next);
+    return write_key(next, node_id, key) ||
+           error_set(error, ERROR_REFUSED, "%s cannot be written: %s", next, strerror(errno));
+}
+
+struct sign_key *node_key_read_next(const char *path, const struct uuid *node_id)
+{
+    char next[PATH_MAX];
+    struct error ignored;
+    struct uuid found;
+    next_of(path, next);
+    if (access(next, F_OK) != 0)
+        return NULL;
+    struct sign_key *key = node_key_open(next, &found, &ignored);
+    if (key && uuid_equal(&found, node_id))
+        return key;
+    sign_key_free(key);
+    return NULL;
+}
+
+bool node_key_take_next(const char *path)
+{
+    char next[PATH_MAX];
+    next_of(path, next);
+    return rename(next, path) == 0 && sync_directory_of(path);
+}
+
+void node_key_drop_next(const char *path)
+{
+    char next[PATH_MAX];
+    next_of(path, next);
+    if (unlink(next) == 0)
+        sync_directory_of(path);
 }

@@ -14,4 +14,15 @@ struct sign_key *node_key_open(const char *path, struct uuid *out_node_id, struc
 /* From FD, which stays open. */
 struct sign_key *node_key_read(int fd, struct uuid *out_node_id, struct error *error);
 
+/* A key that is to follow, beside the file: PATH.new, durable, for the same node. */
+bool node_key_write_next(const char *path,
+                         const struct uuid *node_id,
+                         const struct sign_key *key,
+                         struct error *error);
+/* NULL: there is none for NODE_ID. */
+struct sign_key *node_key_read_next(const char *path, const struct uuid *node_id);
+/* It takes the place of the file, in one step. False: the disk refuses; errno says why. */
+bool node_key_take_next(const char *path);
+void node_key_drop_next(const char *path);
+
 #endif

@@ -101,9 +101,12 @@ static void on_tick(struct loop_timer *timer)
     replication_store_tick(replication);
     join_refusals_tick(replication);
     refound_tick(replication);
-    announce_tick(replication);
     backup_reading_tick(replication);
-    keys_tick(replication);
+    rekey_tick(replication);
+    if (rekey_allows(replication, NULL)) {
+        announce_tick(replication);
+        keys_tick(replication);
+    }
     replication_step(replication, &(struct core_event){.kind = CORE_TICK});
 }
 
@@ -275,6 +278,7 @@ static bool open_files(struct replication *replication, struct error *error)
         return false;
     if (!replication_store_open(replication, error))
         return false;
+    rekey_open(replication);
     keys_open(replication);
     return true;
 }
@@ -331,6 +335,7 @@ void replication_close(struct replication *replication)
     transport_free(replication->transport);
     replication_store_close(replication);
     keys_close(replication);
+    rekey_close(replication);
     sign_key_free(replication->key);
     text_list_free(&replication->settings.addresses);
     free((char *)(uintptr_t)replication->settings.state_dir);
@@ -374,7 +379,7 @@ void replication_submit(struct replication *replication,
     struct submit_options own = *options;
     struct store_batch extra = {0};
     struct error error;
-    if (!removal_allows(replication, changes, &error)) {
+    if (!removal_allows(replication, changes, &error) || !rekey_allows(replication, &error)) {
         replication_finish(replication, replication_await(replication, done, NULL, context),
                            &error);
         return;

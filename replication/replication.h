@@ -110,10 +110,24 @@ const struct uuid *replication_cluster_id(const struct replication *replication)
 const char *replication_node_name(const struct replication *replication);
 const char *replication_cluster_name(const struct replication *replication); /* "": none yet */
 
+typedef void replication_done(void *context, const struct error *error); /* kind NONE: done */
+
+/* A new key for this node: with the record that names it all that the old one signs is void.
+ * Its tokens are void then, too. DONE: it is in force, and all nodes know it, or those that do
+ * not learn it in the background (replication_visit_unaware). False with ERROR: nothing was
+ * done. */
+bool replication_rekey(struct replication *replication,
+                       const char *author,
+                       const char *via,
+                       replication_done *done,
+                       void *context,
+                       struct error *error);
+/* The nodes that do not know this node's new key yet. */
+void replication_visit_unaware(const struct replication *replication,
+                               void (*visit)(void *context, const char *name),
+                               void *context);
 /* This node was in the cluster, and others have removed it. It stays so. */
 bool replication_was_removed(const struct replication *replication);
-
-typedef void replication_done(void *context, const struct error *error); /* kind NONE: done */
 
 /* Starts a cluster of one: genesis, this node, the vrrp group "default". The recovery code is
  * shown once and kept nowhere. DONE is called after the commit. */

@@ -14,6 +14,7 @@
 
 struct transport;
 struct join_client;
+struct rekey;
 struct join_server;
 struct restore;
 struct snapshot_sending;
@@ -77,6 +78,7 @@ struct replication {
     size_t waiter_count, waiter_capacity;
     struct join_client *join;
     struct join_server *join_servers; /* a list */
+    struct rekey *rekey;              /* a new key that not all nodes know yet, or NULL */
     struct event_limit join_refusals;
     uint64_t join_attempts_since_us;       /* a minute */
     unsigned join_attempts;                /* that came to nothing, or are under way */
@@ -205,6 +207,17 @@ bool removal_allows(const struct replication *replication,
                     const struct change_set *changes,
                     struct error *error);
 
+/* rekey.c. Between reading the store and the first step: which of the two keys on disk is this
+ * node's, if there are two. */
+void rekey_open(struct replication *replication);
+void rekey_close(struct replication *replication);
+void rekey_tick(struct replication *replication);
+/* False: the record of a new key is on its way to the disk, and nothing may follow it in its
+ * stream. */
+bool rekey_allows(const struct replication *replication, struct error *error);
+/* The key that the other nodes know this one by. */
+const struct sign_key *rekey_spoken(const struct replication *replication);
+
 /* membership.c: the ops that make this or another node part of the cluster. */
 struct node_facts {
     struct uuid id;
@@ -218,6 +231,8 @@ struct node_facts {
 bool membership_plan_node(const struct facet_table *facets,
                           const struct node_facts *facts,
                           struct change_set *out);
+/* The two attributes that name a node's key. */
+bool membership_set_key(struct node *node, const uint8_t public_key[SIGN_PUBLIC_KEY_SIZE]);
 /* The record that admits a node: its object, and whatever it needs to take part. */
 bool membership_plan_admission(const struct replication *replication,
                                const struct node_facts *facts,

@@ -44,7 +44,7 @@ void transport_sign(struct transport *transport,
     memcpy(packet.cluster, core_genesis(replication->core)->cluster_id.bytes, 8);
     memcpy(packet.sender, replication->node_id.bytes, 8);
     memcpy(packet.receiver, link->id.bytes, 8);
-    packet_seal(&packet, replication->key, out);
+    packet_seal(&packet, rekey_spoken(replication), out);
 }
 
 void transport_send_to(const struct transport *transport,

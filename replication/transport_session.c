@@ -49,7 +49,7 @@ static bool is_outdated(const struct transport *transport)
     return transport->sessions &&
            (!uuid_equal(&transport->sessions_cluster,
                         &core_genesis(replication->core)->cluster_id) ||
-            memcmp(transport->sessions_key, sign_key_public(replication->key),
+            memcmp(transport->sessions_key, sign_key_public(rekey_spoken(replication)),
                    SIGN_PUBLIC_KEY_SIZE) != 0);
 }
 
@@ -57,9 +57,10 @@ static void make_sessions(struct transport *transport)
 {
     const struct replication *replication = transport->replication;
     struct dh_key key;
-    dh_key_from_sign_key(replication->key, &key);
+    dh_key_from_sign_key(rekey_spoken(replication), &key);
     transport->sessions_cluster = core_genesis(replication->core)->cluster_id;
-    memcpy(transport->sessions_key, sign_key_public(replication->key), SIGN_PUBLIC_KEY_SIZE);
+    memcpy(transport->sessions_key, sign_key_public(rekey_spoken(replication)),
+           SIGN_PUBLIC_KEY_SIZE);
     const struct sessions_settings settings = {
         .node_id = replication->node_id,
         .cluster_id = transport->sessions_cluster,
@@ -144,7 +145,8 @@ static void renew_sources(struct transport *transport)
 void transport_follow_roster(struct transport *transport)
 {
     const struct core *core = transport->replication->core;
-    if (!core_is_initialised(core) || transport->roster_version == core_roster(core)->version ||
+    if (!core_is_initialised(core) ||
+        (transport->roster_version == core_roster(core)->version && !is_outdated(transport)) ||
         transport->replication->settings.protocol < REPLICATION_PROTOCOL_SESSIONS)
         return;
     transport->roster_version = core_roster(core)->version;

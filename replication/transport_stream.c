@@ -67,7 +67,7 @@ void transport_stream_keys_changed(struct transport *transport)
     size_t count;
     if (!keys)
         keys = transport->stream_keys = secret_allocate(sizeof(*keys));
-    dh_key_from_sign_key(replication->key, &own);
+    dh_key_from_sign_key(rekey_spoken(replication), &own);
     bool is_own_key_new = memcmp(&own, &keys->own, sizeof(own)) != 0;
     secret_wipe(keys, sizeof(*keys));
     keys->own = own;

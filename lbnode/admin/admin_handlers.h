@@ -52,6 +52,7 @@ void node_update(struct admin_request *request);
 const struct effective *node_of_request(const struct admin_request *request,
                                         struct error *error);
 void node_remove(struct admin_request *request);
+void node_rekey(struct admin_request *request);
 
 /* failover_api.c */
 void failover_start(struct admin_request *request);

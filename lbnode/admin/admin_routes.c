@@ -78,6 +78,7 @@ static const struct admin_route routes[] = {
     {"GET", "/v1/nodes", nodes_list, RESOURCE_NODE, "list the nodes of the cluster"},
     {"GET", "/v1/nodes/%", node_show, RESOURCE_NODE, "show a node by id or name"},
     {"PUT", "/v1/nodes/%", node_update, RESOURCE_NODE, "change a node: drain"},
+    {"POST", "/v1/nodes/%/rekey", node_rekey, RESOURCE_NODE, "a new key for the node that answers"},
     {"DELETE", "/v1/nodes/%", node_remove, RESOURCE_NODE, "remove a node; ?dead=true if it will not come back, ?compromised=true if somebody else has its key"},
 
     {"GET", "/v1/status", status_show, RESOURCE_NONE, "everything at a glance"},

@@ -83,3 +83,47 @@ void node_update(struct admin_request *request)
     json_value_free(wanted);
     resource_free(after);
 }
+
+/* ---- a new key ------------------------------------------------------------------------------
+ */
+
+static void add_unaware(void *context, const char *name)
+{
+    json_value_append(context, json_value_string(name));
+}
+
+static void rekeyed(void *context, const struct error *error)
+{
+    struct admin_request *request = context;
+    if (!admin_request_resume(request))
+        return;
+    if (error->kind != ERROR_NONE) {
+        admin_answer_error(request, error);
+        return;
+    }
+    const struct replication *replication = request->state->replication;
+    struct json_value *answer = json_value_object(), *unaware = json_value_array();
+    replication_visit_unaware(replication, add_unaware, unaware);
+    json_value_set_text(answer, "node", replication_node_name(replication));
+    json_value_set(answer, "unaware", unaware);
+    admin_answer_wrapped(request, 200, "rekey", answer);
+}
+
+void node_rekey(struct admin_request *request)
+{
+    struct error error = {0};
+    const struct effective *object = node_of_request(request, &error);
+    if (object && !node_view_is_self(request->state, &object->resource->id)) {
+        error_set(&error, ERROR_CONFLICT,
+                  "Only node %.64s itself can make a new key for it: run this there. If its "
+                  "key is lost, remove it and let it join again.",
+                  object->resource->name);
+        object = NULL;
+    }
+    request->held = object != NULL;
+    if (object && replication_rekey(request->state->replication, request->author, request->via,
+                                    rekeyed, request, &error))
+        return;
+    request->held = false;
+    admin_answer_error(request, &error);
+}

@@ -73,6 +73,12 @@ static void find_in_membership(const struct node_state *state, struct problem_li
             replication_cluster_name(state->replication));
 }
 
+static void find_unaware(void *context, const char *name)
+{
+    add(context, HEALTH_DEGRADED,
+        "node %.64s does not know the new key of this node yet: start it, or remove it", name);
+}
+
 static void find_leaving(const struct node_state *state, struct problem_list *problems)
 {
     const struct effective *object;
@@ -286,6 +292,7 @@ void problems_find(const struct node_state *state, struct problem_list *problems
     unsigned conflicts = 0;
     find_in_membership(state, problems);
     find_leaving(state, problems);
+    replication_visit_unaware(state->replication, find_unaware, problems);
     find_in_processes(state, problems);
     if (!replication_was_removed(state->replication)) {
         replication_visit_peers(state->replication, find_in_peer, problems);

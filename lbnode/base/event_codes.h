@@ -64,6 +64,7 @@ enum event_level {
     ROW(NO_ACTIVE, ERROR, "all nodes answer and none is active for a VRRP group")              \
     ROW(NODE_JOINED, INFO, "a node joined the cluster")                                        \
     ROW(NODE_FINGERPRINT, INFO, "the six words that both sides of a join show")                \
+    ROW(NODE_REKEYED, INFO, "a node has a new key")                                            \
     ROW(NODE_REMOVED, WARNING, "a node was removed from the cluster")                          \
     ROW(CHANGES_VOIDED, WARNING, "changes of a removed node were taken back")                  \
     ROW(JOIN_REFUSED, WARNING, "somebody tried to join with a wrong, old or used token")       \

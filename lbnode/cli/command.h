@@ -82,6 +82,7 @@ bool run_token_delete(struct context *context, struct error *error);
 bool run_cluster_join(struct context *context, struct error *error);
 bool run_node_list(struct context *context, struct error *error);
 bool run_node_show(struct context *context, struct error *error);
+bool run_node_rekey(struct context *context, struct error *error);
 bool run_node_remove(struct context *context, struct error *error);
 
 bool run_drill_failover(struct context *context, struct error *error);

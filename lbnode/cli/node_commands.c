@@ -109,3 +109,41 @@ bool run_node_remove(struct context *context, struct error *error)
     response_free(&response);
     return good;
 }
+
+/* NAME is there so that nobody replaces the key of another node than he thinks. */
+static bool own_name(struct context *context, char out[300], struct error *error)
+{
+    struct response response;
+    const char *given = context->arguments.positional[0];
+    bool good = client_request(&context->client, "GET", "/v1/status", NULL, &response, error);
+    if (good)
+        snprintf(out, 300, "%s",
+                 given ? given : cli_text_of(json_value_get(response.json, "node"), "name"));
+    response_free(&response);
+    return good;
+}
+
+bool run_node_rekey(struct context *context, struct error *error)
+{
+    char target[TARGET_SIZE], name[300], encoded[3 * 300 + 1];
+    struct response response;
+    if (!own_name(context, name, error))
+        return false;
+    http_url_encode(name, encoded);
+    snprintf(target, sizeof(target), "/v1/nodes/%s/rekey", encoded);
+    bool good = client_request(&context->client, "POST", target, NULL, &response, error);
+    const struct json_value *rekey = json_value_get(response.json, "rekey");
+    const struct json_value *unaware = json_value_get(rekey, "unaware");
+    if (good && (context->format == OUTPUT_JSON || context->format == OUTPUT_YAML)) {
+        output_document(context->format, rekey);
+    } else if (good) {
+        printf("node %s has a new key; what the old one signs from now on is void, and so are "
+               "join tokens that this node made\n",
+               cli_text_of(rekey, "node"));
+        for (size_t i = 0; i < json_value_count(unaware); i++)
+            printf("node %s does not know it yet; it is told as soon as it answers\n",
+                   json_value_text(json_value_at(unaware, i)));
+    }
+    response_free(&response);
+    return good;
+}

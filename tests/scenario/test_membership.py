@@ -140,3 +140,26 @@ class Removal(PairTest):
         self.say_it_was_removed("lb2")
         self.eventually(lambda: self.lab.holders(VIP) == ["lb1"], 5, "lb1 serves alone")
         self.come_back_as_a_new_node("lb2", "lb1")
+
+    def test_a_node_gets_a_new_key_and_its_address_stays(self):
+        active = self.active()
+        other = "lb2" if active == "lb1" else "lb1"
+        before = self.key(active)
+        refused = self.cli(other, "node rekey " + active, 4)
+        self.assertIn("Only node %s itself" % active, refused)
+        said = self.cli(active, "node rekey")
+        self.assertIn("has a new key", said)
+        self.assertNotIn("does not know", said)
+        self.assertNotEqual(self.key(active), before)
+        self.assertFalse(os.path.exists(self.lab.path(active, "state", "node.key.new")))
+        self.cli(active, "member set --weight 5 workers w1")
+        self.eventually(lambda: self.member(other, "w1").get("weight") == 5, 3, "changes go on to %s" % other)
+        self.assertEqual(self.lab.holders(VIP), [active])
+        self.lab.kill(active)
+        self.lab.start(active)
+        self.cli(active, "member set --weight 6 workers w1")
+        self.eventually(lambda: self.member(other, "w1").get("weight") == 6, 5, "and after a restart")
+
+    def key(self, node):
+        with open(self.lab.path(node, "state", "node.key"), encoding="ascii") as file:
+            return file.read()

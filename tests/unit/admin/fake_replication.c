@@ -254,6 +254,23 @@ bool replication_token_create(struct replication *replication,
     return true;
 }
 
+bool replication_rekey(struct replication *replication,
+                       const char *author,
+                       const char *via,
+                       replication_done *done,
+                       void *context,
+                       struct error *error)
+{
+    const struct error none = {.kind = ERROR_NONE};
+    done(context, &none);
+    return true;
+}
+
+void replication_visit_unaware(const struct replication *replication,
+                               void (*visit)(void *context, const char *name),
+                               void *context)
+{}
+
 bool replication_was_removed(const struct replication *replication)
 {
     return false;
