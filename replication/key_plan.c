@@ -159,15 +159,33 @@ static struct living_key *find_living(struct living_keys *living, const struct u
     return NULL;
 }
 
-static void note_key(struct living_keys *living, const struct grant *grant)
+/* Nobody crowds the others out by keys that are worth nothing. */
+static bool matters_more(const struct living_key *a, const struct living_key *b)
+{
+    return !a->stained != !b->stained ? !a->stained : is_newer(a, b);
+}
+
+static void
+note_key(const struct key_view *view, struct living_keys *living, const struct grant *grant)
 {
     struct living_key *known = find_living(living, &grant->key_id);
+    struct living_key key = {
+        .id = grant->key_id, .purpose = grant->purpose, .created_ms = grant->created_ms};
     if (known && grant->created_ms > known->created_ms)
         known->created_ms = grant->created_ms;
-    if (known || living->count == KEYS_LISTED)
+    if (known)
         return;
-    living->keys[living->count++] = (struct living_key){
-        .id = grant->key_id, .purpose = grant->purpose, .created_ms = grant->created_ms};
+    key.stained = who_stains(view, &key);
+    if (living->count < KEYS_LISTED) {
+        living->keys[living->count++] = key;
+        return;
+    }
+    struct living_key *least = &living->keys[0];
+    for (size_t i = 1; i < living->count; i++)
+        if (matters_more(least, &living->keys[i]))
+            least = &living->keys[i];
+    if (matters_more(&key, least))
+        *least = key;
 }
 
 static void sort(struct living_keys *living)
@@ -189,7 +207,7 @@ void living_keys_read(const struct key_view *view,
         const struct grant *grant = &view->grants->grants[i];
         const struct roster_node *node = roster_find(view->roster, &grant->node_id);
         if (grant->purpose == purpose && node && is_active(node) && opens(node, grant))
-            note_key(out, grant);
+            note_key(view, out, grant);
     }
     sort(out);
     for (size_t i = 0; i < out->count; i++) {
@@ -198,6 +216,23 @@ void living_keys_read(const struct key_view *view,
         key->everywhere = !key->lacks;
         key->stained = who_stains(view, key);
     }
+}
+
+/* The newest that no node outside of the cluster knows. NULL: all are known to one. */
+static const struct living_key *newest_clean(const struct living_keys *living)
+{
+    for (size_t i = 0; i < living->count; i++)
+        if (!living->keys[i].stained)
+            return &living->keys[i];
+    return NULL;
+}
+
+static bool has_room(const struct living_keys *living)
+{
+    size_t clean = 0;
+    for (size_t i = 0; i < living->count; i++)
+        clean += !living->keys[i].stained;
+    return clean < KEYS_LIVING_MAXIMUM;
 }
 
 const struct living_key *living_keys_in_use(const struct living_keys *living)
@@ -210,11 +245,20 @@ const struct living_key *living_keys_in_use(const struct living_keys *living)
 
 /* ---- what is over ----------------------------------------------------------------------- */
 
-/* The one that replaces those before it. NULL: none does yet. */
+/* The one that replaces those before it: everywhere, and if possible known to nobody outside.
+ * NULL: none does yet. */
 static const struct living_key *successor(const struct living_keys *living)
 {
-    const struct living_key *newest = living->count > 0 ? &living->keys[0] : NULL;
-    return newest && newest->everywhere ? newest : NULL;
+    const struct living_key *found = NULL;
+    for (size_t i = 0; i < living->count; i++)
+        if (living->keys[i].everywhere && (!found || matters_more(&living->keys[i], found)))
+            found = &living->keys[i];
+    return found;
+}
+
+static bool is_replaced(const struct living_key *key, const struct living_key *next)
+{
+    return matters_more(next, key) && (key->stained || is_newer(next, key));
 }
 
 /* No value needs it, and none that does is on its way. */
@@ -232,19 +276,19 @@ static bool is_outdated(const struct key_view *view,
     return !opens(node, grant) && find_grant(view, node, grant->purpose, &grant->key_id);
 }
 
-static bool is_over(const struct key_view *view,
-                    const struct living_keys *living,
-                    const struct grant *grant)
+static bool
+is_over(const struct key_view *view, struct living_keys *living, const struct grant *grant)
 {
     const struct roster_node *node = roster_find(view->roster, &grant->node_id);
     const struct living_key *next = successor(living);
+    const struct living_key *key = find_living(living, &grant->key_id);
     if (!node)
         return false;
     if (!is_active(node) && !takes_along(node, grant->purpose))
         return true;
     if (is_active(node) && is_outdated(view, node, grant))
         return true;
-    return next && !uuid_equal(&next->id, &grant->key_id) && is_unused(view, grant);
+    return next && (!key || is_replaced(key, next)) && is_unused(view, grant);
 }
 
 bool key_plan_deletions(const struct key_view *view,
@@ -267,9 +311,9 @@ bool key_plan_deletions(const struct key_view *view,
 static bool
 wants_key(const struct key_view *view, const struct living_keys *living, enum key_reason *out)
 {
-    const struct living_key *newest = living->count > 0 ? &living->keys[0] : NULL;
-    *out = !newest ? KEY_REASON_FIRST : newest->stained ? KEY_REASON_LEFT : KEY_REASON_AGE;
-    return *out != KEY_REASON_AGE || view->now_ms >= newest->created_ms + rotation_ms;
+    const struct living_key *newest = newest_clean(living);
+    *out = living->count == 0 ? KEY_REASON_FIRST : !newest ? KEY_REASON_LEFT : KEY_REASON_AGE;
+    return !newest || view->now_ms >= newest->created_ms + rotation_ms;
 }
 
 static bool plan_creation(const struct key_view *view,
@@ -279,7 +323,7 @@ static bool plan_creation(const struct key_view *view,
 {
     enum key_reason reason;
     unsigned rank;
-    if (living->count >= KEYS_LIVING_MAXIMUM || !wants_key(view, living, &reason) ||
+    if (!has_room(living) || !wants_key(view, living, &reason) ||
         !find_turn(view, purpose, NULL, &rank))
         return false;
     *out = (struct key_step){
@@ -299,7 +343,8 @@ plan_grants(const struct key_view *view, const struct living_keys *living, struc
             all_have &= !is_active(node) || find_grant(view, node, key->purpose, &key->id);
         }
         unsigned rank;
-        if (all_have || !find_turn(view, key->purpose, &key->id, &rank))
+        if (all_have || key->stained || !keyring_find(view->keyring, key->purpose, &key->id) ||
+            !find_turn(view, key->purpose, &key->id, &rank))
             continue;
         *out = (struct key_step){.kind = KEY_STEP_GRANT, .purpose = key->purpose, .rank = rank};
         return true;
@@ -316,8 +361,9 @@ static bool plan_resealing(const struct key_view *view,
     unsigned rank;
     if (!next || next->purpose != KEY_DATA || !find_turn(view, KEY_DATA, &next->id, &rank))
         return false;
-    for (size_t i = 1; i < living->count; i++)
-        is_needed |= view->is_sealed_with(view->context, &living->keys[i].id);
+    for (size_t i = 0; i < living->count; i++)
+        is_needed |= is_replaced(&living->keys[i], next) &&
+                     view->is_sealed_with(view->context, &living->keys[i].id);
     *out = (struct key_step){
         .kind = KEY_STEP_RESEAL, .purpose = KEY_DATA, .key_id = next->id, .rank = rank};
     return is_needed;
@@ -325,7 +371,7 @@ static bool plan_resealing(const struct key_view *view,
 
 static bool plan_deletion(const struct key_view *view,
                           enum key_purpose purpose,
-                          const struct living_keys *living,
+                          struct living_keys *living,
                           struct key_step *out)
 {
     for (size_t i = 0; i < view->grants->count; i++) {
@@ -349,10 +395,13 @@ void key_plan_next(const struct key_view *view, enum key_purpose purpose, struct
 
 uint64_t key_plan_created_ms(const struct key_view *view, enum key_purpose purpose)
 {
-    struct living_keys living;
-    living_keys_read(view, purpose, &living);
-    uint64_t after = living.count > 0 ? living.keys[0].created_ms + 1 : 0;
-    return after > view->now_ms ? after : view->now_ms;
+    uint64_t made_ms = view->now_ms;
+    for (size_t i = 0; i < view->grants->count; i++) {
+        const struct grant *grant = &view->grants->grants[i];
+        if (grant->purpose == purpose && grant->created_ms >= made_ms)
+            made_ms = grant->created_ms + 1;
+    }
+    return made_ms;
 }
 
 bool key_plan_may_rotate(const struct key_view *view,
@@ -362,9 +411,9 @@ bool key_plan_may_rotate(const struct key_view *view,
     static const char *const names[] = {"cluster secrets", "data keys"};
     struct living_keys living;
     living_keys_read(view, purpose, &living);
-    if (living.count < KEYS_LIVING_MAXIMUM)
+    const struct living_key *newest = newest_clean(&living);
+    if (has_room(&living) || !newest)
         return true;
-    const struct living_key *newest = &living.keys[0];
     if (newest->lacks)
         return error_set(error, ERROR_CONFLICT,
                          "there are %zu %s already, and node %.64s does not have the last one "

@@ -7,12 +7,14 @@
 #ifndef REPLICATION_KEY_PLAN_H
 #define REPLICATION_KEY_PLAN_H
 
-#include "replication/key_grant.h"
+#include "replication/keyring.h"
 #include "replication/roster.h"
 
 enum {
-    KEYS_LIVING_MAXIMUM = 3, /* of a purpose; more are made by nobody who knows of these */
-    KEYS_LISTED = 16         /* of a purpose: more than two sides of a cut make */
+    /* Of a purpose; who knows of so many makes no more. Those that a node outside of the
+     * cluster knows do not count. */
+    KEYS_LIVING_MAXIMUM = 3,
+    KEYS_LISTED = 16 /* of a purpose, those that matter most */
 };
 
 /* What a node knows at a moment. */
@@ -21,6 +23,7 @@ struct key_view {
     const struct facet_table *facets;
     const struct roster *roster;
     const struct grant_list *grants; /* of FACETS */
+    const struct keyring *keyring;   /* what that node can open of them */
     uint64_t now_ms;                 /* by the hybrid clock */
     /* Has the node, as far as it told, the record on its disk? */
     bool (*has)(const void *context, const struct uuid *node_id, struct dot dot);

@@ -71,6 +71,7 @@ struct key_view keys_view(const struct replication *replication)
         .facets = core_facets(replication->core),
         .roster = core_roster(replication->core),
         .grants = &replication->key_watch.grants,
+        .keyring = replication->keyring,
         .now_ms = keys_now_ms(replication),
         .has = has_record,
         .is_up = is_up,

@@ -156,6 +156,7 @@ struct key_view key_world_view(struct key_world *world, size_t index)
         .facets = &world->table,
         .roster = world->roster,
         .grants = &world->grants,
+        .keyring = world->rings[index],
         .now_ms = world->now_ms,
         .has = has_record,
         .is_up = is_up,
@@ -182,8 +183,8 @@ static bool take_step(struct key_world *world, size_t index, enum key_purpose pu
     const struct key_view view = key_world_view(world, index);
     struct change_set changes = {0};
     struct key_step step;
-    key_plan_next(&view, purpose, &step);
     key_world_update(world, index);
+    key_plan_next(&view, purpose, &step);
     if (step.rank > 0)
         return false; /* others are first, and do it */
     switch (step.kind) {

@@ -241,6 +241,38 @@ static void a_key_that_a_removed_node_was_given_is_replaced(void **state)
     assert_int_equal(count_grants(world, 2), 0);
 }
 
+/* Node 2, before it is found out, fills the state with grants that nobody can open. */
+static void who_is_revoked_cannot_block_the_next_key(void **state)
+{
+    struct key_world *world = *state;
+    const struct uuid first = key_world_id(0);
+    struct change_set changes = {0};
+    key_world_settle(world);
+    const struct living_keys before = key_world_living(world, KEY_CLUSTER_SECRET);
+    for (uint8_t i = 0; i < 3 * KEYS_LISTED; i++) {
+        const uint8_t secret[KEY_SIZE] = {i};
+        const struct grant_wish wish = {
+            .created_ms = world->now_ms + 900,
+            .secret = secret,
+            .node_id = &first,
+            .public_key = sign_key_public(world->keys[0]),
+            .granter = sign_key_public(world->keys[2]),
+        };
+        assert_true(grant_plan(&wish, &changes));
+        struct change_op *said = &changes.ops[changes.count - 1];
+        said->value[2] ^= 1; /* the name is not that of the key in the box */
+    }
+    key_world_apply(world, 2, &changes);
+    key_world_make_node(world, 2, NODE_REVOKED);
+    key_world_settle(world);
+    const struct living_keys after = key_world_living(world, KEY_CLUSTER_SECRET);
+    assert_int_equal(after.count, 1);
+    assert_false(uuid_equal(&after.keys[0].id, &before.keys[0].id));
+    assert_null(after.keys[0].stained);
+    assert_int_equal(world->grants.count, 4);
+    assert_int_equal(assert_same_keys(world, KEY_CLUSTER_SECRET), 1);
+}
+
 static void a_node_without_a_key_that_the_others_have_is_given_it(void **state)
 {
     struct key_world *world = *state;
@@ -306,6 +338,7 @@ int main(void)
         WORLD_TEST(who_is_revoked_takes_the_data_key_along),
         WORLD_TEST(a_later_revocation_counts_as_well),
         WORLD_TEST(a_key_that_a_removed_node_was_given_is_replaced),
+        WORLD_TEST(who_is_revoked_cannot_block_the_next_key),
         WORLD_TEST(a_node_without_a_key_that_the_others_have_is_given_it),
         WORLD_TEST(a_node_with_a_new_key_is_granted_anew),
         WORLD_TEST(a_node_that_was_admitted_just_now_holds_nothing_up),
