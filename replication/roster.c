@@ -114,27 +114,31 @@ static void unite_removal(struct roster_node *out, const struct vv *cutoff, enum
     out->status = least || to == NODE_REVOKED ? NODE_REVOKED : NODE_REMOVED;
 }
 
+static void
+read_status_of(struct roster_node *out, const struct facet_entry *entry, bool active)
+{
+    struct resource *resource = resource_new(RESOURCE_NODE);
+    struct node *node = CONTAINER_OF(resource, struct node, resource);
+    struct vv cutoff = {0};
+    if (read_status(entry, node) && (node->status == NODE_ACTIVE) == active) {
+        roster_read_cutoff(&node->cutoff, &cutoff);
+        /* A record that closes its own stream counts itself. */
+        vv_raise(active ? &out->told : &cutoff, entry->dot.stream, entry->dot.seq);
+        if (active)
+            limit_listed(&out->cutoff, &cutoff, out->status == NODE_ACTIVE);
+        else
+            unite_removal(out, &cutoff, (enum node_status)node->status);
+    }
+    vv_free(&cutoff);
+    resource_free(resource);
+}
+
 static void read_statuses(struct roster_node *out, const struct facet_state *state)
 {
-    for (int active = 0; active < 2; active++) /* removals first */
-        for (size_t i = 0; state && i < state->count; i++) {
-            struct resource *resource = resource_new(RESOURCE_NODE);
-            struct node *node = CONTAINER_OF(resource, struct node, resource);
-            struct vv cutoff = {0};
-            if (read_status(&state->entries[i], node) &&
-                (node->status == NODE_ACTIVE) == (active == 1)) {
-                roster_read_cutoff(&node->cutoff, &cutoff);
-                if (active)
-                    limit_listed(&out->cutoff, &cutoff, out->status == NODE_ACTIVE);
-                else
-                    unite_removal(out, &cutoff, (enum node_status)node->status);
-                if (active)
-                    vv_raise(&out->told, state->entries[i].dot.stream,
-                             state->entries[i].dot.seq);
-            }
-            vv_free(&cutoff);
-            resource_free(resource);
-        }
+    for (size_t i = 0; state && i < state->count; i++)
+        read_status_of(out, &state->entries[i], false);
+    for (size_t i = 0; state && i < state->count; i++)
+        read_status_of(out, &state->entries[i], true);
 }
 
 bool roster_read_removal(const struct facet_table *table,

@@ -45,6 +45,9 @@ class RosterNode:
     def unite(self, state, node):
         """All entries about the status count: removals that did not know of each other, and new keys."""
         found = [(e.place, *read_status(e.value)) for e in state.standing(node, FACET_STATUS)]
+        for place, status, cutoffs in found:  # a record that closes its own stream counts itself
+            if status != ACTIVE:
+                merge(cutoffs, {place[1]: place[2]})
         removals = [(status, cutoffs) for _, status, cutoffs in found if status != ACTIVE]
         self.status = max([status for status, _ in removals], default=ACTIVE)
         choose = min if self.status == REVOKED else max

@@ -53,6 +53,24 @@ static void remove_node(struct world *world,
     world_step(world, remover, &event);
 }
 
+static void forget_promises(struct world *world, const struct world_node *node)
+{
+    for (size_t i = 0; i < world->change_count; i++)
+        if (world->changes[i].node == node->number)
+            world->changes[i].acknowledged = false;
+}
+
+/* Two that see nothing of each other and both mean the other is dead. */
+static void
+remove_each_other(struct world *world, struct world_node *one, struct world_node *other)
+{
+    cut_between(world, 1ull << one->number, 1ull << other->number);
+    remove_node(world, one, other, false);
+    remove_node(world, other, one, false);
+    forget_promises(world, one);
+    forget_promises(world, other);
+}
+
 /* ---- what a thief writes ---------------------------------------------------------------- */
 
 static struct uuid any_object(struct world *world)
@@ -143,32 +161,47 @@ static struct world_node *survivor(struct world *world, const struct world_node 
 }
 
 /* Who believed a thief that it is out falls silent; it comes back with what the others have. */
-static void forget_promises(struct world *world, const struct world_node *node)
+/* Nodes that revoke each other, one of them a thief: whom only the one reached first does not
+ * listen to the other, until people decide for a side. */
+static bool is_on_another_side(const struct world_node *node, const struct world_node *judge)
 {
-    for (size_t i = 0; i < world->change_count; i++)
-        if (world->changes[i].node == node->number)
-            world->changes[i].acknowledged = false;
+    for (size_t i = 0; i < node->core->roster.count; i++) {
+        const struct roster_node *known = &node->core->roster.nodes[i];
+        const struct roster_node *judged = roster_find(&judge->core->roster, &known->id);
+        if (known->status == NODE_REVOKED && (!judged || judged->status == NODE_ACTIVE))
+            return true;
+    }
+    return false;
+}
+
+static void come_back(struct world_node *node)
+{
+    forget_promises(node->world, node);
+    node->left = false;
+    world_quarantine(node);
 }
 
 static void settle(struct world *world)
 {
     const struct world_node *judge = survivor(world, NULL);
+    bool comes_back[WORLD_PLACES] = {false};
     for (unsigned i = 0; judge && i < world->node_count; i++) {
         struct world_node *node = &world->nodes[i];
         const struct roster_node *known = roster_find(&judge->core->roster, &node->id);
-        bool is_in = known && known->status == NODE_ACTIVE;
         if (!node->is_member || node == judge)
             continue;
-        if (is_in && (node->left || (node->core && node->core->removed))) {
-            world_crash(world, node);
-            forget_promises(world, node);
-            node->left = false;
-            world_quarantine(node);
-        } else if (!is_in) {
+        if (!known || known->status != NODE_ACTIVE) {
             forget_promises(world, node);
             node->left = true;
+        } else if (node->left ||
+                   (node->core && (node->core->removed || is_on_another_side(node, judge)))) {
+            world_crash(world, node);
+            comes_back[i] = true;
         }
     }
+    for (unsigned i = 0; i < world->node_count; i++)
+        if (comes_back[i])
+            come_back(&world->nodes[i]);
 }
 
 static void write_some(struct world *world, struct world_node *victim, bool is_thief)
@@ -238,6 +271,8 @@ void world_remove_across_cut(struct world *world)
     world_run(world, world_below(world, 2 * second_us));
     if (other && world_below(world, 2) == 0)
         remove_node(world, other, victim, world_below(world, 3) == 0);
+    else if (other && remover && world_below(world, 2) == 0)
+        remove_each_other(world, remover, other);
     write_some(world, victim, false);
     heal(world, victim, is_dead);
     if (is_thief)

@@ -1,0 +1,304 @@
+/* Records that do not count: nodes that heard of a removal before them and after them end with
+ * the same state. Each example is a set of signed records, given to one node in several orders.
+ */
+#include "tests/unit/replication/void_example.h"
+
+/* ---- the rules -------------------------------------------------------------------------- */
+
+static void what_a_void_record_replaced_counts_again(void **state)
+{
+    struct example *example = *state;
+    value_by(example, LOST, 0, 0, 0, 2);           /* b */
+    value_by(example, LOST, 0, 0, 0, 3);           /* c */
+    removal_by(example, NEAR, 1, NODE_REMOVED, 1); /* d */
+    struct reader reader = read_in_order(example, "abc");
+    assert_int_equal(value_of(&reader, &thing, FACET), 3);
+    take(example, &reader, 3);
+    assert_int_equal(value_of(&reader, &thing, FACET), 2);
+    assert_int_equal(vv_get(core_durable(reader.core), LOST + 1), 1);
+    reader_free(&reader);
+    assert_same(example, "abcd", "abdc");
+}
+
+static void a_void_deletion_is_none(void **state)
+{
+    struct example *example = *state;
+    struct vv knew = vector(0, 0, 0);
+    write_value(example, LOST, &knew, &thing, FACET_LIFE, 0); /* b */
+    removal_by(example, NEAR, 0, NODE_REMOVED, 0);            /* c */
+    vv_free(&knew);
+    struct reader reader = read_in_order(example, "abc");
+    const struct object *object = facet_object(core_facets(reader.core), &thing);
+    assert_true(facet_object_counts(core_facets(reader.core), object));
+    reader_free(&reader);
+    assert_same(example, "abc", "acb");
+}
+
+static void an_object_that_a_void_record_made_anew_is_the_earlier_one(void **state)
+{
+    struct example *example = *state;
+    struct change_set changes = {0};
+    struct vv knew = vector(0, 0, 0);
+    uint8_t alive = 1, value = 7;
+    change_set_add(&changes, &thing, &none, 5, FACET_LIFE, (struct bytes){&alive, 1});
+    changes.ops[0].anew = true;
+    change_set_add(&changes, &other_thing, &thing, 5, FACET, (struct bytes){&value, 1});
+    write_changes(example, LOST, &knew, &changes); /* b */
+    removal_by(example, NEAR, 0, NODE_REVOKED, 0); /* c */
+    change_set_free(&changes);
+    vv_free(&knew);
+    struct reader reader = read_in_order(example, "ab");
+    assert_int_equal(value_of(&reader, &thing, FACET), -1);
+    take(example, &reader, 2);
+    assert_int_equal(value_of(&reader, &thing, FACET), 1);
+    assert_int_equal(value_of(&reader, &other_thing, FACET), -1);
+    reader_free(&reader);
+    assert_same(example, "abc", "acb");
+}
+
+static void of_plain_removals_the_greatest_limit_holds(void **state)
+{
+    struct example *example = *state;
+    value_by(example, LOST, 0, 0, 0, 2);           /* b */
+    value_by(example, LOST, 0, 0, 0, 3);           /* c */
+    removal_by(example, NEAR, 1, NODE_REMOVED, 1); /* d */
+    removal_by(example, FAR, 2, NODE_REMOVED, 2);  /* e */
+    struct reader reader = read_in_order(example, "abcd");
+    assert_int_equal(value_of(&reader, &thing, FACET), 2);
+    take(example, &reader, 4);
+    assert_int_equal(value_of(&reader, &thing, FACET), 3);
+    reader_free(&reader);
+    assert_same(example, "abcde", "abdcec");
+}
+
+static void the_least_limit_holds_when_one_says_compromised(void **state)
+{
+    struct example *example = *state;
+    value_by(example, LOST, 0, 0, 0, 2);           /* b */
+    value_by(example, LOST, 0, 0, 0, 3);           /* c */
+    removal_by(example, NEAR, 1, NODE_REVOKED, 1); /* d */
+    removal_by(example, FAR, 2, NODE_REMOVED, 2);  /* e */
+    struct reader reader = read_in_order(example, "abced");
+    assert_int_equal(value_of(&reader, &thing, FACET), 2);
+    reader_free(&reader);
+    assert_same(example, "abced", "abcde");
+}
+
+/* The author knew a record that is void; its own stands, and replaces what it knew. */
+static void who_builds_on_a_void_record_is_valid(void **state)
+{
+    struct example *example = *state;
+    value_by(example, LOST, 0, 0, 0, 2);           /* b */
+    value_by(example, LOST, 0, 0, 0, 3);           /* c */
+    value_by(example, FAR, 2, 0, 0, 4);            /* d */
+    removal_by(example, NEAR, 1, NODE_REMOVED, 1); /* e */
+    struct reader reader = read_in_order(example, "abed");
+    assert_int_equal(value_of(&reader, &thing, FACET), 4);
+    reader_free(&reader);
+    assert_same(example, "abed", "abcde");
+}
+
+/* First void, then not: it comes after the one that replaced it. */
+static void a_record_that_comes_after_who_knew_it_is_replaced(void **state)
+{
+    struct example *example = *state;
+    value_by(example, LOST, 0, 0, 0, 2);           /* b */
+    value_by(example, LOST, 0, 0, 0, 3);           /* c */
+    value_by(example, FAR, 2, 0, 0, 4);            /* d */
+    removal_by(example, NEAR, 1, NODE_REMOVED, 1); /* e */
+    removal_by(example, FAR, 2, NODE_REMOVED, 2);  /* f */
+    struct reader reader = read_in_order(example, "abedfc");
+    assert_int_equal(value_of(&reader, &thing, FACET), 4);
+    assert_int_equal(vv_get(core_durable(reader.core), LOST + 1), 2);
+    reader_free(&reader);
+    assert_same(example, "abedfc", "abcdef");
+}
+
+static void a_removal_that_lists_less_than_its_author_had_is_none(void **state)
+{
+    struct example *example = *state;
+    value_by(example, LOST, 0, 0, 0, 2);           /* b */
+    removal_by(example, NEAR, 1, NODE_REVOKED, 0); /* c */
+    struct reader reader = read_in_order(example, "abc");
+    const struct roster_node *lost = roster_find(core_roster(reader.core), &example->ids[LOST]);
+    assert_int_equal(lost->status, NODE_ACTIVE);
+    assert_int_equal(value_of(&reader, &thing, FACET), 2);
+    reader_free(&reader);
+}
+
+static void nonsense_about_a_key_counts_nowhere(void **state)
+{
+    struct example *example = *state;
+    struct change_set changes = {0};
+    struct vv knew = vector(0, 0, 0);
+    change_set_add(&changes, &example->ids[FAR], &none, RESOURCE_NODE, FACET_NODE_KEY,
+                   (struct bytes){(const uint8_t *)"\x0a\x02zz", 4});
+    write_changes(example, LOST, &knew, &changes); /* b */
+    change_set_free(&changes);
+    vv_free(&knew);
+    struct reader reader = read_in_order(example, "ab");
+    assert_non_null(roster_find(core_roster(reader.core), &example->ids[FAR]));
+    reader_free(&reader);
+}
+
+/* On both sides of a cut, each without the other. */
+static void two_nodes_that_remove_each_other_are_both_out(void **state)
+{
+    struct example *example = *state;
+    struct vv knew = vector(0, 0, 0), list = {0};
+    write_status(example, NEAR, &knew, FAR, NODE_REMOVED, &list); /* b */
+    write_status(example, FAR, &knew, NEAR, NODE_REMOVED, &list); /* c */
+    vv_free(&knew);
+    for (const char *const *order = (const char *const[]){"abc", "acb", NULL}; *order;
+         order++) {
+        struct reader reader = read_in_order(example, *order);
+        const struct roster *roster = core_roster(reader.core);
+        assert_int_equal(roster_find(roster, &example->ids[NEAR])->status, NODE_REMOVED);
+        assert_int_equal(roster_find(roster, &example->ids[FAR])->status, NODE_REMOVED);
+        reader_free(&reader);
+    }
+    assert_same(example, "abc", "acb");
+}
+
+/* The thief's removal of an honest node goes with the rest of what it wrote. */
+static void a_removal_by_one_that_is_revoked_is_void(void **state)
+{
+    struct example *example = *state;
+    struct vv knew = vector(0, 0, 0), list = {0};
+    write_status(example, LOST, &knew, FAR, NODE_REVOKED, &list); /* b */
+    removal_by(example, NEAR, 0, NODE_REVOKED, 0);                /* c */
+    vv_free(&knew);
+    struct reader reader = read_in_order(example, "abc");
+    assert_int_equal(roster_find(core_roster(reader.core), &example->ids[FAR])->status,
+                     NODE_ACTIVE);
+    reader_free(&reader);
+    assert_same(example, "abc", "acb");
+}
+
+/* A node that nobody with a say admitted. */
+static void who_was_admitted_by_a_void_record_is_out_with_what_it_wrote(void **state)
+{
+    struct example *example = *state;
+    struct change_set changes = {0};
+    struct text_list addresses = {0};
+    struct vv knew = vector(0, 0, 0);
+    struct uuid guest = {{0x77}};
+    text_list_add(&addresses, "192.0.2.9:7850", 14);
+    const struct node_facts facts = {.id = guest,
+                                     .name = "guest",
+                                     .public_key = sign_key_public(example->new_key),
+                                     .addresses = &addresses};
+    assert_true(membership_plan_node(NULL, &facts, &changes));
+    write_changes(example, LOST, &knew, &changes); /* b */
+    change_set_free(&changes);
+    uint8_t value = 9;
+    change_set_add(&changes, &thing, &none, 5, FACET, (struct bytes){&value, 1});
+    example->ids[FAR] = guest;
+    vv_raise(&knew, LOST + 1, 1);
+    write_with(example, FAR, example->new_key, 99, &knew, &changes); /* c */
+    removal_by(example, NEAR, 0, NODE_REMOVED, 0);                   /* d */
+    change_set_free(&changes);
+    text_list_free(&addresses);
+    vv_free(&knew);
+    struct reader reader = read_in_order(example, "abc");
+    assert_int_equal(value_of(&reader, &thing, FACET), 9);
+    take(example, &reader, 3);
+    assert_int_equal(value_of(&reader, &thing, FACET), 1);
+    reader_free(&reader);
+    assert_same(example, "abcd", "adbc");
+}
+
+/* ---- new keys --------------------------------------------------------------------------- */
+
+/* NEAR, which has LOST_SEQ of it, gives LOST the new key. */
+static void write_new_key(struct example *example, uint64_t lost_seq)
+{
+    char hex[2 * SIGN_PUBLIC_KEY_SIZE + 1];
+    struct change_set changes = {0};
+    struct resource *resource = resource_new(RESOURCE_NODE);
+    struct node *node = CONTAINER_OF(resource, struct node, resource);
+    struct vv knew = vector(lost_seq, 0, 0);
+    char text[64];
+    resource->id = example->ids[LOST];
+    bytes_to_hex((struct bytes){sign_key_public(example->new_key), SIGN_PUBLIC_KEY_SIZE}, hex);
+    free(node->sign_key);
+    node->sign_key = strdup(hex);
+    int size = snprintf(text, sizeof(text), "%016x=%u", LOST + 1, (unsigned)lost_seq);
+    text_list_add(&node->cutoff, text, (size_t)size);
+    assert_true(change_set_add_facet(&changes, resource, FACET_NODE_KEY));
+    assert_true(change_set_add_facet(&changes, resource, FACET_NODE_STATUS));
+    write_changes(example, NEAR, &knew, &changes);
+    change_set_free(&changes);
+    resource_free(resource);
+    vv_free(&knew);
+}
+
+static void what_the_old_key_signs_after_a_new_one_is_void(void **state)
+{
+    struct example *example = *state;
+    value_by(example, LOST, 0, 0, 0, 2); /* b */
+    write_new_key(example, 1);           /* c */
+    value_by(example, LOST, 0, 0, 0, 3); /* d: stolen */
+    struct reader reader = read_in_order(example, "abcd");
+    assert_int_equal(value_of(&reader, &thing, FACET), 2);
+    assert_int_equal(vv_get(core_durable(reader.core), LOST + 1), 1);
+    reader_free(&reader);
+    assert_same(example, "abcd", "abdc");
+}
+
+static void the_old_key_opens_no_stream_and_the_new_one_does(void **state)
+{
+    struct example *example = *state;
+    struct change_set changes = {0};
+    struct vv knew = vector(1, 1, 0);
+    uint8_t old_value = 5, new_value = 6;
+    value_by(example, LOST, 0, 0, 0, 2); /* b */
+    write_new_key(example, 1);           /* c */
+    change_set_add(&changes, &thing, &none, 5, FACET, (struct bytes){&old_value, 1});
+    write_with(example, LOST, example->keys[LOST], 50, &knew, &changes); /* d */
+    change_set_free(&changes);
+    change_set_add(&changes, &thing, &none, 5, FACET, (struct bytes){&new_value, 1});
+    write_with(example, LOST, example->new_key, 51, &knew, &changes); /* e */
+    change_set_free(&changes);
+    vv_free(&knew);
+    struct reader reader = read_in_order(example, "abcde");
+    assert_int_equal(value_of(&reader, &thing, FACET), 6);
+    assert_int_equal(vv_get(core_durable(reader.core), 50), 0);
+    assert_int_equal(vv_get(core_durable(reader.core), 51), 1);
+    reader_free(&reader);
+    assert_same(example, "abced", "abcde");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(what_a_void_record_replaced_counts_again, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_void_deletion_is_none, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            an_object_that_a_void_record_made_anew_is_the_earlier_one, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(of_plain_removals_the_greatest_limit_holds, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(the_least_limit_holds_when_one_says_compromised, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(who_builds_on_a_void_record_is_valid, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_record_that_comes_after_who_knew_it_is_replaced,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_removal_that_lists_less_than_its_author_had_is_none,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(nonsense_about_a_key_counts_nowhere, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(two_nodes_that_remove_each_other_are_both_out, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_removal_by_one_that_is_revoked_is_void, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(
+            who_was_admitted_by_a_void_record_is_out_with_what_it_wrote, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_the_old_key_signs_after_a_new_one_is_void, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(the_old_key_opens_no_stream_and_the_new_one_does,
+                                        set_up, tear_down),
+    };
+    crypto_start();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
