@@ -39,16 +39,17 @@ static int open_at(const char *address, struct ip_endpoint *bound)
     return fd;
 }
 
-/* Does a datagram from SOURCE reach a socket under RULES? What is sent over the loopback device
- * is in the queue, or not, when sendto returns. */
-static bool
-passes(const struct gossip_filter_rules *rules, const char *source, struct bytes datagram)
+static bool passes_to(const char *listen,
+                      const struct gossip_filter_rules *rules,
+                      const char *source,
+                      struct bytes datagram)
 {
     struct ip_endpoint to, from;
     struct sockaddr_storage address;
     uint8_t room[2048];
-    int receiver = open_at(strchr(source, ':') ? "::1" : "127.0.0.1", &to);
+    int receiver = open_at(listen, &to);
     int sender = open_at(source, &from);
+    ip_address_parse(strchr(source, ':') ? "::1" : "127.0.0.1", &to.address);
     assert_int_equal(gossip_filter_attach(receiver, rules), 0);
     socklen_t size = ip_endpoint_to_sockaddr(&to, &address);
     assert_int_equal(
@@ -60,6 +61,16 @@ passes(const struct gossip_filter_rules *rules, const char *source, struct bytes
     if (got >= 0) /* the whole of it */
         assert_int_equal(got, datagram.size);
     return got >= 0;
+}
+
+/* Does a datagram from SOURCE reach a socket under RULES, of its family and of both families?
+ * What is sent over the loopback device is in the queue, or not, when sendto returns. */
+static bool
+passes(const struct gossip_filter_rules *rules, const char *source, struct bytes datagram)
+{
+    bool of_one = passes_to(strchr(source, ':') ? "::1" : "127.0.0.1", rules, source, datagram);
+    assert_int_equal(passes_to("::", rules, source, datagram), of_one);
+    return of_one;
 }
 
 static bool session_passes(const char *source, uint8_t type, uint8_t version, size_t size)
