@@ -105,6 +105,8 @@ class Replication(PairTest):
         self.lab.kill("lb1")
         self.eventually(self.answers, 3, "lb2 serves")
         self.assertGreater(len(self.lab.token("lb2")), 40)
+        self.assertIn("stopped answering", self.cli("lb2", "node remove lb1", 4))
+        self.assertIn("does not answer", self.cli("lb2", "node remove lb1", 4))
         self.cli("lb2", "node remove --dead lb1")
         self.eventually(lambda: "1/1" not in self.cli("lb2", "member set --weight 9 workers w1"), 5, "lb2 is alone")
         self.assertNotRegex(self.cli("lb2", "node list"), r"(?i)lb1.*active", "lb1 is still in the roster")
