@@ -130,6 +130,8 @@ static enum stream_verdict answer(struct inbound *inbound, const struct stream_i
     size_t size;
     if (!link)
         return STREAM_FOREIGN;
+    if (init->incarnation < link->gate.incarnation && init->incarnation == link->incarnation)
+        link->gate.incarnation = link->gate.number = 0; /* its disk went back in time */
     enum stream_verdict verdict = stream_gate_ask(&link->gate, init, now_us);
     if (verdict != STREAM_ANSWERED)
         return verdict;

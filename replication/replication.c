@@ -511,6 +511,15 @@ void replication_visit_datagrams(const struct replication *replication,
     transport_visit_counts(replication->transport, visit, context);
 }
 
+void replication_visit_streams(const struct replication *replication,
+                               void (*visit)(void *context,
+                                             const char *outcome,
+                                             uint64_t count),
+                               void *context)
+{
+    transport_visit_stream_counts(replication->transport, visit, context);
+}
+
 bool replication_bootstrap(const struct replication *replication, struct bootstrap_view *out)
 {
     return core_bootstrap(replication->core, out);

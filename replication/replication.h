@@ -350,6 +350,12 @@ void replication_visit_datagrams(const struct replication *replication,
                                                const char *outcome,
                                                uint64_t count),
                                  void *context);
+/* The same of TCP connections that others opened. */
+void replication_visit_streams(const struct replication *replication,
+                               void (*visit)(void *context,
+                                             const char *outcome,
+                                             uint64_t count),
+                               void *context);
 
 /* The state of a peer on its way here, because this node lacks too much for single records. */
 struct bootstrap_view {

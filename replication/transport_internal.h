@@ -41,6 +41,7 @@ struct link { /* what is kept per other node */
     uint16_t stream_secret;
     uint64_t opened_us;
     struct stream_gate gate; /* its streams to this node */
+    uint64_t incarnation;    /* under which it was heard last, in a session */
     size_t best_endpoint;
     int place;                                /* in the sessions; -1: none */
     uint8_t public_key[SIGN_PUBLIC_KEY_SIZE]; /* that it was put there with */

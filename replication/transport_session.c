@@ -297,6 +297,7 @@ static void take_genuine(struct transport *transport,
     if (received->verdict != SESSION_OPENED)
         return;
     link->heard_us = now_us(transport);
+    link->incarnation = received->incarnation;
     transport_watch_for_clone(transport, link, received->incarnation, from);
     transport_note_source(transport, link, from);
     transport_hand_over(transport, link, received->plain);
