@@ -149,12 +149,22 @@ static void append_peers(const struct node_state *state, struct text *out)
     replication_visit_peers(state->replication, append_peer_behind, out);
 }
 
-static void append_datagram(void *context, const char *outcome, uint64_t count)
+static void
+append_outcome(struct text *out, const char *name, const char *outcome, uint64_t count)
 {
-    struct text *out = context;
-    text_append_string(out, "lbnode_gossip_datagrams_total{");
+    text_append_string(out, name);
     metrics_append_label(out, "outcome", outcome);
     text_appendf(out, "} %llu\n", (unsigned long long)count);
+}
+
+static void append_datagram(void *context, const char *outcome, uint64_t count)
+{
+    append_outcome(context, "lbnode_gossip_datagrams_total{", outcome, count);
+}
+
+static void append_stream(void *context, const char *outcome, uint64_t count)
+{
+    append_outcome(context, "lbnode_gossip_connections_total{", outcome, count);
 }
 
 static void append_peer_session(void *context, const struct peer_view *peer)
@@ -172,6 +182,9 @@ static void append_gossip(const struct node_state *state, struct text *out)
     heading(out, "lbnode_gossip_datagrams_total", "counter",
             "Datagrams to the gossip port by what became of them");
     replication_visit_datagrams(state->replication, append_datagram, out);
+    heading(out, "lbnode_gossip_connections_total", "counter",
+            "Connections of others to the gossip port by what became of them");
+    replication_visit_streams(state->replication, append_stream, out);
 }
 
 static void append_storage(const struct node_state *state, struct text *out)

@@ -389,6 +389,15 @@ void replication_visit_datagrams(const struct replication *replication,
     visit(context, "opened", 7);
 }
 
+void replication_visit_streams(const struct replication *replication,
+                               void (*visit)(void *context,
+                                             const char *outcome,
+                                             uint64_t count),
+                               void *context)
+{
+    visit(context, "answered", 3);
+}
+
 void replication_visit_evidence(const struct replication *replication,
                                 void (*visit)(void *context, const struct evidence *evidence),
                                 void *context)

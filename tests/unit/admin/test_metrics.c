@@ -158,6 +158,8 @@ static void peers_events_and_the_node_are_there(void **state)
     assert_non_null(strstr(text_string(&out), "\nlbnode_peer_session{node=\"lb2\"} 1\n"));
     assert_non_null(
         strstr(text_string(&out), "\nlbnode_gossip_datagrams_total{outcome=\"opened\"} 7\n"));
+    assert_non_null(strstr(text_string(&out),
+                           "\nlbnode_gossip_connections_total{outcome=\"answered\"} 3\n"));
     assert_non_null(
         strstr(text_string(&out), "\nlbnode_events_total{code=\"VIP_ACTIVE\"} 1\n"));
     assert_non_null(strstr(text_string(&out), "\nlbnode_storage_degraded 0\n"));
