@@ -14,6 +14,9 @@ enum {
     KEY_BOX_SIZE = KEY_SIZE + SEALED_BOX_OVERHEAD
 };
 
+/* A grant that says more is malformed: as far as a hybrid clock goes. */
+#define GRANT_CREATED_MAXIMUM_MS ((1ull << 48) - 1)
+
 /* A grant of the raw state that is alive and well-formed. */
 struct grant {
     struct uuid object_id, node_id, key_id;

@@ -395,13 +395,12 @@ void key_plan_next(const struct key_view *view, enum key_purpose purpose, struct
 
 uint64_t key_plan_created_ms(const struct key_view *view, enum key_purpose purpose)
 {
-    uint64_t made_ms = view->now_ms;
-    for (size_t i = 0; i < view->grants->count; i++) {
-        const struct grant *grant = &view->grants->grants[i];
-        if (grant->purpose == purpose && grant->created_ms >= made_ms)
-            made_ms = grant->created_ms + 1;
-    }
-    return made_ms;
+    struct living_keys living;
+    living_keys_read(view, purpose, &living);
+    const struct living_key *newest = newest_clean(&living);
+    uint64_t after = newest ? newest->created_ms + 1 : 0;
+    after = after < GRANT_CREATED_MAXIMUM_MS ? after : GRANT_CREATED_MAXIMUM_MS;
+    return after > view->now_ms ? after : view->now_ms;
 }
 
 bool key_plan_may_rotate(const struct key_view *view,

@@ -89,7 +89,7 @@ void key_plan_next(const struct key_view *view, enum key_purpose purpose, struct
 bool key_plan_deletions(const struct key_view *view,
                         enum key_purpose purpose,
                         struct change_set *out);
-/* When a key made now was made: later than all others of its purpose. */
+/* When a key made now was made: later than all others of its purpose that are not stained. */
 uint64_t key_plan_created_ms(const struct key_view *view, enum key_purpose purpose);
 /* May another key of PURPOSE be made? False with ERROR: there are too many; why they stay. */
 bool key_plan_may_rotate(const struct key_view *view,

@@ -5,6 +5,7 @@
 #include "replication/replication_internal.h"
 
 #include <stdio.h>
+#include <string.h>
 
 enum {
     RESEAL_BYTES = 2 << 20 /* of values in one change, about */
@@ -61,6 +62,17 @@ static bool reseal_object(const struct object *object,
     return *bytes < RESEAL_BYTES;
 }
 
+/* The key stands before all others: one of a node that left may say that it is newer. */
+static void put_first(struct sensitive_keys *keys, const struct uuid *key_id)
+{
+    for (size_t i = 1; i < keys->count; i++)
+        if (uuid_equal(&keys->keys[i].id, key_id)) {
+            const struct secret_box_key found = keys->keys[i];
+            memmove(keys->keys + 1, keys->keys, i * sizeof(found));
+            keys->keys[0] = found;
+        }
+}
+
 /* Very many values are sealed anew by several changes: both keys open meanwhile. */
 static bool plan_resealing(struct replication *replication,
                            const struct uuid *key_id,
@@ -72,6 +84,7 @@ static bool plan_resealing(struct replication *replication,
     size_t bytes = 0;
     bool has_room = true;
     keys.count = replication_data_keys(replication, keys.keys, SENSITIVE_KEYS_MAXIMUM);
+    put_first(&keys, key_id);
     for (size_t i = 0; has_room && (object = uuid_map_next(&table->objects, &i));)
         if (facet_object_counts(table, object))
             has_room = reseal_object(object, &keys, key_id, &bytes, out);

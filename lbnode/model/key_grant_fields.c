@@ -24,7 +24,7 @@ static const struct field fields[] = {
      .minimum = SEALED_HEX_SIZE, .maximum = SEALED_HEX_SIZE,
      .help = "the key, in a box that the node alone opens"},
     {.name = "created_ms", .type = FIELD_INTEGER, FIELD_AT(key_grant, created_ms),
-     .facet = 10, .tag = 4, .flags = FIELD_INTERNAL | FIELD_REQUIRED, .maximum = INT64_MAX,
+     .facet = 10, .tag = 4, .flags = FIELD_INTERNAL | FIELD_REQUIRED, .maximum = (1ll << 48) - 1,
      .unit = "ms", .help = "when the key was made"},
     {.name = "receiver", .type = FIELD_TEXT, FIELD_AT(key_grant, receiver),
      .facet = 10, .tag = 5, .flags = FIELD_INTERNAL | FIELD_REQUIRED,

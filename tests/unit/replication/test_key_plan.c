@@ -273,6 +273,32 @@ static void who_is_revoked_cannot_block_the_next_key(void **state)
     assert_int_equal(assert_same_keys(world, KEY_CLUSTER_SECRET), 1);
 }
 
+/* A key that says it is newer than any that will ever be made. */
+static void a_key_from_the_future_does_not_outlive_its_maker(void **state)
+{
+    struct key_world *world = *state;
+    struct change_set changes = {0};
+    key_world_settle(world);
+    assert_true(keyring_plan_new(world->rings[2], KEY_DATA, world->roster,
+                                 GRANT_CREATED_MAXIMUM_MS, &changes));
+    key_world_apply(world, 2, &changes);
+    key_world_settle(world);
+    const struct living_keys before = key_world_living(world, KEY_DATA);
+    assert_int_equal(before.count, 1);
+    assert_true(before.keys[0].created_ms == GRANT_CREATED_MAXIMUM_MS);
+    world->sealed_with = before.keys[0].id;
+    key_world_make_node(world, 2, NODE_REVOKED);
+    key_world_settle(world);
+    for (int i = 0; i < 2; i++) {
+        const struct living_keys after = key_world_living(world, KEY_DATA);
+        assert_int_equal(after.count, 1);
+        assert_true(after.keys[0].created_ms <= world->now_ms);
+        assert_true(uuid_equal(&world->sealed_with, &after.keys[0].id));
+        rotate(world, 0, KEY_DATA);
+        key_world_settle(world);
+    }
+}
+
 static void a_node_without_a_key_that_the_others_have_is_given_it(void **state)
 {
     struct key_world *world = *state;
@@ -339,6 +365,7 @@ int main(void)
         WORLD_TEST(a_later_revocation_counts_as_well),
         WORLD_TEST(a_key_that_a_removed_node_was_given_is_replaced),
         WORLD_TEST(who_is_revoked_cannot_block_the_next_key),
+        WORLD_TEST(a_key_from_the_future_does_not_outlive_its_maker),
         WORLD_TEST(a_node_without_a_key_that_the_others_have_is_given_it),
         WORLD_TEST(a_node_with_a_new_key_is_granted_anew),
         WORLD_TEST(a_node_that_was_admitted_just_now_holds_nothing_up),
