@@ -145,7 +145,6 @@ void keys_close(struct replication *replication)
     keyring_free(replication->keyring);
     replication->keyring = NULL;
     grant_list_free(&replication->key_watch.grants);
-    replication->key_watch.core = NULL; /* whoever opens it again reads everything */
 }
 
 void keys_tick(struct replication *replication)

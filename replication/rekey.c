@@ -23,6 +23,7 @@ enum {
     FIRST_US = 50000, /* with the old key, after the record is on this disk */
     OLD_US = 2500000,
     NEW_US = 4000000,
+    RENAME_US = 60000000,
     ANSWER_US = 6000000, /* who asked for it is told by then */
     KEY_FACET = 10       /* of a node */
 };
@@ -32,6 +33,7 @@ struct rekey {
     struct sign_key *old;  /* in force before: not all nodes have the record; or NULL */
     bool speaks_old;
     uint64_t turn_us, started_us; /* when the other one's turn is; when it came into force */
+    uint64_t rename_us;           /* not before: the disk refused */
     uint64_t waiter;              /* who asked; 0: nobody any more */
 };
 
@@ -144,7 +146,7 @@ static void end(struct replication *replication)
     if (!node_key_take_next(path)) {
         snprintf(text, sizeof(text), "%s.new cannot be renamed: %s", path, strerror(errno));
         replication_event(replication, EVENT_STORAGE_DEGRADED, text);
-        replication->rekey->turn_us = now_us(replication) + NEW_US; /* then again */
+        replication->rekey->rename_us = now_us(replication) + RENAME_US;
         return;
     }
     replication_event(replication, EVENT_NODE_REKEYED,
@@ -163,7 +165,8 @@ void rekey_tick(struct replication *replication)
     replication_visit_unaware(replication, count_one, &unaware);
     if (unaware == 0) {
         rekey->speaks_old = false;
-        end(replication);
+        if (now >= rekey->rename_us)
+            end(replication);
     } else if (now >= rekey->turn_us) {
         rekey->speaks_old = !rekey->speaks_old;
         rekey->turn_us = now + (rekey->speaks_old ? OLD_US : NEW_US);
@@ -259,8 +262,7 @@ static void on_committed(void *context, const struct submit_result *result)
         return;
     }
     come_into_force(replication, rekey->next, FIRST_US);
-    keys_close(replication); /* what is sealed to this node is sealed to the new key */
-    keys_open(replication);
+    keys_open(replication); /* what is sealed to this node is sealed to the new key */
     replication_event(replication, EVENT_NODE_REKEYED,
                       "this node has a new key; what the old one signs is void");
     rekey_tick(replication);

@@ -405,7 +405,12 @@ void replication_remove_node(struct replication *replication,
         .compromised = compromised,
         .submit = {.kind = RECORD_ROSTER},
     };
-    submit(replication, &event, options, done, context);
+    struct error error;
+    if (rekey_allows(replication, &error))
+        submit(replication, &event, options, done, context);
+    else
+        replication_finish(replication, replication_await(replication, done, NULL, context),
+                           &error);
 }
 
 void replication_set_running(struct replication *replication, uint64_t position)
