@@ -25,6 +25,8 @@ enum {
     VERIFICATIONS_PER_SECOND = 4000,
     STREAM_PACKET_BYTES = 16 << 10, /* several frames share a signature up to here */
     IDLE_MS = 60000,
+    KNOCK_AFTER_US = 1000000,  /* so long INITs had no answer */
+    KNOCK_PAUSE_US = 750000,   /* a later knock voids the answer to this one */
     FORGED_PAUSE_US = 10000000 /* between events about forged ones */
 };
 

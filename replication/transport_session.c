@@ -226,7 +226,8 @@ static void send_init(struct transport *transport, const struct session_action *
                           (struct bytes){action->bytes, action->size});
     if (!link->tried_us)
         link->tried_us = now_us(transport);
-    else if (now_us(transport) - link->tried_us > SESSION_FAST_US)
+    else if (now_us(transport) - link->tried_us > KNOCK_AFTER_US &&
+             now_us(transport) - link->knocked_us > KNOCK_PAUSE_US)
         removal_knock(transport, link, node);
 }
 
