@@ -19,8 +19,14 @@ struct sessions *sessions_new(const struct sessions_settings *settings)
     sessions->settings = *settings;
     sessions->key = *settings->key;
     sessions->settings.key = &sessions->key;
+    sessions->number = settings->number;
     sessions->budget.granted = SESSION_TOTAL_RATE;
     return sessions;
+}
+
+uint64_t sessions_number(const struct sessions *sessions)
+{
+    return sessions->number;
 }
 
 void sessions_free(struct sessions *sessions)

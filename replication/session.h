@@ -56,6 +56,7 @@ struct sessions_settings {
     struct uuid node_id, cluster_id;
     const struct dh_key *key; /* copied */
     uint64_t incarnation;     /* higher than in any life before */
+    uint64_t number; /* sessions_number of those before in this life; 0: the first ones */
     uint16_t minimum_protocol, maximum_protocol;
     uint64_t features;
     void (*random)(void *context, void *out, size_t size); /* cryptographically strong */
@@ -67,6 +68,8 @@ struct session_secret {
     uint8_t secret[SESSION_SECRET_SIZE];
 };
 
+/* Of the last INIT. */
+uint64_t sessions_number(const struct sessions *sessions);
 struct sessions *sessions_new(const struct sessions_settings *settings);
 void sessions_free(struct sessions *sessions); /* NULL-safe */
 

@@ -137,6 +137,7 @@ struct transport {
     struct sessions *sessions;    /* NULL: in no cluster, or this node does not know sessions */
     struct uuid sessions_cluster; /* what they were made for */
     uint8_t sessions_key[SIGN_PUBLIC_KEY_SIZE];
+    uint64_t sessions_number; /* of the last INIT of those before */
     bool has_secrets;
     struct link *peers[SESSION_PEERS]; /* by place */
     struct source_table *sources;

@@ -33,6 +33,8 @@ static void strong_random(void *context, void *out, size_t size)
 void transport_end_sessions(struct transport *transport)
 {
     loop_timer_stop(&transport->handshakes);
+    if (transport->sessions)
+        transport->sessions_number = sessions_number(transport->sessions);
     sessions_free(transport->sessions);
     free(transport->sources);
     transport->sessions = NULL;
@@ -66,6 +68,7 @@ static void make_sessions(struct transport *transport)
         .cluster_id = transport->sessions_cluster,
         .key = &key,
         .incarnation = replication->incarnation,
+        .number = transport->sessions_number,
         .minimum_protocol = REPLICATION_PROTOCOL_SESSIONS,
         .maximum_protocol = replication->settings.protocol,
         .random = strong_random,

@@ -23,6 +23,7 @@ static void make_sessions(struct net *net, int number)
         .cluster_id = {"the cluster"},
         .key = &node->key,
         .incarnation = node->incarnation,
+        .number = node->number,
         .minimum_protocol = 1,
         .maximum_protocol = 1,
         .random = net_random,

@@ -25,7 +25,7 @@ struct net_node {
     struct sessions *sessions;
     struct uuid id;
     struct dh_key key;
-    uint64_t incarnation;
+    uint64_t incarnation, number;             /* number: with which its sessions begin */
     struct session_source sources[NET_NODES]; /* one address each */
     bool is_off;                              /* neither ticks nor receives */
     uint64_t heard;                           /* frames that came */

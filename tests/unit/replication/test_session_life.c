@@ -338,6 +338,23 @@ static void a_passive_side_only_answers(void **state)
     net_free(net);
 }
 
+/* After a new key of its own, or of another cluster: the life is the same, and old INITs of it
+ * are old still. */
+static void sessions_that_are_made_anew_in_one_life_go_on_counting(void **state)
+{
+    struct net *net = connected(1);
+    struct net_node *node = &net->nodes[0];
+    for (int i = 0; i < 3; i++) {
+        uint64_t number = sessions_number(node->sessions);
+        node->incarnation--; /* net_restart raises it */
+        node->number = number;
+        net_restart(net, 0);
+        net_run(net, SECOND_US / 20);
+        assert_true(net_agrees(net, 0, 1));
+    }
+    net_free(net);
+}
+
 /* Its clock went back, or its disk was copied and both copies run. */
 static void a_peer_that_comes_from_an_earlier_life_is_asked(void **state)
 {
@@ -405,6 +422,7 @@ int main(void)
         cmocka_unit_test(an_address_has_a_budget_of_its_own),
         cmocka_unit_test(forged_handshakes_leave_room_for_the_answers_of_the_peer),
         cmocka_unit_test(a_passive_side_only_answers),
+        cmocka_unit_test(sessions_that_are_made_anew_in_one_life_go_on_counting),
         cmocka_unit_test(a_peer_that_comes_from_an_earlier_life_is_asked),
         cmocka_unit_test(recordings_of_earlier_lives_cost_a_question_a_second),
         cmocka_unit_test(who_goes_first_does_not_keep_the_other_waiting),
