@@ -171,6 +171,13 @@ static void let_in(struct join_server *server)
     send_state(server);
 }
 
+/* A good one does not count; its minute may be over. */
+static void forget_attempt(struct replication *replication)
+{
+    if (replication->join_attempts > 0)
+        replication->join_attempts--;
+}
+
 static void tell_fingerprint(struct join_server *server)
 {
     char words[FINGERPRINT_TEXT_SIZE], text[256];
@@ -188,7 +195,7 @@ static void on_committed(void *context, const struct submit_result *result)
         refuse(server, result->error.text);
         return;
     }
-    server->replication->join_attempts--; /* a good one */
+    forget_attempt(server->replication);
     tell_fingerprint(server);
     let_in(server);
 }
@@ -235,7 +242,7 @@ static void admit_again(struct join_server *server)
         refuse(server, "the store of the inviting node cannot be written");
         return;
     }
-    server->replication->join_attempts--;
+    forget_attempt(server->replication);
     tell_fingerprint(server);
     let_in(server);
 }
@@ -324,6 +331,7 @@ static void server_message(struct connection *connection, void *context, struct 
     struct wire_writer body = {0};
     struct token_row now;
     struct error busy;
+    const char *reason;
     uint8_t type;
     if (server->committing || server->is_sending)
         return;
@@ -342,6 +350,8 @@ static void server_message(struct connection *connection, void *context, struct 
         refuse(server, "the token was used already");
     else if (!rekey_allows(server->replication, &busy))
         refuse(server, busy.text);
+    else if ((reason = objection(server))) /* the roster may be another one by now */
+        refuse(server, reason);
     else
         add_node(server);
 }
