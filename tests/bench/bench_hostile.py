@@ -25,6 +25,7 @@ sys.path.insert(0, os.path.join(ROOT, "tests", "support"))
 import attack  # noqa: E402
 
 VIP = "10.77.0.100"
+VRRP = 112
 RATE = 100000
 CALM_SHARE = 0.3            # of a flood: nothing else happens
 CHANGES_PER_SECOND = 50
@@ -120,7 +121,7 @@ class Outcome:
             self.holders_moved = stage.lab.holders(VIP) != holders
         self.arrived, self.taken_in, self.dropped = ((b - a) / seconds for a, b in zip(before, after))
         self.p50, self.p99, self.worst = statistics.median(self.taken), p99(self.taken), max(self.taken)
-        self.answers = len([packet for packet in answers.packets if not is_arp_like(packet)])
+        self.answers = len([packet for packet in answers.packets if not is_advert(packet)])
         self.requests_failed = client.report.failed + self.holders_moved
         if not wait_until(stage.hashes, 10):
             raise LabError("the nodes do not agree after a flood")
@@ -135,21 +136,21 @@ class Outcome:
                     self.requests_failed))
 
 
-def is_arp_like(packet):
+def is_advert(packet):
     """VRRP is for everybody on the wire."""
-    return packet.protocol == 112
+    return packet.protocol == VRRP
 
 
-def floods(stage, payloads):
-    """(kind, payloads) of each flood."""
-    made, loot = attack.Material(payloads), attack.Loot(stage.lab, "lb1")
-    mine, target = loot.node_keys["lb1"], stage.attacker.target
+def floods(stage):
+    """{kind: what makes its payloads, of what was overheard just now}: sessions get new keys meanwhile."""
+    loot, target = attack.Loot(stage.lab, "lb1"), stage.attacker.target
+    mine, version = loot.node_keys["lb1"], loot.version
     cluster = bytes.fromhex(stage.api["lb1"].ask("GET", "/v1/status")["cluster"]["id"].replace("-", ""))[:8]
-    for kind in attack.KINDS:
-        yield kind, getattr(made, kind)()
-    yield "signed_wrongly", made.signed(mine, loot.node_keys[target], cluster)
-    yield "init_wrong_mac", made.init(mine, loot.version)
-    yield "init_right_mac", made.init(mine, loot.version, loot.mac(target))
+    made = {kind: lambda material, kind=kind: getattr(material, kind)() for kind in attack.KINDS}
+    made["signed_wrongly"] = lambda material: material.signed(mine, loot.node_keys[target], cluster)
+    made["init_wrong_mac"] = lambda material: material.init(mine, version)
+    made["init_right_mac"] = lambda material: material.init(mine, version, loot.mac(target))
+    return made
 
 
 def measure(stage, options, figures):
@@ -158,13 +159,13 @@ def measure(stage, options, figures):
     print("%-24s %s" % ("quiet", before.line()), flush=True)
     passing = attack.Attacker(stage.lab, target="w1").frames([bytes(100)], "stranger")
     print("%-24s %s" % ("flood past the nodes", Outcome(stage, passing, options.rate, options.seconds).line()), flush=True)
-    payloads = stage.overhear(2)
-    for kind, made in floods(stage, payloads):
+    for kind, make in floods(stage).items():
         if options.only and kind not in options.only:
             continue
         for source in ("peer", "stranger"):
+            payloads = make(attack.Material(stage.overhear(1)))
             figures.quiet()
-            outcome = Outcome(stage, stage.attacker.frames(made, source), options.rate, options.seconds)
+            outcome = Outcome(stage, stage.attacker.frames(payloads, source), options.rate, options.seconds)
             print("%-24s %s" % ("%s_%s" % (kind, source), outcome.line()), flush=True)
             outcomes.append(outcome)
     after = Outcome(stage, [], 0, options.seconds)

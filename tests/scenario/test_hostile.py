@@ -54,7 +54,7 @@ class Hostile(HostileTest):
     lasts = 12
 
     def test_a_flood_of_all_kinds_moves_nothing_and_gets_no_answer(self):
-        attacker, before = attack.Attacker(self.lab), self.state()
+        attacker = attack.Attacker(self.lab)
         made, loot = attack.Material(self.datagrams(self.overhear())), attack.Loot(self.lab, "lb1")
         before, holder = self.state(), self.active()
         kinds = [getattr(made, kind)() for kind in attack.KINDS]
@@ -100,7 +100,7 @@ class Hostile(HostileTest):
         before = self.cli("lb1", "export"), self.cli("lb1", "events").count("on lb2")
         self.lab.heal()
         with thief.tap() as again:
-            self.eventually(lambda: self.lab.holders(VIP) == ["lb1"], 5, "lb2 learns that it is out, and gives up its addresses")
+            self.eventually(lambda: self.lab.holders(VIP) == ["lb1"], 5, "lb2, which is out, gives up its addresses")
         self.assertTrue(again.packets)
         with thief.answers() as answers:
             thief.send(self.datagrams(tap.packets + again.packets), "peer")
