@@ -28,6 +28,7 @@ struct chain {
 struct input {
     struct sign_key *key, *own_key;
     struct genesis genesis;
+    struct wire_writer genesis_bytes;
     struct chain chains[STREAMS];
     struct bytes records[RECORDS];
     size_t count;
@@ -128,6 +129,19 @@ struct side {
     struct core *core;
 };
 
+/* With the cluster's beginning on it, which says who may write. */
+static struct store *open_store(const struct input *input)
+{
+    struct store *store = store_mem_open();
+    struct store_batch batch = {0};
+    store_batch_put(&batch, STORE_META, (struct bytes){(const uint8_t *)"g", 1},
+                    wire_written(&input->genesis_bytes));
+    if (store_commit(store, &batch) != 0)
+        abort();
+    store_batch_free(&batch);
+    return store;
+}
+
 static struct core *load(const struct input *input, struct store *store)
 {
     struct error error;
@@ -136,7 +150,6 @@ static struct core *load(const struct input *input, struct store *store)
     struct core *core = core_load(&settings, store, (struct core_now){1000000, 1}, &error);
     if (!core)
         abort(); /* what it wrote itself, it can read */
-    core_found(core, &input->genesis);
     return core;
 }
 
@@ -181,7 +194,7 @@ static void check_disk(const struct input *input, struct side *side)
 /* Backwards, until nothing more can come of it. */
 static void check_order(const struct input *input, struct side *side)
 {
-    struct side other = {.store = store_mem_open()};
+    struct side other = {.store = open_store(input)};
     other.core = load(input, other.store);
     for (size_t round = 0;
          round < input->count && !vv_equal(core_vector(other.core), core_vector(side->core));
@@ -226,10 +239,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static const uint8_t seed[SIGN_SEED_SIZE] = {1}, own_seed[SIGN_SEED_SIZE] = {2};
     crypto_start();
     struct input input = {.key = sign_key_from_seed(seed),
-                          .own_key = sign_key_from_seed(own_seed),
-                          .genesis = {.first_node = author, .cluster_id = {{9}}}};
-    memcpy(input.genesis.first_key, sign_key_public(input.key), SIGN_PUBLIC_KEY_SIZE);
-    struct side side = {.store = store_mem_open()};
+                          .own_key = sign_key_from_seed(own_seed)};
+    if (!genesis_build(input.own_key, "fuzz", 1, &author, sign_key_public(input.key),
+                       &input.genesis_bytes) ||
+        !genesis_parse(wire_written(&input.genesis_bytes), &input.genesis))
+        abort();
+    struct side side = {.store = open_store(&input)};
     side.core = load(&input, side.store);
     read_input(&input, data, size);
     for (size_t i = 0; i < 2 * input.count; i++) /* twice: some may have waited for others */
@@ -244,6 +259,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     store_close(side.store);
     for (size_t i = 0; i < input.count; i++)
         free((void *)(uintptr_t)input.records[i].data);
+    wire_writer_free(&input.genesis_bytes);
     sign_key_free(input.key);
     sign_key_free(input.own_key);
     return 0;
