@@ -14,22 +14,33 @@ budget_refill(struct session_budget *budget, uint64_t now_us, double per_second,
         budget->granted = most;
 }
 
-/* Who has the cluster's secret can name any peer: so what comes counts against the address,
- * too. INITs in the name of a peer take nothing from the answers to this node's own. */
-static bool spend(struct sessions *sessions,
-                  struct session_source *source,
-                  struct session_budget *of_peer,
-                  uint64_t now_us)
+/* Who has the cluster's secret can name any peer: so an INIT counts against the address, too.
+ */
+static bool spend_init(struct sessions *sessions,
+                       struct session_source *source,
+                       struct session_peer *peer,
+                       uint64_t now_us)
 {
-    struct session_budget *all[] = {&sessions->budget, &source->budget, of_peer};
+    struct session_budget *all[] = {&sessions->budget, &source->budget, &peer->inits};
     budget_refill(&sessions->budget, now_us, SESSION_TOTAL_RATE, SESSION_TOTAL_RATE);
     budget_refill(&source->budget, now_us, SESSION_PEER_RATE, SESSION_PEER_BURST);
-    budget_refill(of_peer, now_us, SESSION_PEER_RATE, SESSION_PEER_BURST);
+    budget_refill(&peer->inits, now_us, SESSION_PEER_RATE, SESSION_PEER_BURST);
     for (size_t i = 0; i < ARRAY_LENGTH(all); i++)
         if (all[i]->granted < 1)
             return false;
     for (size_t i = 0; i < ARRAY_LENGTH(all); i++)
         all[i]->granted -= 1;
+    return true;
+}
+
+/* A RESPONSE names an index that only the peer was told. Whoever floods with INITs, from forged
+ * addresses even, takes nothing from it. */
+static bool spend_response(struct session_peer *peer, uint64_t now_us)
+{
+    budget_refill(&peer->responses, now_us, SESSION_PEER_RATE, SESSION_PEER_BURST);
+    if (peer->responses.granted < 1)
+        return false;
+    peer->responses.granted -= 1;
     return true;
 }
 
@@ -211,7 +222,7 @@ static enum session_verdict receive_init(struct sessions *sessions,
             recall(peer, now_us);
         return SESSION_REPLAYED;
     }
-    if (!spend(sessions, source, &peer->inits, now_us))
+    if (!spend_init(sessions, source, peer, now_us))
         return SESSION_EXHAUSTED;
     if (is_crossed(sessions, peer, now_us)) {
         peer->next_send_us = now_us; /* it may have just started: the last one was too early */
@@ -270,7 +281,7 @@ static enum session_verdict finish(struct sessions *sessions,
 }
 
 static enum session_verdict receive_response(struct sessions *sessions,
-                                             struct session_source *source,
+                                             const struct session_source *source,
                                              const struct session_message *message,
                                              uint64_t now_us,
                                              struct session_received *out)
@@ -284,7 +295,7 @@ static enum session_verdict receive_response(struct sessions *sessions,
         session_secret_find(sessions, peer->attempt.secret_version);
     if (!secret || !mac_is_right(secret, message))
         return SESSION_FOREIGN;
-    if (!spend(sessions, source, &peer->responses, now_us))
+    if (!spend_response(peer, now_us))
         return SESSION_EXHAUSTED;
     enum session_verdict verdict = finish(sessions, peer, message, now_us);
     if (verdict == SESSION_ESTABLISHED) {

@@ -305,14 +305,16 @@ static void an_address_has_a_budget_of_its_own(void **state)
 static void forged_handshakes_leave_room_for_the_answers_of_the_peer(void **state)
 {
     struct net *net = net_new(3, 1);
-    struct session_source forged = net->nodes[1].sources[2]; /* its address is forged as well */
+    struct session_source *source = &net->nodes[1].sources[2]; /* it is forged as well */
     for (uint64_t i = 1; i <= 1000; i++)
-        forge_init(net, &forged, i);
+        forge_init(net, source, i);
+    assert_true(source->budget.granted < 1);
     net->nodes[2].is_off = true;
     net_run(net, SECOND_US);
     net->nodes[2].is_off = false;
     for (int i = 0; i < 1000 && !net_agrees(net, 1, 2); i++) {
-        net_peer(net, 1, 2)->inits.granted = 0; /* the flood goes on */
+        net_peer(net, 1, 2)->inits.granted = source->budget.granted = 0; /* the flood goes on */
+        net->nodes[1].sessions->budget.granted = 0;
         net_run(net, SECOND_US / 200);
     }
     assert_true(net_agrees(net, 1, 2));
