@@ -5,7 +5,6 @@
 #include "replication/memory.h"
 #include "replication/transport_internal.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -58,7 +57,9 @@ static void inbound_closed(struct connection *connection, void *context, const c
         break;
     case CONNECTION_MALFORMED: refuse(inbound, STREAM_CAME_MALFORMED); break;
     case CONNECTION_FORGED: refuse(inbound, STREAM_CAME_FORGED); break;
-    case CONNECTION_CUT: refuse(inbound, STREAM_CAME_CUT); break;
+    case CONNECTION_CUT:
+        refuse(inbound, inbound->is_sealed ? STREAM_CAME_CUT : STREAM_CAME_ENDED);
+        break;
     default: refuse(inbound, STREAM_CAME_ENDED); break;
     }
 }

@@ -2,7 +2,6 @@
  * (stream_session.h) to whoever speaks in sessions, signed packets to the others. And what both
  * directions need: the keys, the limits of a stream's life, what is counted. */
 #include "lbnode/base/random.h"
-#include "replication/memory.h"
 #include "replication/transport_internal.h"
 
 #include <string.h>
