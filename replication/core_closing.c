@@ -153,19 +153,16 @@ find_op(const struct change_set *changes, const struct uuid *node_id, uint16_t f
     return NULL;
 }
 
-static void list_stream(const struct core *core, const struct stream *stream, struct node *node)
+static void write_list(const struct vv *listed, struct node *node)
 {
     char text[64];
-    struct vv listed = {0};
-    uint64_t limit = core_cutoff(core, stream);
-    uint64_t counts = stream->seq < limit ? stream->seq : limit;
-    roster_read_cutoff(&node->cutoff, &listed);
-    if (counts > vv_get(&listed, stream->id)) {
-        int size = snprintf(text, sizeof(text), "%016llx=%llu", (unsigned long long)stream->id,
-                            (unsigned long long)counts);
+    text_list_free(&node->cutoff);
+    for (size_t i = 0; i < listed->count; i++) {
+        int size = snprintf(text, sizeof(text), "%016llx=%llu",
+                            (unsigned long long)listed->entries[i].stream,
+                            (unsigned long long)listed->entries[i].seq);
         text_list_add(&node->cutoff, text, (size_t)size);
     }
-    vv_free(&listed);
 }
 
 /* In the place of what CHANGES say already. */
@@ -203,15 +200,20 @@ static bool complete_status(const struct core *core,
     struct node *node = CONTAINER_OF(resource, struct node, resource);
     bool good =
         value.size == 0 || resource_read_facet(resource, FACET_NODE_STATUS, value, &error);
+    struct vv listed = {0};
     bool all = node->status != NODE_ACTIVE || is_out(core, node_id);
+    roster_read_cutoff(&node->cutoff, &listed);
     for (size_t i = 0; i < core->stream_count; i++) {
         const struct stream *stream = core->streams[i];
         bool has_other_key =
             new_key_id && memcmp(new_key_id, stream->key_id, RECORD_KEY_ID_SIZE) != 0;
         bool was_listed = known && vv_get(&known->cutoff, stream->id) > 0;
+        uint64_t limit = core_cutoff(core, stream);
         if (uuid_equal(&stream->node_id, node_id) && (all || has_other_key || was_listed))
-            list_stream(core, stream, node);
+            vv_raise(&listed, stream->id, stream->seq < limit ? stream->seq : limit);
     }
+    write_list(&listed, node);
+    vv_free(&listed);
     resource->id = *node_id;
     good = good && put_status(out, resource);
     resource_free(resource);

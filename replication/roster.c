@@ -123,7 +123,10 @@ read_status_of(struct roster_node *out, const struct facet_entry *entry, bool ac
     if (read_status(entry, node) && (node->status == NODE_ACTIVE) == active) {
         roster_read_cutoff(&node->cutoff, &cutoff);
         /* A record that closes its own stream counts itself. */
-        vv_raise(active ? &out->told : &cutoff, entry->dot.stream, entry->dot.seq);
+        if (!active || vv_get(&cutoff, entry->dot.stream) > 0)
+            vv_raise(&cutoff, entry->dot.stream, entry->dot.seq);
+        if (active)
+            vv_raise(&out->told, entry->dot.stream, entry->dot.seq);
         if (active)
             limit_listed(&out->cutoff, &cutoff, out->status == NODE_ACTIVE);
         else
@@ -189,9 +192,8 @@ uint64_t roster_limit(const struct roster_node *node,
         return listed > lifted ? listed : lifted;
     if (listed == 0 && memcmp(node->key_id, key_id, RECORD_KEY_ID_SIZE) == 0)
         return UINT64_MAX;
-    /* The record that closes the stream may be in it. */
-    uint64_t told = vv_get(&node->told, stream);
-    return listed > told ? listed : told;
+    /* The record that names another key may be the first in it. */
+    return listed > 0 ? listed : vv_get(&node->told, stream);
 }
 
 /* ---- reading ---------------------------------------------------------------------------- */
@@ -211,6 +213,9 @@ read_entry(struct roster_node *out, const struct node *node, const struct object
     out->leaving = node->leaving;
     out->name = memory_text(node->resource.name, strlen(node->resource.name));
     read_statuses(out, facet_of(object, FACET_NODE_STATUS));
+    const struct facet_state *keys = facet_of(object, FACET_NODE_KEY);
+    for (size_t i = 0; keys && i < keys->count; i++)
+        vv_raise(&out->told, keys->entries[i].dot.stream, keys->entries[i].dot.seq);
     return true;
 }
 

@@ -46,8 +46,10 @@ class RosterNode:
         """All entries about the status count: removals that did not know of each other, and new keys."""
         found = [(e.place, *read_status(e.value)) for e in state.standing(node, FACET_STATUS)]
         for place, status, cutoffs in found:  # a record that closes its own stream counts itself
-            if status != ACTIVE:
+            if status != ACTIVE or place[1] in cutoffs:
                 merge(cutoffs, {place[1]: place[2]})
+        for entry in state.standing(node, FACET_KEY):
+            merge(self.told, {entry.place[1]: entry.place[2]})
         removals = [(status, cutoffs) for _, status, cutoffs in found if status != ACTIVE]
         self.status = max([status for status, _ in removals], default=ACTIVE)
         choose = min if self.status == REVOKED else max
@@ -69,7 +71,7 @@ class RosterNode:
             return max(listed, lifted)
         if not listed and key == key_id(self.key):
             return NO_LIMIT
-        return max(listed, self.told.get(stream, 0))
+        return listed or self.told.get(stream, 0)
 
 
 def read_status(value):

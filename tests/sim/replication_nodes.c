@@ -1,6 +1,8 @@
 /* Nodes and their cluster: founding, joining, starting, crashing. */
 #include "tests/sim/replication_world.h"
 
+#include "lbnode/model/field_table.h"
+#include "replication/core_internal.h"
 #include "replication/memory.h"
 #include "replication/record_set.h"
 #include "replication/replication_internal.h"
@@ -24,8 +26,13 @@ struct core *world_load(struct world_node *node)
     struct core *core = core_load(&settings, node->store, world_now_of(node), &error);
     if (!core && !node->has_rot)
         world_fail(node->world, "node %u: %s", node->number, error.text);
-    if (core)
+    if (core) {
+        struct core *before = node->core;
         node->has_rot = false;
+        node->core = core;
+        world_look_at_key(node);
+        node->core = before;
+    }
     if (core && !vv_covers(core_vector(core), &node->persisted))
         world_fail(node->world, "node %u lost something that was on its disk", node->number);
     return core;
@@ -56,6 +63,56 @@ void world_crash(struct world *world, struct world_node *node)
     world_end_sending(node);
     core_free(node->core);
     node->core = NULL;
+}
+
+/* ---- keys ------------------------------------------------------------------------------- */
+
+/* The key that the roster on its disk names is the one that it signs with: a record that names
+ * another may be lost with a disk. */
+void world_look_at_key(struct world_node *node)
+{
+    const struct core *core = node->core;
+    const struct roster_node *known = core ? roster_find(core_roster(core), &node->id) : NULL;
+    if (!known || core->committing || core->unwritten.count > 0 ||
+        memcmp(known->public_key, sign_key_public(core->key), SIGN_PUBLIC_KEY_SIZE) == 0)
+        return;
+    for (size_t i = 0; i < ARRAY_LENGTH(node->keys); i++)
+        if (node->keys[i] && memcmp(known->public_key, sign_key_public(node->keys[i]),
+                                    SIGN_PUBLIC_KEY_SIZE) == 0) {
+            struct sign_key *before = node->key;
+            core_set_key(node->core, node->keys[i]);
+            node->key = node->keys[i];
+            node->keys[i] = before;
+        }
+}
+
+void world_rekey(struct world *world, struct world_node *node)
+{
+    struct change_set changes = {0};
+    uint8_t seed[SIGN_SEED_SIZE];
+    size_t place = 0;
+    while (place < ARRAY_LENGTH(node->keys) && node->keys[place])
+        place++;
+    if (!world_is_up(node) || world->nodes[WORLD_COPY].is_member ||
+        place == ARRAY_LENGTH(node->keys) || node->number == WORLD_COPY)
+        return;
+    const struct object *object = facet_object(core_facets(node->core), &node->id);
+    struct node *before = object ? roster_read_node(core_facets(node->core), object) : NULL;
+    if (!before)
+        return;
+    struct resource *after = resource_copy(&before->resource);
+    world_fill(world, seed, sizeof(seed));
+    node->keys[place] = sign_key_from_seed(seed);
+    membership_set_key(CONTAINER_OF(after, struct node, resource),
+                       sign_key_public(node->keys[place]));
+    change_set_add_update(&changes, &before->resource, after);
+    resource_free(after);
+    resource_free(&before->resource);
+    struct core_event event = {.kind = CORE_SUBMIT,
+                               .submit = {.changes = &changes, .kind = RECORD_ROSTER}};
+    world_fill(world, event.submit.change_id.bytes, 16);
+    world_step(world, node, &event);
+    change_set_free(&changes);
 }
 
 /* ---- replaying a log -------------------------------------------------------------------- */

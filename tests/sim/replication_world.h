@@ -46,10 +46,10 @@ struct world_node {
     struct world *world;
     unsigned number;
     struct uuid id;
-    struct sign_key *key;
-    bool is_member;              /* in the roster, or a copy of one */
-    struct store *store, *image; /* image: an older state of the disk, or NULL */
-    struct core *core;           /* NULL: down */
+    struct sign_key *key, *keys[4]; /* keys: that it had, or may get; or NULL */
+    bool is_member;                 /* in the roster, or a copy of one */
+    struct store *store, *image;    /* image: an older state of the disk, or NULL */
+    struct core *core;              /* NULL: down */
     uint64_t incarnation;
     int64_t clock_offset_ms;
     uint64_t paused_until_us, next_tick_us;
@@ -157,6 +157,9 @@ void world_form_cluster(struct world *world, unsigned node_count);
 void world_start(struct world *world, struct world_node *node);
 /* Power off: what was not on disk may or may not be there. */
 void world_crash(struct world *world, struct world_node *node);
+/* NODE gets a new key, if its record comes through. */
+void world_rekey(struct world *world, struct world_node *node);
+void world_look_at_key(struct world_node *node);
 /* A new node joins through INVITER; NULL when there is no place or it does not work now. */
 struct world_node *world_join(struct world *world, struct world_node *inviter);
 void world_copy_log(struct world_node *from, struct world_node *to);

@@ -269,6 +269,45 @@ static void the_old_key_opens_no_stream_and_the_new_one_does(void **state)
     assert_same(example, "abced", "abcde");
 }
 
+/* Its list of cut-offs says more than before, each stream once. */
+static void a_node_with_a_new_key_can_be_removed(void **state)
+{
+    struct example *example = *state;
+    value_by(example, LOST, 0, 0, 0, 2); /* b */
+    write_new_key(example, 1);           /* c */
+    struct reader reader = read_in_order(example, "abc");
+    step(&reader,
+         &(struct core_event){.kind = CORE_REMOVE_NODE,
+                              .node = example->ids[LOST],
+                              .submit = {.change_id = {{0xdd}}, .kind = RECORD_ROSTER}});
+    const struct roster_node *lost = roster_find(core_roster(reader.core), &example->ids[LOST]);
+    assert_int_equal(lost->status, NODE_REMOVED);
+    assert_int_equal(vv_get(core_durable(reader.core), LOST + 1), 1);
+    reader_free(&reader);
+}
+
+/* A node that wrote nothing yet gets a new key: its first record names it. */
+static void the_first_record_of_a_node_may_name_a_new_key(void **state)
+{
+    struct example *example = *state;
+    struct change_set changes = {0};
+    struct resource *resource = resource_new(RESOURCE_NODE);
+    struct vv knew = vector(0, 0, 0);
+    resource->id = example->ids[LOST];
+    assert_true(membership_set_key(CONTAINER_OF(resource, struct node, resource),
+                                   sign_key_public(example->new_key)));
+    assert_true(change_set_add_facet(&changes, resource, FACET_NODE_KEY));
+    write_changes(example, LOST, &knew, &changes); /* b */
+    resource_free(resource);
+    change_set_free(&changes);
+    vv_free(&knew);
+    struct reader reader = read_in_order(example, "ab");
+    assert_memory_equal(roster_find(core_roster(reader.core), &example->ids[LOST])->public_key,
+                        sign_key_public(example->new_key), SIGN_PUBLIC_KEY_SIZE);
+    assert_int_equal(vv_get(core_durable(reader.core), LOST + 1), 1);
+    reader_free(&reader);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -298,6 +337,10 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(the_old_key_opens_no_stream_and_the_new_one_does,
                                         set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_node_with_a_new_key_can_be_removed, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(the_first_record_of_a_node_may_name_a_new_key, set_up,
+                                        tear_down),
     };
     crypto_start();
     return cmocka_run_group_tests(tests, NULL, NULL);
