@@ -367,6 +367,8 @@ bool core_complete_closings(const struct core *core,
                             struct error *error);
 
 /* core_void.c */
+/* Between the record that names a new key and that key nobody would take what is signed. */
+bool core_may_sign(const struct core *core, struct error *error);
 /* The key named KEY_ID of node ID, as the roster has it or, where the node's object is spoilt,
  * a stream of it; NULL: not known. */
 const uint8_t *core_key_of(const struct core *core,

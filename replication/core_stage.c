@@ -355,15 +355,6 @@ static bool check_revision(const struct core *core,
                      "the object was changed in this moment; read it again");
 }
 
-/* Between the record that names a new key and that key nobody would take what is signed. */
-static bool check_key(const struct core *core, struct error *error)
-{
-    const struct roster_node *self = roster_find(&core->roster, &core->node_id);
-    return !self || memcmp(self->key_id, core->key_id, sizeof(self->key_id)) == 0 ||
-           error_set(error, ERROR_UNAVAILABLE,
-                     "this node gets a new key in this moment; try again");
-}
-
 static void stage_one(struct core *core,
                       struct submission *submission,
                       struct store_batch *batch,
@@ -376,7 +367,7 @@ static void stage_one(struct core *core,
         await(core, submission, known->dot); /* asked again: the same answer, nothing twice */
         return;
     }
-    bool planned = check_key(core, &error) && check_revision(core, submission, &error) &&
+    bool planned = core_may_sign(core, &error) && check_revision(core, submission, &error) &&
                    (uuid_is_zero(&submission->remove_node) ||
                     core_plan_removal(core, &submission->remove_node, submission->compromised,
                                       &submission->changes, &error)) &&

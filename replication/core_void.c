@@ -91,6 +91,14 @@ const uint8_t *core_key_of(const struct core *core,
     return NULL;
 }
 
+bool core_may_sign(const struct core *core, struct error *error)
+{
+    const struct roster_node *self = roster_find(&core->roster, &core->node_id);
+    return !self || memcmp(self->key_id, core->key_id, sizeof(self->key_id)) == 0 ||
+           error_set(error, ERROR_UNAVAILABLE,
+                     "this node gets a new key in this moment; try again");
+}
+
 /* ---- judging ---------------------------------------------------------------------------- */
 
 static uint64_t lesser(uint64_t a, uint64_t b)

@@ -8,10 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+struct node_key {
+    struct uuid node_id;
+    uint8_t key[SIGN_PUBLIC_KEY_SIZE];
+};
+
 /* The next record of a stream. */
 struct head {
     uint64_t stream, next, last;
-    struct dot node[2];   /* what made the stream's node known: its life, its keys */
+    struct node_key owner;
+    bool is_told;         /* a record said that this is a key of that node */
     struct record record; /* a view into `bytes` */
     struct wire_writer bytes;
     bool is_late; /* something that it builds on is still to come */
@@ -100,15 +106,14 @@ is_to_come(const struct snapshot_reader *reader, const struct head *but, struct 
     return other && other != but && other->next <= dot.seq;
 }
 
-/* What tells the node's key is among the dependencies, but those of a stream's first records
- * may be gone with them. */
+/* What tells the stream's key is among the dependencies, but those of its first records may be
+ * gone with them. */
 static bool waits_for_another(const struct snapshot_reader *reader, const struct head *head)
 {
     struct wire_reader deps = head->record.deps;
     struct dot dep;
-    for (size_t i = 0; i < ARRAY_LENGTH(head->node); i++)
-        if (is_to_come(reader, head, head->node[i]))
-            return true;
+    if (!head->is_told)
+        return true;
     while (record_next_dep(&deps, &dep))
         if (is_to_come(reader, head, dep))
             return true;
@@ -225,6 +230,25 @@ put_record(struct snapshot_reader *reader, struct head *head, struct wire_writer
     return result;
 }
 
+/* Streams of a key come after the record that gave it to the node; nodes may have had several.
+ */
+static void note_keys(struct snapshot_reader *reader, const struct record *record)
+{
+    struct wire_reader ops = record->ops;
+    struct record_op op;
+    uint8_t key[SIGN_PUBLIC_KEY_SIZE];
+    while (record_next_op(&ops, &op)) {
+        if (op.type != RESOURCE_NODE || op.facet != FACET_NODE_KEY ||
+            !roster_read_key(&op, key))
+            continue;
+        for (size_t i = 0; i < reader->head_count; i++) {
+            struct head *head = &reader->heads[i];
+            head->is_told |= uuid_equal(&head->owner.node_id, &op.object_id) &&
+                             memcmp(head->owner.key, key, sizeof(key)) == 0;
+        }
+    }
+}
+
 static int next_record(struct snapshot_reader *reader, struct wire_writer *out)
 {
     struct head *head = next_head(reader);
@@ -234,6 +258,7 @@ static int next_record(struct snapshot_reader *reader, struct wire_writer *out)
     if (result)
         return result;
     reader->end.records++;
+    note_keys(reader, &head->record);
     head->next++;
     result = load_head(reader->store, head);
     if (result == 0)
@@ -312,15 +337,13 @@ struct opening {
 
 static void find_node(const struct core *core, struct head *head)
 {
-    const uint16_t facets[] = {FACET_LIFE, FACET_NODE_KEY};
     const struct stream *stream = core_stream(core, head->stream);
-    const struct object *node =
-        stream ? facet_object(core_facets(core), &stream->node_id) : NULL;
-    for (size_t i = 0; node && i < ARRAY_LENGTH(facets); i++) {
-        const struct facet_entry *entry = facet_winner(facet_of(node, facets[i]));
-        if (entry)
-            head->node[i] = entry->dot;
-    }
+    if (!stream)
+        return;
+    head->owner.node_id = stream->node_id;
+    memcpy(head->owner.key, stream->public_key, sizeof(head->owner.key));
+    head->is_told =
+        memcmp(core->genesis.first_key, stream->public_key, SIGN_PUBLIC_KEY_SIZE) == 0;
 }
 
 static void note_stream(void *context, uint64_t stream, struct bytes row)
