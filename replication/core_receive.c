@@ -22,7 +22,9 @@ signer_key(const struct core *core, const struct record *record, const struct st
 {
     if (stream && stream->seq > 0)
         return stream->public_key;
-    return record->seq == 1 ? core_key_of(core, &record->node_id, record->key_id) : NULL;
+    if (record->seq == 1)
+        return core_key_of(core, &record->node_id, record->key_id);
+    return stream ? core_key_of(core, &stream->node_id, stream->key_id) : NULL;
 }
 
 /* A second record with a number that is taken: either the same again, or a copied disk, or a
