@@ -380,6 +380,10 @@ static bool is_deleted_in(const struct change_set *changes, const struct uuid *i
 static bool plan_deletion(struct planner *planner, const struct effective *object)
 {
     const struct uuid *id = &object->resource->id;
+    if (configuration_is_permanent(object->resource)) {
+        add_left(planner, id, (uint8_t)object->resource->type, NULL, "the cluster needs it");
+        return true;
+    }
     if (is_deleted_in(&planner->undo.changes, id) ||
         (planner->wish->mode != UNDO_FORCED && carries_foreign(planner, id)))
         return true;

@@ -101,6 +101,8 @@ bool configuration_check_update(const struct configuration *configuration,
                                 const struct resource *before,
                                 const struct resource *after,
                                 struct error *error);
+/* The VRRP group `default`, which every cluster has. */
+bool configuration_is_permanent(const struct resource *resource);
 /* Appends the deletion of RESOURCE, and of everything below it when CASCADE; else refuses if a
  * load balancer has children. A pool takes its members and monitor along and is detached from
  * listeners. */

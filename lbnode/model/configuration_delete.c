@@ -83,6 +83,11 @@ static bool delete_load_balancer(const struct configuration *configuration,
            too_large(error);
 }
 
+bool configuration_is_permanent(const struct resource *resource)
+{
+    return resource->type == RESOURCE_VRRP_GROUP && strcmp(resource->name, "default") == 0;
+}
+
 static bool delete_group(const struct configuration *configuration,
                          const struct resource *group,
                          struct change_set *changes,
@@ -90,7 +95,7 @@ static bool delete_group(const struct configuration *configuration,
 {
     const struct effective *at;
     char id[UUID_TEXT_SIZE], user[UUID_TEXT_SIZE];
-    if (strcmp(group->name, "default") == 0)
+    if (configuration_is_permanent(group))
         return error_set(error, ERROR_INVALID,
                          "Validation failure: the VRRP group default cannot be deleted");
     for (size_t i = 0; (at = configuration_at(configuration, RESOURCE_LOAD_BALANCER, i)); i++) {

@@ -116,6 +116,12 @@ class Rollback(HistoryTest):
         self.eventually(lambda: self.cli("lb2", "export") == before, 5, "lb2 has it again")
         self.cli("lb1", "rollback --to 2h --object workers --dry-run")
 
+    def test_before_the_cluster_began_there_was_nothing_but_what_it_needs(self):
+        self.assertIn("the cluster needs it", self.cli("lb1", "rollback --to 24h --force"))
+        self.assertEqual(self.json("lb1", "loadbalancer list"), [])
+        self.assertEqual([group["name"] for group in self.json("lb1", "vrrpgroup list")],
+                         ["default"])
+
 
 class Unconfirmed(HistoryTest):
     def undone(self, node):
