@@ -186,7 +186,8 @@ void core_refresh_roster(struct core *core, struct core_actions *actions)
     struct roster *before = memory_new(sizeof(*before));
     *before = core->roster;
     core->roster.count = 0;
-    roster_rebuild(&core->roster, &core->facets, core->initialised ? &core->genesis : NULL);
+    bool begins = core->initialised && core->position == 0;
+    roster_rebuild(&core->roster, &core->facets, begins ? &core->genesis : NULL);
     core->roster_dirty = false;
     if (actions)
         report_changes(core, before, actions);

@@ -182,7 +182,8 @@ static bool put_status(struct change_set *changes, const struct resource *resour
 static bool is_out(const struct core *core, const struct uuid *node_id)
 {
     struct roster_node node;
-    bool out = roster_read_removal(&core->facets, node_id, &node);
+    roster_read_standing(&core->facets, node_id, &node);
+    bool out = node.status != NODE_ACTIVE;
     roster_free_node(&node);
     return out;
 }

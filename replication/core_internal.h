@@ -369,11 +369,12 @@ bool core_complete_closings(const struct core *core,
 /* core_void.c */
 /* Between the record that names a new key and that key nobody would take what is signed. */
 bool core_may_sign(const struct core *core, struct error *error);
-/* The key named KEY_ID of node ID, as the roster has it or, where the node's object is spoilt,
- * a stream of it; NULL: not known. */
-const uint8_t *core_key_of(const struct core *core,
-                           const struct uuid *id,
-                           const uint8_t key_id[RECORD_KEY_ID_SIZE]);
+/* The key named KEY_ID that node ID has or had, whatever the roster says of the node now: how
+ * far its streams count is a matter of its own. False: not known. */
+bool core_find_key(const struct core *core,
+                   const struct uuid *id,
+                   const uint8_t key_id[RECORD_KEY_ID_SIZE],
+                   uint8_t out[SIGN_PUBLIC_KEY_SIZE]);
 /* Up to which seq records of STREAM count; UINT64_MAX: no limit. */
 uint64_t core_cutoff(const struct core *core, const struct stream *stream);
 /* The same of the stream that RECORD opens or goes on with. */

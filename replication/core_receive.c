@@ -16,15 +16,19 @@ static void want_more(struct core *core, const struct uuid *from, struct core_ac
         core_request_pull(core, peer, actions);
 }
 
-/* The key that must have signed RECORD; NULL when the signer is not known (yet). */
-static const uint8_t *
-signer_key(const struct core *core, const struct record *record, const struct stream *stream)
+/* The key that must have signed RECORD; false when the signer is not known (yet). */
+static bool signer_key(const struct core *core,
+                       const struct record *record,
+                       const struct stream *stream,
+                       uint8_t out[SIGN_PUBLIC_KEY_SIZE])
 {
-    if (stream && stream->seq > 0)
-        return stream->public_key;
+    if (stream && stream->seq > 0) {
+        memcpy(out, stream->public_key, SIGN_PUBLIC_KEY_SIZE);
+        return true;
+    }
     if (record->seq == 1)
-        return core_key_of(core, &record->node_id, record->key_id);
-    return stream ? core_key_of(core, &stream->node_id, stream->key_id) : NULL;
+        return core_find_key(core, &record->node_id, record->key_id, out);
+    return stream && core_find_key(core, &stream->node_id, stream->key_id, out);
 }
 
 /* A second record with a number that is taken: either the same again, or a copied disk, or a
@@ -142,10 +146,11 @@ static size_t count_void_streams(const struct core *core)
  * believed, and costs nothing, for the node stays out. */
 static void note_void_stream(struct core *core, const struct record *record)
 {
-    const uint8_t *key = signer_key(core, record, NULL);
+    uint8_t key[SIGN_PUBLIC_KEY_SIZE];
+    bool is_known = signer_key(core, record, NULL, key);
     if (record->seq != 1 || count_void_streams(core) >= VOID_STREAMS ||
         core->stream_count >= VV_MAXIMUM_ENTRIES ||
-        (key && !record_verify(record, &core->genesis.cluster_id, key)))
+        (is_known && !record_verify(record, &core->genesis.cluster_id, key)))
         return;
     struct stream *stream = core_stream_add(core, record->stream);
     stream->node_id = record->node_id;
@@ -185,8 +190,8 @@ void core_receive_record(struct core *core,
         core_acknowledge(core, from, ACK_ASKED, actions);
         return;
     }
-    const uint8_t *key = signer_key(core, &record, stream);
-    if (!key) {
+    uint8_t key[SIGN_PUBLIC_KEY_SIZE];
+    if (!signer_key(core, &record, stream, key)) {
         want_more(core, from, actions);
         return;
     }

@@ -111,7 +111,8 @@ static struct stream *stream_for(struct core *core, const struct record *record)
     struct stream *stream = core_stream(core, record->stream);
     if (stream && stream->seq > 0)
         return stream;
-    const uint8_t *key = core_key_of(core, &record->node_id, record->key_id);
+    uint8_t key[SIGN_PUBLIC_KEY_SIZE] = {0};
+    core_find_key(core, &record->node_id, record->key_id, key);
     stream = stream ? stream : core_stream_add(core, record->stream);
     stream->node_id = record->node_id;
     memcpy(stream->public_key, key, sizeof(stream->public_key));
@@ -191,7 +192,8 @@ static enum readiness readiness_of(const struct core *core, const struct record 
         return NOT_YET;
     if (record->seq > 1 && memcmp(record->previous_hash, stream->last_hash, HASH_SIZE) != 0)
         return NEVER;
-    if (record->seq == 1 && !core_key_of(core, &record->node_id, record->key_id))
+    uint8_t key[SIGN_PUBLIC_KEY_SIZE];
+    if (record->seq == 1 && !core_find_key(core, &record->node_id, record->key_id, key))
         return NEVER;
     struct wire_reader deps = record->deps;
     struct dot dep;

@@ -10,6 +10,7 @@
  * knew it: those are remembered ("ahead"). */
 #include "replication/core_internal.h"
 
+#include "replication/facet_internal.h"
 #include "replication/memory.h"
 
 #include <stdlib.h>
@@ -25,8 +26,8 @@ static const uint64_t settle_pause_us = 5 * 1000000;
 
 /* ---- cut-offs --------------------------------------------------------------------------- */
 
-/* A node may be missing in the roster because somebody spoilt its object; then it can be
- * removed nevertheless. But one without a life was never admitted by a record that counts. */
+/* A node may be missing in the roster because somebody spoilt its object; that changes nothing
+ * about its streams. But one without a life was never admitted by a record that counts. */
 static uint64_t limit_of_missing(const struct core *core,
                                  const struct uuid *id,
                                  uint64_t stream,
@@ -37,8 +38,8 @@ static uint64_t limit_of_missing(const struct core *core,
     struct roster_node node;
     if (!object || !facet_of(object, FACET_LIFE))
         return 0;
-    bool removed = roster_read_removal(&core->facets, id, &node);
-    uint64_t limit = removed ? roster_limit(&node, stream, key_id, lifted) : UINT64_MAX;
+    roster_read_standing(&core->facets, id, &node);
+    uint64_t limit = roster_limit(&node, stream, key_id, lifted);
     roster_free_node(&node);
     return limit;
 }
@@ -75,20 +76,55 @@ bool core_is_void(const struct core *core, struct dot dot)
     return stream && dot.seq > core_cutoff(core, stream);
 }
 
-const uint8_t *core_key_of(const struct core *core,
-                           const struct uuid *id,
-                           const uint8_t key_id[RECORD_KEY_ID_SIZE])
+static bool is_key(const struct facet_entry *entry,
+                   const uint8_t key_id[RECORD_KEY_ID_SIZE],
+                   uint8_t out[SIGN_PUBLIC_KEY_SIZE])
+{
+    uint8_t found[RECORD_KEY_ID_SIZE];
+    if (!roster_entry_key(entry, out))
+        return false;
+    record_key_id(out, found);
+    return memcmp(found, key_id, sizeof(found)) == 0;
+}
+
+/* That it has by the values of facet 10, or had by those that were replaced. */
+static bool read_key_of(const struct core *core,
+                        const struct uuid *id,
+                        const uint8_t key_id[RECORD_KEY_ID_SIZE],
+                        uint8_t out[SIGN_PUBLIC_KEY_SIZE])
+{
+    const struct object *object = facet_object(&core->facets, id);
+    const struct facet_state *state = object ? facet_of(object, FACET_NODE_KEY) : NULL;
+    const struct facet_shadows *shadows = uuid_map_get(&core->facets.shadows, id);
+    for (size_t i = 0; state && i < state->count; i++)
+        if (is_key(&state->entries[i], key_id, out))
+            return true;
+    for (size_t i = 0; shadows && i < shadows->count; i++)
+        if (shadows->items[i].facet == FACET_NODE_KEY &&
+            is_key(&shadows->items[i].entry, key_id, out))
+            return true;
+    return false;
+}
+
+bool core_find_key(const struct core *core,
+                   const struct uuid *id,
+                   const uint8_t key_id[RECORD_KEY_ID_SIZE],
+                   uint8_t out[SIGN_PUBLIC_KEY_SIZE])
 {
     const struct roster_node *node = roster_find(&core->roster, id);
-    if (node)
-        return memcmp(node->key_id, key_id, RECORD_KEY_ID_SIZE) == 0 ? node->public_key : NULL;
-    for (size_t i = 0; i < core->stream_count; i++) {
+    const uint8_t *key = NULL;
+    if (node && memcmp(node->key_id, key_id, RECORD_KEY_ID_SIZE) == 0)
+        key = node->public_key;
+    for (size_t i = 0; !key && i < core->stream_count; i++) {
         const struct stream *stream = core->streams[i];
         if (stream->seq > 0 && uuid_equal(&stream->node_id, id) &&
             memcmp(stream->key_id, key_id, RECORD_KEY_ID_SIZE) == 0)
-            return stream->public_key;
+            key = stream->public_key;
     }
-    return NULL;
+    if (!key)
+        return read_key_of(core, id, key_id, out);
+    memcpy(out, key, SIGN_PUBLIC_KEY_SIZE);
+    return true;
 }
 
 bool core_may_sign(const struct core *core, struct error *error)

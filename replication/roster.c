@@ -70,6 +70,24 @@ void roster_read_cutoff(const struct text_list *list, struct vv *out)
     }
 }
 
+bool roster_read_key(const struct record_op *op, uint8_t out[SIGN_PUBLIC_KEY_SIZE])
+{
+    struct wire_reader reader = wire_reader_of(op->value);
+    struct wire_field field;
+    char text[2 * SIGN_PUBLIC_KEY_SIZE + 1] = {0};
+    while (wire_next(&reader, &field))
+        if (field.number == 1 && field.type == WIRE_BYTES &&
+            field.bytes.size == sizeof(text) - 1)
+            memcpy(text, field.bytes.data, field.bytes.size);
+    return text[0] && bytes_from_hex(text, out, SIGN_PUBLIC_KEY_SIZE);
+}
+
+bool roster_entry_key(const struct facet_entry *entry, uint8_t out[SIGN_PUBLIC_KEY_SIZE])
+{
+    const struct record_op op = {.value = {entry->value, entry->value_size}};
+    return roster_read_key(&op, out);
+}
+
 /* ---- who is out, and how far streams count ---------------------------------------------- */
 
 /* The lesser of the two; what one of them does not list is 0. */
@@ -144,15 +162,26 @@ static void read_statuses(struct roster_node *out, const struct facet_state *sta
         read_status_of(out, &state->entries[i], true);
 }
 
-bool roster_read_removal(const struct facet_table *table,
-                         const struct uuid *id,
-                         struct roster_node *out)
+static void read_told(struct roster_node *out, const struct object *object)
+{
+    const struct facet_state *keys = facet_of(object, FACET_NODE_KEY);
+    read_statuses(out, facet_of(object, FACET_NODE_STATUS));
+    for (size_t i = 0; keys && i < keys->count; i++)
+        vv_raise(&out->told, keys->entries[i].dot.stream, keys->entries[i].dot.seq);
+}
+
+void roster_read_standing(const struct facet_table *table,
+                          const struct uuid *id,
+                          struct roster_node *out)
 {
     const struct object *object = facet_object(table, id);
+    const struct facet_entry *key =
+        object ? facet_winner(facet_of(object, FACET_NODE_KEY)) : NULL;
     *out = (struct roster_node){.id = *id};
+    if (key && roster_entry_key(key, out->public_key))
+        record_key_id(out->public_key, out->key_id);
     if (object)
-        read_statuses(out, facet_of(object, FACET_NODE_STATUS));
-    return out->status != NODE_ACTIVE;
+        read_told(out, object);
 }
 
 bool roster_op_removes(const struct record_op *op)
@@ -166,18 +195,6 @@ bool roster_op_removes(const struct record_op *op)
         if (field.number == 1 && field.type == WIRE_VARINT)
             removes = field.integer == NODE_REMOVED || field.integer == NODE_REVOKED;
     return removes;
-}
-
-bool roster_read_key(const struct record_op *op, uint8_t out[SIGN_PUBLIC_KEY_SIZE])
-{
-    struct wire_reader reader = wire_reader_of(op->value);
-    struct wire_field field;
-    char text[2 * SIGN_PUBLIC_KEY_SIZE + 1] = {0};
-    while (wire_next(&reader, &field))
-        if (field.number == 1 && field.type == WIRE_BYTES &&
-            field.bytes.size == sizeof(text) - 1)
-            memcpy(text, field.bytes.data, field.bytes.size);
-    return text[0] && bytes_from_hex(text, out, SIGN_PUBLIC_KEY_SIZE);
 }
 
 uint64_t roster_limit(const struct roster_node *node,
@@ -212,10 +229,7 @@ read_entry(struct roster_node *out, const struct node *node, const struct object
     out->protocol = (uint16_t)node->protocol;
     out->leaving = node->leaving;
     out->name = memory_text(node->resource.name, strlen(node->resource.name));
-    read_statuses(out, facet_of(object, FACET_NODE_STATUS));
-    const struct facet_state *keys = facet_of(object, FACET_NODE_KEY);
-    for (size_t i = 0; keys && i < keys->count; i++)
-        vv_raise(&out->told, keys->entries[i].dot.stream, keys->entries[i].dot.seq);
+    read_told(out, object);
     return true;
 }
 

@@ -37,8 +37,8 @@ struct roster {
     uint64_t version; /* another one each time that it was read */
 };
 
-/* Replaces ROSTER by what TABLE says. Until its first record is there, the first node stands
- * with its key from the genesis. */
+/* Replaces ROSTER by what TABLE says. GENESIS: NULL, or while no
+ * record is there: then its first node stands with the key that it names. */
 void roster_rebuild(struct roster *roster,
                     const struct facet_table *table,
                     const struct genesis *genesis);
@@ -52,14 +52,16 @@ uint64_t roster_limit(const struct roster_node *node,
                       uint64_t stream,
                       const uint8_t key_id[RECORD_KEY_ID_SIZE],
                       uint64_t lifted);
-/* How far the streams of a node count whose object is spoilt, so that it is not in the roster:
- * false: it was not removed. What it gets in OUT is freed with roster_free_node. */
-bool roster_read_removal(const struct facet_table *table,
-                         const struct uuid *id,
-                         struct roster_node *out);
+/* What facets 10 and 14 say of a node, whatever else its object says (that may be spoilt, and
+ * the node not in the roster for it): its key, whether it was removed, how far its streams
+ * count. OUT is freed with roster_free_node. */
+void roster_read_standing(const struct facet_table *table,
+                          const struct uuid *id,
+                          struct roster_node *out);
 void roster_free_node(struct roster_node *node);
 /* The key that an operation on FACET_NODE_KEY gives its node; false: none. */
 bool roster_read_key(const struct record_op *op, uint8_t out[SIGN_PUBLIC_KEY_SIZE]);
+bool roster_entry_key(const struct facet_entry *entry, uint8_t out[SIGN_PUBLIC_KEY_SIZE]);
 /* Does the operation take a node out of the cluster? */
 bool roster_op_removes(const struct record_op *op);
 void roster_free(struct roster *roster);

@@ -1,5 +1,5 @@
 """The log of a node: streams, their records and keys, and the checks on receipt (docs/protocol.md section 3)."""
-from record import LIFE, Record, key_id
+from record import Record, key_id
 from state import NODE_TYPE, NO_LIMIT, State
 from wire import Malformed, need
 
@@ -31,13 +31,10 @@ class Log:
     def find_limits(self):
         """After a change of node objects. What is void may itself have said who is removed."""
         for _ in range(64):
-            roster, limits = self.state.roster(), {}
+            limits = {}
             for stream, known in self.streams.items():
-                node = roster.get(known.node)
-                if node:
-                    limits[stream] = node.limit(stream, known.key_id)
-                elif not self.state.standing(known.node, LIFE):
-                    limits[stream] = 0
+                node = self.state.judged(known.node)
+                limits[stream] = node.limit(stream, known.key_id) if node else 0
             if limits == self.state.limits:
                 return
             self.state.limits = limits
@@ -84,8 +81,8 @@ class Log:
         """The key of a stream is that of its node when it began; who sees a later record first asks for more."""
         if not known and not record.node:
             raise Unknown("the stream is not known yet")
-        node = self.state.roster().get(known.node if known else record.node["id"])
-        need(node, "the signer is not in the roster")
+        node = self.state.judged(known.node if known else record.node["id"])
+        need(node, "nobody admitted the signer")
         need(known or record.node["key"] == key_id(node.key), "the key id does not fit")
         need(not known or not known.closed, "the stream is closed")
         need(record.is_signed_by(known.key if known else node.key, self.genesis.cluster), "the record is forged")
@@ -121,7 +118,7 @@ class Log:
         if not known:
             node = record.node["id"]
             known = Stream(node, self.state.key_of(node), record.node["incarnation"])
-        node = self.state.roster().get(known.node)
+        node = self.state.judged(known.node)
         if node and record.seq > node.limit(record.stream, known.key_id):
             return
         need(record.previous == known.hash, "the predecessor is another one")

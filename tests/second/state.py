@@ -39,8 +39,11 @@ class RosterNode:
             return
         entry = state.counting(node, FACET_KEY)
         self.key = read_key(entry.value if entry else b"")
-        self.addresses = state.value(node, FACET_PLACE, PLACE)["addresses"]
         self.unite(state, node)
+
+    def read_place(self, state, node):
+        self.addresses = state.value(node, FACET_PLACE, PLACE)["addresses"]
+        return self
 
     def unite(self, state, node):
         """All entries about the status count: removals that did not know of each other, and new keys."""
@@ -201,18 +204,26 @@ class State:
     # ---- the roster ---------------------------------------------------------------------------
 
     def roster(self):
-        """{id: RosterNode}, ascending; the genesis' first node while there is none."""
+        """{id: RosterNode}, ascending; before the first record the genesis' first node."""
         found = {}
+        if not self.facets:
+            return {self.genesis.node: RosterNode(None, self.genesis.node, self.genesis.key)}
         for node in self.objects(NODE_TYPE):
             try:
-                found[node] = RosterNode(self, node)
+                found[node] = RosterNode(self, node).read_place(self, node)
             except (Malformed, ValueError):
                 continue  # whoever cannot be read is not in the roster
-        return found or {self.genesis.node: RosterNode(None, self.genesis.node, self.genesis.key)}
+        return found
+
+    def judged(self, node):
+        """What is said of the key and the status of NODE, in the roster or not; None: nobody admitted it."""
+        if not self.facets:
+            return self.roster().get(node)
+        return RosterNode(self, node) if self.standing(node, LIFE) and self.standing(node, FACET_KEY) else None
 
     def key_of(self, node):
         """The public key of NODE, or None."""
-        found = self.roster().get(node)
+        found = self.judged(node)
         return found.key if found else None
 
     def active(self):

@@ -145,7 +145,8 @@ static struct world_node *survivor(struct world *world, const struct world_node 
     for (unsigned i = 0; i < world->node_count; i++) {
         struct world_node *node = &world->nodes[i];
         unsigned count = 0;
-        if (!node->core || !node->is_member || node->core->removed || node == but)
+        if (!node->core || !node->is_member || node->core->removed || node == but ||
+            !roster_find(&node->core->roster, &node->id))
             continue;
         for (unsigned k = 0; k < world->node_count; k++)
             if (world->nodes[k].core && !world->nodes[k].core->removed) {

@@ -308,39 +308,114 @@ static void the_first_record_of_a_node_may_name_a_new_key(void **state)
     reader_free(&reader);
 }
 
+/* ---- objects of nodes that somebody spoilt ---------------------------------------------- */
+
+static void spoil(struct change_set *changes, const struct uuid *node_id)
+{
+    const uint8_t nonsense[] = {0xff};
+    change_set_add(changes, node_id, &none, RESOURCE_NODE, FACET_ADMIN,
+                   (struct bytes){nonsense, sizeof(nonsense)});
+}
+
+/* FAR, which knows of the new key, spoils the object of LOST. */
+static void spoil_lost(struct example *example)
+{
+    struct change_set changes = {0};
+    struct vv knew = vector(1, 1, 0);
+    spoil(&changes, &example->ids[LOST]);
+    write_changes(example, FAR, &knew, &changes);
+    change_set_free(&changes);
+    vv_free(&knew);
+}
+
+static void write_with_key(struct example *example,
+                           const struct sign_key *key,
+                           uint64_t stream,
+                           uint8_t value)
+{
+    struct change_set changes = {0};
+    struct vv knew = vector(1, 1, 0);
+    change_set_add(&changes, &thing, &none, 5, FACET, (struct bytes){&value, 1});
+    write_with(example, LOST, key, stream, &knew, &changes);
+    change_set_free(&changes);
+    vv_free(&knew);
+}
+
+/* It is not in the roster, and its records are verified all the same. */
+static void a_node_whose_object_is_spoilt_goes_on_with_its_new_key(void **state)
+{
+    struct example *example = *state;
+    value_by(example, LOST, 0, 0, 0, 2);              /* b */
+    write_new_key(example, 1);                        /* c */
+    spoil_lost(example);                              /* d */
+    write_with_key(example, example->new_key, 51, 6); /* e */
+    struct reader reader = read_in_order(example, "abcde");
+    assert_null(roster_find(core_roster(reader.core), &example->ids[LOST]));
+    assert_int_equal(value_of(&reader, &thing, FACET), 6);
+    reader_free(&reader);
+    assert_same(example, "abcde", "abced");
+}
+
+static void spoiling_an_object_gives_nothing_to_an_old_key(void **state)
+{
+    struct example *example = *state;
+    value_by(example, LOST, 0, 0, 0, 2);                 /* b */
+    write_new_key(example, 1);                           /* c */
+    spoil_lost(example);                                 /* d */
+    write_with_key(example, example->keys[LOST], 50, 5); /* e */
+    struct reader reader = read_in_order(example, "abcde");
+    assert_int_equal(value_of(&reader, &thing, FACET), 2);
+    assert_int_equal(vv_get(core_durable(reader.core), 50), 0);
+    reader_free(&reader);
+    assert_same(example, "abcde", "abced");
+}
+
+/* Not the genesis' first node either: with its key of then it would make void what others
+ * wrote. */
+static void who_spoils_all_nodes_brings_nobody_back(void **state)
+{
+    struct example *example = *state;
+    struct change_set changes = {0};
+    struct vv knew = vector(1, 0, 0);
+    value_by(example, LOST, 0, 0, 0, 2); /* b */
+    for (unsigned i = 0; i < NODES; i++)
+        spoil(&changes, &example->ids[i]);
+    write_changes(example, NEAR, &knew, &changes); /* c */
+    change_set_free(&changes);
+    vv_free(&knew);
+    struct reader reader = read_in_order(example, "abc");
+    assert_int_equal(core_roster(reader.core)->count, 0);
+    assert_int_equal(value_of(&reader, &thing, FACET), 2);
+    load(example, &reader);
+    assert_int_equal(core_roster(reader.core)->count, 0);
+    reader_free(&reader);
+}
+
+/* In a new example of its own. */
+#define EXAMPLE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(what_a_void_record_replaced_counts_again, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(a_void_deletion_is_none, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(
-            an_object_that_a_void_record_made_anew_is_the_earlier_one, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(of_plain_removals_the_greatest_limit_holds, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(the_least_limit_holds_when_one_says_compromised, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(who_builds_on_a_void_record_is_valid, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(a_record_that_comes_after_who_knew_it_is_replaced,
-                                        set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_removal_that_lists_less_than_its_author_had_is_none,
-                                        set_up, tear_down),
-        cmocka_unit_test_setup_teardown(nonsense_about_a_key_counts_nowhere, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(two_nodes_that_remove_each_other_are_both_out, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(a_removal_by_one_that_is_revoked_is_void, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(
-            who_was_admitted_by_a_void_record_is_out_with_what_it_wrote, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(what_the_old_key_signs_after_a_new_one_is_void, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(the_old_key_opens_no_stream_and_the_new_one_does,
-                                        set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_node_with_a_new_key_can_be_removed, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(the_first_record_of_a_node_may_name_a_new_key, set_up,
-                                        tear_down),
+        EXAMPLE(what_a_void_record_replaced_counts_again),
+        EXAMPLE(a_void_deletion_is_none),
+        EXAMPLE(an_object_that_a_void_record_made_anew_is_the_earlier_one),
+        EXAMPLE(of_plain_removals_the_greatest_limit_holds),
+        EXAMPLE(the_least_limit_holds_when_one_says_compromised),
+        EXAMPLE(who_builds_on_a_void_record_is_valid),
+        EXAMPLE(a_record_that_comes_after_who_knew_it_is_replaced),
+        EXAMPLE(a_removal_that_lists_less_than_its_author_had_is_none),
+        EXAMPLE(nonsense_about_a_key_counts_nowhere),
+        EXAMPLE(two_nodes_that_remove_each_other_are_both_out),
+        EXAMPLE(a_removal_by_one_that_is_revoked_is_void),
+        EXAMPLE(who_was_admitted_by_a_void_record_is_out_with_what_it_wrote),
+        EXAMPLE(what_the_old_key_signs_after_a_new_one_is_void),
+        EXAMPLE(the_old_key_opens_no_stream_and_the_new_one_does),
+        EXAMPLE(a_node_with_a_new_key_can_be_removed),
+        EXAMPLE(the_first_record_of_a_node_may_name_a_new_key),
+        EXAMPLE(a_node_whose_object_is_spoilt_goes_on_with_its_new_key),
+        EXAMPLE(spoiling_an_object_gives_nothing_to_an_old_key),
+        EXAMPLE(who_spoils_all_nodes_brings_nobody_back),
     };
     crypto_start();
     return cmocka_run_group_tests(tests, NULL, NULL);
