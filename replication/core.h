@@ -188,6 +188,8 @@ const struct vv *core_durable(const struct core *core); /* on disk, clipped to c
 /* The first record of each stream that a removal voided: it proves whose the stream is. Records
  * that build on a void one wait for that, so a full answer to a PULL ends with these. */
 const struct vv *core_void_openings(const struct core *core);
+/* Streams of which nothing is here, as all of it is void: fields for the end of PULL_END. */
+void core_put_void_streams(const struct core *core, struct wire_writer *out);
 /* The highest record of STREAM that is no longer in the log; 0: all are. Up to it only those
  * are there of which an operation still counts. */
 uint64_t core_truncated(const struct core *core, uint64_t stream);

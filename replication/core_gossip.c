@@ -344,6 +344,7 @@ static void handle_pull_end(struct core *core,
     while (wire_next(&reader, &field))
         if (field.number == 1)
             peer->pull_again = field.integer == 1;
+    core_take_void_streams(core, body);
     core->pending_dirty |= core_has_arrivals(core); /* more do not come for now */
     if (peer->pull_again && !core_has_arrivals(core) && !core->committing)
         core_request_pull(core, peer, actions);

@@ -414,6 +414,8 @@ void core_receive_record(struct core *core,
                          struct bytes whole,
                          const struct uuid *from,
                          struct core_actions *actions);
+/* The void streams that the peer names in BODY, of PULL_END. */
+void core_take_void_streams(struct core *core, struct bytes body);
 /* Something has come that the next batch may take. */
 bool core_has_arrivals(const struct core *core);
 void core_expire_pending(struct core *core);

@@ -140,6 +140,19 @@ static size_t count_void_streams(const struct core *core)
     return count;
 }
 
+static void add_void_stream(struct core *core,
+                            uint64_t id,
+                            const struct uuid *node_id,
+                            const uint8_t key_id[RECORD_KEY_ID_SIZE])
+{
+    if (count_void_streams(core) >= VOID_STREAMS || core->stream_count >= VV_MAXIMUM_ENTRIES)
+        return;
+    struct stream *stream = core_stream_add(core, id);
+    stream->node_id = *node_id;
+    memcpy(stream->key_id, key_id, sizeof(stream->key_id));
+    stream->dirty = core->streams_dirty = core->pending_dirty = true;
+}
+
 /* The opening of a stream that a removal made void: it changes nothing, but from now on it is
  * known whose stream that is, and that nobody need wait for it. The key of a node that a void
  * record admitted, or one that a void record replaced, is not known here: then it has to be
@@ -148,14 +161,58 @@ static void note_void_stream(struct core *core, const struct record *record)
 {
     uint8_t key[SIGN_PUBLIC_KEY_SIZE];
     bool is_known = signer_key(core, record, NULL, key);
-    if (record->seq != 1 || count_void_streams(core) >= VOID_STREAMS ||
-        core->stream_count >= VV_MAXIMUM_ENTRIES ||
+    if (record->seq != 1 ||
         (is_known && !record_verify(record, &core->genesis.cluster_id, key)))
         return;
-    struct stream *stream = core_stream_add(core, record->stream);
-    stream->node_id = record->node_id;
-    memcpy(stream->key_id, record->key_id, sizeof(stream->key_id));
-    stream->dirty = core->streams_dirty = core->pending_dirty = true;
+    add_void_stream(core, record->stream, &record->node_id, record->key_id);
+}
+
+/* Whoever has the opening may be out itself by now; then those tell of it who met it before. */
+void core_put_void_streams(const struct core *core, struct wire_writer *out)
+{
+    for (size_t i = 0; i < core->stream_count; i++) {
+        const struct stream *stream = core->streams[i];
+        struct wire_writer entry = {0};
+        if (stream->seq > 0 || core_cutoff(core, stream) > 0)
+            continue;
+        wire_put_fixed64(&entry, 1, stream->id);
+        wire_put_bytes(&entry, 2, (struct bytes){stream->node_id.bytes, 16});
+        wire_put_bytes(&entry, 3, (struct bytes){stream->key_id, RECORD_KEY_ID_SIZE});
+        wire_put_bytes(out, 3, wire_written(&entry));
+        wire_writer_free(&entry);
+    }
+}
+
+static void take_void_stream(struct core *core, struct bytes entry)
+{
+    struct wire_reader reader = wire_reader_of(entry);
+    struct wire_field field;
+    struct stream said = {0};
+    struct bytes node_id = {0}, key_id = {0};
+    while (wire_next(&reader, &field)) {
+        if (field.number == 1 && field.type == WIRE_FIXED64)
+            said.id = field.integer;
+        else if (field.number == 2)
+            node_id = field.bytes;
+        else if (field.number == 3)
+            key_id = field.bytes;
+    }
+    if (!wire_ended(&reader) || said.id == 0 || core_stream(core, said.id) ||
+        node_id.size != sizeof(said.node_id.bytes) || key_id.size != sizeof(said.key_id))
+        return;
+    memcpy(said.node_id.bytes, node_id.data, node_id.size);
+    memcpy(said.key_id, key_id.data, key_id.size);
+    if (core_cutoff(core, &said) == 0)
+        add_void_stream(core, said.id, &said.node_id, said.key_id);
+}
+
+void core_take_void_streams(struct core *core, struct bytes body)
+{
+    struct wire_reader reader = wire_reader_of(body);
+    struct wire_field field;
+    while (wire_next(&reader, &field))
+        if (field.number == 3 && field.type == WIRE_BYTES)
+            take_void_stream(core, field.bytes);
 }
 
 void core_receive_record(struct core *core,

@@ -142,6 +142,8 @@ static void send_records(struct replication *replication, const struct core_acti
                         core_void_openings(replication->core), send_pulled, &bulk, &more);
     replication->damaged |= result == -EBADMSG || result == -ENOENT;
     pull_end(more, action->token, &end);
+    if (!more)
+        core_put_void_streams(replication->core, &end);
     transport_send(replication->transport, &action->peer, FRAME_PULL_END, wire_written(&end),
                    true);
     wire_writer_free(&end);

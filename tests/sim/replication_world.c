@@ -179,6 +179,8 @@ static void send_records(struct world_node *node, const struct core_action *acti
         pull_answer(node->store, (struct bytes){action->body, action->body_size},
                     core_void_openings(node->core), send_pulled, &pulled, &more);
     pull_end(more, action->token, &end);
+    if (!more)
+        core_put_void_streams(node->core, &end);
     world_send(node, &action->peer, FRAME_PULL_END, wire_written(&end), true);
     wire_writer_free(&end);
 }

@@ -93,6 +93,8 @@ send_records(struct fixture *fixture, int from, const struct core_action *action
         pull_answer(fixture->nodes[from].store, (struct bytes){action->body, action->body_size},
                     core_void_openings(fixture->nodes[from].core), send_record, &across, &more);
     pull_end(more, action->token, &end);
+    if (!more)
+        core_put_void_streams(fixture->nodes[from].core, &end);
     deliver(fixture, from, &action->peer, FRAME_PULL_END, wire_written(&end));
     wire_writer_free(&end);
 }

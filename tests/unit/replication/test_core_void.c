@@ -114,6 +114,52 @@ static void a_record_that_comes_after_who_knew_it_is_replaced(void **state)
     assert_same(example, "abedfc", "abcdef");
 }
 
+/* As NEAR, which has what ONE has, at the end of a PULL by OTHER. */
+static void
+tell_void_streams(struct example *example, const struct reader *one, struct reader *other)
+{
+    struct wire_writer told = {0};
+    core_put_void_streams(one->core, &told);
+    step(other, &(struct core_event){.kind = CORE_FRAME,
+                                     .node = example->ids[NEAR],
+                                     .frame_type = FRAME_PULL_END,
+                                     .body = wire_written(&told)});
+    step(other, &(struct core_event){.kind = CORE_STAGE});
+    wire_writer_free(&told);
+}
+
+/* Its author and all that had the void record are out; who met it before tells whose it was. */
+static void who_builds_on_a_record_that_nobody_has_is_taken(void **state)
+{
+    struct example *example = *state;
+    value_by(example, LOST, 0, 0, 0, 2);           /* b */
+    value_by(example, FAR, 1, 0, 0, 3);            /* c */
+    removal_by(example, NEAR, 0, NODE_REMOVED, 0); /* d */
+    struct reader met = read_in_order(example, "adb");
+    struct reader reader = read_in_order(example, "adc");
+    assert_int_equal(value_of(&reader, &thing, FACET), 1);
+    tell_void_streams(example, &met, &reader);
+    assert_int_equal(value_of(&reader, &thing, FACET), 3);
+    reader_free(&met);
+    reader_free(&reader);
+}
+
+/* A stream that counts is none of these, whatever a peer says. */
+static void a_stream_that_counts_is_not_believed_to_be_void(void **state)
+{
+    struct example *example = *state;
+    value_by(example, LOST, 0, 0, 0, 2);           /* b */
+    value_by(example, FAR, 1, 0, 0, 3);            /* c */
+    removal_by(example, NEAR, 0, NODE_REMOVED, 0); /* d */
+    struct reader met = read_in_order(example, "adb");
+    struct reader reader = read_in_order(example, "ac");
+    tell_void_streams(example, &met, &reader);
+    assert_int_equal(value_of(&reader, &thing, FACET), 1);
+    assert_null(core_stream(reader.core, LOST + 1));
+    reader_free(&met);
+    reader_free(&reader);
+}
+
 static void a_removal_that_lists_less_than_its_author_had_is_none(void **state)
 {
     struct example *example = *state;
@@ -404,6 +450,8 @@ int main(void)
         EXAMPLE(the_least_limit_holds_when_one_says_compromised),
         EXAMPLE(who_builds_on_a_void_record_is_valid),
         EXAMPLE(a_record_that_comes_after_who_knew_it_is_replaced),
+        EXAMPLE(who_builds_on_a_record_that_nobody_has_is_taken),
+        EXAMPLE(a_stream_that_counts_is_not_believed_to_be_void),
         EXAMPLE(a_removal_that_lists_less_than_its_author_had_is_none),
         EXAMPLE(nonsense_about_a_key_counts_nowhere),
         EXAMPLE(two_nodes_that_remove_each_other_are_both_out),
