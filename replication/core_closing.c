@@ -30,33 +30,51 @@ static bool read_status(struct bytes value, int64_t *out_status, struct vv *out_
     return good;
 }
 
-/* What removals of the node said that the record's author knew; false: it knew of none. */
-static bool known_removal(const struct core *core,
-                          const struct uuid *node_id,
-                          const struct facet_stamp *stamp,
-                          struct vv *out)
+static bool is_known(const struct facet_stamp *stamp, struct dot dot)
+{
+    return dot.stream == stamp->dot.stream ? dot.seq < stamp->dot.seq
+                                           : vv_get(stamp->context, dot.stream) >= dot.seq;
+}
+
+/* Void or not: to the author it was what counted. */
+static bool stood_for(const struct facet_entry *entry, const struct facet_stamp *stamp)
+{
+    bool stood = is_known(stamp, entry->dot);
+    for (size_t i = 0; i < entry->by_count; i++)
+        stood &= !is_known(stamp, entry->by[i]);
+    return stood;
+}
+
+/* The entries of FACET that stood for the author of STAMP's record, as views. */
+static struct facet_state entries_known(const struct core *core,
+                                        const struct uuid *node_id,
+                                        uint16_t facet,
+                                        const struct facet_stamp *stamp)
 {
     const struct object *object = facet_object(&core->facets, node_id);
-    const struct facet_state *state = object ? facet_of(object, FACET_NODE_STATUS) : NULL;
+    const struct facet_state *state = object ? facet_of(object, facet) : NULL;
     const struct facet_shadows *shadows = uuid_map_get(&core->facets.shadows, node_id);
-    size_t count = (state ? state->count : 0) + (shadows ? shadows->count : 0);
-    bool any = false;
-    for (size_t i = 0; i < count; i++) {
-        bool stands = state && i < state->count;
-        const struct facet_shadow *shadow =
-            stands ? NULL : &shadows->items[i - (state ? state->count : 0)];
-        const struct facet_entry *entry = stands ? &state->entries[i] : &shadow->entry;
-        struct vv listed = {0};
-        int64_t status;
-        if ((stands || shadow->facet == FACET_NODE_STATUS) && facet_is_covered(entry, stamp) &&
-            read_status((struct bytes){entry->value, entry->value_size}, &status, &listed) &&
-            status != NODE_ACTIVE) {
-            vv_merge(out, &listed);
-            any = true;
-        }
-        vv_free(&listed);
-    }
-    return any;
+    struct facet_state out = {.facet = facet};
+    for (size_t i = 0; state && i < state->count; i++)
+        if (stood_for(&state->entries[i], stamp))
+            *facet_append_entry(&out) = state->entries[i];
+    for (size_t i = 0; shadows && i < shadows->count; i++)
+        if (shadows->items[i].facet == facet && stood_for(&shadows->items[i].entry, stamp))
+            *facet_append_entry(&out) = shadows->items[i].entry;
+    return out;
+}
+
+/* The node as the author of STAMP's record knew it. */
+static struct roster_node
+node_known(const struct core *core, const struct uuid *node_id, const struct facet_stamp *stamp)
+{
+    struct roster_node out = {.id = *node_id};
+    struct facet_state statuses = entries_known(core, node_id, FACET_NODE_STATUS, stamp);
+    struct facet_state keys = entries_known(core, node_id, FACET_NODE_KEY, stamp);
+    roster_read_known(&statuses, &keys, &out);
+    free(statuses.entries);
+    free(keys.entries);
+    return out;
 }
 
 /* ---- the rule --------------------------------------------------------------------------- */
@@ -91,26 +109,33 @@ static struct saying read_saying(const struct record *record, const struct uuid 
     return saying;
 }
 
+/* How much of STREAM has to be listed: 0: nothing. */
+static uint64_t needed_of(const struct roster_node *known,
+                          const struct saying *saying,
+                          const struct stream *stream,
+                          const struct facet_stamp *stamp)
+{
+    uint64_t had = vv_get(stamp->context, stream->id);
+    bool has_other_key =
+        saying->has_key && memcmp(saying->key_id, stream->key_id, RECORD_KEY_ID_SIZE) != 0;
+    if (!uuid_equal(&stream->node_id, &known->id) || stream->id == stamp->dot.stream ||
+        (known->status == NODE_ACTIVE && saying->status == NODE_ACTIVE && !has_other_key))
+        return 0;
+    uint64_t limit = roster_limit(known, stream->id, stream->key_id, 0);
+    return had < limit ? had : limit;
+}
+
 static bool lists_enough(const struct core *core,
                          const struct uuid *node_id,
                          const struct saying *saying,
                          const struct facet_stamp *stamp)
 {
-    struct vv before = {0};
-    bool was_removed = known_removal(core, node_id, stamp, &before), enough = true;
-    for (size_t i = 0; i < core->stream_count && enough; i++) {
-        const struct stream *stream = core->streams[i];
-        uint64_t had = vv_get(stamp->context, stream->id);
-        uint64_t said = vv_get(&before, stream->id);
-        if (!uuid_equal(&stream->node_id, node_id) || stream->id == stamp->dot.stream)
-            continue;
-        bool is_over = was_removed || saying->status != NODE_ACTIVE ||
-                       (saying->has_key &&
-                        memcmp(saying->key_id, stream->key_id, RECORD_KEY_ID_SIZE) != 0);
-        uint64_t needed = was_removed && said < had ? said : had;
-        enough = !is_over || vv_get(&saying->listed, stream->id) >= needed;
-    }
-    vv_free(&before);
+    struct roster_node known = node_known(core, node_id, stamp);
+    bool enough = true;
+    for (size_t i = 0; i < core->stream_count && enough; i++)
+        enough = vv_get(&saying->listed, core->streams[i]->id) >=
+                 needed_of(&known, saying, core->streams[i], stamp);
+    roster_free_node(&known);
     return enough;
 }
 
@@ -188,11 +213,30 @@ static bool is_out(const struct core *core, const struct uuid *node_id)
     return out;
 }
 
+/* What the rule asks of a record that this node makes now, which may be more than what counts
+ * here: something of what it knew may have become void. */
+static void list_needed(const struct core *core,
+                        const struct uuid *node_id,
+                        const struct saying *saying,
+                        struct vv *listed)
+{
+    struct vv context = {0};
+    const struct facet_stamp stamp = {.context = &context};
+    vv_copy(&context, &core->applied);
+    core_add_ahead(core, NULL, &context);
+    struct roster_node known = node_known(core, node_id, &stamp);
+    for (size_t i = 0; i < core->stream_count; i++)
+        vv_raise(listed, core->streams[i]->id,
+                 needed_of(&known, saying, core->streams[i], &stamp));
+    roster_free_node(&known);
+    vv_free(&context);
+}
+
 /* The value of facet 14 with all the streams listed that are over now. */
 static bool complete_status(const struct core *core,
                             const struct uuid *node_id,
                             struct bytes value,
-                            const uint8_t *new_key_id,
+                            struct saying *saying,
                             struct change_set *out)
 {
     const struct roster_node *known = roster_find(&core->roster, node_id);
@@ -207,12 +251,14 @@ static bool complete_status(const struct core *core,
     for (size_t i = 0; i < core->stream_count; i++) {
         const struct stream *stream = core->streams[i];
         bool has_other_key =
-            new_key_id && memcmp(new_key_id, stream->key_id, RECORD_KEY_ID_SIZE) != 0;
+            saying->has_key && memcmp(saying->key_id, stream->key_id, RECORD_KEY_ID_SIZE) != 0;
         bool was_listed = known && vv_get(&known->cutoff, stream->id) > 0;
         uint64_t limit = core_cutoff(core, stream);
         if (uuid_equal(&stream->node_id, node_id) && (all || has_other_key || was_listed))
             vv_raise(&listed, stream->id, stream->seq < limit ? stream->seq : limit);
     }
+    saying->status = node->status;
+    list_needed(core, node_id, saying, &listed);
     write_list(&listed, node);
     vv_free(&listed);
     resource->id = *node_id;
@@ -226,18 +272,18 @@ complete_node(const struct core *core, const struct uuid *node_id, struct change
 {
     const struct change_op *status = find_op(changes, node_id, FACET_NODE_STATUS);
     const struct change_op *key_op = find_op(changes, node_id, FACET_NODE_KEY);
-    uint8_t key[SIGN_PUBLIC_KEY_SIZE], key_id[RECORD_KEY_ID_SIZE];
+    uint8_t key[SIGN_PUBLIC_KEY_SIZE];
+    struct saying saying = {0};
     struct bytes value = {0};
-    bool has_key = false;
     if (key_op) {
         const struct record_op op = {.value = {key_op->value, key_op->value_size}};
-        has_key = roster_read_key(&op, key);
-        if (has_key)
-            record_key_id(key, key_id);
+        saying.has_key = roster_read_key(&op, key);
+        if (saying.has_key)
+            record_key_id(key, saying.key_id);
     }
     if (status)
         value = (struct bytes){status->value, status->value_size};
-    return complete_status(core, node_id, value, has_key ? key_id : NULL, changes);
+    return complete_status(core, node_id, value, &saying, changes);
 }
 
 static bool has_streams(const struct core *core, const struct uuid *node_id)

@@ -15,10 +15,9 @@ static bool read_status(const struct facet_entry *entry, struct node *out)
 }
 
 /* Of values that do not know of each other the one that takes the most away. */
-static int64_t united_status(const struct object *object, int64_t status)
+static int64_t united_status(const struct facet_state *state, int64_t status)
 {
-    const struct facet_state *state = facet_of(object, FACET_NODE_STATUS);
-    for (size_t i = 0; state && state->count > 1 && i < state->count; i++) {
+    for (size_t i = 0; state && i < state->count; i++) {
         struct resource *resource = resource_new(RESOURCE_NODE);
         struct node *node = CONTAINER_OF(resource, struct node, resource);
         if (read_status(&state->entries[i], node) && node->status > status)
@@ -50,7 +49,9 @@ struct node *roster_read_node(const struct facet_table *table, const struct obje
         }
     }
     struct node *node = CONTAINER_OF(resource, struct node, resource);
-    node->status = united_status(object, node->status);
+    const struct facet_state *statuses = facet_of(object, FACET_NODE_STATUS);
+    if (statuses && statuses->count > 1)
+        node->status = united_status(statuses, node->status);
     return node;
 }
 
@@ -119,26 +120,27 @@ static void limit_listed(struct vv *vv, const struct vv *list, bool adds)
 
 /* What all the removals say that do not know of each other: the most, if all are plain; the
  * least, if any of them says that the node's key is in wrong hands. */
-static void unite_removal(struct roster_node *out, const struct vv *cutoff, enum node_status to)
+static void unite_removal(struct roster_node *out, const struct vv *cutoff, bool is_first)
 {
-    bool is_first = out->status == NODE_ACTIVE;
-    bool least = out->status == NODE_REVOKED || to == NODE_REVOKED;
     if (is_first)
         vv_copy(&out->cutoff, cutoff);
-    else if (least)
+    else if (out->status == NODE_REVOKED)
         keep_least(&out->cutoff, cutoff);
     else
         vv_merge(&out->cutoff, cutoff);
-    out->status = least || to == NODE_REVOKED ? NODE_REVOKED : NODE_REMOVED;
 }
 
-static void
-read_status_of(struct roster_node *out, const struct facet_entry *entry, bool active)
+/* True when it is one of those that ACTIVE asks for. */
+static bool read_status_of(struct roster_node *out,
+                           const struct facet_entry *entry,
+                           bool active,
+                           bool is_first)
 {
     struct resource *resource = resource_new(RESOURCE_NODE);
     struct node *node = CONTAINER_OF(resource, struct node, resource);
     struct vv cutoff = {0};
-    if (read_status(entry, node) && (node->status == NODE_ACTIVE) == active) {
+    bool taken = read_status(entry, node) && (node->status == NODE_ACTIVE) == active;
+    if (taken) {
         roster_read_cutoff(&node->cutoff, &cutoff);
         /* A record that closes its own stream counts itself. */
         if (!active || vv_get(&cutoff, entry->dot.stream) > 0)
@@ -148,26 +150,40 @@ read_status_of(struct roster_node *out, const struct facet_entry *entry, bool ac
         if (active)
             limit_listed(&out->cutoff, &cutoff, out->status == NODE_ACTIVE);
         else
-            unite_removal(out, &cutoff, (enum node_status)node->status);
+            unite_removal(out, &cutoff, is_first);
     }
     vv_free(&cutoff);
     resource_free(resource);
+    return taken;
 }
 
 static void read_statuses(struct roster_node *out, const struct facet_state *state)
 {
+    bool any = false;
+    out->status = (enum node_status)united_status(state, NODE_ACTIVE);
     for (size_t i = 0; state && i < state->count; i++)
-        read_status_of(out, &state->entries[i], false);
+        any |= read_status_of(out, &state->entries[i], false, !any);
     for (size_t i = 0; state && i < state->count; i++)
-        read_status_of(out, &state->entries[i], true);
+        read_status_of(out, &state->entries[i], true, false);
 }
 
-static void read_told(struct roster_node *out, const struct object *object)
+static void read_told(struct roster_node *out,
+                      const struct facet_state *statuses,
+                      const struct facet_state *keys)
 {
-    const struct facet_state *keys = facet_of(object, FACET_NODE_KEY);
-    read_statuses(out, facet_of(object, FACET_NODE_STATUS));
+    read_statuses(out, statuses);
     for (size_t i = 0; keys && i < keys->count; i++)
         vv_raise(&out->told, keys->entries[i].dot.stream, keys->entries[i].dot.seq);
+}
+
+void roster_read_known(const struct facet_state *statuses,
+                       const struct facet_state *keys,
+                       struct roster_node *out)
+{
+    const struct facet_entry *key = facet_winner(keys);
+    if (key && roster_entry_key(key, out->public_key))
+        record_key_id(out->public_key, out->key_id);
+    read_told(out, statuses, keys);
 }
 
 void roster_read_standing(const struct facet_table *table,
@@ -175,13 +191,10 @@ void roster_read_standing(const struct facet_table *table,
                           struct roster_node *out)
 {
     const struct object *object = facet_object(table, id);
-    const struct facet_entry *key =
-        object ? facet_winner(facet_of(object, FACET_NODE_KEY)) : NULL;
     *out = (struct roster_node){.id = *id};
-    if (key && roster_entry_key(key, out->public_key))
-        record_key_id(out->public_key, out->key_id);
     if (object)
-        read_told(out, object);
+        roster_read_known(facet_of(object, FACET_NODE_STATUS), facet_of(object, FACET_NODE_KEY),
+                          out);
 }
 
 bool roster_op_removes(const struct record_op *op)
@@ -229,7 +242,7 @@ read_entry(struct roster_node *out, const struct node *node, const struct object
     out->protocol = (uint16_t)node->protocol;
     out->leaving = node->leaving;
     out->name = memory_text(node->resource.name, strlen(node->resource.name));
-    read_told(out, object);
+    read_told(out, facet_of(object, FACET_NODE_STATUS), facet_of(object, FACET_NODE_KEY));
     return true;
 }
 

@@ -58,6 +58,10 @@ uint64_t roster_limit(const struct roster_node *node,
 void roster_read_standing(const struct facet_table *table,
                           const struct uuid *id,
                           struct roster_node *out);
+/* The same when STATUSES and KEYS, or NULL, is all that is known of facets 14 and 10. */
+void roster_read_known(const struct facet_state *statuses,
+                       const struct facet_state *keys,
+                       struct roster_node *out);
 void roster_free_node(struct roster_node *node);
 /* The key that an operation on FACET_NODE_KEY gives its node; false: none. */
 bool roster_read_key(const struct record_op *op, uint8_t out[SIGN_PUBLIC_KEY_SIZE]);

@@ -32,6 +32,14 @@ void world_note_records(struct world *world, const struct store_batch *batch)
     }
 }
 
+const struct world_record *world_recorded(const struct world *world, struct dot dot)
+{
+    struct uuid key;
+    store_be64(key.bytes, dot.stream);
+    store_be64(key.bytes + 8, dot.seq);
+    return uuid_map_get(&world->records, &key);
+}
+
 /* ---- I10: queues stay under their bounds; I7: vectors grow ------------------------------- */
 
 void world_check_queues(struct world *world, const struct world_node *node)
@@ -270,15 +278,8 @@ struct model {
     size_t count, capacity;
     struct model_start *starts;
     size_t start_count, start_capacity;
+    struct closings *closings;
 };
-
-static const struct world_record *recorded(const struct world *world, struct dot dot)
-{
-    struct uuid key;
-    store_be64(key.bytes, dot.stream);
-    store_be64(key.bytes + 8, dot.seq);
-    return uuid_map_get(&world->records, &key);
-}
 
 static void note_starts(struct model *model, size_t number)
 {
@@ -299,7 +300,7 @@ static void model_read(struct model *model, const struct world *world, const str
         struct vv context = {0};
         for (uint64_t seq = 1; seq <= upto->entries[i].seq; seq++) {
             const struct world_record *bytes =
-                recorded(world, (struct dot){upto->entries[i].stream, seq});
+                world_recorded(world, (struct dot){upto->entries[i].stream, seq});
             model->records = memory_grow(model->records, model->count, &model->capacity,
                                          sizeof(*model->records));
             struct model_record *at = &model->records[model->count];
@@ -318,38 +319,20 @@ static void model_read(struct model *model, const struct world *world, const str
     }
 }
 
-/* Nonsense about a node's key or status counts nowhere. */
-static bool is_nonsense(const struct record *record, const struct uuid *object)
-{
-    struct wire_reader ops = record->ops;
-    struct record_op op;
-    uint8_t key[SIGN_PUBLIC_KEY_SIZE];
-    bool nonsense = false;
-    while (record_next_op(&ops, &op)) {
-        struct resource *node = resource_new(RESOURCE_NODE);
-        struct error error;
-        if (op.type == RESOURCE_NODE && uuid_equal(&op.object_id, object))
-            nonsense |= (op.facet == FACET_NODE_KEY && !roster_read_key(&op, key)) ||
-                        (op.facet == FACET_NODE_STATUS &&
-                         !resource_read_facet(node, op.facet, op.value, &error));
-        resource_free(node);
-    }
-    return nonsense;
-}
-
-static bool writes(const struct record *record,
+static bool writes(const struct model *model,
+                   const struct record *record,
                    const struct uuid *object,
                    uint16_t facet,
                    struct uuid *out_owner)
 {
     struct wire_reader ops = record->ops;
     struct record_op op;
-    if ((facet == FACET_NODE_KEY || facet == FACET_NODE_STATUS) && is_nonsense(record, object))
-        return false;
+    const struct dot dot = {record->stream, record->seq};
     while (record_next_op(&ops, &op))
         if (op.facet == facet && uuid_equal(&op.object_id, object)) {
             *out_owner = op.owner;
-            return true;
+            return (facet != FACET_NODE_KEY && facet != FACET_NODE_STATUS) ||
+                   op.type != RESOURCE_NODE || closings_count(model->closings, dot, object);
         }
     return false;
 }
@@ -399,7 +382,7 @@ static void check_facet(struct world *world,
     struct uuid *owners = memory_new((model->count + 1) * sizeof(*owners));
     size_t count = 0, standing = 0;
     for (size_t i = 0; i < model->count; i++)
-        if (writes(&model->records[i].record, &object->id, state->facet, &owners[count]))
+        if (writes(model, &model->records[i].record, &object->id, state->facet, &owners[count]))
             writers[count++] = &model->records[i];
     for (size_t i = 0; i < count; i++) {
         bool present = false;
@@ -426,6 +409,7 @@ void world_check_model(struct world *world, const struct world_node *node)
     struct model model = {0};
     const struct object *object;
     model_read(&model, world, core_durable(node->core));
+    model.closings = world_closings(world);
     for (size_t i = 0; (object = uuid_map_next(&core_facets(node->core)->objects, &i));)
         for (size_t f = 0; f < object->count && !world->failure[0]; f++)
             check_facet(world, &model, node->core, object, &object->facets[f]);
@@ -433,6 +417,7 @@ void world_check_model(struct world *world, const struct world_node *node)
         vv_free(&model.records[i].context);
     free(model.records);
     free(model.starts);
+    closings_free(model.closings);
 }
 
 /* I4, I5: memory is what the disk gives, and what any order of the records gives. */

@@ -9,6 +9,7 @@
  *   replication_removal.c removals on both sides of a cut, stolen keys
  *   replication_years.c  a year's absence, and what is left after it
  *   replication_check.c  the invariants
+ *   replication_closings.c  which records count in what they say about nodes
  *   sim_replication.c    a life: what happens when */
 #ifndef TESTS_SIM_REPLICATION_WORLD_H
 #define TESTS_SIM_REPLICATION_WORLD_H
@@ -207,6 +208,17 @@ void world_remove_across_cut(struct world *world);
 /* A node goes on with an old disk, through crashes and cuts. */
 void world_return(struct world *world);
 
+/* ---- what records say about keys and ends of nodes ---- */
+
+struct closings;
+
+struct closings *world_closings(const struct world *world);
+/* Does it count what the record DOT says in facets 10 and 14 of NODE_ID? */
+bool closings_count(const struct closings *closings,
+                    struct dot dot,
+                    const struct uuid *node_id);
+void closings_free(struct closings *closings);
+
 /* ---- disks ---- */
 
 struct store *world_copy_store(struct store *store);
@@ -224,6 +236,8 @@ void world_quarantine(struct world_node *node);
 /* ---- invariants ---- */
 
 void world_note_records(struct world *world, const struct store_batch *batch);
+/* NULL: nobody committed it. */
+const struct world_record *world_recorded(const struct world *world, struct dot dot);
 void world_check_queues(struct world *world, const struct world_node *node);
 void world_check_growth(struct world *world, struct world_node *node);
 void world_check_equal(struct world *world, struct core *a, struct core *b, const char *what);

@@ -84,6 +84,22 @@ static void the_least_limit_holds_when_one_says_compromised(void **state)
     assert_same(example, "abced", "abcde");
 }
 
+static void one_that_says_compromised_takes_all_that_is_beyond_any_limit(void **state)
+{
+    struct example *example = *state;
+    value_by(example, LOST, 0, 0, 0, 2);            /* b */
+    value_by(example, LOST, 0, 0, 0, 3);            /* c */
+    value_by(example, LOST, 0, 0, 0, 4);            /* d */
+    removal_by(example, NEAR, 1, NODE_REMOVED, 1);  /* e */
+    removal_by(example, FAR, 2, NODE_REVOKED, 2);   /* f */
+    removal_by(example, FIRST, 3, NODE_REMOVED, 3); /* g */
+    struct reader reader = read_in_order(example, "abcdefg");
+    assert_int_equal(value_of(&reader, &thing, FACET), 2);
+    reader_free(&reader);
+    assert_same(example, "abcdefg", "abcdgef");
+    assert_same(example, "abcdefg", "abcdfge");
+}
+
 /* The author knew a record that is void; its own stands, and replaces what it knew. */
 static void who_builds_on_a_void_record_is_valid(void **state)
 {
@@ -170,6 +186,35 @@ static void a_removal_that_lists_less_than_its_author_had_is_none(void **state)
     assert_int_equal(lost->status, NODE_ACTIVE);
     assert_int_equal(value_of(&reader, &thing, FACET), 2);
     reader_free(&reader);
+}
+
+static enum node_status status_at(const struct reader *reader, const struct uuid *id)
+{
+    return roster_find(core_roster(reader->core), id)->status;
+}
+
+/* What one of two removals made void need not be listed, though the other one did. */
+static void who_was_removed_and_revoked_can_be_let_in_again(void **state)
+{
+    struct example *example = *state;
+    struct change_set changes = {0};
+    struct resource *resource = resource_new(RESOURCE_NODE);
+    value_by(example, LOST, 0, 0, 0, 2);           /* b */
+    value_by(example, LOST, 0, 0, 0, 3);           /* c */
+    removal_by(example, NEAR, 2, NODE_REMOVED, 2); /* d */
+    removal_by(example, FAR, 1, NODE_REVOKED, 1);  /* e */
+    struct reader reader = read_in_order(example, "abcde");
+    resource->id = example->ids[LOST];
+    assert_true(change_set_add_facet(&changes, resource, FACET_NODE_STATUS));
+    step(&reader,
+         &(struct core_event){
+             .kind = CORE_SUBMIT,
+             .submit = {.changes = &changes, .change_id = {{0xdd}}, .kind = RECORD_ROSTER}});
+    assert_int_equal(status_at(&reader, &example->ids[LOST]), NODE_ACTIVE);
+    assert_int_equal(value_of(&reader, &thing, FACET), 2);
+    reader_free(&reader);
+    resource_free(resource);
+    change_set_free(&changes);
 }
 
 static void nonsense_about_a_key_counts_nowhere(void **state)
@@ -332,6 +377,23 @@ static void a_node_with_a_new_key_can_be_removed(void **state)
     reader_free(&reader);
 }
 
+/* What the old key signed beyond the list is void, and need not be listed. */
+static void a_node_whose_old_key_was_stolen_can_be_removed(void **state)
+{
+    struct example *example = *state;
+    value_by(example, LOST, 0, 0, 0, 2); /* b */
+    write_new_key(example, 1);           /* c */
+    value_by(example, LOST, 0, 0, 0, 3); /* d: stolen */
+    struct reader reader = read_in_order(example, "abdc");
+    step(&reader,
+         &(struct core_event){.kind = CORE_REMOVE_NODE,
+                              .node = example->ids[LOST],
+                              .submit = {.change_id = {{0xdd}}, .kind = RECORD_ROSTER}});
+    assert_int_equal(status_at(&reader, &example->ids[LOST]), NODE_REMOVED);
+    assert_int_equal(value_of(&reader, &thing, FACET), 2);
+    reader_free(&reader);
+}
+
 /* A node that wrote nothing yet gets a new key: its first record names it. */
 static void the_first_record_of_a_node_may_name_a_new_key(void **state)
 {
@@ -448,11 +510,13 @@ int main(void)
         EXAMPLE(an_object_that_a_void_record_made_anew_is_the_earlier_one),
         EXAMPLE(of_plain_removals_the_greatest_limit_holds),
         EXAMPLE(the_least_limit_holds_when_one_says_compromised),
+        EXAMPLE(one_that_says_compromised_takes_all_that_is_beyond_any_limit),
         EXAMPLE(who_builds_on_a_void_record_is_valid),
         EXAMPLE(a_record_that_comes_after_who_knew_it_is_replaced),
         EXAMPLE(who_builds_on_a_record_that_nobody_has_is_taken),
         EXAMPLE(a_stream_that_counts_is_not_believed_to_be_void),
         EXAMPLE(a_removal_that_lists_less_than_its_author_had_is_none),
+        EXAMPLE(who_was_removed_and_revoked_can_be_let_in_again),
         EXAMPLE(nonsense_about_a_key_counts_nowhere),
         EXAMPLE(two_nodes_that_remove_each_other_are_both_out),
         EXAMPLE(a_removal_by_one_that_is_revoked_is_void),
@@ -460,6 +524,7 @@ int main(void)
         EXAMPLE(what_the_old_key_signs_after_a_new_one_is_void),
         EXAMPLE(the_old_key_opens_no_stream_and_the_new_one_does),
         EXAMPLE(a_node_with_a_new_key_can_be_removed),
+        EXAMPLE(a_node_whose_old_key_was_stolen_can_be_removed),
         EXAMPLE(the_first_record_of_a_node_may_name_a_new_key),
         EXAMPLE(a_node_whose_object_is_spoilt_goes_on_with_its_new_key),
         EXAMPLE(spoiling_an_object_gives_nothing_to_an_old_key),
