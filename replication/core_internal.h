@@ -71,6 +71,7 @@ struct stream {
     uint8_t key_id[RECORD_KEY_ID_SIZE]; /* of the key that opened it */
     uint64_t limit;                     /* what counts of it, as the state is now */
     uint64_t lifted;                    /* its last record that removes a node; 0: none */
+    struct uuid revokes; /* whom its first record revokes, doing nothing else; zero: nobody */
     /* What its author knew and this node had not, as it was void here then. */
     struct ahead *ahead;
     size_t ahead_count, ahead_capacity;
@@ -375,6 +376,9 @@ bool core_find_key(const struct core *core,
                    const struct uuid *id,
                    const uint8_t key_id[RECORD_KEY_ID_SIZE],
                    uint8_t out[SIGN_PUBLIC_KEY_SIZE]);
+/* Notes whom RECORD revokes, the first of STREAM, if that is all that it does: it counts also
+ * when that node revoked its author meanwhile. */
+void core_note_revocation(struct stream *stream, const struct record *record);
 /* Up to which seq records of STREAM count; UINT64_MAX: no limit. */
 uint64_t core_cutoff(const struct core *core, const struct stream *stream);
 /* The same of the stream that RECORD opens or goes on with. */

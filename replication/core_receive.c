@@ -140,17 +140,19 @@ static size_t count_void_streams(const struct core *core)
     return count;
 }
 
-static void add_void_stream(struct core *core,
-                            uint64_t id,
-                            const struct uuid *node_id,
-                            const uint8_t key_id[RECORD_KEY_ID_SIZE])
+/* NULL: there is no room. */
+static struct stream *add_void_stream(struct core *core,
+                                      uint64_t id,
+                                      const struct uuid *node_id,
+                                      const uint8_t key_id[RECORD_KEY_ID_SIZE])
 {
     if (count_void_streams(core) >= VOID_STREAMS || core->stream_count >= VV_MAXIMUM_ENTRIES)
-        return;
+        return NULL;
     struct stream *stream = core_stream_add(core, id);
     stream->node_id = *node_id;
     memcpy(stream->key_id, key_id, sizeof(stream->key_id));
     stream->dirty = core->streams_dirty = core->pending_dirty = true;
+    return stream;
 }
 
 /* The opening of a stream that a removal made void: it changes nothing, but from now on it is
@@ -164,7 +166,10 @@ static void note_void_stream(struct core *core, const struct record *record)
     if (record->seq != 1 ||
         (is_known && !record_verify(record, &core->genesis.cluster_id, key)))
         return;
-    add_void_stream(core, record->stream, &record->node_id, record->key_id);
+    struct stream *stream =
+        add_void_stream(core, record->stream, &record->node_id, record->key_id);
+    if (stream)
+        core_note_revocation(stream, record);
 }
 
 /* Whoever has the opening may be out itself by now; then those tell of it who met it before. */

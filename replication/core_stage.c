@@ -117,6 +117,8 @@ static struct stream *stream_for(struct core *core, const struct record *record)
     stream->node_id = record->node_id;
     memcpy(stream->public_key, key, sizeof(stream->public_key));
     memcpy(stream->key_id, record->key_id, sizeof(stream->key_id));
+    stream->incarnation = record->incarnation;
+    core_note_revocation(stream, record);
     return stream;
 }
 
@@ -136,8 +138,6 @@ static void apply_record(struct core *core,
     if (core_removes_a_node(core, record, &stream->context))
         stream->lifted = record->seq;
     apply_ops(core, record, stream, batch, actions);
-    if (record->seq == 1)
-        stream->incarnation = record->incarnation;
     stream->seq = record->seq;
     stream->folded = false;
     stream->kept++;
@@ -298,7 +298,8 @@ static bool stage_submission(struct core *core,
     struct record record;
     uint8_t hash[HASH_SIZE];
     const struct stream *own = core_stream(core, core->own_stream);
-    if (core->own_stream == 0 || (own && core_cutoff(core, own) != UINT64_MAX))
+    if (core->own_stream == 0 || submission->compromised || /* see core_note_revocation */
+        (own && core_cutoff(core, own) != UINT64_MAX))
         open_stream(core);
     own = core_stream(core, core->own_stream);
     new_deps(core, own, core_names_folded(core, &submission->changes), &deps);

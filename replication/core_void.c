@@ -56,9 +56,61 @@ static uint64_t limit_of(const struct core *core,
     return limit_of_missing(core, node_id, stream, key_id, lifted);
 }
 
+void core_note_revocation(struct stream *stream, const struct record *record)
+{
+    struct wire_reader ops = record->ops, deps = record->deps;
+    struct record_op op;
+    struct dot dep;
+    if (record->seq != 1 || record->op_count != 1 || !record_next_op(&ops, &op) ||
+        !roster_op_revokes(&op) || uuid_equal(&op.object_id, &stream->node_id))
+        return;
+    stream->revokes = op.object_id;
+    while (record_next_dep(&deps, &dep))
+        vv_raise(&stream->context, dep.stream, dep.seq);
+}
+
+/* Would the first record of STREAM count, if that node had not revoked its author which it
+ * revokes itself, without having known? */
+static bool counts_for_all_others(const struct core *core, const struct stream *stream)
+{
+    const struct object *object = facet_object(&core->facets, &stream->node_id);
+    const struct facet_state *all = object ? facet_of(object, FACET_NODE_STATUS) : NULL;
+    struct facet_state others = {.facet = FACET_NODE_STATUS};
+    struct roster_node node = {.id = stream->node_id};
+    if (!object || !facet_of(object, FACET_LIFE))
+        return false;
+    for (size_t i = 0; all && i < all->count; i++) {
+        const struct facet_entry *entry = &all->entries[i];
+        if (!uuid_equal(&entry->node_id, &stream->revokes) ||
+            vv_get(&stream->context, entry->dot.stream) >= entry->dot.seq)
+            *facet_append_entry(&others) = *entry;
+    }
+    roster_read_known(&others, facet_of(object, FACET_NODE_KEY), &node);
+    bool counts = roster_limit(&node, stream->id, stream->key_id, 0) > 0;
+    roster_free_node(&node);
+    free(others.entries);
+    return counts;
+}
+
 uint64_t core_cutoff(const struct core *core, const struct stream *stream)
 {
-    return limit_of(core, &stream->node_id, stream->id, stream->key_id, stream->lifted);
+    uint64_t limit =
+        limit_of(core, &stream->node_id, stream->id, stream->key_id, stream->lifted);
+    bool is_mutual =
+        limit == 0 && !uuid_is_zero(&stream->revokes) && counts_for_all_others(core, stream);
+    return is_mutual ? 1 : limit;
+}
+
+static uint64_t cutoff_of_first(const struct core *core, const struct record *record)
+{
+    const struct stream *known = core_stream(core, record->stream);
+    struct stream stream = {
+        .id = record->stream, .node_id = record->node_id, .lifted = known ? known->lifted : 0};
+    memcpy(stream.key_id, record->key_id, sizeof(stream.key_id));
+    core_note_revocation(&stream, record);
+    uint64_t limit = core_cutoff(core, &stream);
+    vv_free(&stream.context);
+    return limit;
 }
 
 uint64_t core_cutoff_of(const struct core *core, const struct record *record)
@@ -66,8 +118,7 @@ uint64_t core_cutoff_of(const struct core *core, const struct record *record)
     const struct stream *stream = core_stream(core, record->stream);
     if (record->seq > 1 || (stream && stream->seq > 0))
         return stream ? core_cutoff(core, stream) : UINT64_MAX;
-    return limit_of(core, &record->node_id, record->stream, record->key_id,
-                    stream ? stream->lifted : 0);
+    return cutoff_of_first(core, record);
 }
 
 bool core_is_void(const struct core *core, struct dot dot)

@@ -197,17 +197,28 @@ void roster_read_standing(const struct facet_table *table,
                           out);
 }
 
-bool roster_op_removes(const struct record_op *op)
+/* NODE_ACTIVE also when it says nothing about that. */
+static uint64_t status_of(const struct record_op *op)
 {
     struct wire_reader reader = wire_reader_of(op->value);
     struct wire_field field;
-    bool removes = false;
+    uint64_t status = NODE_ACTIVE;
     if (op->type != RESOURCE_NODE || op->facet != FACET_NODE_STATUS)
-        return false;
+        return NODE_ACTIVE;
     while (wire_next(&reader, &field))
         if (field.number == 1 && field.type == WIRE_VARINT)
-            removes = field.integer == NODE_REMOVED || field.integer == NODE_REVOKED;
-    return removes;
+            status = field.integer;
+    return status;
+}
+
+bool roster_op_removes(const struct record_op *op)
+{
+    return status_of(op) == NODE_REMOVED || roster_op_revokes(op);
+}
+
+bool roster_op_revokes(const struct record_op *op)
+{
+    return status_of(op) == NODE_REVOKED;
 }
 
 uint64_t roster_limit(const struct roster_node *node,

@@ -66,8 +66,9 @@ void roster_free_node(struct roster_node *node);
 /* The key that an operation on FACET_NODE_KEY gives its node; false: none. */
 bool roster_read_key(const struct record_op *op, uint8_t out[SIGN_PUBLIC_KEY_SIZE]);
 bool roster_entry_key(const struct facet_entry *entry, uint8_t out[SIGN_PUBLIC_KEY_SIZE]);
-/* Does the operation take a node out of the cluster? */
+/* Does the operation take a node out of the cluster? And as one whose key is in wrong hands? */
 bool roster_op_removes(const struct record_op *op);
+bool roster_op_revokes(const struct record_op *op);
 void roster_free(struct roster *roster);
 
 /* The cut-offs in LIST; what is malformed is skipped. */

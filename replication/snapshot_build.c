@@ -351,6 +351,7 @@ static bool keep_void_opening(struct snapshot_build *build, const struct record 
     stream->incarnation = record->incarnation;
     stream->seq = stream->kept = 1;
     stream->limit = 0;
+    core_note_revocation(stream, record);
     while (record_next_dep(&deps, &dep))
         vv_raise(&stream->context, dep.stream, dep.seq);
     record_hash(record->whole, stream->last_hash);

@@ -60,13 +60,13 @@ static void forget_promises(struct world *world, const struct world_node *node)
             world->changes[i].acknowledged = false;
 }
 
-/* Two that see nothing of each other and both mean the other is dead. */
+/* Two that see nothing of each other and both mean the other is dead, or in wrong hands. */
 static void
 remove_each_other(struct world *world, struct world_node *one, struct world_node *other)
 {
     cut_between(world, 1ull << one->number, 1ull << other->number);
-    remove_node(world, one, other, false);
-    remove_node(world, other, one, false);
+    remove_node(world, one, other, world_below(world, 2));
+    remove_node(world, other, one, world_below(world, 2));
     forget_promises(world, one);
     forget_promises(world, other);
 }
@@ -163,19 +163,6 @@ static struct world_node *survivor(struct world *world, const struct world_node 
 }
 
 /* Who believed a thief that it is out falls silent; it comes back with what the others have. */
-/* Nodes that revoke each other, one of them a thief: whom only the one reached first does not
- * listen to the other, until people decide for a side. */
-static bool is_on_another_side(const struct world_node *node, const struct world_node *judge)
-{
-    for (size_t i = 0; i < node->core->roster.count; i++) {
-        const struct roster_node *known = &node->core->roster.nodes[i];
-        const struct roster_node *judged = roster_find(&judge->core->roster, &known->id);
-        if (known->status == NODE_REVOKED && (!judged || judged->status == NODE_ACTIVE))
-            return true;
-    }
-    return false;
-}
-
 static void come_back(struct world_node *node)
 {
     forget_promises(node->world, node);
@@ -195,8 +182,7 @@ static void settle(struct world *world)
         if (!known || known->status != NODE_ACTIVE) {
             forget_promises(world, node);
             node->left = true;
-        } else if (node->left ||
-                   (node->core && (node->core->removed || is_on_another_side(node, judge)))) {
+        } else if (node->left || (node->core && node->core->removed)) {
             world_crash(world, node);
             comes_back[i] = true;
         }

@@ -188,35 +188,6 @@ static void a_removal_that_lists_less_than_its_author_had_is_none(void **state)
     reader_free(&reader);
 }
 
-static enum node_status status_at(const struct reader *reader, const struct uuid *id)
-{
-    return roster_find(core_roster(reader->core), id)->status;
-}
-
-/* What one of two removals made void need not be listed, though the other one did. */
-static void who_was_removed_and_revoked_can_be_let_in_again(void **state)
-{
-    struct example *example = *state;
-    struct change_set changes = {0};
-    struct resource *resource = resource_new(RESOURCE_NODE);
-    value_by(example, LOST, 0, 0, 0, 2);           /* b */
-    value_by(example, LOST, 0, 0, 0, 3);           /* c */
-    removal_by(example, NEAR, 2, NODE_REMOVED, 2); /* d */
-    removal_by(example, FAR, 1, NODE_REVOKED, 1);  /* e */
-    struct reader reader = read_in_order(example, "abcde");
-    resource->id = example->ids[LOST];
-    assert_true(change_set_add_facet(&changes, resource, FACET_NODE_STATUS));
-    step(&reader,
-         &(struct core_event){
-             .kind = CORE_SUBMIT,
-             .submit = {.changes = &changes, .change_id = {{0xdd}}, .kind = RECORD_ROSTER}});
-    assert_int_equal(status_at(&reader, &example->ids[LOST]), NODE_ACTIVE);
-    assert_int_equal(value_of(&reader, &thing, FACET), 2);
-    reader_free(&reader);
-    resource_free(resource);
-    change_set_free(&changes);
-}
-
 static void nonsense_about_a_key_counts_nowhere(void **state)
 {
     struct example *example = *state;
@@ -230,25 +201,6 @@ static void nonsense_about_a_key_counts_nowhere(void **state)
     struct reader reader = read_in_order(example, "ab");
     assert_non_null(roster_find(core_roster(reader.core), &example->ids[FAR]));
     reader_free(&reader);
-}
-
-/* On both sides of a cut, each without the other. */
-static void two_nodes_that_remove_each_other_are_both_out(void **state)
-{
-    struct example *example = *state;
-    struct vv knew = vector(0, 0, 0), list = {0};
-    write_status(example, NEAR, &knew, FAR, NODE_REMOVED, &list); /* b */
-    write_status(example, FAR, &knew, NEAR, NODE_REMOVED, &list); /* c */
-    vv_free(&knew);
-    for (const char *const *order = (const char *const[]){"abc", "acb", NULL}; *order;
-         order++) {
-        struct reader reader = read_in_order(example, *order);
-        const struct roster *roster = core_roster(reader.core);
-        assert_int_equal(roster_find(roster, &example->ids[NEAR])->status, NODE_REMOVED);
-        assert_int_equal(roster_find(roster, &example->ids[FAR])->status, NODE_REMOVED);
-        reader_free(&reader);
-    }
-    assert_same(example, "abc", "acb");
 }
 
 /* The thief's removal of an honest node goes with the rest of what it wrote. */
@@ -499,9 +451,6 @@ static void who_spoils_all_nodes_brings_nobody_back(void **state)
     reader_free(&reader);
 }
 
-/* In a new example of its own. */
-#define EXAMPLE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -516,9 +465,7 @@ int main(void)
         EXAMPLE(who_builds_on_a_record_that_nobody_has_is_taken),
         EXAMPLE(a_stream_that_counts_is_not_believed_to_be_void),
         EXAMPLE(a_removal_that_lists_less_than_its_author_had_is_none),
-        EXAMPLE(who_was_removed_and_revoked_can_be_let_in_again),
         EXAMPLE(nonsense_about_a_key_counts_nowhere),
-        EXAMPLE(two_nodes_that_remove_each_other_are_both_out),
         EXAMPLE(a_removal_by_one_that_is_revoked_is_void),
         EXAMPLE(who_was_admitted_by_a_void_record_is_out_with_what_it_wrote),
         EXAMPLE(what_the_old_key_signs_after_a_new_one_is_void),

@@ -227,6 +227,11 @@ static int value_of(const struct reader *reader, const struct uuid *id, uint16_t
     return entry ? entry->value[0] : -1;
 }
 
+static enum node_status status_at(const struct reader *reader, const struct uuid *id)
+{
+    return roster_find(core_roster(reader->core), id)->status;
+}
+
 /* Both orders give the same, also after a start on what is stored. */
 static void assert_same(const struct example *example, const char *one, const char *other)
 {
@@ -320,5 +325,8 @@ static size_t removal_by(struct example *example,
     vv_free(&list);
     return number;
 }
+
+/* A test, in a new example of its own. */
+#define EXAMPLE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 #endif

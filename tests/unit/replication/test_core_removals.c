@@ -1,0 +1,142 @@
+/* Several removals at once: of the same node, and nodes that take each other out. */
+#include "tests/unit/replication/void_example.h"
+
+/* What one of two removals made void need not be listed, though the other one did. */
+static void who_was_removed_and_revoked_can_be_let_in_again(void **state)
+{
+    struct example *example = *state;
+    struct change_set changes = {0};
+    struct resource *resource = resource_new(RESOURCE_NODE);
+    value_by(example, LOST, 0, 0, 0, 2);           /* b */
+    value_by(example, LOST, 0, 0, 0, 3);           /* c */
+    removal_by(example, NEAR, 2, NODE_REMOVED, 2); /* d */
+    removal_by(example, FAR, 1, NODE_REVOKED, 1);  /* e */
+    struct reader reader = read_in_order(example, "abcde");
+    resource->id = example->ids[LOST];
+    assert_true(change_set_add_facet(&changes, resource, FACET_NODE_STATUS));
+    step(&reader,
+         &(struct core_event){
+             .kind = CORE_SUBMIT,
+             .submit = {.changes = &changes, .change_id = {{0xdd}}, .kind = RECORD_ROSTER}});
+    assert_int_equal(status_at(&reader, &example->ids[LOST]), NODE_ACTIVE);
+    assert_int_equal(value_of(&reader, &thing, FACET), 2);
+    reader_free(&reader);
+    resource_free(resource);
+    change_set_free(&changes);
+}
+
+/* On both sides of a cut, each without the other. */
+static void two_nodes_that_remove_each_other_are_both_out(void **state)
+{
+    struct example *example = *state;
+    struct vv knew = vector(0, 0, 0), list = {0};
+    write_status(example, NEAR, &knew, FAR, NODE_REMOVED, &list); /* b */
+    write_status(example, FAR, &knew, NEAR, NODE_REMOVED, &list); /* c */
+    vv_free(&knew);
+    for (const char *const *order = (const char *const[]){"abc", "acb", NULL}; *order;
+         order++) {
+        struct reader reader = read_in_order(example, *order);
+        const struct roster *roster = core_roster(reader.core);
+        assert_int_equal(roster_find(roster, &example->ids[NEAR])->status, NODE_REMOVED);
+        assert_int_equal(roster_find(roster, &example->ids[FAR])->status, NODE_REMOVED);
+        reader_free(&reader);
+    }
+    assert_same(example, "abc", "acb");
+}
+
+/* The first record of STREAM, by NODE, which revokes WHOM and lists nothing. */
+static void revoke(struct example *example,
+                   unsigned node,
+                   uint64_t stream,
+                   const struct vv *knew,
+                   unsigned whom)
+{
+    struct change_set changes = {0};
+    struct resource *resource = resource_new(RESOURCE_NODE);
+    resource->id = example->ids[whom];
+    CONTAINER_OF(resource, struct node, resource)->status = NODE_REVOKED;
+    assert_true(change_set_add_facet(&changes, resource, FACET_NODE_STATUS));
+    write_with(example, node, example->keys[node], stream, knew, &changes);
+    change_set_free(&changes);
+    resource_free(resource);
+}
+
+static void two_nodes_that_revoke_each_other_are_both_out(void **state)
+{
+    struct example *example = *state;
+    struct vv knew = vector(0, 0, 0);
+    uint8_t value = 9;
+    struct change_set changes = {0};
+    change_set_add(&changes, &thing, &none, 5, FACET, (struct bytes){&value, 1});
+    value_by(example, FAR, 0, 0, 0, 3);                                /* b: unknown to NEAR */
+    revoke(example, NEAR, 60, &knew, FAR);                             /* c */
+    revoke(example, FAR, 61, &knew, NEAR);                             /* d */
+    write_with(example, FAR, example->keys[FAR], 61, &knew, &changes); /* e */
+    change_set_free(&changes);
+    vv_free(&knew);
+    for (const char *const *order = (const char *const[]){"abcde", "abdec", "acdb", NULL};
+         *order; order++) {
+        struct reader reader = read_in_order(example, *order);
+        assert_int_equal(status_at(&reader, &example->ids[NEAR]), NODE_REVOKED);
+        assert_int_equal(status_at(&reader, &example->ids[FAR]), NODE_REVOKED);
+        assert_int_equal(value_of(&reader, &thing, FACET), 1);
+        assert_int_equal(vv_get(core_durable(reader.core), 61), 1);
+        reader_free(&reader);
+    }
+    assert_same(example, "abcde", "abdec");
+    assert_same(example, "abcde", "adceb");
+}
+
+/* Who knew that it was out had nothing to say any more. */
+static void a_revocation_by_one_that_knew_of_its_own_is_void(void **state)
+{
+    struct example *example = *state;
+    struct vv knew = vector(0, 0, 0);
+    revoke(example, NEAR, 60, &knew, FAR); /* b */
+    vv_raise(&knew, 60, 1);
+    revoke(example, FAR, 61, &knew, NEAR); /* c */
+    vv_free(&knew);
+    struct reader reader = read_in_order(example, "abc");
+    assert_int_equal(status_at(&reader, &example->ids[NEAR]), NODE_ACTIVE);
+    assert_int_equal(status_at(&reader, &example->ids[FAR]), NODE_REVOKED);
+    reader_free(&reader);
+}
+
+/* So that nothing stands before it in its stream that may be void. */
+static void a_node_revokes_another_in_a_new_stream(void **state)
+{
+    struct example *example = *state;
+    struct change_set changes = {0};
+    uint8_t value = 9;
+    change_set_add(&changes, &thing, &none, 5, FACET, (struct bytes){&value, 1});
+    struct reader reader = read_in_order(example, "a");
+    for (uint8_t i = 0; i < 2; i++)
+        step(&reader, &(struct core_event){.kind = CORE_SUBMIT,
+                                           .submit = {.changes = &changes,
+                                                      .change_id = {{0xd0, i}},
+                                                      .kind = RECORD_CONFIG}});
+    change_set_free(&changes);
+    step(&reader,
+         &(struct core_event){.kind = CORE_REMOVE_NODE,
+                              .node = example->ids[LOST],
+                              .compromised = true,
+                              .submit = {.change_id = {{0xdd}}, .kind = RECORD_ROSTER}});
+    assert_int_equal(status_at(&reader, &example->ids[LOST]), NODE_REVOKED);
+    const struct stream *own = core_stream(reader.core, reader.core->own_stream);
+    assert_int_equal(own->seq, 1);
+    assert_memory_equal(&own->revokes, &example->ids[LOST], sizeof(struct uuid));
+    reader_free(&reader);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        EXAMPLE(who_was_removed_and_revoked_can_be_let_in_again),
+        EXAMPLE(two_nodes_that_remove_each_other_are_both_out),
+        EXAMPLE(two_nodes_that_revoke_each_other_are_both_out),
+        EXAMPLE(a_revocation_by_one_that_knew_of_its_own_is_void),
+        EXAMPLE(a_node_revokes_another_in_a_new_stream),
+    };
+    crypto_start();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
