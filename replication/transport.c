@@ -250,6 +250,7 @@ void transport_free(struct transport *transport)
         free(transport->links[i]);
     }
     loop_io_stop(&transport->udp);
+    loop_timer_stop(&transport->rest);
     acceptor_stop(&transport->tcp);
     if (transport->has_udp)
         close(transport->udp.fd);

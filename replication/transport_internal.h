@@ -18,7 +18,10 @@
 #include <sys/socket.h>
 
 enum {
-    DATAGRAMS_PER_TURN = 64,
+    DATAGRAMS_PER_TURN = 64, /* in one call; as many calls as fill READ_PER_TURN */
+    READ_PER_TURN = 256,
+    FLOOD_PER_TURN = 16, /* so many of no use are a flood */
+    FLOOD_REST_US = 1000,
     STRANGERS = 64, /* accepted connections that have not proved who they are, of nobody's
                      * address; as many of those of nodes */
     STREAM_MESSAGE_MAXIMUM = SNAPSHOT_PART_MAXIMUM + PACKET_OVERHEAD + 64,
@@ -126,7 +129,9 @@ struct transport {
     int tcp_fd;
     bool has_udp, has_tcp, is_ipv6;
     struct datagrams datagrams;
-    uint64_t counters[2]; /* by channel, over all peers */
+    uint64_t handed_over;   /* packets whose frames the core got */
+    struct loop_timer rest; /* of a flood: see transport_on_datagram */
+    uint64_t counters[2];   /* by channel, over all peers */
     struct link *links[ROSTER_MAXIMUM];
     size_t link_count;
     struct inbound *inbound[2 * STRANGERS + ROSTER_ACTIVE_MAXIMUM * 2];

@@ -154,6 +154,7 @@ void transport_hand_over(struct transport *transport,
 {
     struct wire_reader reader = wire_reader_of(frames);
     struct core_event event = {.kind = CORE_FRAME, .node = link->id};
+    transport->handed_over++;
     replication_hold(transport->replication);
     while (frame_next(&reader, &event.frame_type, &event.body))
         replication_step(transport->replication, &event);
@@ -232,15 +233,42 @@ static int read_datagrams(struct transport *transport)
     return recvmmsg(transport->udp.fd, all->headers, DATAGRAMS_PER_TURN, 0, NULL);
 }
 
-void transport_on_datagram(struct loop_io *io, unsigned readiness)
+static void take_datagrams(struct transport *transport, int count)
 {
-    struct transport *transport = CONTAINER_OF(io, struct transport, udp);
     const struct datagrams *all = &transport->datagrams;
-    replication_hold(transport->replication);
-    transport_follow_roster(transport);
-    int count = read_datagrams(transport);
     for (int i = 0; i < count; i++)
         take_datagram(transport, (struct bytes){all->bytes[i], all->headers[i].msg_len},
                       &all->from[i]);
+}
+
+static void on_rest_over(struct loop_timer *timer)
+{
+    struct transport *transport = CONTAINER_OF(timer, struct transport, rest);
+    struct loop *loop = transport->replication->loop;
+    if (loop_io_start(loop, &transport->udp, transport->udp.fd, LOOP_READABLE,
+                      transport_on_datagram) != 0)
+        loop_timer_start_us(loop, &transport->rest, FLOOD_REST_US, on_rest_over);
+}
+
+/* What comes in a flood waits for a millisecond, so that it is read in few turns: waking up
+ * costs more than a hundred datagrams that do not open. */
+void transport_on_datagram(struct loop_io *io, unsigned readiness)
+{
+    struct transport *transport = CONTAINER_OF(io, struct transport, udp);
+    int count, total = 0;
+    uint64_t before = transport->handed_over;
+    replication_hold(transport->replication);
+    transport_follow_roster(transport);
+    do {
+        count = read_datagrams(transport);
+        take_datagrams(transport, count);
+        total += count > 0 ? count : 0;
+    } while (count == DATAGRAMS_PER_TURN && total < READ_PER_TURN);
+    uint64_t useless = (uint64_t)total - (transport->handed_over - before);
+    if (useless >= FLOOD_PER_TURN) {
+        loop_io_stop(&transport->udp);
+        loop_timer_start_us(transport->replication->loop, &transport->rest, FLOOD_REST_US,
+                            on_rest_over);
+    }
     replication_go_on(transport->replication);
 }
