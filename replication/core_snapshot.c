@@ -244,15 +244,29 @@ bool core_snapshot_is_ready(const struct core *core)
            !core->storage_problem[0];
 }
 
+/* Void records are not put on top; but what builds on them is, and must not wait for them. */
+static void know_void_streams(const struct core *core, struct core *fresh)
+{
+    for (size_t i = 0; i < core->stream_count; i++) {
+        const struct stream *known = core->streams[i];
+        if (core_cutoff(core, known) > 0 || core_stream(fresh, known->id))
+            continue;
+        struct stream *stream = core_stream_add(fresh, known->id);
+        stream->node_id = known->node_id;
+        memcpy(stream->key_id, known->key_id, sizeof(stream->key_id));
+    }
+}
+
 void core_collect(struct core *core, struct core_actions *actions)
 {
-    const struct core *fresh = snapshot_build_core(core->intake->build);
+    struct core *fresh = snapshot_build_core(core->intake->build);
     struct vv covered = {0};
     struct wire_writer body = {0};
     for (size_t i = 0; i < fresh->stream_count; i++)
         vv_raise(&covered, fresh->streams[i]->id, fresh->streams[i]->seq);
     vv_put(&body, 1, &covered);
     vv_free(&covered);
+    know_void_streams(core, fresh);
     core->intake->state = INTAKE_COLLECTING;
     core->committing = true; /* nothing else may be staged now */
     struct core_action *action = core_act(actions, CORE_COLLECT);
