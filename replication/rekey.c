@@ -224,10 +224,15 @@ static bool may_rekey(const struct replication *replication, struct error *error
         return error_set(error, ERROR_CONFLICT,
                          "this node has got a new key already, which not all nodes know yet");
     replication_visit_peers(replication, find_silent, &silent);
-    return !silent || error_set(error, ERROR_CONFLICT,
-                                "node %.64s does not answer, and would not know this node any "
-                                "more when it comes back: start it, or remove it first",
-                                silent);
+    if (silent)
+        return error_set(error, ERROR_CONFLICT,
+                         "node %.64s does not answer, and would not know this node any "
+                         "more when it comes back: start it, or remove it first",
+                         silent);
+    /* What the old key signed counts as far as this node knows of it: an older disk may not. */
+    return core_is_caught_up(replication->core) ||
+           error_set(error, ERROR_CONFLICT,
+                     "this node has not got all yet that the others have; try again");
 }
 
 static bool plan_key(const struct replication *replication,

@@ -94,7 +94,8 @@ void world_rekey(struct world *world, struct world_node *node)
     while (place < ARRAY_LENGTH(node->keys) && node->keys[place])
         place++;
     if (!world_is_up(node) || world->nodes[WORLD_COPY].is_member ||
-        place == ARRAY_LENGTH(node->keys) || node->number == WORLD_COPY)
+        place == ARRAY_LENGTH(node->keys) || node->number == WORLD_COPY ||
+        !core_is_caught_up(node->core))
         return;
     const struct object *object = facet_object(core_facets(node->core), &node->id);
     struct node *before = object ? roster_read_node(core_facets(node->core), object) : NULL;
