@@ -254,8 +254,10 @@ void world_remove_across_cut(struct world *world)
     if (far)
         cut_between(world, 1ull << far->number, self);
     write_some(world, victim, is_thief);
-    if (is_dead)
+    if (is_dead) { /* for good: what it alone had is lost */
         world_crash(world, victim);
+        forget_promises(world, victim);
+    }
     struct world_node *remover = up_node(world, near, victim);
     struct world_node *other = up_node(world, ~self, remover);
     if (remover)
