@@ -268,7 +268,9 @@ static bool lacks_some_of(const struct core *core, const struct vv *theirs)
         const struct dot *dot = &theirs->entries[i];
         const struct stream *stream = core_stream(core, dot->stream);
         uint64_t have = vv_get(&core->applied, dot->stream);
-        bool may = !stream || have < core_cutoff(core, stream) || core_may_lift(core, stream);
+        /* Of what is believed to be void a peer may know better. */
+        bool may = !stream || stream->seq == 0 || have < core_cutoff(core, stream) ||
+                   core_may_lift(core, stream);
         if (dot->seq > have && may && !(stream && stream->refused))
             return true;
     }

@@ -172,6 +172,16 @@ static void note_void_stream(struct core *core, const struct record *record)
         core_note_revocation(stream, record);
 }
 
+/* Whose STREAM is was only believed so far; RECORD proves it. */
+static void
+name_void_stream(struct core *core, struct stream *stream, const struct record *record)
+{
+    stream->node_id = record->node_id;
+    memcpy(stream->key_id, record->key_id, sizeof(stream->key_id));
+    core_note_revocation(stream, record);
+    stream->dirty = core->streams_dirty = true;
+}
+
 /* Whoever has the opening may be out itself by now; then those tell of it who met it before. */
 void core_put_void_streams(const struct core *core, struct wire_writer *out)
 {
@@ -260,6 +270,8 @@ void core_receive_record(struct core *core,
     if (!has_room(core, from, whole.size) ||
         !record_verify(&record, &core->genesis.cluster_id, key))
         return;
+    if (stream && stream->seq == 0 && record.seq == 1)
+        name_void_stream(core, stream, &record);
     bool gap = leaves_gap(core, &record, stream);
     keep_pending(core, &record, from);
     if (stream) {

@@ -61,8 +61,10 @@ void core_note_revocation(struct stream *stream, const struct record *record)
     struct wire_reader ops = record->ops, deps = record->deps;
     struct record_op op;
     struct dot dep;
-    if (record->seq != 1 || record->op_count != 1 || !record_next_op(&ops, &op) ||
-        !roster_op_revokes(&op) || uuid_equal(&op.object_id, &stream->node_id))
+    stream->revokes = (struct uuid){0};
+    stream->context.count = 0;
+    if (record->op_count != 1 || !record_next_op(&ops, &op) || !roster_op_revokes(&op) ||
+        uuid_equal(&op.object_id, &stream->node_id))
         return;
     stream->revokes = op.object_id;
     while (record_next_dep(&deps, &dep))

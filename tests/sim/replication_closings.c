@@ -139,6 +139,16 @@ static bool stood_for(const struct closing *reader, const struct closing *one, b
     return true;
 }
 
+static bool is_later(const struct closing *one, const struct closing *other)
+{
+    const uint64_t left[] = {one->hlc, one->dot.stream, one->dot.seq};
+    const uint64_t right[] = {other->hlc, other->dot.stream, other->dot.seq};
+    size_t i = 0;
+    while (i < 2 && left[i] == right[i])
+        i++;
+    return left[i] > right[i];
+}
+
 /* How far STREAM counted for the author of READER, and whether its node was out. */
 static uint64_t limit_known(const struct closings *closings,
                             const struct closing *reader,
@@ -164,7 +174,7 @@ static uint64_t limit_known(const struct closings *closings,
         }
         if (((says && one->status == NODE_ACTIVE) || names_key) && own > told)
             told = own;
-        key = names_key ? one : key;
+        key = names_key && (!key || is_later(one, key)) ? one : key;
     }
     *out_is_out = status != NODE_ACTIVE;
     if (*out_is_out) {
@@ -193,12 +203,19 @@ static bool lists_enough(const struct closings *closings, const struct closing *
     return enough;
 }
 
+static uint64_t count_known(const struct closing *item)
+{
+    uint64_t count = 0;
+    for (size_t i = 0; i < item->context.count; i++)
+        count += item->context.entries[i].seq;
+    return count;
+}
+
+/* Who knows a record knows more than its author did. (Clocks may be days ahead.) */
 static int compare_items(const void *a, const void *b)
 {
-    const struct closing *left = a, *right = b;
-    if (left->hlc != right->hlc)
-        return left->hlc < right->hlc ? -1 : 1;
-    return left->dot.stream < right->dot.stream ? -1 : left->dot.stream > right->dot.stream;
+    uint64_t left = count_known(a), right = count_known(b);
+    return left < right ? -1 : left > right;
 }
 
 struct closings *world_closings(const struct world *world)

@@ -161,6 +161,29 @@ static void who_builds_on_a_record_that_nobody_has_is_taken(void **state)
 }
 
 /* A stream that counts is none of these, whatever a peer says. */
+/* Somebody says that the stream is that of a node that nobody knows. */
+static void a_stream_that_was_believed_to_be_void_counts_when_it_is_proved(void **state)
+{
+    struct example *example = *state;
+    struct change_set changes = {0};
+    struct vv knew = vector(0, 0, 0);
+    uint8_t value = 9;
+    const struct uuid far = example->ids[FAR];
+    change_set_add(&changes, &thing, &none, 5, FACET, (struct bytes){&value, 1});
+    example->ids[FAR] = (struct uuid){{0x77}};
+    size_t said = write_with(example, FAR, example->new_key, LOST + 1, &knew, &changes); /* b */
+    example->ids[FAR] = far;
+    example->records[said].stream = 0;   /* what LOST writes is not after it */
+    value_by(example, LOST, 0, 0, 0, 2); /* c */
+    value_by(example, LOST, 0, 0, 0, 3); /* d */
+    change_set_free(&changes);
+    vv_free(&knew);
+    struct reader reader = read_in_order(example, "abcd");
+    assert_int_equal(value_of(&reader, &thing, FACET), 3);
+    reader_free(&reader);
+    assert_same(example, "abcd", "acd");
+}
+
 static void a_stream_that_counts_is_not_believed_to_be_void(void **state)
 {
     struct example *example = *state;
@@ -463,6 +486,7 @@ int main(void)
         EXAMPLE(who_builds_on_a_void_record_is_valid),
         EXAMPLE(a_record_that_comes_after_who_knew_it_is_replaced),
         EXAMPLE(who_builds_on_a_record_that_nobody_has_is_taken),
+        EXAMPLE(a_stream_that_was_believed_to_be_void_counts_when_it_is_proved),
         EXAMPLE(a_stream_that_counts_is_not_believed_to_be_void),
         EXAMPLE(a_removal_that_lists_less_than_its_author_had_is_none),
         EXAMPLE(nonsense_about_a_key_counts_nowhere),
