@@ -195,7 +195,7 @@ static int open_socket(const struct ip_endpoint *endpoint, int type)
     if (type == SOCK_DGRAM)
         setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &queue, sizeof(queue));
     if (bind(fd, (struct sockaddr *)&address, size) == 0 &&
-        (type == SOCK_DGRAM || listen(fd, STRANGERS) == 0))
+        (type == SOCK_DGRAM || listen(fd, BACKLOG) == 0))
         return fd;
     int reason = errno;
     close(fd);

@@ -24,6 +24,7 @@ enum {
     FLOOD_REST_US = 1000,
     STRANGERS = 64, /* accepted connections that have not proved who they are, of nobody's
                      * address; as many of those of nodes */
+    BACKLOG = 512,  /* connections that wait to be accepted, so that strangers delay no peer */
     STREAM_MESSAGE_MAXIMUM = SNAPSHOT_PART_MAXIMUM + PACKET_OVERHEAD + 64,
     VERIFICATIONS_PER_SECOND = 4000,
     STREAM_PACKET_BYTES = 16 << 10, /* several frames share a signature up to here */

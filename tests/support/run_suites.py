@@ -134,7 +134,7 @@ def run_scenarios(folder, options, count):
         count.skip("scenario", impossible)
         return
     results = os.path.join(ROOT, folder, "scenario.json")
-    command = [sys.executable, "tests/scenario/run.py", "--lbnode", binary, "--jobs", "2",
+    command = [sys.executable, "tests/scenario/run.py", "--lbnode", binary, "--jobs", "3",
                "--results", results]
     if options.only:
         command += ["--only", options.only]
