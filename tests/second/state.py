@@ -37,21 +37,30 @@ class RosterNode:
         self.key, self.status, self.cutoffs, self.told, self.addresses = key, ACTIVE, {}, {}, []
         if state is None:
             return
-        entry = state.counting(node, FACET_KEY)
-        self.key = read_key(entry.value if entry else b"")
-        self.unite(state, node)
+        keys = state.standing(node, FACET_KEY)
+        self.key = read_key(newest(keys).value if keys else b"")
+        self.unite(state.standing(node, FACET_STATUS), keys)
+
+    @classmethod
+    def of_entries(cls, statuses, keys):
+        """As somebody knew it who had these entries."""
+        known = cls(None, None)
+        if keys:
+            known.key = read_key(newest(keys).value)
+        known.unite(statuses, keys)
+        return known
 
     def read_place(self, state, node):
         self.addresses = state.value(node, FACET_PLACE, PLACE)["addresses"]
         return self
 
-    def unite(self, state, node):
+    def unite(self, statuses, keys):
         """All entries about the status count: removals that did not know of each other, and new keys."""
-        found = [(e.place, *read_status(e.value)) for e in state.standing(node, FACET_STATUS)]
+        found = [(e.place, *read_status(e.value)) for e in statuses]
         for place, status, cutoffs in found:  # a record that closes its own stream counts itself
             if status != ACTIVE or place[1] in cutoffs:
                 merge(cutoffs, {place[1]: place[2]})
-        for entry in state.standing(node, FACET_KEY):
+        for entry in keys:
             merge(self.told, {entry.place[1]: entry.place[2]})
         removals = [(status, cutoffs) for _, status, cutoffs in found if status != ACTIVE]
         self.status = max([status for status, _ in removals], default=ACTIVE)
@@ -72,9 +81,13 @@ class RosterNode:
             return listed
         if self.status == REMOVED:
             return max(listed, lifted)
-        if not listed and key == key_id(self.key):
+        if not listed and self.key and key == key_id(self.key):
             return NO_LIMIT
         return listed or self.told.get(stream, 0)
+
+
+def newest(entries):
+    return max(entries, key=lambda e: e.place)
 
 
 def read_status(value):
@@ -138,18 +151,18 @@ class State:
                     status, cutoffs = read_status(other["value"])
         except (Malformed, ValueError):
             return False
-        said, was_removed = {}, False
-        for dot, entry in self.facets.get((node, FACET_STATUS), {}).items():
-            if knows(dot) and read_status(entry.value)[0] != ACTIVE:
-                merge(said, read_status(entry.value)[1])
-                was_removed = True
+        known = RosterNode.of_entries(self.stood_for(knows, node, FACET_STATUS), self.stood_for(knows, node, FACET_KEY))
         for stream, (owner, opened_with) in self.owners.items():
-            had = context.get(stream, 0)
-            over = was_removed or status != ACTIVE or (key and key != opened_with)
-            needed = min(had, said.get(stream, 0)) if was_removed else had
+            needed = min(context.get(stream, 0), known.limit(stream, opened_with))
+            over = known.status != ACTIVE or status != ACTIVE or (key and key != opened_with)
             if owner == node and stream != record.stream and over and cutoffs.get(stream, 0) < needed:
                 return False
         return True
+
+    def stood_for(self, knows, thing, facet):
+        """The entries that counted for whoever KNOWS, void or not."""
+        return [e for dot, e in self.facets.get((thing, facet), {}).items()
+                if knows(dot) and not any(map(knows, e.by.items()))]
 
     def put(self, record, dead, replaced):
         """RECORD of a snapshot: what is not DEAD provides its value; REPLACED: {operation: dots} that may become void."""
