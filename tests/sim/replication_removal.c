@@ -174,9 +174,10 @@ static void settle(struct world *world)
 {
     const struct world_node *judge = survivor(world, NULL);
     bool comes_back[WORLD_PLACES] = {false};
-    for (unsigned i = 0; judge && i < world->node_count; i++) {
+    for (unsigned i = 0; i < world->node_count; i++) { /* without a judge all are out */
         struct world_node *node = &world->nodes[i];
-        const struct roster_node *known = roster_find(&judge->core->roster, &node->id);
+        const struct roster_node *known =
+            judge ? roster_find(&judge->core->roster, &node->id) : NULL;
         if (!node->is_member || node == judge)
             continue;
         if (!known || known->status != NODE_ACTIVE) {
