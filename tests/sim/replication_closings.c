@@ -203,19 +203,26 @@ static bool lists_enough(const struct closings *closings, const struct closing *
     return enough;
 }
 
-static uint64_t count_known(const struct closing *item)
+static bool knows_one_from(const struct closings *closings, size_t which, size_t from)
 {
-    uint64_t count = 0;
-    for (size_t i = 0; i < item->context.count; i++)
-        count += item->context.entries[i].seq;
-    return count;
+    for (size_t i = from; i < closings->count; i++)
+        if (i != which && knows(&closings->items[which], closings->items[i].dot))
+            return true;
+    return false;
 }
 
-/* Who knows a record knows more than its author did. (Clocks may be days ahead.) */
-static int compare_items(const void *a, const void *b)
+/* Who knows a record comes after it. (Clocks may be days ahead, and not all is always named.)
+ */
+static void sort_items(struct closings *closings)
 {
-    uint64_t left = count_known(a), right = count_known(b);
-    return left < right ? -1 : left > right;
+    for (size_t i = 0; i < closings->count; i++) {
+        size_t next = i;
+        while (next + 1 < closings->count && knows_one_from(closings, next, i))
+            next++;
+        struct closing saved = closings->items[i];
+        closings->items[i] = closings->items[next];
+        closings->items[next] = saved;
+    }
 }
 
 struct closings *world_closings(const struct world *world)
@@ -226,8 +233,7 @@ struct closings *world_closings(const struct world *world)
     for (size_t i = 0; (bytes = uuid_map_next(&world->records, &i));)
         if (record_parse((struct bytes){bytes->bytes, bytes->size}, &record) && record.seq == 1)
             read_stream(closings, world, &record);
-    if (closings->count > 0)
-        qsort(closings->items, closings->count, sizeof(*closings->items), compare_items);
+    sort_items(closings);
     for (size_t i = 0; i < closings->count; i++) {
         struct closing *item = &closings->items[i];
         item->counts = !item->is_malformed && lists_enough(closings, item);
