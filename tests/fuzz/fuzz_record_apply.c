@@ -6,13 +6,15 @@
 #include "lbnode/model/configuration.h"
 #include "replication/core.h"
 #include "replication/memory.h"
+#include "replication/replication_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 enum {
     RECORDS = 8,
-    STREAMS = 2
+    STREAMS = 2,
+    FIRST_STREAM = 99
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -191,11 +193,53 @@ static void check_disk(const struct input *input, struct side *side)
     core_free(loaded);
 }
 
+/* The first record of a cluster has its first node, which may write from then on. */
+static struct bytes found(const struct input *input)
+{
+    static const struct vv no_deps = {0};
+    static const struct text_list no_addresses = {0};
+    const struct node_facts facts = {.id = author,
+                                     .name = "first",
+                                     .public_key = sign_key_public(input->key),
+                                     .addresses = &no_addresses};
+    struct change_set changes = {0};
+    struct bytes whole = {0};
+    uint8_t key_id[RECORD_KEY_ID_SIZE];
+    record_key_id(facts.public_key, key_id);
+    const struct record_draft draft = {.stream = FIRST_STREAM,
+                                       .seq = 1,
+                                       .hlc = 1,
+                                       .wall_ms = 1,
+                                       .deps = &no_deps,
+                                       .node_id = author,
+                                       .key_id = key_id,
+                                       .incarnation = 1,
+                                       .kind = RECORD_ROSTER,
+                                       .change_id = author,
+                                       .changes = &changes};
+    if (!membership_plan_node(NULL, &facts, &changes) ||
+        !record_build(&draft, &input->genesis.cluster_id, input->key, &whole))
+        abort();
+    change_set_free(&changes);
+    return whole;
+}
+
+static struct side open_side(const struct input *input)
+{
+    struct side side = {.store = open_store(input)};
+    struct bytes first = found(input);
+    side.core = load(input, side.store);
+    offer(&side, first);
+    if (!roster_find(core_roster(side.core), &author) || core_vector(side.core)->count != 1)
+        abort();
+    free((void *)(uintptr_t)first.data);
+    return side;
+}
+
 /* Backwards, until nothing more can come of it. */
 static void check_order(const struct input *input, struct side *side)
 {
-    struct side other = {.store = open_store(input)};
-    other.core = load(input, other.store);
+    struct side other = open_side(input);
     for (size_t round = 0;
          round < input->count && !vv_equal(core_vector(other.core), core_vector(side->core));
          round++)
@@ -244,8 +288,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                        &input.genesis_bytes) ||
         !genesis_parse(wire_written(&input.genesis_bytes), &input.genesis))
         abort();
-    struct side side = {.store = open_store(&input)};
-    side.core = load(&input, side.store);
+    struct side side = open_side(&input);
     read_input(&input, data, size);
     for (size_t i = 0; i < 2 * input.count; i++) /* twice: some may have waited for others */
         offer(&side, input.records[i % input.count]);

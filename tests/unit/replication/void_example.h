@@ -227,7 +227,7 @@ static int value_of(const struct reader *reader, const struct uuid *id, uint16_t
     return entry ? entry->value[0] : -1;
 }
 
-static enum node_status status_at(const struct reader *reader, const struct uuid *id)
+static inline enum node_status status_at(const struct reader *reader, const struct uuid *id)
 {
     return roster_find(core_roster(reader->core), id)->status;
 }
