@@ -1,5 +1,6 @@
 #include "replication/core_internal.h"
 
+#include "replication/core_root.h"
 #include "replication/memory.h"
 
 #include <stdarg.h>
@@ -163,6 +164,8 @@ void core_change_note(struct core *core, const struct uuid *id, struct dot dot)
 const char *core_node_name(const struct core *core, const struct uuid *id)
 {
     const struct roster_node *node = roster_find(&core->roster, id);
+    if (core_is_root(core, id))
+        return "the recovery code";
     return node && node->name[0] ? node->name : "this node";
 }
 
@@ -188,6 +191,7 @@ void core_refresh_roster(struct core *core, struct core_actions *actions)
     core->roster.count = 0;
     bool begins = core->initialised && core->position == 0;
     roster_rebuild(&core->roster, &core->facets, begins ? &core->genesis : NULL);
+    roster_drop(&core->roster, &core->genesis.root_id); /* whoever made that object */
     core->roster_dirty = false;
     if (actions)
         report_changes(core, before, actions);

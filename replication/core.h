@@ -69,6 +69,9 @@ struct core_submit {
     enum record_kind kind;
     uint64_t token;                  /* comes back in CORE_ANSWER */
     const struct store_batch *extra; /* rows for the same transaction, copied; or NULL */
+    /* The root key signs, not this node's, in a stream of its own, also on a node that was
+     * removed; borrowed until the answer. NULL: as usual. */
+    const struct sign_key *root;
 };
 
 struct core_event {
@@ -212,6 +215,8 @@ bool core_node_has(const struct core *core, const struct uuid *node_id, struct d
 void core_know_void(struct core *core, uint64_t stream, struct bytes row);
 uint64_t core_position(const struct core *core);
 const struct uuid *core_last_change(const struct core *core);
+/* It was made here, or came; lately. */
+bool core_knows_change(const struct core *core, const struct uuid *change_id);
 void core_state_hash(struct core *core, uint8_t out[HASH_SIZE]);
 /* Is that record one of a removed node, or of one with a new key, beyond what counts? */
 bool core_is_void(const struct core *core, struct dot dot);

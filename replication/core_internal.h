@@ -100,6 +100,7 @@ struct submission {
     struct store_batch extra;
     struct uuid *known; /* objects that it says are alive and that were here already */
     size_t known_count, known_capacity;
+    const struct sign_key *root; /* signs it; NULL: this node */
 };
 
 struct awaited {

@@ -99,6 +99,36 @@ void core_encode_stream(const struct stream *stream, struct store_batch *batch)
     wire_writer_free(&writer);
 }
 
+void core_put_record(struct store_batch *batch, const struct record *record)
+{
+    uint8_t key[16];
+    store_be64(key, record->stream);
+    store_be64(key + 8, record->seq);
+    store_batch_put(batch, STORE_LOG, (struct bytes){key, sizeof(key)}, record->whole);
+}
+
+void core_put_change(const struct core *core,
+                     struct store_batch *batch,
+                     const struct record *record)
+{
+    uint8_t value[24];
+    store_be64(value, record->stream);
+    store_be64(value + 8, record->seq);
+    store_be64(value + 16, core->now.wall_ms);
+    if (!uuid_map_get(&core->changes, &record->change_id))
+        store_batch_put(batch, STORE_CHANGE, (struct bytes){record->change_id.bytes, 16},
+                        (struct bytes){value, sizeof(value)});
+}
+
+void core_put_clock(const struct core *core, struct store_batch *batch)
+{
+    uint8_t value[8];
+    const uint8_t key = (uint8_t)META_HLC;
+    store_be64(value, core->hlc);
+    store_batch_put(batch, STORE_META, (struct bytes){&key, 1},
+                    (struct bytes){value, sizeof(value)});
+}
+
 static bool copy_exactly(struct bytes in, void *out, size_t size)
 {
     if (in.size != size)

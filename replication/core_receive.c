@@ -2,6 +2,7 @@
  * everything that they build on is there (core_stage.c takes them from here). */
 #include "replication/core_internal.h"
 
+#include "replication/core_root.h"
 #include "replication/memory.h"
 
 #include <stdlib.h>
@@ -254,7 +255,8 @@ void core_receive_record(struct core *core,
     if (stream && stream->refused)
         return;
     if (record.seq > limit && !(stream && core_may_lift(core, stream))) {
-        if (!roster_find(&core->roster, stream ? &stream->node_id : &record.node_id))
+        const struct uuid *author = stream ? &stream->node_id : &record.node_id;
+        if (!core_is_root(core, author) && !roster_find(&core->roster, author))
             want_more(core, from, actions);
         return;
     }

@@ -8,6 +8,7 @@
  * for the next one. */
 #include "replication/core_internal.h"
 
+#include "replication/core_root.h"
 #include "replication/memory.h"
 
 #include <stdlib.h>
@@ -145,6 +146,8 @@ static bool purge_tombstones(struct core *core, struct core_actions *actions)
 static bool is_closed(const struct core *core, const struct stream *stream)
 {
     const struct roster_node *node = roster_find(&core->roster, &stream->node_id);
+    if (core_is_root(core, &stream->node_id))
+        return true;
     if (stream->id == core->own_stream || !node)
         return false;
     if (core_cutoff(core, stream) != UINT64_MAX)

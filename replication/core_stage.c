@@ -12,27 +12,6 @@
 
 /* ---- applying one record ---------------------------------------------------------------- */
 
-void core_put_record(struct store_batch *batch, const struct record *record)
-{
-    uint8_t key[16];
-    store_be64(key, record->stream);
-    store_be64(key + 8, record->seq);
-    store_batch_put(batch, STORE_LOG, (struct bytes){key, sizeof(key)}, record->whole);
-}
-
-void core_put_change(const struct core *core,
-                     struct store_batch *batch,
-                     const struct record *record)
-{
-    uint8_t value[24];
-    store_be64(value, record->stream);
-    store_be64(value + 8, record->seq);
-    store_be64(value + 16, core->now.wall_ms);
-    if (!uuid_map_get(&core->changes, &record->change_id))
-        store_batch_put(batch, STORE_CHANGE, (struct bytes){record->change_id.bytes, 16},
-                        (struct bytes){value, sizeof(value)});
-}
-
 static void mark_running(struct core *core, struct dot dot)
 {
     if (core->mark_count == RUNNING_RING) {
@@ -296,13 +275,16 @@ static bool stage_submission(struct core *core,
     struct vv deps = {0};
     struct bytes whole = {0};
     struct record record;
-    uint8_t hash[HASH_SIZE];
+    uint8_t hash[HASH_SIZE], key_id[RECORD_KEY_ID_SIZE];
+    const struct sign_key *key = submission->root ? submission->root : core->key;
     const struct stream *own = core_stream(core, core->own_stream);
-    if (core->own_stream == 0 || submission->compromised || /* see core_note_revocation */
+    if (core->own_stream == 0 || submission->root ||
+        submission->compromised || /* see core_note_revocation */
         (own && core_cutoff(core, own) != UINT64_MAX))
         open_stream(core);
     own = core_stream(core, core->own_stream);
     new_deps(core, own, core_names_folded(core, &submission->changes), &deps);
+    record_key_id(sign_key_public(key), key_id);
     const struct record_draft draft = {
         .stream = core->own_stream,
         .seq = own ? own->seq + 1 : 1,
@@ -310,8 +292,8 @@ static bool stage_submission(struct core *core,
         .wall_ms = core->now.wall_ms,
         .previous_hash = own ? own->last_hash : NULL,
         .deps = &deps,
-        .node_id = core->node_id,
-        .key_id = core->key_id,
+        .node_id = submission->root ? core->genesis.root_id : core->node_id,
+        .key_id = key_id,
         .incarnation = core->incarnation,
         .kind = submission->kind,
         .change_id = submission->change_id,
@@ -319,7 +301,7 @@ static bool stage_submission(struct core *core,
         .via = submission->via,
         .changes = &submission->changes,
     };
-    bool built = record_build(&draft, &core->genesis.cluster_id, core->key, &whole) &&
+    bool built = record_build(&draft, &core->genesis.cluster_id, key, &whole) &&
                  record_parse(whole, &record);
     vv_free(&deps);
     if (!built) {
@@ -331,6 +313,8 @@ static bool stage_submission(struct core *core,
     remember_own(core, record.seq, whole);
     core->pending_dirty |= core->pending_count > 0; /* one of them may have waited for it */
     *out = (struct dot){record.stream, record.seq};
+    if (submission->root)
+        core->own_stream = 0; /* what follows is this node's again */
     return true;
 }
 
@@ -370,7 +354,8 @@ static void stage_one(struct core *core,
         await(core, submission, known->dot); /* asked again: the same answer, nothing twice */
         return;
     }
-    bool planned = core_may_sign(core, &error) && check_revision(core, submission, &error) &&
+    bool planned = (submission->root || core_may_sign(core, &error)) &&
+                   check_revision(core, submission, &error) &&
                    (uuid_is_zero(&submission->remove_node) ||
                     core_plan_removal(core, &submission->remove_node, submission->compromised,
                                       &submission->changes, &error)) &&
@@ -445,15 +430,6 @@ static void put_cleaning(struct core *core, struct store_batch *batch)
     core->cleaned = core->cleaning.count > 0;
     store_batch_append(batch, &core->cleaning);
     store_batch_free(&core->cleaning);
-}
-
-void core_put_clock(const struct core *core, struct store_batch *batch)
-{
-    uint8_t value[8];
-    const uint8_t key = (uint8_t)META_HLC;
-    store_be64(value, core->hlc);
-    store_batch_put(batch, STORE_META, (struct bytes){&key, 1},
-                    (struct bytes){value, sizeof(value)});
 }
 
 /* While the store fails, changes of others are followed in memory, so that an active node still

@@ -2,6 +2,7 @@
  * or time is up. */
 #include "replication/core_internal.h"
 
+#include "replication/core_root.h"
 #include "replication/memory.h"
 
 #include <stdio.h>
@@ -224,6 +225,8 @@ static bool
 may_submit(const struct core *core, const struct core_event *event, struct error *error)
 {
     const struct core_submit *submit = &event->submit;
+    if (submit->root)
+        return core_may_submit_as_root(core, submit->root, error);
     if (!core->initialised)
         return error_set(error, ERROR_REFUSED,
                          "this node is not part of a cluster yet; run lbnode init or "
@@ -278,6 +281,7 @@ void core_submit(struct core *core,
         .kind = submit->kind,
         .token = submit->token,
         .submitted_us = core->now.mono_us,
+        .root = submit->root,
     };
     if (!may_submit(core, event, &error)) {
         refuse(actions, submit->token, &submit->change_id, error.kind, error.text);

@@ -10,6 +10,7 @@
  * knew it: those are remembered ("ahead"). */
 #include "replication/core_internal.h"
 
+#include "replication/core_root.h"
 #include "replication/facet_internal.h"
 #include "replication/memory.h"
 
@@ -50,6 +51,8 @@ static uint64_t limit_of(const struct core *core,
                          const uint8_t key_id[RECORD_KEY_ID_SIZE],
                          uint64_t lifted)
 {
+    if (core_is_root(core, node_id))
+        return 1;
     const struct roster_node *node = roster_find(&core->roster, node_id);
     if (node)
         return roster_limit(node, stream, key_id, lifted);
@@ -166,6 +169,10 @@ bool core_find_key(const struct core *core,
 {
     const struct roster_node *node = roster_find(&core->roster, id);
     const uint8_t *key = NULL;
+    if (core_is_root(core, id)) {
+        memcpy(out, core->genesis.root_key, SIGN_PUBLIC_KEY_SIZE);
+        return core_is_root_key(core, id, key_id);
+    }
     if (node && memcmp(node->key_id, key_id, RECORD_KEY_ID_SIZE) == 0)
         key = node->public_key;
     for (size_t i = 0; !key && i < core->stream_count; i++) {

@@ -9,6 +9,16 @@ static struct bytes context_bytes(void)
     return (struct bytes){(const uint8_t *)context, sizeof(context) - 1};
 }
 
+static struct uuid root_id_of(const uint8_t root_key[SIGN_PUBLIC_KEY_SIZE])
+{
+    static const char name[] = "lbnode-root-id-v1";
+    struct bytes parts[] = {{(const uint8_t *)name, sizeof(name) - 1},
+                            {root_key, SIGN_PUBLIC_KEY_SIZE}};
+    struct uuid id;
+    hash_make((struct bytes){0}, parts, ARRAY_LENGTH(parts), id.bytes, sizeof(id.bytes));
+    return id;
+}
+
 bool genesis_build(const struct sign_key *root,
                    const char *cluster_name,
                    uint64_t wall_ms,
@@ -67,5 +77,6 @@ bool genesis_parse(struct bytes in, struct genesis *out)
         !signature_verify(out->root_key, parts, ARRAY_LENGTH(parts), in.data + body.size))
         return false;
     hash_make((struct bytes){0}, &in, 1, out->cluster_id.bytes, sizeof(out->cluster_id.bytes));
+    out->root_id = root_id_of(out->root_key);
     return true;
 }

@@ -18,6 +18,7 @@ struct genesis {
     uint8_t first_key[SIGN_PUBLIC_KEY_SIZE];
     char cluster_name[GENESIS_NAME_SIZE]; /* cut when longer: for people */
     struct uuid cluster_id;               /* BLAKE2b-128 of all bytes */
+    struct uuid root_id; /* of the root key, as the author of records: no node's */
 };
 
 /* Bytes to store and send; the caller frees the writer. */

@@ -4,6 +4,7 @@
 #include "replication/record_set_install.h"
 
 #include "replication/core_internal.h"
+#include "replication/core_root.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -166,6 +167,8 @@ static bool
 is_key_told(const struct record_set *set, const struct core *core, const struct stream *stream)
 {
     uint8_t key[SIGN_PUBLIC_KEY_SIZE];
+    if (core_is_root(core, &stream->node_id))
+        return memcmp(core->genesis.root_key, stream->public_key, sizeof(key)) == 0;
     if (memcmp(core->genesis.first_key, stream->public_key, sizeof(key)) == 0)
         return true;
     for (size_t i = 0; i < set->count; i++) {

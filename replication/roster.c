@@ -305,6 +305,17 @@ const struct roster_node *roster_by_key(const struct roster *roster,
     return NULL;
 }
 
+void roster_drop(struct roster *roster, const struct uuid *id)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < roster->count; i++)
+        if (uuid_equal(&roster->nodes[i].id, id))
+            roster_free_node(&roster->nodes[i]);
+        else
+            roster->nodes[kept++] = roster->nodes[i];
+    roster->count = kept;
+}
+
 void roster_free_node(struct roster_node *node)
 {
     free(node->name);

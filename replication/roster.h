@@ -42,6 +42,8 @@ struct roster {
 void roster_rebuild(struct roster *roster,
                     const struct facet_table *table,
                     const struct genesis *genesis);
+/* Node ID is not in it. */
+void roster_drop(struct roster *roster, const struct uuid *id);
 const struct roster_node *roster_find(const struct roster *roster, const struct uuid *id);
 const struct roster_node *roster_by_key(const struct roster *roster,
                                         const uint8_t node_key[NODE_KEY_SIZE]);

@@ -2,6 +2,7 @@
 
 #include "lbnode/model/field_table.h"
 #include "replication/core_internal.h"
+#include "replication/core_root.h"
 #include "replication/memory.h"
 
 #include <stdlib.h>
@@ -117,6 +118,9 @@ static bool take_stream(struct snapshot_build *build, const struct snapshot_part
 static bool is_key_of_node(const struct snapshot_build *build, const struct stream *stream)
 {
     const struct roster_node *node = roster_find(&build->core->roster, &stream->node_id);
+    if (core_is_root(build->core, &stream->node_id))
+        return memcmp(build->core->genesis.root_key, stream->public_key,
+                      SIGN_PUBLIC_KEY_SIZE) == 0;
     if (node && memcmp(node->public_key, stream->public_key, SIGN_PUBLIC_KEY_SIZE) == 0)
         return true;
     for (size_t i = 0; i < build->key_count; i++)

@@ -1,6 +1,7 @@
 #include "replication/snapshot_read.h"
 
 #include "replication/core_internal.h"
+#include "replication/core_root.h"
 #include "replication/memory.h"
 #include "replication/packet.h"
 
@@ -343,7 +344,8 @@ static void find_node(const struct core *core, struct head *head)
     head->owner.node_id = stream->node_id;
     memcpy(head->owner.key, stream->public_key, sizeof(head->owner.key));
     head->is_told =
-        memcmp(core->genesis.first_key, stream->public_key, SIGN_PUBLIC_KEY_SIZE) == 0;
+        memcmp(core->genesis.first_key, stream->public_key, SIGN_PUBLIC_KEY_SIZE) == 0 ||
+        core_is_root(core, &stream->node_id);
 }
 
 static void note_stream(void *context, uint64_t stream, struct bytes row)

@@ -33,7 +33,7 @@ class Log:
         for _ in range(64):
             limits = {}
             for stream, known in self.streams.items():
-                node = self.state.judged(known.node)
+                node = self.state.author(known.node)
                 limits[stream] = node.limit(stream, known.key_id) if node else 0
             if limits == self.state.limits:
                 return
@@ -81,7 +81,7 @@ class Log:
         """The key of a stream is that of its node when it began; who sees a later record first asks for more."""
         if not known and not record.node:
             raise Unknown("the stream is not known yet")
-        node = self.state.judged(known.node if known else record.node["id"])
+        node = self.state.author(known.node if known else record.node["id"])
         need(node, "nobody admitted the signer")
         need(known or record.node["key"] == key_id(node.key), "the key id does not fit")
         need(not known or not known.closed, "the stream is closed")
@@ -118,7 +118,7 @@ class Log:
         if not known:
             node = record.node["id"]
             known = Stream(node, self.state.key_of(node), record.node["incarnation"])
-        node = self.state.judged(known.node)
+        node = self.state.author(known.node)
         if node and record.seq > node.limit(record.stream, known.key_id):
             return
         need(record.previous == known.hash, "the predecessor is another one")

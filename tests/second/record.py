@@ -55,6 +55,7 @@ class Genesis:
         need(verify(found["root"], data[-SIGNATURE:], b"lbnode-genesis-v1", message), "the genesis is forged")
         self.data, self.cluster = data, blake2b(data, 128)
         self.node, self.key, self.name = found["node"], found["key"], found["name"]
+        self.root, self.root_id = found["root"], blake2b(b"lbnode-root-id-v1" + found["root"], 128)
 
 
 def who_of(data):

@@ -90,6 +90,16 @@ def newest(entries):
     return max(entries, key=lambda e: e.place)
 
 
+class Root:
+    """The root key as the author of records: no node, and one record in each stream."""
+
+    def __init__(self, key):
+        self.key = key
+
+    def limit(self, stream, key, lifted=0):
+        return 1
+
+
 def read_status(value):
     """(status, {stream: seq}) of facet 14."""
     found, cutoffs = decode(value, STATUS), {}
@@ -222,6 +232,8 @@ class State:
         if not self.facets:
             return {self.genesis.node: RosterNode(None, self.genesis.node, self.genesis.key)}
         for node in self.objects(NODE_TYPE):
+            if node == self.genesis.root_id:
+                continue
             try:
                 found[node] = RosterNode(self, node).read_place(self, node)
             except (Malformed, ValueError):
@@ -234,9 +246,13 @@ class State:
             return self.roster().get(node)
         return RosterNode(self, node) if self.standing(node, LIFE) and self.standing(node, FACET_KEY) else None
 
+    def author(self, node):
+        """Whoever signs as NODE: the root key, or what is said of a node, or None."""
+        return Root(self.genesis.root) if node == self.genesis.root_id else self.judged(node)
+
     def key_of(self, node):
         """The public key of NODE, or None."""
-        found = self.judged(node)
+        found = self.author(node)
         return found.key if found else None
 
     def active(self):

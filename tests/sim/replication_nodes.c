@@ -328,11 +328,10 @@ static void found(struct world *world)
     struct wire_writer genesis = {0};
     uint8_t seed[SIGN_SEED_SIZE];
     world_fill(world, seed, sizeof(seed));
-    struct sign_key *root = sign_key_from_seed(seed);
+    world->root = sign_key_from_seed(seed);
     struct world_node *first = &world->nodes[0];
-    genesis_build(root, "sim", 1800000000000ull, &first->id, sign_key_public(first->key),
+    genesis_build(world->root, "sim", 1800000000000ull, &first->id, sign_key_public(first->key),
                   &genesis);
-    sign_key_free(root);
     put_genesis(first, &genesis);
     wire_writer_free(&genesis);
 }

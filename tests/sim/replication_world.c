@@ -491,4 +491,5 @@ void world_free(struct world *world)
     for (size_t i = 0; i < world->queue_count; i++)
         free(world->queue[i].body);
     free(world->queue);
+    sign_key_free(world->root);
 }

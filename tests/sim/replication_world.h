@@ -7,6 +7,7 @@
  *   replication_disk.c   old images, copied disks, rot, crashes in a commit
  *   replication_writes.c what clients write
  *   replication_removal.c removals on both sides of a cut, stolen keys
+ *   replication_recovery.c all are out, and one goes on with the recovery code
  *   replication_years.c  a year's absence, and what is left after it
  *   replication_check.c  the invariants
  *   replication_closings.c  which records count in what they say about nodes
@@ -100,6 +101,7 @@ struct world {
     uint64_t bulk_at_us[WORLD_PLACES][WORLD_PLACES]; /* a stream keeps its order */
     unsigned node_count; /* places in use, members or not, without the copy's */
     struct world_node nodes[WORLD_PLACES];
+    struct sign_key *root;       /* of the cluster */
     struct world_message *queue; /* a heap by (at_us, order) */
     size_t queue_count, queue_capacity;
     bool cut[WORLD_PLACES][WORLD_PLACES];
@@ -204,6 +206,8 @@ void world_spend_years(struct world *world);
 /* ---- removals ---- */
 
 void world_remove_across_cut(struct world *world);
+/* Nodes fall out with each other; what one of them has is the cluster from then on. */
+void world_recover(struct world *world);
 
 /* A node goes on with an old disk, through crashes and cuts. */
 void world_return(struct world *world);

@@ -210,6 +210,8 @@ static void live(struct world *world)
         world_remove_across_cut(world);
     if (!world->failure[0])
         remove_one(world);
+    if (!world->failure[0] && world_below(world, 2) == 0)
+        world_recover(world);
 }
 
 /* ---- seeds ------------------------------------------------------------------------------ */
