@@ -1,6 +1,5 @@
 #include "replication/database.h"
 
-#include "lbnode/base/credential.h"
 #include "lbnode/base/monotime.h"
 #include "replication/memory.h"
 #include "replication/node_key.h"
@@ -46,21 +45,7 @@ static void bad(struct database_report *report, const char *format, ...)
 /* A key is only read here, never made. */
 static bool open_key(struct database *database, struct error *error)
 {
-    char path[PATH_MAX];
-    snprintf(path, sizeof(path), "%s/node.key", database->state_dir);
-    int credential = credential_open("node.key");
-    if (credential < 0)
-        return error_set(error, ERROR_REFUSED, "the credential node.key cannot be opened: %s",
-                         strerror(-credential));
-    if (credential == 0 && access(path, F_OK) != 0)
-        return error_set(error, ERROR_NOT_FOUND,
-                         "there is no node in %s; name its directory with --state-dir",
-                         database->state_dir);
-    database->key = credential > 0
-                        ? node_key_read(credential, &database->settings.node_id, error)
-                        : node_key_open(path, &database->settings.node_id, error);
-    if (credential > 0)
-        close(credential);
+    database->key = node_key_find(database->state_dir, &database->settings.node_id, error);
     database->settings.key = database->key;
     database->settings.random_seed = 1;
     database->now = (struct core_now){monotime_now_us(), walltime_now_ms()};

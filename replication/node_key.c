@@ -1,5 +1,7 @@
 #include "replication/node_key.h"
 
+#include "lbnode/base/credential.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -160,19 +162,53 @@ bool node_key_write_next(const char *path,
            error_set(error, ERROR_REFUSED, "%s cannot be written: %s", next, strerror(errno));
 }
 
-struct sign_key *node_key_read_next(const char *path, const struct uuid *node_id)
+static struct sign_key *read_next(const char *path, struct uuid *out_node_id)
 {
     char next[PATH_MAX];
     struct error ignored;
-    struct uuid found;
     next_of(path, next);
-    if (access(next, F_OK) != 0)
-        return NULL;
-    struct sign_key *key = node_key_open(next, &found, &ignored);
+    return access(next, F_OK) == 0 ? node_key_open(next, out_node_id, &ignored) : NULL;
+}
+
+struct sign_key *node_key_read_next(const char *path, const struct uuid *node_id)
+{
+    struct uuid found;
+    struct sign_key *key = read_next(path, &found);
     if (key && uuid_equal(&found, node_id))
         return key;
     sign_key_free(key);
     return NULL;
+}
+
+bool node_key_next_is_of(const char *path, struct uuid *out_node_id)
+{
+    struct sign_key *key = read_next(path, out_node_id);
+    bool found = key != NULL;
+    sign_key_free(key);
+    return found;
+}
+
+struct sign_key *
+node_key_find(const char *state_dir, struct uuid *out_node_id, struct error *error)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof(path), "%s/node.key", state_dir);
+    int credential = credential_open("node.key");
+    if (credential < 0) {
+        error_set(error, ERROR_REFUSED, "the credential node.key cannot be opened: %s",
+                  strerror(-credential));
+        return NULL;
+    }
+    if (credential == 0 && access(path, F_OK) != 0) {
+        error_set(error, ERROR_NOT_FOUND,
+                  "there is no node in %s; name its directory with --state-dir", state_dir);
+        return NULL;
+    }
+    if (credential == 0)
+        return node_key_open(path, out_node_id, error);
+    struct sign_key *key = node_key_read(credential, out_node_id, error);
+    close(credential);
+    return key;
 }
 
 bool node_key_take_next(const char *path)

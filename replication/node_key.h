@@ -21,6 +21,12 @@ bool node_key_write_next(const char *path,
                          struct error *error);
 /* NULL: there is none for NODE_ID. */
 struct sign_key *node_key_read_next(const char *path, const struct uuid *node_id);
+/* Is there one of any node, and whose? After a recovery that broke off it is of a new node. */
+bool node_key_next_is_of(const char *path, struct uuid *out_node_id);
+/* The key of the node in STATE_DIR while that is not running: the credential of this process,
+ * or the file. Never made. NULL with ERROR. */
+struct sign_key *
+node_key_find(const char *state_dir, struct uuid *out_node_id, struct error *error);
 /* It takes the place of the file, in one step. False: the disk refuses; errno says why. */
 bool node_key_take_next(const char *path);
 void node_key_drop_next(const char *path);

@@ -18,13 +18,22 @@ void removal_note(struct replication *replication)
         handler->applied(handler->context, core_position(replication->core));
 }
 
-bool removal_was_noted(const struct replication *replication)
+bool removal_is_noted(struct store *store)
 {
     struct wire_writer value = {0};
-    bool noted = store_get(replication->store, STORE_META, (struct bytes){&META_REMOVED, 1},
-                           &value) == 0;
+    bool noted = store_get(store, STORE_META, (struct bytes){&META_REMOVED, 1}, &value) == 0;
     wire_writer_free(&value);
     return noted;
+}
+
+bool removal_was_noted(const struct replication *replication)
+{
+    return removal_is_noted(replication->store);
+}
+
+void removal_forget(struct store_batch *batch)
+{
+    store_batch_remove(batch, STORE_META, (struct bytes){&META_REMOVED, 1});
 }
 
 bool removal_is_under_way(const struct replication *replication)

@@ -3,10 +3,12 @@
 #include "lbnode/base/monotime.h"
 #include "lbnode/base/release.h"
 #include "replication/backup_parts.h"
+#include "replication/core_root.h"
 #include "replication/history_internal.h"
 #include "replication/join.h"
 #include "replication/memory.h"
 #include "replication/node_key.h"
+#include "replication/recovery.h"
 #include "replication/transport.h"
 
 #include <errno.h>
@@ -274,6 +276,7 @@ static bool open_files(struct replication *replication, struct error *error)
     char path[PATH_MAX];
     int key_fd = replication->settings.key_fd;
     snprintf(path, sizeof(path), "%s/node.key", replication->settings.state_dir);
+    recovery_finish(replication->settings.state_dir);
     replication->key = key_fd > 0 ? node_key_read(key_fd, &replication->node_id, error)
                                   : node_key_open(path, &replication->node_id, error);
     if (!replication->key)
@@ -460,6 +463,11 @@ bool replication_is_initialised(const struct replication *replication)
 const struct uuid *replication_node_id(const struct replication *replication)
 {
     return &replication->node_id;
+}
+
+bool replication_is_root(const struct replication *replication, const struct uuid *id)
+{
+    return core_is_root(replication->core, id);
 }
 
 const struct uuid *replication_cluster_id(const struct replication *replication)

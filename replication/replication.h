@@ -106,6 +106,8 @@ size_t replication_data_keys(const struct replication *replication,
                              size_t capacity);
 bool replication_is_initialised(const struct replication *replication);
 const struct uuid *replication_node_id(const struct replication *replication);
+/* Is ID that of the cluster's root key, which wrote a change when a node was recovered? */
+bool replication_is_root(const struct replication *replication, const struct uuid *id);
 const struct uuid *replication_cluster_id(const struct replication *replication);
 const char *replication_node_name(const struct replication *replication);
 const char *replication_cluster_name(const struct replication *replication); /* "": none yet */

@@ -200,6 +200,9 @@ bool membership_found(struct replication *replication,
  * to whoever follows the state. */
 void removal_note(struct replication *replication);
 bool removal_was_noted(const struct replication *replication);
+bool removal_is_noted(struct store *store);
+/* Adds to BATCH what takes the note away. */
+void removal_forget(struct store_batch *batch);
 /* This node is being removed: what it would write now might be lost. */
 bool removal_is_under_way(const struct replication *replication);
 /* The same for CHANGES: to nodes they are allowed, so that the removal can be taken back. */

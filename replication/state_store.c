@@ -189,25 +189,51 @@ static bool start_anew(const char *state_dir,
 
 /* ---- opening ---------------------------------------------------------------------------- */
 
+static bool has_owner(struct store *store, const struct uuid *node_id, int *out_result)
+{
+    struct wire_writer owner = {0};
+    *out_result = store_get(store, STORE_META, node_key, &owner);
+    bool own = owner.size == sizeof(node_id->bytes) &&
+               memcmp(owner.data, node_id->bytes, owner.size) == 0;
+    wire_writer_free(&owner);
+    return *out_result == 0 && own;
+}
+
+void state_store_give(const struct uuid *node_id, struct store_batch *batch)
+{
+    store_batch_put(batch, STORE_META, node_key,
+                    (struct bytes){node_id->bytes, sizeof(node_id->bytes)});
+}
+
+bool state_store_is_of(const char *state_dir, const struct uuid *node_id)
+{
+    struct place place = {state_dir};
+    struct error ignored;
+    int result;
+    const char *path = path_of(&place, current);
+    if (access(path, F_OK) != 0 || !store_check(path, first_map_size, &ignored))
+        return false;
+    struct store *store = store_lmdb_open(path, first_map_size, &ignored);
+    bool own = store && has_owner(store, node_id, &result);
+    store_close(store);
+    return own;
+}
+
 /* A store that was copied from another node must not speak in this one's name. A store that
  * takes no write (a full disk) is no reason to stay down. */
 static bool
 claim(struct store *store, const struct uuid *node_id, const char *path, struct error *error)
 {
-    struct wire_writer owner = {0};
     struct store_batch batch = {0};
-    int result = store_get(store, STORE_META, node_key, &owner);
-    bool own = owner.size == sizeof(node_id->bytes) &&
-               memcmp(owner.data, node_id->bytes, owner.size) == 0;
-    wire_writer_free(&owner);
+    int result;
+    bool own = has_owner(store, node_id, &result);
     if (result == 0)
         return own || error_set(error, ERROR_REFUSED,
                                 "the store %s belongs to another node than node.key; put back "
                                 "the key that it came with, or move the store away and join "
                                 "again",
                                 path);
-    store_batch_put(&batch, STORE_META, node_key,
-                    (struct bytes){node_id->bytes, sizeof(node_id->bytes)});
+    state_store_give(node_id, &batch);
     store_commit(store, &batch);
     store_batch_free(&batch);
     return true;

@@ -24,4 +24,9 @@ bool state_store_open(const char *state_dir,
                       struct state_store *out,
                       struct error *error);
 
+/* Does the store in STATE_DIR belong to NODE_ID? Not while it is open. */
+bool state_store_is_of(const char *state_dir, const struct uuid *node_id);
+/* Adds to BATCH what makes the store that of NODE_ID. */
+void state_store_give(const struct uuid *node_id, struct store_batch *batch);
+
 #endif

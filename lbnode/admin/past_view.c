@@ -31,6 +31,8 @@ void past_object_name(const struct node_state *state,
     out[0] = '\0';
     if (object)
         snprintf(out, PAST_OBJECT_NAME_SIZE, "%s", object->resource->name);
+    else if (replication_is_root(state->replication, id))
+        snprintf(out, PAST_OBJECT_NAME_SIZE, "recovery code");
     else
         replication_visit_entries(state->replication, id, take_name, out);
 }

@@ -69,7 +69,8 @@ static void find_in_membership(const struct node_state *state, struct problem_li
             "this node was removed from cluster %.64s: nobody listens to it any more, it takes "
             "no changes and no addresses. To come back as a new node: stop it, move its state "
             "directory away, start it, lbnode token create on another node, lbnode join TOKEN "
-            "here",
+            "here. When no node is left that was not removed: stop this one, lbnode cluster "
+            "recover with the recovery code of the cluster",
             replication_cluster_name(state->replication));
 }
 

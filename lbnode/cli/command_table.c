@@ -117,6 +117,23 @@ static const char db_details[] =
     "also\n"
     "sets a damaged store aside and saves what can be read of it.\n";
 
+static const struct option recover_options[] = {
+    {.name = "force", .help = "although this node knows others that are members"},
+    {.name = "state-dir", .value_name = "DIR", .help = "the node's state (/var/lib/lbnode)"},
+    {.name = "config", .value_name = "FILE", .help = "the node's settings file"},
+    {.name = ""},
+};
+
+static const char recover_details[] =
+    "The way back when the nodes removed each other, or all were removed: on one of them, "
+    "which\n"
+    "must be stopped. It asks for the recovery code that init printed, on the terminal "
+    "without\n"
+    "echo, or reads it from standard input. The node becomes a new one, the first of its\n"
+    "cluster, with configuration and history as they were here; the others join it by tokens,\n"
+    "with empty state directories. Refused (exit code 4) on a node that was not removed, and\n"
+    "when another one is still a member, which could make a token. Run it on one node only.\n";
+
 static const char vip_details[] =
     "For a node whose processes are gone: after an orderly end there is nothing to remove, "
     "and\n"
@@ -382,6 +399,9 @@ static const struct command commands[] = {
     {.noun = "cluster", .verb = "rotate-keys", .positional = "",
      .summary = "make new secret keys for all nodes", .details = rotate_details,
      .options = rotate_options, .changes = true, .run = run_keys_rotate},
+    {.noun = "cluster", .verb = "recover", .positional = "",
+     .summary = "start anew from a node that was removed, with the recovery code",
+     .details = recover_details, .options = recover_options, .run = run_elsewhere},
     {.noun = "token", .verb = "create", .positional = "",
      .summary = "make a token that lets one node join", .options = token_options,
      .details = "The node that joins, and node show NAME here, print the same six words.\n",

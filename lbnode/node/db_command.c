@@ -2,7 +2,6 @@
 
 #include "lbnode/crypto/crypto.h"
 #include "lbnode/node/run_dir.h"
-#include "lbnode/node/settings.h"
 #include "replication/database.h"
 
 #include <stdio.h>
@@ -57,6 +56,17 @@ static bool load_settings(struct node_settings *out, int argc, char **argv, stru
     return settings_load(out, &surroundings, argc, (const char *const *)argv, error);
 }
 
+int db_lock_stopped_node(struct node_settings *out, int argc, char **argv, struct error *error)
+{
+    if (!load_settings(out, argc, argv, error))
+        return -1;
+    if (access(out->state_dir, F_OK) == 0)
+        return run_dir_lock(out->state_dir, "--state-dir", LOCK_WAIT_MS, error);
+    error_set(error, ERROR_NOT_FOUND,
+              "there is no node in %s; name its directory with --state-dir", out->state_dir);
+    return -1;
+}
+
 int db_command(int argc, char **argv)
 {
     struct node_settings settings;
@@ -66,15 +76,7 @@ int db_command(int argc, char **argv)
         fprintf(stderr, "usage: lbnode db verify|rebuild [--state-dir DIR] [--config FILE]\n");
         return 2;
     }
-    if (!load_settings(&settings, argc - 1, argv + 1, &error))
-        return fail(&error);
-    if (access(settings.state_dir, F_OK) != 0) {
-        error_set(&error, ERROR_NOT_FOUND,
-                  "there is no node in %s; name its directory with --state-dir",
-                  settings.state_dir);
-        return fail(&error);
-    }
-    int lock = run_dir_lock(settings.state_dir, "--state-dir", LOCK_WAIT_MS, &error);
+    int lock = db_lock_stopped_node(&settings, argc - 1, argv + 1, &error);
     if (lock < 0)
         return fail(&error);
     crypto_start();

@@ -88,6 +88,27 @@ class PairTest(unittest.TestCase):
         answer = json.loads(result.stdout)
         return answer.get("member", answer)
 
+    # ---- the way back of nodes that were removed ----------------------------------------------
+
+    def form_with_code(self):
+        """All nodes in one cluster; its recovery code."""
+        for node in self.lab.node_names():
+            self.lab.start(node)
+        code = re.search(r"recovery code.*:\s+([A-Z2-7-]+)\s", self.cli("lb1", "init"))[1]
+        for node in self.lab.node_names()[1:]:
+            self.cli(node, ["join", self.lab.token("lb1")])
+        return code
+
+    def hears_of_its_removal(self, node):
+        self.eventually(lambda: "this node was removed from cluster" in self.cli(node, "status"), 10,
+                        "%s says that it was removed" % node)
+        self.assertIn("lbnode cluster recover", self.cli(node, "status"))
+
+    def recover(self, node, code, exit_code=0, force=True):
+        """What `cluster recover` says on NODE, which does not run."""
+        command = ["cluster", "recover", "--state-dir", self.lab.path(node, "state")] + ["--force"] * force
+        return self.cli(node, command, exit_code, code + "\n")
+
     def serve(self, node="lb1", vip=VIP):
         """The usual load balancer: web, http, workers with w1, w2, ... and a monitor."""
         self.cli(node, "loadbalancer create --name web --vip-address " + vip)

@@ -182,3 +182,54 @@ class Removal(PairTest):
         self.empty("lb2")
         self.cli("lb2", ["join", self.lab.token("lb1")])
         self.eventually(lambda: self.member("lb2", "w1"), 5, "lb2 has the state")
+
+
+class Recovery(PairTest):
+    """lb3 removes lb1 and lb2 across a cut, and is lost itself."""
+
+    nodes, workers, formed, serves = 3, 1, False, False
+
+    def lose_everybody(self):
+        for node in "lb1", "lb2":
+            self.lab.cut(node, "lb3")
+        self.cli("lb1", "member set --weight 5 workers w1")
+        for node in "lb1", "lb2":
+            self.cli("lb3", "node remove --dead " + node)
+        self.lab.heal()
+        for node in "lb1", "lb2":
+            self.hears_of_its_removal(node)
+        self.lab.kill("lb3")
+
+    def come_back(self, code):
+        wrong = ("B" if code[0] == "A" else "A") + code[1:]
+        self.assertIn("stop it", self.recover("lb1", code, 4))
+        self.lab.stop("lb1")
+        self.assertRegex(self.recover("lb1", code, 4, force=False), "lb[23] is still a member")
+        self.assertIn("not a complete recovery code", self.recover("lb1", wrong, 2))
+        self.assertIn("the new node lb1 of cluster", self.recover("lb1", code))
+        self.lab.start("lb1")
+        self.assertNotIn("was removed from cluster", self.cli("lb1", "status"))
+
+    def test_nodes_that_were_all_removed_go_on_with_the_recovery_code(self):
+        code = self.form_with_code()
+        self.serve()
+        self.cli("lb1", "secret create --secret-type passphrase --payload-file - tls-key", text_in="hunter2")
+        self.lose_everybody()
+        before = self.json("lb1", "history w1")
+        self.come_back(code)
+        self.assertEqual(self.member("lb1", "w1")["weight"], 5, "what it wrote alone is there")
+        self.assertEqual(self.json("lb1", "history w1"), before)
+        self.assertIn("recovery code", self.cli("lb1", "history"))
+        self.cli("lb1", "audit verify")
+        self.lab.stop("lb2")
+        shutil.rmtree(self.lab.path("lb2", "state"))
+        self.lab.start("lb2")
+        self.cli("lb2", ["join", self.lab.token("lb1")])
+        self.eventually(lambda: self.json("lb2", "history w1") == before, 5, "lb2 has the past")
+        self.cli("lb2", "member set --weight 6 workers w1")
+        self.eventually(lambda: self.member("lb1", "w1").get("weight") == 6, 5, "lb2 is heard again")
+        for node in "lb1", "lb2":
+            self.assertIn("hunter2", self.cli(node, "secret show --payload tls-key"))
+            with open(self.lab.log(node), errors="replace") as log:
+                self.assertNotIn(code[:20], log.read(), "the code stands in the log of %s" % node)
+        self.eventually(lambda: len(self.lab.holders(VIP)) == 1 and self.answers(), 10, "the pair serves")

@@ -15,16 +15,16 @@ except ImportError:
     HAS_KEYS = False
 
 
-@unittest.skipUnless(HAS_KEYS, "needs python3-cryptography")
-class SecondImplementation(PairTest):
-    nodes, workers = 3, 1  # lb1 is one of ours, lb2 the second, lb3 joins once
-    formed, serves = False, False
+class SecondNode(PairTest):
+    """lb1 is one of ours, lb2 the second."""
 
-    def setUp(self):
-        super().setUp()
-        self.lab.form(1)
+    workers, formed, serves = 1, False, False
+
+    def make_pool(self):
         self.cli("lb1", "loadbalancer create --name web --vip-address 10.77.0.100")
         self.cli("lb1", "pool create --name workers --protocol HTTP --lb-algorithm ROUND_ROBIN --loadbalancer web")
+
+    def start_second(self):
         with open(self.lab.log("lb2"), "a") as log:
             self.second = self.lab.popen(
                 "lb2", sys.executable, "-B", os.path.join(SECOND, "node.py"), "--token", self.lab.token("lb1"),
@@ -58,19 +58,6 @@ class SecondImplementation(PairTest):
         return bool(mine["peers"]) and all(
             peer["digest"] == mine["digest"] and peer["state"] == mine["hash"][:16] for peer in mine["peers"])
 
-    def test_both_implementations_understand_each_other(self):
-        self.assertEqual(self.pools(), ["workers"], "the snapshot brought the pool")
-        self.eventually(self.agree, 3, "the state hashes agree after the join")
-        self.eventually(lambda: self.first().get("echo"), 2, "our node echoes the second one's clock")
-        self.eventually(lambda: self.first()["hears us"], 2, "our node says that it hears the second one")
-        self.a_change_of_ours_arrives()
-        self.a_change_of_the_second_arrives()
-        self.who_lost_a_push_asks_for_it()
-        self.eventually(self.agree, 3, "the state hashes agree in the end")
-        seen = self.look()
-        self.assertEqual(seen["counts"].get("state hashes that differ", 0), 0, seen["counts"])
-        self.assertEqual([name for name in seen["counts"] if name.startswith("refused")], [], seen["counts"])
-
     def a_change_of_ours_arrives(self):
         said = self.cli("lb1", "pool set --name ours workers")
         self.assertRegex(said, "1/1", "the second node's ACK counts")
@@ -84,6 +71,30 @@ class SecondImplementation(PairTest):
         self.eventually(lambda: "theirs" in self.cli("lb1", "pool list"), 2, "our node shows the change")
         self.eventually(lambda: self.first()["acknowledged"].get("running") == made["seq"], 2, "our node's ACK")
         self.eventually(self.agree, 2, "the state hashes agree")
+
+
+@unittest.skipUnless(HAS_KEYS, "needs python3-cryptography")
+class SecondImplementation(SecondNode):
+    nodes = 3  # lb3 joins once
+
+    def setUp(self):
+        super().setUp()
+        self.lab.form(1)
+        self.make_pool()
+        self.start_second()
+
+    def test_both_implementations_understand_each_other(self):
+        self.assertEqual(self.pools(), ["workers"], "the snapshot brought the pool")
+        self.eventually(self.agree, 3, "the state hashes agree after the join")
+        self.eventually(lambda: self.first().get("echo"), 2, "our node echoes the second one's clock")
+        self.eventually(lambda: self.first()["hears us"], 2, "our node says that it hears the second one")
+        self.a_change_of_ours_arrives()
+        self.a_change_of_the_second_arrives()
+        self.who_lost_a_push_asks_for_it()
+        self.eventually(self.agree, 3, "the state hashes agree in the end")
+        seen = self.look()
+        self.assertEqual(seen["counts"].get("state hashes that differ", 0), 0, seen["counts"])
+        self.assertEqual([name for name in seen["counts"] if name.startswith("refused")], [], seen["counts"])
 
     def who_lost_a_push_asks_for_it(self):
         self.tell("deaf", on=True)
@@ -153,6 +164,29 @@ class SecondImplementation(PairTest):
 
     def is_running(self, place):
         return self.first()["acknowledged"].get("running") == place["seq"]
+
+
+@unittest.skipUnless(HAS_KEYS, "needs python3-cryptography")
+class AfterRecovery(SecondNode):
+    nodes = 2
+
+    def test_both_agree_on_what_the_root_key_signed(self):
+        code = self.form_with_code()
+        self.make_pool()
+        self.lab.cut("lb1", "lb2")
+        self.cli("lb2", "node remove --dead lb1")
+        self.lab.heal()
+        self.hears_of_its_removal("lb1")
+        for node in "lb1", "lb2":
+            self.lab.kill(node)
+        self.recover("lb1", code)
+        self.lab.start("lb1")
+        self.start_second()
+        self.assertEqual(self.pools(), ["workers"], "the snapshot brought the pool")
+        self.eventually(self.agree, 3, "the state hashes agree after the join")
+        self.a_change_of_ours_arrives()
+        self.a_change_of_the_second_arrives()
+        self.assertEqual(self.look()["counts"].get("state hashes that differ", 0), 0)
 
 
 if __name__ == "__main__":

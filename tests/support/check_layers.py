@@ -27,7 +27,7 @@ LAYERS = {
 # From loop, model takes nothing; loop takes from model the messages and what they are made of.
 LOOP_TAKES = {"lbnode/model/message.h"}
 # Of the middle folders, others may include the public header alone.
-PUBLIC = {"vrrp": {"vrrp/vrrp.h"}, "replication": {"replication/replication.h", "replication/database.h"},
+PUBLIC = {"vrrp": {"vrrp/vrrp.h"}, "replication": {"replication/replication.h", "replication/database.h", "replication/recovery.h"},
           "health": {"health/health.h"}, "proxy": {"proxy/proxy.h"}}
 # third-party header: the only files or folders that may include it
 LIBRARIES = {

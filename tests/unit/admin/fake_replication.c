@@ -190,6 +190,11 @@ const struct uuid *replication_node_id(const struct replication *replication)
     return &replication->node_id;
 }
 
+bool replication_is_root(const struct replication *replication, const struct uuid *id)
+{
+    return false;
+}
+
 const struct uuid *replication_cluster_id(const struct replication *replication)
 {
     return &replication->cluster_id;

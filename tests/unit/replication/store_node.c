@@ -64,7 +64,6 @@ void store_node_wait(struct store_node *node)
 struct store_node *store_node_new(void)
 {
     struct store_node *node = calloc(1, sizeof(*node));
-    char code[RECOVERY_CODE_SIZE];
     assert_non_null(node);
     snprintf(node->directory, sizeof(node->directory), "%s", "/tmp/lbnode-store-XXXXXX");
     assert_non_null(mkdtemp(node->directory));
@@ -72,8 +71,8 @@ struct store_node *store_node_new(void)
     snprintf(node->copy, sizeof(node->copy), "%s/config.mdb.copy", node->directory);
     node->loop = loop_new();
     store_node_open(node);
-    assert_true(
-        replication_init(node->replication, "test", code, store_node_on_done, node, NULL));
+    assert_true(replication_init(node->replication, "test", node->code, store_node_on_done,
+                                 node, NULL));
     store_node_wait(node);
     return node;
 }

@@ -11,6 +11,7 @@ struct store_node {
     struct loop *loop;
     struct replication *replication; /* NULL: closed */
     struct retention retention;      /* of the next one that is opened */
+    char code[RECOVERY_CODE_SIZE];   /* of its cluster */
     struct submit_result result;     /* of the last change */
     bool done;                       /* what was asked for last */
     unsigned events[EVENT_CODE_COUNT];
