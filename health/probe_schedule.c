@@ -30,7 +30,6 @@ struct entry {
     struct place wheel, queue;
     uint64_t due_ms;
     uint32_t delay_ms, phase_ms;
-    uint32_t hastened_ms; /* 0: not */
     enum queue_name queued;
     bool used;
 };
@@ -123,15 +122,6 @@ static uint64_t beat_after(uint64_t now_ms, uint32_t delay_ms, uint32_t phase_ms
 {
     uint64_t beat = now_ms / delay_ms * delay_ms + phase_ms;
     return beat > now_ms ? beat : beat + delay_ms;
-}
-
-static uint64_t entry_beat_after(const struct entry *entry, uint64_t now_ms)
-{
-    if (!entry->hastened_ms)
-        return beat_after(now_ms, entry->delay_ms, entry->phase_ms);
-    uint64_t missed =
-        now_ms < entry->due_ms ? 0 : (now_ms - entry->due_ms) / entry->hastened_ms;
-    return entry->due_ms + (missed + 1) * entry->hastened_ms;
 }
 
 static uint32_t offered_phase(uint64_t key, unsigned number, uint32_t delay_ms)
@@ -243,21 +233,6 @@ void probe_schedule_hurry(struct probe_schedule *schedule, uint32_t slot)
         queue_enter(schedule, (int32_t)slot, QUEUE_FRESH);
 }
 
-void probe_schedule_hasten(struct probe_schedule *schedule,
-                           uint32_t slot,
-                           uint32_t interval_ms,
-                           uint64_t now_ms)
-{
-    struct entry *entry = &schedule->entries[slot];
-    if (!entry->used || entry->hastened_ms == interval_ms)
-        return;
-    wheel_leave(schedule, (int32_t)slot);
-    entry->hastened_ms = interval_ms;
-    wheel_enter(schedule, (int32_t)slot,
-                interval_ms ? now_ms + interval_ms
-                            : beat_after(now_ms, entry->delay_ms, entry->phase_ms));
-}
-
 /* ---- taking --------------------------------------------------------------------------------
  */
 
@@ -266,7 +241,7 @@ static void beat(struct probe_schedule *schedule, int32_t slot, uint64_t now_ms)
 {
     struct entry *entry = &schedule->entries[slot];
     bool missed = now_ms - entry->due_ms > PROBE_LATE_MS;
-    uint64_t next_ms = entry_beat_after(entry, now_ms);
+    uint64_t next_ms = beat_after(now_ms, entry->delay_ms, entry->phase_ms);
     wheel_leave(schedule, slot);
     wheel_enter(schedule, slot, next_ms);
     if (!missed)

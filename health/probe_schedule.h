@@ -37,12 +37,6 @@ void probe_schedule_put(struct probe_schedule *schedule,
 void probe_schedule_remove(struct probe_schedule *schedule, uint32_t slot);
 /* SLOT is probed once more, as soon as possible; its beats stay. */
 void probe_schedule_hurry(struct probe_schedule *schedule, uint32_t slot);
-/* Beats INTERVAL_MS apart from the next one on, while a verdict is about to change; 0: back to
- * the member's own beats. */
-void probe_schedule_hasten(struct probe_schedule *schedule,
-                           uint32_t slot,
-                           uint32_t interval_ms,
-                           uint64_t now_ms);
 
 /* The next member to probe at NOW_MS; false: none before probe_schedule_next_ms. */
 bool probe_schedule_take(struct probe_schedule *schedule, uint64_t now_ms, uint32_t *out_slot);

@@ -206,22 +206,6 @@ static void hurry_adds_one_probe_and_leaves_the_beats(void **state)
     process_end(process);
 }
 
-static void who_is_about_to_change_is_probed_more_often_and_then_as_before(void **state)
-{
-    struct process *process = process_with(1, DELAY_MS);
-    run_until(process, 12000);
-    uint64_t beat_ms = process->last_ms[0];
-    unsigned probes = process->probes[0];
-    probe_schedule_hasten(process->schedule, 0, 500, process->now_ms);
-    run_until(process, 14001);
-    assert_int_equal(process->probes[0], probes + 4);
-    probe_schedule_hasten(process->schedule, 0, 0, process->now_ms);
-    run_until(process, beat_ms + 4 * DELAY_MS + 1);
-    assert_int_equal(process->last_ms[0], beat_ms + 4 * DELAY_MS);
-    assert_int_equal(process->probes[0], probes + 4 + 4);
-    process_end(process);
-}
-
 static void who_was_removed_is_not_probed(void **state)
 {
     struct process *process = process_with(100, DELAY_MS);
@@ -266,7 +250,6 @@ int main(void)
         cmocka_unit_test(the_same_delay_again_changes_nothing),
         cmocka_unit_test(another_delay_counts_from_now_without_a_probe_more),
         cmocka_unit_test(hurry_adds_one_probe_and_leaves_the_beats),
-        cmocka_unit_test(who_is_about_to_change_is_probed_more_often_and_then_as_before),
         cmocka_unit_test(who_was_removed_is_not_probed),
         cmocka_unit_test(with_nobody_there_is_nothing_to_wake_for),
         cmocka_unit_test(a_delay_of_zero_does_not_spin),
