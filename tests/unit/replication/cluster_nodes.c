@@ -37,6 +37,13 @@ static void on_event(void *context, enum event_code code, const char *text)
         snprintf(node->last_refusal, sizeof(node->last_refusal), "%s", text);
 }
 
+void note_named_count(void *context, const char *name, uint64_t count)
+{
+    struct named_count *wanted = context;
+    if (strcmp(wanted->name, name) == 0)
+        wanted->count = count;
+}
+
 void on_done(void *context, const struct error *error)
 {
     last.error = *error;

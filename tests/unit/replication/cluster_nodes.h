@@ -34,6 +34,13 @@ struct wanted {
     unsigned entries;
 };
 
+/* A visitor of counts keeps the one that is named. */
+struct named_count {
+    const char *name;
+    uint64_t count;
+};
+void note_named_count(void *context, const char *name, uint64_t count);
+
 void on_done(void *context, const struct error *error);
 void on_submitted(void *context, const struct submit_result *result);
 void start_node(struct test_node *node);

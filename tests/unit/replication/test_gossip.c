@@ -40,23 +40,11 @@ static bool both_sign(void)
     return speaks(0, REPLICATION_PROTOCOL_SIGNED) && speaks(1, REPLICATION_PROTOCOL_SIGNED);
 }
 
-struct outcome {
-    const char *name;
-    uint64_t count;
-};
-
-static void note_outcome(void *context, const char *name, uint64_t count)
-{
-    struct outcome *outcome = context;
-    if (!strcmp(outcome->name, name))
-        outcome->count = count;
-}
-
 static uint64_t count_of(int node, const char *name)
 {
-    struct outcome outcome = {name, UINT64_MAX};
-    replication_visit_datagrams(node_at(node)->replication, note_outcome, &outcome);
-    return outcome.count;
+    struct named_count wanted = {name, UINT64_MAX};
+    replication_visit_datagrams(node_at(node)->replication, note_named_count, &wanted);
+    return wanted.count;
 }
 
 static void nodes_that_know_sessions_send_nothing_else(void **state)

@@ -3,24 +3,12 @@
 
 #include <string.h>
 
-struct outcome {
-    const char *name;
-    uint64_t count;
-};
-
-static void note_outcome(void *context, const char *name, uint64_t count)
-{
-    struct outcome *outcome = context;
-    if (!strcmp(outcome->name, name))
-        outcome->count = count;
-}
-
 /* Of the streams that others opened to the node. */
 static uint64_t count_of(int node, const char *name)
 {
-    struct outcome outcome = {name, UINT64_MAX};
-    replication_visit_streams(node_at(node)->replication, note_outcome, &outcome);
-    return outcome.count;
+    struct named_count wanted = {name, UINT64_MAX};
+    replication_visit_streams(node_at(node)->replication, note_named_count, &wanted);
+    return wanted.count;
 }
 
 /* A change that no datagram holds. */
