@@ -151,7 +151,7 @@ static struct monitored *monitored_at(struct monitor_set *set,
 static bool same_target(const struct probe_target *a, const struct probe_target *b)
 {
     return ip_address_equal(&a->endpoint.address, &b->endpoint.address) &&
-           a->endpoint.port == b->endpoint.port && a->http == b->http &&
+           a->endpoint.port == b->endpoint.port && a->type == b->type &&
            a->timeout_ms == b->timeout_ms &&
            strcmp(a->expected_codes, b->expected_codes) == 0 &&
            strcmp(a->request.http_method, b->request.http_method) == 0 &&
@@ -166,7 +166,7 @@ static struct probe_target target_of(const struct snapshot *snapshot,
 {
     return (struct probe_target){
         .endpoint = member->monitor_endpoint,
-        .http = monitor->type == SNAPSHOT_MONITOR_HTTP,
+        .type = monitor->type,
         .expected_codes = snapshot_text(snapshot, monitor->expected_codes),
         .request = {.http_method = snapshot_text(snapshot, monitor->http_method),
                     .url_path = snapshot_text(snapshot, monitor->url_path),

@@ -123,7 +123,7 @@ static void on_connected(struct probe *probe)
         return;
     }
     probe->connected = true;
-    if (!probe->target->http)
+    if (probe->target->type == SNAPSHOT_MONITOR_TCP)
         finish(probe, VERDICT_REASON_NONE, 0);
     else
         send_request(probe);
@@ -162,7 +162,7 @@ static void fail_soon(struct probe *probe, enum verdict_reason reason)
 
 static bool prepare_request(struct probe *probe)
 {
-    if (!probe->target->http)
+    if (probe->target->type == SNAPSHOT_MONITOR_TCP)
         return true;
     probe->buffer = malloc(PROBE_ANSWER_SIZE);
     probe->head = malloc(sizeof(*probe->head));

@@ -6,6 +6,7 @@
 #include "health/probe_request.h"
 #include "lbnode/http/http_head.h"
 #include "lbnode/loop/loop.h"
+#include "lbnode/model/snapshot.h"
 #include "lbnode/model/verdict_board.h"
 
 enum {
@@ -20,7 +21,7 @@ struct probe_result {
 
 struct probe_target {
     struct ip_endpoint endpoint;
-    bool http; /* else TCP: connecting is enough */
+    uint8_t type; /* enum snapshot_monitor_type */
     const char *expected_codes;
     struct probe_request request;
     uint32_t timeout_ms;

@@ -2,6 +2,7 @@
 
 #include "lbnode/base/monotime.h"
 #include "lbnode/model/field_table.h"
+#include "lbnode/model/health_reason.h"
 #include "lbnode/model/status.h"
 
 #include <stdio.h>
@@ -162,7 +163,8 @@ static void set_reason(const struct node_state *state,
                        const struct effective *object)
 {
     uint32_t incarnation;
-    char text[160], since[WALLTIME_TEXT_SIZE], status[24] = "";
+    char text[HEALTH_REASON_TEXT_SIZE + 64], why[HEALTH_REASON_TEXT_SIZE];
+    char since[WALLTIME_TEXT_SIZE];
     const struct verdict_slot *slot = slot_of(state, &object->resource->id, &incarnation);
     if (!object->effective) {
         json_value_set_text(node, "reason", object->reason_text);
@@ -170,15 +172,13 @@ static void set_reason(const struct node_state *state,
     }
     if (!slot || verdict_of((void *)(uintptr_t)state, &object->resource->id) != VERDICT_ERROR)
         return;
-    unsigned reason = atomic_load_explicit(&slot->reason, memory_order_relaxed);
+    health_reason_text(
+        why, atomic_load_explicit(&slot->reason, memory_order_relaxed),
+        atomic_load_explicit(&slot->last_status, memory_order_relaxed),
+        configuration_monitor_of(state->configuration, &object->resource->owner));
     walltime_format(atomic_load_explicit(&slot->since_wall_ms, memory_order_relaxed), since);
-    if (reason == VERDICT_REASON_STATUS)
-        snprintf(status, sizeof(status), " %u",
-                 (unsigned)atomic_load_explicit(&slot->last_status, memory_order_relaxed));
-    snprintf(text, sizeof(text), "%s%s%s%s",
-             reason == VERDICT_REASON_NONE ? "reported by another node"
-                                           : verdict_reason_text((enum verdict_reason)reason),
-             status, *since ? " since " : "", since);
+    snprintf(text, sizeof(text), "%s%s%s", *why ? why : "reported by another node",
+             *since ? " since " : "", since);
     json_value_set_text(node, "reason", text);
 }
 

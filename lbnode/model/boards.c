@@ -69,18 +69,3 @@ const char *latency_bound_text(unsigned bucket)
 #undef TEXT
     return bucket < ARRAY_LENGTH(texts) ? texts[bucket] : "+Inf";
 }
-
-const char *verdict_reason_text(enum verdict_reason reason)
-{
-    static const char *const texts[] = {
-        "",
-        "connection refused",
-        "connect timeout",
-        "host unreachable",
-        "connection reset",
-        "no answer in time",
-        "unexpected HTTP status",
-        "malformed answer",
-    };
-    return (size_t)reason < ARRAY_LENGTH(texts) ? texts[reason] : "unknown";
-}

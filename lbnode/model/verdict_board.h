@@ -16,19 +16,58 @@ enum verdict_state {
     VERDICT_ERROR,
 };
 
+/* Why the last probe failed: name, words. The numbers go over the wire: new ones at the end. */
+#define VERDICT_REASONS(ROW)                                                                   \
+    ROW(NONE, "")                                                                              \
+    ROW(CONNECT_REFUSED, "connection refused")                                                 \
+    ROW(CONNECT_TIMEOUT, "connect timeout")                                                    \
+    ROW(UNREACHABLE, "host unreachable")                                                       \
+    ROW(RESET, "connection reset before an answer")                                            \
+    ROW(TIMEOUT, "no answer in time")                                                          \
+    ROW(STATUS, "unexpected HTTP status")                                                      \
+    ROW(MALFORMED, "malformed answer")                                                         \
+    ROW(LOCAL, "this node has no socket or memory left for the probe")                         \
+    ROW(NO_ROUTE, "no route to the network")                                                   \
+    ROW(FORBIDDEN, "forbidden by this node's packet filter")                                   \
+    ROW(PORT_UNREACHABLE, "port unreachable")                                                  \
+    ROW(NO_ECHO, "no echo reply in time")                                                      \
+    ROW(CLOSED, "connection closed without an answer")                                         \
+    ROW(CLOSED_IN_ANSWER, "connection closed within the answer")                               \
+    ROW(RESET_IN_ANSWER, "connection reset within the answer")                                 \
+    ROW(REQUEST_NOT_READ, "request not read in time")                                          \
+    ROW(ANSWER_SLOW, "answer not complete in time")                                            \
+    ROW(ONLY_INTERIM, "interim answers without end")                                           \
+    ROW(NOT_HTTP, "answer is not HTTP")                                                        \
+    ROW(SPEAKS_SSH, "an SSH server answers")                                                   \
+    ROW(SPEAKS_HTTP2, "answer is HTTP/2")                                                      \
+    ROW(SPEAKS_TLS, "TLS on the port, plain HTTP asked")                                       \
+    ROW(HTTP_VERSION, "HTTP version is neither 1.0 nor 1.1")                                   \
+    ROW(STATUS_LINE, "malformed status line")                                                  \
+    ROW(STATUS_RANGE, "status outside 100 to 599")                                             \
+    ROW(SWITCHED, "switches protocols unasked")                                                \
+    ROW(HEAD_NUL, "zero byte in the header")                                                   \
+    ROW(HEAD_LINE_END, "header line does not end with CR LF")                                  \
+    ROW(HEAD_FOLDED, "folded header line")                                                     \
+    ROW(HEAD_NAME, "malformed header name")                                                    \
+    ROW(HEAD_VALUE, "malformed header value")                                                  \
+    ROW(HEAD_FIELDS, "too many header fields")                                                 \
+    ROW(HEAD_SIZE, "header too large")                                                         \
+    ROW(CONTENT_LENGTH, "malformed or conflicting Content-Length")                             \
+    ROW(SPEAKS_PLAIN, "plain HTTP on the port, TLS asked")                                     \
+    ROW(NOT_TLS, "answer is not TLS")                                                          \
+    ROW(TLS_SLOW, "TLS handshake not complete in time")                                        \
+    ROW(TLS_ALERT, "refused by a TLS alert")                                                   \
+    ROW(TLS_CLOSED, "connection closed within the TLS handshake")                              \
+    ROW(TLS_RESET, "connection reset within the TLS handshake")                                \
+    ROW(TLS_FAILED, "TLS handshake failed")                                                    \
+    ROW(TLS_BROKEN, "TLS record broken within the answer")
+
 enum verdict_reason {
-    VERDICT_REASON_NONE,
-    VERDICT_REASON_CONNECT_REFUSED,
-    VERDICT_REASON_CONNECT_TIMEOUT,
-    VERDICT_REASON_UNREACHABLE,
-    VERDICT_REASON_RESET,
-    VERDICT_REASON_TIMEOUT, /* connected, no answer in time */
-    VERDICT_REASON_STATUS,  /* an HTTP status outside expected_codes, see last_status */
-    VERDICT_REASON_MALFORMED,
+#define REASON(name, text) VERDICT_REASON_##name,
+    VERDICT_REASONS(REASON)
+#undef REASON
     VERDICT_REASON_COUNT
 };
-
-const char *verdict_reason_text(enum verdict_reason reason); /* "connection refused", ... */
 
 struct verdict_slot {
     _Atomic uint64_t word;          /* verdict_word_*: incarnation 32, imported 1, state 8 */
@@ -37,7 +76,7 @@ struct verdict_slot {
     _Atomic uint64_t history; /* one bit per own probe, newest lowest, 1 = success */
     _Atomic uint32_t round_trip_us;
     _Atomic uint16_t reason;      /* enum verdict_reason of the last failure */
-    _Atomic uint16_t last_status; /* HTTP status of the last answer */
+    _Atomic uint16_t last_status; /* HTTP status of the last answer, or number of a TLS alert */
 };
 
 struct verdict_board {

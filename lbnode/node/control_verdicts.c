@@ -3,7 +3,7 @@
 #include "lbnode/base/bytes.h"
 #include "lbnode/base/log.h"
 #include "lbnode/base/monotime.h"
-#include "lbnode/model/verdict_board.h"
+#include "lbnode/model/health_reason.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -35,16 +35,16 @@ static void report(struct control *control,
                    enum verdict_state state)
 {
     const char *member_name = member->resource->name, *pool_name = pool->resource->name;
-    enum verdict_reason reason = atomic_load(&slot->reason);
-    if (state == VERDICT_ONLINE)
+    char why[HEALTH_REASON_TEXT_SIZE];
+    if (state == VERDICT_ONLINE) {
         control_event(control, EVENT_MEMBER_ONLINE, "member %s of pool %s answers its monitor",
                       member_name, pool_name);
-    else if (reason == VERDICT_REASON_STATUS)
-        control_event(control, EVENT_MEMBER_ERROR, "member %s of pool %s: HTTP status %u",
-                      member_name, pool_name, atomic_load(&slot->last_status));
-    else
-        control_event(control, EVENT_MEMBER_ERROR, "member %s of pool %s: %s", member_name,
-                      pool_name, verdict_reason_text(reason));
+        return;
+    }
+    health_reason_text(why, atomic_load(&slot->reason), atomic_load(&slot->last_status),
+                       configuration_monitor_of(control->configuration, &pool->resource->id));
+    control_event(control, EVENT_MEMBER_ERROR, "member %s of pool %s: %s", member_name,
+                  pool_name, why);
 }
 
 static void publish_later(struct publishing *publishing,
