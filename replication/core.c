@@ -268,6 +268,7 @@ void core_step(struct core *core,
     case CORE_KEPT_END: core_switch(core, event->result, actions); break;
     case CORE_CLAIMS: core_set_claims(core, event->claims, event->claim_count); break;
     case CORE_ASK_SWITCH: core_ask_switch(event, actions); break;
+    case CORE_ASK_PROBE: core_ask_probe(core, event, actions); break;
     case CORE_VERDICTS: core_publish_verdicts(core, event, actions); break;
     }
 }

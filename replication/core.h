@@ -54,6 +54,7 @@ enum core_event_kind {
     CORE_CLAIMS,   /* of this node, about its VRRP groups */
     CORE_LOG_ROWS, /* the answer to CORE_READ_LOG */
     CORE_ASK_SWITCH,
+    CORE_ASK_PROBE, /* all peers shall probe `pool` now */
     CORE_REACHABLE, /* what is sent to the node arrives from now on: it has a session */
     CORE_KEPT,      /* the answer to CORE_COLLECT: a record, in causal order */
     CORE_KEPT_END,  /* there are no more */
@@ -91,6 +92,7 @@ struct core_event {
     size_t record_count;
     bool log_ended;                      /* LOG_ROWS: there are no more */
     struct uuid switch_group, switch_to; /* ASK_SWITCH; zero: all, whoever is best */
+    struct uuid pool;                    /* ASK_PROBE */
 };
 
 /* ---- actions ---------------------------------------------------------------------------- */
@@ -107,6 +109,7 @@ enum frame_type {
     FRAME_PULL_END = 15,
     FRAME_SWITCH = 16,
     FRAME_NOTICE_ECHO = 17, /* beside a ROSTER_NOTICE; the transport's */
+    FRAME_PROBE = 18,
     /* 20 to 23: enum snapshot_kind */
     FRAME_SNAPSHOT_STOP = 24,
     /* Inside a join connection only. */
@@ -127,6 +130,7 @@ enum core_action_kind {
     CORE_EVENT,
     CORE_VERDICT,
     CORE_SWITCH_ASKED,
+    CORE_PROBE_ASKED,
     CORE_RELOAD, /* a commit failed: what is in memory is not on disk; load anew */
     CORE_LEFT,   /* this node was removed: stop to gossip */
     /* Read up to `row_count` rows of the log from `first_row` on, fewer when they are large, as
@@ -146,7 +150,7 @@ enum core_action_kind {
 struct core_action {
     enum core_action_kind kind;
     struct store_batch batch; /* PERSIST: ops move to the driver, which frees them */
-    struct uuid peer;         /* SEND, SEND_RECORDS, VERDICT (author), SWITCH_ASKED */
+    struct uuid peer;         /* SEND, SEND_RECORDS, VERDICT (author), ..._ASKED */
     bool bulk;                /* SEND: too large for a datagram */
     uint32_t frame_type;
     uint8_t *body; /* SEND; SEND_RECORDS: the PULL body */
@@ -159,6 +163,7 @@ struct core_action {
     struct dot first_row; /* READ_LOG */
     size_t row_count;
     struct uuid switch_group, switch_to; /* SWITCH_ASKED */
+    struct uuid pool;                    /* PROBE_ASKED */
 };
 
 struct core_actions {

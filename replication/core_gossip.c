@@ -426,6 +426,7 @@ void core_frame(struct core *core, const struct core_event *event, struct core_a
     case FRAME_PULL_END: handle_pull_end(core, peer, event->body, actions); break;
     case FRAME_HEALTH: core_handle_health(peer, event->body, actions); break;
     case FRAME_SWITCH: core_handle_switch(core, peer, event->body, actions); break;
+    case FRAME_PROBE: core_handle_probe(core, peer, event->body, actions); break;
     case FRAME_ROSTER_NOTICE: handle_notice(core, peer, event->body, actions); break;
     case SNAPSHOT_BEGIN:
     case SNAPSHOT_STREAM:

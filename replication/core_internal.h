@@ -11,6 +11,7 @@
 #include "lbnode/base/random.h"
 #include "lbnode/model/message.h"
 #include "replication/core.h"
+#include "replication/core_probe.h"
 #include "replication/hlc.h"
 #include "replication/snapshot_build.h"
 
@@ -218,6 +219,7 @@ struct peer {
     uint64_t full_exchange_us;   /* next comparison whatever the digests say */
     struct claims claims;
     uint64_t switch_asked_us; /* when it last asked for a planned switch; 0: never */
+    struct probe_wish probe_wishes[PROBE_WISHES]; /* its last ones that were granted */
 };
 
 /* Changes that are collected for a commit. */

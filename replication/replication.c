@@ -196,6 +196,10 @@ static void perform(struct replication *replication, struct core_action *action)
             handler->switch_asked(handler->context, &action->peer, &action->switch_group,
                                   &action->switch_to);
         break;
+    case CORE_PROBE_ASKED:
+        if (handler->probe_asked)
+            handler->probe_asked(handler->context, &action->peer, &action->pool);
+        break;
     case CORE_RELOAD: replication->reload = true; break;
     case CORE_READ_LOG:
         replication->log_read = (struct log_read){true, action->first_row, action->row_count};
@@ -442,6 +446,12 @@ void replication_ask_switch(struct replication *replication,
                                                        .node = *node_id,
                                                        .switch_group = *group_id,
                                                        .switch_to = *to});
+}
+
+void replication_ask_probe(struct replication *replication, const struct uuid *pool_id)
+{
+    replication_step(replication,
+                     &(struct core_event){.kind = CORE_ASK_PROBE, .pool = *pool_id});
 }
 
 void replication_publish_verdicts(struct replication *replication,

@@ -75,6 +75,9 @@ struct replication_handler {
     void (*outlook)(void *context);
     /* replication_visit_unconfirmed has news. May be NULL. */
     void (*unconfirmed)(void *context);
+    /* The node ASKER wants the members of a pool probed now, and to hear of it by verdicts. At
+     * most once a second of each node and pool. May be NULL. */
+    void (*probe_asked)(void *context, const struct uuid *asker, const struct uuid *pool_id);
 };
 
 /* Opens or creates the store; does not touch the network before replication_start. NULL with
@@ -585,5 +588,8 @@ void replication_ask_switch(struct replication *replication,
 void replication_publish_verdicts(struct replication *replication,
                                   const struct shared_verdict *verdicts,
                                   size_t count);
+/* Asks all peers to probe the members of a pool now, as `probe_asked` of their handlers. One
+ * datagram each: whoever asks sees by the verdicts whether it was heard. */
+void replication_ask_probe(struct replication *replication, const struct uuid *pool_id);
 
 #endif

@@ -266,6 +266,14 @@ struct message_imported_verdict {
     uint32_t age_ms;
 };
 
+/* control -> supervisor -> health: somebody wants to know now; the member is probed once more
+ * at once, and its beats stay. The result counts like any other. */
+struct message_probe_now {
+    struct message header;
+    uint32_t member_slot;
+    uint32_t incarnation;
+};
+
 /* any child -> supervisor -> control: something worth an event. */
 struct message_event {
     struct message header;
@@ -309,6 +317,7 @@ struct message_stop {
     ROW(ELIGIBLE, struct message_eligible)                                                     \
     ROW(HINDRANCE, struct message_hindrance)                                                   \
     ROW(IMPORTED_VERDICT, struct message_imported_verdict)                                     \
+    ROW(PROBE_NOW, struct message_probe_now)                                                   \
     ROW(ALIVE, struct message_alive)                                                           \
     ROW(EVENT, struct message_event)                                                           \
     ROW(STOP, struct message_stop)

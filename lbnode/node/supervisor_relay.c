@@ -285,6 +285,7 @@ static void from_control(struct supervisor *supervisor, const struct message *me
         break;
     case MESSAGE_HINDRANCE: hindrances_take(supervisor, (const void *)message); break;
     case MESSAGE_IMPORTED_VERDICT:
+    case MESSAGE_PROBE_NOW:
         supervisor_send(supervisor, PROCESS_HEALTH, message, NULL, 0);
         break;
     default: break;

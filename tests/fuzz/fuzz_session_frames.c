@@ -135,6 +135,7 @@ static const struct frame_form {
     {SNAPSHOT_RECORD, "fbb"},
     {SNAPSHOT_END, "fb v"},
     {FRAME_SNAPSHOT_STOP, "f"},
+    {FRAME_PROBE, "i"},
 };
 
 struct source {

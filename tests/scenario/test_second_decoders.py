@@ -39,7 +39,7 @@ class SecondDecoders(unittest.TestCase):
             data = seed("gossip_frame", name)
             body = frames.frame_body(data[0], data[1:])
             self.assertIsNotNone(body, name)
-            if name in ("ack", "heartbeat", "heartbeat_sources", "pull_end", "switch"):
+            if name in ("ack", "heartbeat", "heartbeat_sources", "pull_end", "switch", "probe"):
                 self.assertEqual(wire.encode(frames.BODIES[data[0]], body), data[1:], name)
 
     def test_the_fields_of_a_heartbeat_are_those_that_the_seed_is_made_of(self):

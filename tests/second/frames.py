@@ -3,7 +3,7 @@ from record import verify
 from wire import (BYTES, FIXED, INT, VECTOR, be, decode, encode, need, read_varint, required, u64,
                   varint, vector_of)
 
-HEARTBEAT, VV, RECORD, ACK, PULL, HEALTH, NOTICE, PULL_END, SWITCH = 1, 2, 3, 4, 5, 6, 11, 15, 16
+HEARTBEAT, VV, RECORD, ACK, PULL, HEALTH, NOTICE, PULL_END, SWITCH, PROBE = 1, 2, 3, 4, 5, 6, 11, 15, 16, 18
 BEGIN, STREAM, SNAPSHOT_RECORD, END, STOP = 20, 21, 22, 23, 24
 DATAGRAM, BY_STREAM = 0, 1
 HEAD, SIGNATURE, DATAGRAM_MAXIMUM = 44, 64, 1232
@@ -26,6 +26,7 @@ BODIES = {
     HEALTH: {1: ("incarnation", INT), 2: ("seq", INT), 3: ("entries", BYTES)},
     PULL_END: {1: ("more", INT), 2: ("number", FIXED)},
     SWITCH: {1: ("group", 16), 2: ("node", 16)},
+    PROBE: {1: ("pool", 16)},
     BEGIN: {1: ("transfer", FIXED), 2: ("schema", INT), 3: ("state", 32), 4: ("streams", INT), 5: ("records", INT),
             6: ("clock", FIXED)},
     STREAM: {1: ("transfer", FIXED), 2: ("stream", FIXED), 3: ("row", STREAM_ROW)},

@@ -45,6 +45,8 @@ struct net {
     unsigned events[NODES][EVENT_CODE_COUNT];
     unsigned asked[NODES]; /* to give a group away */
     struct core_action last_asked;
+    unsigned probe_asked[NODES]; /* to probe a pool */
+    struct core_action last_probe_asked;
 };
 
 static inline struct uuid id_of(unsigned node)
@@ -77,6 +79,9 @@ static inline void step(struct net *net, unsigned node, const struct core_event 
         else if (action->kind == CORE_SWITCH_ASKED) {
             net->asked[node]++;
             net->last_asked = *action;
+        } else if (action->kind == CORE_PROBE_ASKED) {
+            net->probe_asked[node]++;
+            net->last_probe_asked = *action;
         } else if (action->kind == CORE_PERSIST)
             committed = store_commit(net->stores[node], &action->batch) == 0;
         for (size_t k = 0; action->kind == CORE_PERSIST && k < action->batch.count; k++)
