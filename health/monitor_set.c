@@ -20,6 +20,7 @@ struct monitored {
 
 struct monitor_set {
     struct loop *loop;
+    struct prober *prober;
     struct loop_timer wake;
     struct probe_schedule *schedule;
     struct verdict_board *board;
@@ -62,13 +63,10 @@ static void take_over(struct monitored *monitored)
 /* ---- probing ------------------------------------------------------------------------------
  */
 
-static void on_result(struct probe *probe, const struct probe_result *result)
+static void take_result(struct monitored *monitored, const struct probe_result *result)
 {
-    struct monitored *monitored = CONTAINER_OF(probe, struct monitored, probe);
-    struct monitor_set *set = monitored->set;
-    struct verdict_slot *slot = &set->board->slots[monitored->slot];
+    struct verdict_slot *slot = &monitored->set->board->slots[monitored->slot];
     bool success = result->reason == VERDICT_REASON_NONE;
-    set->running--;
     bool changed = verdict_step(&monitored->verdict, success, monitored->max_retries,
                                 monitored->max_retries_down);
     atomic_store(&slot->round_trip_us, result->round_trip_us);
@@ -77,6 +75,15 @@ static void on_result(struct probe *probe, const struct probe_result *result)
     if (!success)
         atomic_store(&slot->reason, (uint16_t)result->reason);
     publish(monitored, changed, false);
+}
+
+static void on_result(struct probe *probe, const struct probe_result *result)
+{
+    struct monitored *monitored = CONTAINER_OF(probe, struct monitored, probe);
+    struct monitor_set *set = monitored->set;
+    set->running--;
+    if (result->reason != VERDICT_REASON_LOCAL) /* which says nothing of the member */
+        take_result(monitored, result);
     if (set->running + 1 == set->most_running)
         loop_timer_start(set->loop, &set->wake, 0, on_wake);
 }
@@ -100,7 +107,7 @@ static void start_due(struct monitor_set *set)
         if (!is_free(monitored))
             continue;
         set->running++;
-        probe_start(set->loop, &monitored->probe, &monitored->target, on_result);
+        probe_start(set->prober, &monitored->probe, &monitored->target, on_result);
     }
     if (set->running >= set->most_running)
         return; /* a result wakes the set */
@@ -261,8 +268,11 @@ struct monitor_set *monitor_set_new(struct loop *loop, struct verdict_board *boa
     set->board = board;
     set->most_running = MONITOR_SET_MAXIMUM_PROBES;
     set->schedule = probe_schedule_new(MEMBER_SLOTS, monotime_now_ms());
-    if (set->schedule)
+    set->prober = prober_new(loop);
+    if (set->schedule && set->prober)
         return set;
+    probe_schedule_free(set->schedule);
+    prober_free(set->prober);
     free(set);
     return NULL;
 }
@@ -278,6 +288,7 @@ void monitor_set_free(struct monitor_set *set)
         free(set->by_slot[slot]);
     }
     probe_schedule_free(set->schedule);
+    prober_free(set->prober);
     snapshot_close(set->snapshot);
     free(set);
 }

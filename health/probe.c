@@ -1,13 +1,18 @@
 #include "health/probe.h"
 
-#include "health/expected_codes.h"
 #include "lbnode/base/monotime.h"
 
 #include <errno.h>
-#include <stdlib.h>
+#include <linux/sockios.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+_Static_assert(sizeof(struct probe) <= 608, "a probe in flight is to cost 0.6 KiB at most");
+
+/* ---- the end -------------------------------------------------------------------------------
+ */
 
 static void release(struct probe *probe)
 {
@@ -16,10 +21,7 @@ static void release(struct probe *probe)
     if (probe->fd >= 0)
         close(probe->fd);
     probe->fd = -1;
-    free(probe->buffer);
-    free(probe->head);
-    probe->buffer = NULL;
-    probe->head = NULL;
+    probe_answer_reset(&probe->answer);
     probe->target = NULL;
 }
 
@@ -31,16 +33,56 @@ static void finish(struct probe *probe, enum verdict_reason reason, uint16_t sta
     probe->on_result(probe, &result);
 }
 
-static enum verdict_reason reason_of_errno(int error_number)
+/* Whether this node or the member is the cause: a connection that could not be made. */
+static enum verdict_reason reason_of_connect(int error_number)
 {
     switch (error_number) {
     case ECONNREFUSED: return VERDICT_REASON_CONNECT_REFUSED;
     case ETIMEDOUT: return VERDICT_REASON_CONNECT_TIMEOUT;
     case ECONNRESET:
     case EPIPE: return VERDICT_REASON_RESET;
+    case ENETUNREACH: return VERDICT_REASON_NO_ROUTE;
+    case EACCES:
+    case EPERM: return VERDICT_REASON_FORBIDDEN;
+    case EADDRNOTAVAIL:
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM: return VERDICT_REASON_LOCAL;
     default: return VERDICT_REASON_UNREACHABLE;
     }
 }
+
+/* A connection that was there and failed. */
+static enum verdict_reason reason_of_failure(const struct probe *probe, int error_number)
+{
+    if (probe->stage == PROBE_CONNECTS)
+        return reason_of_connect(error_number);
+    if (error_number == ECONNRESET || error_number == EPIPE)
+        return probe->answer.begun ? VERDICT_REASON_RESET_IN_ANSWER : VERDICT_REASON_RESET;
+    if (error_number == ETIMEDOUT) /* nothing is acknowledged any more */
+        return probe->answer.begun ? VERDICT_REASON_ANSWER_SLOW : VERDICT_REASON_TIMEOUT;
+    return reason_of_connect(error_number);
+}
+
+static bool is_request_taken(const struct probe *probe)
+{
+    int unacknowledged = 0;
+    return probe->stage == PROBE_READS &&
+           (ioctl(probe->fd, SIOCOUTQ, &unacknowledged) != 0 || unacknowledged == 0);
+}
+
+static enum verdict_reason reason_of_timeout(const struct probe *probe)
+{
+    if (probe->stage == PROBE_CONNECTS)
+        return VERDICT_REASON_CONNECT_TIMEOUT;
+    if (probe->answer.begun)
+        return VERDICT_REASON_ANSWER_SLOW;
+    return is_request_taken(probe) ? VERDICT_REASON_TIMEOUT : VERDICT_REASON_REQUEST_NOT_READ;
+}
+
+/* ---- from event to event -------------------------------------------------------------------
+ */
 
 /* 0 when the connection stands, else the errno of connect. */
 static int connect_error(const struct probe *probe)
@@ -52,155 +94,133 @@ static int connect_error(const struct probe *probe)
     return error_number;
 }
 
-/* Sends the rest of the request; false when the probe ended. */
+/* Sends what is left of the request, which is made anew each time: it goes out whole at once,
+ * unless it is longer than what the member's window takes. False: wait, or the probe ended. */
 static bool send_request(struct probe *probe)
 {
-    while (probe->sent < probe->request_size) {
-        ssize_t n = send(probe->fd, probe->buffer + probe->sent,
-                         probe->request_size - probe->sent, MSG_NOSIGNAL);
+    char *request = probe->prober->scratch.bytes;
+    size_t size = probe_request_write(&probe->target->request, request);
+    if (size == 0) {
+        finish(probe, VERDICT_REASON_LOCAL, 0);
+        return false;
+    }
+    while (probe->sent < size) {
+        ssize_t n = send(probe->fd, request + probe->sent, size - probe->sent, MSG_NOSIGNAL);
         if (n < 0 && errno == EINTR)
             continue;
-        if (n < 0 && errno == EAGAIN)
-            return true;
         if (n < 0) {
-            finish(probe, reason_of_errno(errno), 0);
+            if (errno != EAGAIN)
+                finish(probe, reason_of_failure(probe, errno), 0);
             return false;
         }
-        probe->sent += (size_t)n;
+        probe->stage = PROBE_SENDS;
+        probe->sent = (uint16_t)(probe->sent + n);
     }
-    loop_io_change(probe->loop, &probe->io, LOOP_READABLE);
+    probe->stage = PROBE_READS;
     return true;
-}
-
-static void judge_answer(struct probe *probe)
-{
-    const char *method = probe->target->request.http_method;
-    struct bytes method_bytes = {(const uint8_t *)method, strlen(method)};
-    for (;;) {
-        switch (
-            http_response_parse(probe->head, probe->buffer, probe->received, method_bytes)) {
-        case HTTP_NEED_MORE:
-            if (probe->received == PROBE_ANSWER_SIZE)
-                finish(probe, VERDICT_REASON_MALFORMED, 0);
-            return;
-        case HTTP_BAD: finish(probe, VERDICT_REASON_MALFORMED, 0); return;
-        case HTTP_COMPLETE: break;
-        }
-        if (probe->head->status >= 200)
-            break;
-        probe->received -= probe->head->size; /* an interim answer: the final one follows */
-        memmove(probe->buffer, probe->buffer + probe->head->size, probe->received);
-        http_head_init(probe->head);
-    }
-    uint16_t status = probe->head->status;
-    bool expected = expected_codes_match(probe->target->expected_codes, status);
-    finish(probe, expected ? VERDICT_REASON_NONE : VERDICT_REASON_STATUS, status);
 }
 
 static void read_answer(struct probe *probe)
 {
-    ssize_t n = recv(probe->fd, probe->buffer + probe->received,
-                     PROBE_ANSWER_SIZE - probe->received, 0);
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
-        return;
-    if (n < 0) {
-        finish(probe, reason_of_errno(errno), 0);
-        return;
+    const struct probe_target *target = probe->target;
+    struct probe_scratch *scratch = &probe->prober->scratch;
+    struct probe_judgement judgement;
+    for (;;) {
+        size_t room;
+        char *at = probe_answer_room(&probe->answer, scratch, &room);
+        ssize_t n = recv(probe->fd, at, room, 0);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0) {
+            if (errno != EAGAIN)
+                finish(probe, reason_of_failure(probe, errno), 0);
+            return;
+        }
+        if (n == 0) {
+            finish(probe,
+                   probe->answer.begun ? VERDICT_REASON_CLOSED_IN_ANSWER
+                                       : VERDICT_REASON_CLOSED,
+                   0);
+            return;
+        }
+        if (probe_answer_take(&probe->answer, scratch, (size_t)n, target->request.http_method,
+                              target->expected_codes, &judgement)) {
+            finish(probe, judgement.reason, judgement.status);
+            return;
+        }
     }
-    if (n == 0) {
-        finish(probe, probe->received ? VERDICT_REASON_MALFORMED : VERDICT_REASON_RESET, 0);
-        return;
-    }
-    probe->received += (size_t)n;
-    judge_answer(probe);
 }
 
-static void on_connected(struct probe *probe)
+static void judge_connection(struct probe *probe)
 {
     int error_number = connect_error(probe);
-    if (error_number) {
-        finish(probe, reason_of_errno(error_number), 0);
-        return;
-    }
-    probe->connected = true;
-    if (probe->target->type == SNAPSHOT_MONITOR_TCP)
-        finish(probe, VERDICT_REASON_NONE, 0);
-    else
-        send_request(probe);
+    finish(probe, error_number ? reason_of_connect(error_number) : VERDICT_REASON_NONE, 0);
 }
 
+/* Events come once for each change: whatever can be done is done before the next one. */
 static void on_ready(struct loop_io *io, unsigned readiness)
 {
     struct probe *probe = CONTAINER_OF(io, struct probe, io);
-    if (!probe->connected)
-        on_connected(probe);
-    else if (probe->sent < probe->request_size)
-        send_request(probe);
-    else
+    if (probe->stage == PROBE_CONNECTS && !(readiness & LOOP_WRITABLE))
+        return;
+    if (probe->target->type == SNAPSHOT_MONITOR_TCP)
+        judge_connection(probe);
+    else if (probe->stage == PROBE_READS || send_request(probe))
         read_answer(probe);
 }
 
 static void on_timeout(struct loop_timer *timer)
 {
     struct probe *probe = CONTAINER_OF(timer, struct probe, timer);
-    finish(probe, probe->connected ? VERDICT_REASON_TIMEOUT : VERDICT_REASON_CONNECT_TIMEOUT,
-           0);
+    finish(probe, reason_of_timeout(probe), 0);
 }
+
+/* ---- the start -----------------------------------------------------------------------------
+ */
 
 /* What is wrong is reported from the loop, never from inside probe_start. */
 static void on_failed_start(struct loop_timer *timer)
 {
     struct probe *probe = CONTAINER_OF(timer, struct probe, timer);
-    finish(probe, probe->start_failure, 0);
+    finish(probe, (enum verdict_reason)probe->start_failure, 0);
 }
 
 static void fail_soon(struct probe *probe, enum verdict_reason reason)
 {
-    probe->start_failure = reason;
-    loop_timer_start(probe->loop, &probe->timer, 0, on_failed_start);
+    probe->start_failure = (uint8_t)reason;
+    loop_timer_start(probe->prober->loop, &probe->timer, 0, on_failed_start);
 }
 
-static bool prepare_request(struct probe *probe)
-{
-    if (probe->target->type == SNAPSHOT_MONITOR_TCP)
-        return true;
-    probe->buffer = malloc(PROBE_ANSWER_SIZE);
-    probe->head = malloc(sizeof(*probe->head));
-    if (!probe->buffer || !probe->head)
-        return false;
-    http_head_init(probe->head);
-    probe->request_size = probe_request_write(&probe->target->request, probe->buffer);
-    return probe->request_size > 0;
-}
-
-void probe_start(struct loop *loop,
+void probe_start(struct prober *prober,
                  struct probe *probe,
                  const struct probe_target *target,
                  void (*on_result)(struct probe *, const struct probe_result *))
 {
     struct sockaddr_storage address;
     socklen_t size = ip_endpoint_to_sockaddr(&target->endpoint, &address);
-    probe->loop = loop;
+    unsigned events = LOOP_WRITABLE | LOOP_READABLE | LOOP_EDGE;
+    probe->prober = prober;
     probe->target = target;
     probe->on_result = on_result;
-    probe->connected = false;
-    probe->request_size = probe->sent = probe->received = 0;
+    probe->stage = PROBE_CONNECTS;
+    probe->sent = 0;
+    probe->answer = (struct probe_answer){0};
     probe->started_us = monotime_now_us();
     probe->fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (probe->fd < 0 || !prepare_request(probe)) {
-        fail_soon(probe, VERDICT_REASON_UNREACHABLE);
+    if (probe->fd < 0) {
+        fail_soon(probe, reason_of_connect(errno));
         return;
     }
     if (connect(probe->fd, (const struct sockaddr *)&address, size) != 0 &&
         errno != EINPROGRESS) {
-        fail_soon(probe, reason_of_errno(errno));
+        fail_soon(probe, reason_of_connect(errno));
         return;
     }
-    if (loop_io_start(loop, &probe->io, probe->fd, LOOP_WRITABLE, on_ready) != 0) {
-        fail_soon(probe, VERDICT_REASON_UNREACHABLE);
+    if (loop_io_start(prober->loop, &probe->io, probe->fd, events, on_ready) != 0) {
+        fail_soon(probe, VERDICT_REASON_LOCAL);
         return;
     }
-    loop_timer_start(loop, &probe->timer, target->timeout_ms, on_timeout);
+    loop_timer_start(prober->loop, &probe->timer, target->timeout_ms, on_timeout);
 }
 
 void probe_expire(struct probe *probe, uint32_t slack_ms)

@@ -1,20 +1,16 @@
-/* One probe of one member: connects, and for HTTP sends a request and reads the answer's head.
- * Ends by calling on_result exactly once, or never after probe_cancel. */
+/* One probe of one member, of the type that its monitor has: TCP connects, HTTP also sends a
+ * request and reads the head of the answer. Ends by calling on_result exactly once, or never
+ * after probe_cancel. Its time counts from the start, whatever the member sends meanwhile. */
 #ifndef HEALTH_PROBE_H
 #define HEALTH_PROBE_H
 
 #include "health/probe_request.h"
-#include "lbnode/http/http_head.h"
-#include "lbnode/loop/loop.h"
+#include "health/prober.h"
 #include "lbnode/model/snapshot.h"
 #include "lbnode/model/verdict_board.h"
 
-enum {
-    PROBE_ANSWER_SIZE = 16384
-}; /* a larger head is malformed for a monitor */
-
 struct probe_result {
-    enum verdict_reason reason; /* NONE: success */
+    enum verdict_reason reason; /* NONE: success; LOCAL says nothing of the member */
     uint16_t status;            /* of the HTTP answer, 0 without */
     uint32_t round_trip_us;
 };
@@ -27,22 +23,27 @@ struct probe_target {
     uint32_t timeout_ms;
 };
 
-struct probe {
-    struct loop *loop;
-    struct loop_io io;
-    struct loop_timer timer;
-    int fd; /* -1: idle */
-    bool connected;
-    enum verdict_reason start_failure; /* to be reported from the loop */
-    uint64_t started_us;
-    const struct probe_target *target; /* the owner keeps it until the result or cancel */
-    char *buffer;                      /* request, then answer; only while a probe runs */
-    size_t request_size, sent, received;
-    struct http_head *head;
-    void (*on_result)(struct probe *probe, const struct probe_result *result);
+enum probe_stage {
+    PROBE_CONNECTS,
+    PROBE_SENDS,
+    PROBE_READS,
 };
 
-void probe_start(struct loop *loop,
+struct probe {
+    struct prober *prober;
+    const struct probe_target *target; /* the owner keeps it until the result or cancel */
+    void (*on_result)(struct probe *probe, const struct probe_result *result);
+    struct loop_io io;
+    struct loop_timer timer;
+    uint64_t started_us;
+    int fd;                /* -1: none */
+    uint16_t sent;         /* bytes of the request */
+    uint8_t stage;         /* enum probe_stage */
+    uint8_t start_failure; /* enum verdict_reason, to be reported from the loop */
+    struct probe_answer answer;
+};
+
+void probe_start(struct prober *prober,
                  struct probe *probe,
                  const struct probe_target *target,
                  void (*on_result)(struct probe *, const struct probe_result *));

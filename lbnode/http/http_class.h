@@ -35,6 +35,10 @@ struct http_grammar {
 
 /* Marks HEAD as bad and returns false. ERROR is static text. */
 bool http_head_fail(struct http_head *head, uint16_t status, const char *error);
+bool http_head_fail_as(struct http_head *head,
+                       enum http_fault fault,
+                       uint16_t status,
+                       const char *error);
 /* Reads lines until the head is complete; HTTP_COMPLETE is not checked beyond its syntax. */
 enum http_parse_result http_head_run(struct http_head *head,
                                      const struct http_grammar *grammar,

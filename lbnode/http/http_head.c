@@ -19,12 +19,21 @@ void http_head_init(struct http_head *head)
     memset(&head->framing, 0, sizeof(*head) - offsetof(struct http_head, framing));
 }
 
-bool http_head_fail(struct http_head *head, uint16_t status, const char *error)
+bool http_head_fail_as(struct http_head *head,
+                       enum http_fault fault,
+                       uint16_t status,
+                       const char *error)
 {
     head->stage = HTTP_STAGE_BAD;
     head->error_status = status;
     head->error = error;
+    head->fault = (uint8_t)fault;
     return false;
+}
+
+bool http_head_fail(struct http_head *head, uint16_t status, const char *error)
+{
+    return http_head_fail_as(head, HTTP_FAULT_OTHER, status, error);
 }
 
 /* LINE comes without its CRLF and is not empty. */
@@ -36,18 +45,22 @@ parse_field(struct http_head *head, uint16_t bad_status, const char *buffer, str
     while (length < line.size && http_is(text[length], HTTP_CLASS_TCHAR))
         length++;
     if (length == 0 || length == line.size || text[length] != ':')
-        return http_head_fail(head, bad_status, "A header field has a malformed name.");
+        return http_head_fail_as(head, HTTP_FAULT_FIELD_NAME, bad_status,
+                                 "A header field has a malformed name.");
     if (length > HTTP_MAXIMUM_NAME)
-        return http_head_fail(head, 431, "A header field has too long a name.");
+        return http_head_fail_as(head, HTTP_FAULT_FIELD_NAME, 431,
+                                 "A header field has too long a name.");
     if (head->field_count == HTTP_MAXIMUM_FIELDS)
-        return http_head_fail(head, 431, "There are too many header fields.");
+        return http_head_fail_as(head, HTTP_FAULT_FIELD_COUNT, 431,
+                                 "There are too many header fields.");
     size_t start = length + 1, end = line.size;
     while (start < end && (text[start] == ' ' || text[start] == '\t'))
         start++;
     while (end > start && (text[end - 1] == ' ' || text[end - 1] == '\t'))
         end--;
     if (!http_all((struct bytes){line.data + start, end - start}, HTTP_CLASS_VALUE))
-        return http_head_fail(head, bad_status, "A header field has a malformed value.");
+        return http_head_fail_as(head, HTTP_FAULT_FIELD_VALUE, bad_status,
+                                 "A header field has a malformed value.");
     struct http_field *field = &head->fields[head->field_count++];
     field->name = (uint32_t)(text - buffer);
     field->name_length = (uint16_t)length;
@@ -73,8 +86,8 @@ static bool parse_line(struct http_head *head,
     if (line.size == 0) {
         if (head->empty_lines++ < grammar->empty_lines)
             return true;
-        return http_head_fail(head, grammar->bad_status,
-                              "An empty line stands before the message.");
+        return http_head_fail_as(head, HTTP_FAULT_START_LINE, grammar->bad_status,
+                                 "An empty line stands before the message.");
     }
     head->stage = HTTP_STAGE_FIELDS;
     return grammar->start_line(head, buffer, line);
@@ -90,13 +103,16 @@ static bool check_unfinished(struct http_head *head,
     if (head->stage == HTTP_STAGE_START && size > head->line) {
         char first = buffer[head->line];
         if (!http_is(first, HTTP_CLASS_TCHAR) && first != '\r' && first != '\n')
-            return http_head_fail(head, grammar->bad_status, "This is not an HTTP message.");
+            return http_head_fail_as(head, HTTP_FAULT_START_LINE, grammar->bad_status,
+                                     "This is not an HTTP message.");
         if (size - head->line > MAXIMUM_START_LINE + 2)
-            return http_head_fail(head, grammar->bad_status == 400 ? 414 : 502,
-                                  "The first line is too long.");
+            return http_head_fail_as(head, HTTP_FAULT_START_LINE,
+                                     grammar->bad_status == 400 ? 414 : 502,
+                                     "The first line is too long.");
     }
     if (size > HTTP_MAXIMUM_HEAD_SIZE)
-        return http_head_fail(head, 431, "The header fields are too large.");
+        return http_head_fail_as(head, HTTP_FAULT_SIZE, 431,
+                                 "The header fields are too large.");
     return true;
 }
 
@@ -115,7 +131,8 @@ enum http_parse_result http_head_run(struct http_head *head,
             return HTTP_NEED_MORE;
         size_t start = head->line;
         if (end - start < 2 || buffer[end - 2] != '\r') {
-            http_head_fail(head, grammar->bad_status, "A line does not end with CR LF.");
+            http_head_fail_as(head, HTTP_FAULT_LINE_END, grammar->bad_status,
+                              "A line does not end with CR LF.");
             break;
         }
         struct bytes line = {(const uint8_t *)buffer + start, end - 2 - start};

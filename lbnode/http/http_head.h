@@ -46,6 +46,19 @@ enum http_field_id {
     HTTP_FIELD_COUNT
 };
 
+/* What is wrong with a bad head, for those who tell it in words of their own. */
+enum http_fault {
+    HTTP_FAULT_OTHER, /* of requests: the sentence says it */
+    HTTP_FAULT_START_LINE,
+    HTTP_FAULT_STATUS, /* responses: not 100 to 599 */
+    HTTP_FAULT_LINE_END,
+    HTTP_FAULT_FIELD_NAME,
+    HTTP_FAULT_FIELD_VALUE,
+    HTTP_FAULT_FIELD_COUNT,
+    HTTP_FAULT_SIZE,
+    HTTP_FAULT_LENGTH, /* responses: Content-Length */
+};
+
 struct http_field {
     uint32_t name, value; /* offsets in the buffer */
     uint16_t name_length, value_length;
@@ -86,6 +99,8 @@ struct http_head {
 
     uint16_t error_status; /* when bad: 400, 414, 417, 431, 501, 505 */
     const char *error;     /* a sentence without input in it */
+    uint8_t fault;         /* enum http_fault; the line that it is about ends before head->line,
+                              or at HTTP_FAULT_LINE_END begins there */
 };
 
 void http_head_init(struct http_head *head);

@@ -3,9 +3,9 @@
 
 #include <string.h>
 
-static bool bad(struct http_head *head, const char *error)
+static bool bad(struct http_head *head, enum http_fault fault, const char *error)
 {
-    return http_head_fail(head, 502, error);
+    return http_head_fail_as(head, fault, 502, error);
 }
 
 static bool start_line(struct http_head *head, const char *buffer, struct bytes line)
@@ -14,15 +14,15 @@ static bool start_line(struct http_head *head, const char *buffer, struct bytes 
     if (line.size < 12 || memcmp(text, "HTTP/1.", 7) != 0 ||
         !http_is(text[7], HTTP_CLASS_DIGIT) || text[8] != ' ' ||
         !http_all((struct bytes){line.data + 9, 3}, HTTP_CLASS_DIGIT))
-        return bad(head, "The status line is malformed.");
+        return bad(head, HTTP_FAULT_START_LINE, "The status line is malformed.");
     if (line.size > 12 &&
         (text[12] != ' ' ||
          !http_all((struct bytes){line.data + 13, line.size - 13}, HTTP_CLASS_VALUE)))
-        return bad(head, "The status line is malformed.");
+        return bad(head, HTTP_FAULT_START_LINE, "The status line is malformed.");
     head->version_minor = text[7] == '0' ? 0 : 1;
     head->status = (uint16_t)((text[9] - '0') * 100 + (text[10] - '0') * 10 + (text[11] - '0'));
     if (head->status < 100 || head->status > 599)
-        return bad(head, "The status is outside 100 to 599.");
+        return bad(head, HTTP_FAULT_STATUS, "The status is outside 100 to 599.");
     return true;
 }
 
@@ -47,9 +47,9 @@ static bool read_lengths(struct http_head *head, const char *buffer, bool *out_p
             continue;
         struct bytes value = http_head_text(buffer, field->value, field->value_length);
         if (!http_parse_length(value, &length))
-            return bad(head, "The Content-Length field is malformed.");
+            return bad(head, HTTP_FAULT_LENGTH, "The Content-Length field is malformed.");
         if (*out_present && length != head->content_length)
-            return bad(head, "Two Content-Length fields differ.");
+            return bad(head, HTTP_FAULT_LENGTH, "Two Content-Length fields differ.");
         head->content_length = length;
         *out_present = true;
     }

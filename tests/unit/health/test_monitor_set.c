@@ -263,7 +263,7 @@ static void each_failure_has_its_reason(void **state)
         wait_for(&fixture, &site.members[i], VERDICT_ERROR);
     assert_int_equal(reason_of(&fixture, &site.members[1]), VERDICT_REASON_STATUS);
     assert_int_equal(reason_of(&fixture, &site.members[2]), VERDICT_REASON_TIMEOUT);
-    assert_int_equal(reason_of(&fixture, &site.members[3]), VERDICT_REASON_MALFORMED);
+    assert_int_equal(reason_of(&fixture, &site.members[3]), VERDICT_REASON_NOT_HTTP);
     server_stop(&good);
     server_stop(&bad);
     server_stop(&silent);
