@@ -442,9 +442,11 @@ void core_put_change(const struct core *core,
                      const struct record *record);
 void core_put_peers(struct core *core, struct store_batch *batch);
 void core_put_clock(const struct core *core, struct store_batch *batch);
-/* Applies a record that was verified before; false when it cannot be applied now. */
+/* Applies a record that was verified before; false when it cannot be applied now. AS_VOID: it
+ * opens a stream and is void: only what it would replace is noted, should it count again. */
 bool core_apply_known(struct core *core,
                       const struct record *record,
+                      bool as_void,
                       struct store_batch *batch,
                       struct core_actions *actions);
 

@@ -184,14 +184,17 @@ static enum readiness readiness_of(const struct core *core, const struct record 
 
 bool core_apply_known(struct core *core,
                       const struct record *record,
+                      bool as_void,
                       struct store_batch *batch,
                       struct core_actions *actions)
 {
     uint8_t hash[HASH_SIZE];
-    if (readiness_of(core, record) != READY)
+    if (!as_void && readiness_of(core, record) != READY)
         return false;
     record_hash(record->whole, hash);
     apply_record(core, record, hash, batch, actions);
+    if (as_void)
+        core_judge(core, batch, actions);
     return true;
 }
 

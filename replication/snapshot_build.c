@@ -331,52 +331,15 @@ static bool is_void_opening(const struct core *core, const struct record *record
 }
 
 /* The first record of a stream that a removal made void provides nothing, but who builds on
- * that stream waits for it, at peers too. */
-static bool keep_void_opening(struct snapshot_build *build, const struct record *record)
-{
-    struct core *core = build->core;
-    struct wire_reader ops = record->ops, deps = record->deps;
-    struct record_op op;
-    struct dot dep;
-    if (!is_void_opening(core, record))
-        return false;
-    struct stream *stream = core_stream_add(core, record->stream);
-    const struct facet_stamp stamp = {
-        .dot = {record->stream, 1},
-        .hlc = record->hlc,
-        .wall_ms = record->wall_ms,
-        .node_id = record->node_id,
-        .author = record->author,
-    };
-    stream->node_id = record->node_id;
-    memcpy(stream->public_key, roster_find(&core->roster, &record->node_id)->public_key,
-           sizeof(stream->public_key));
-    memcpy(stream->key_id, record->key_id, sizeof(stream->key_id));
-    stream->incarnation = record->incarnation;
-    stream->seq = stream->kept = 1;
-    stream->limit = 0;
-    core_note_revocation(stream, record);
-    while (record_next_dep(&deps, &dep))
-        vv_raise(&stream->context, dep.stream, dep.seq);
-    record_hash(record->whole, stream->last_hash);
-    core_stream_note_hash(stream, 1, stream->last_hash);
-    vv_raise(&core->applied, record->stream, 1);
-    core->log_bytes += record->whole.size;
-    core->position++;
-    core_put_record(&build->rows, record);
-    for (uint32_t index = 0; record_next_op(&ops, &op); index++)
-        facet_restore_shadow(&core->facets, &op, index, &stamp, facet_row_of_void,
-                             &build->rows);
-    return true;
-}
-
+ * that stream waits for it, at peers too; and it may count again. */
 static bool put_on_top(struct snapshot_build *build, struct bytes bytes)
 {
     struct core_actions events = {0}; /* about what was told already */
+    struct core *core = build->core;
     struct record record;
-    bool fits = record_parse(bytes, &record) &&
-                (core_apply_known(build->core, &record, &build->rows, &events) ||
-                 keep_void_opening(build, &record));
+    bool fits =
+        record_parse(bytes, &record) &&
+        core_apply_known(core, &record, is_void_opening(core, &record), &build->rows, &events);
     core_actions_free(&events);
     return fits;
 }

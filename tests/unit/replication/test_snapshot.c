@@ -56,7 +56,7 @@ static void own_later_changes_stay(void **state)
     assert_same_state(fixture);
 }
 
-/* A change of the silent node, which only the taker gets. */
+/* A change of the silent node, which knew all that the taker has; only that gets it. */
 static void hear_silent(struct fixture *fixture)
 {
     const struct side *silent = &fixture->nodes[SILENT];
@@ -69,7 +69,7 @@ static void hear_silent(struct fixture *fixture)
         .seq = 1,
         .hlc = now_of(fixture).wall_ms << 16,
         .wall_ms = now_of(fixture).wall_ms,
-        .deps = &(struct vv){0},
+        .deps = core_vector(fixture->nodes[TAKER].core),
         .node_id = silent->id,
         .kind = RECORD_CONFIG,
         .change_id = {{0xc1}},
@@ -87,6 +87,16 @@ static void hear_silent(struct fixture *fixture)
     change_set_free(&changes);
 }
 
+static void remove_silent(struct fixture *fixture, int number)
+{
+    step(fixture, number,
+         &(struct core_event){
+             .kind = CORE_REMOVE_NODE,
+             .node = fixture->nodes[SILENT].id,
+             .submit = {.change_id = {{0xc2, (uint8_t)number}}, .kind = RECORD_ROSTER}});
+    step(fixture, number, &(struct core_event){.kind = CORE_STAGE});
+}
+
 /* The giver never saw what the removed node wrote, so its state does not tell of that. */
 static void own_changes_stay_that_build_on_void_ones(void **state)
 {
@@ -102,11 +112,7 @@ static void own_changes_stay_that_build_on_void_ones(void **state)
     fall_behind(fixture, SNAPSHOT_AFTER_RECORDS + 1);
     struct core *taker = fixture->nodes[TAKER].core;
     fixture->nodes[TAKER].core = NULL;
-    step(fixture, GIVER,
-         &(struct core_event){.kind = CORE_REMOVE_NODE,
-                              .node = fixture->nodes[SILENT].id,
-                              .submit = {.change_id = {{0xc2}}, .kind = RECORD_ROSTER}});
-    step(fixture, GIVER, &(struct core_event){.kind = CORE_STAGE});
+    remove_silent(fixture, GIVER);
     fixture->nodes[TAKER].core = taker;
     fixture->lost_type = FRAME_RECORD;
     fixture->lost_count = 1000;
@@ -117,6 +123,41 @@ static void own_changes_stay_that_build_on_void_ones(void **state)
     for (int i = 0; i < 300; i++)
         pass(fixture, 100);
     assert_int_equal(value_of(fixture, GIVER, 2, &count), 42);
+    assert_same_state(fixture);
+    load(fixture, TAKER); /* the store has the same */
+    assert_same_state(fixture);
+}
+
+/* The giver's removal makes void what the taker's lists: that counts again when both are known.
+ */
+static void what_was_void_in_the_snapshot_replaces_what_it_knew(void **state)
+{
+    struct fixture *fixture = *state;
+    struct core *giver = fixture->nodes[GIVER].core;
+    size_t count;
+    create(fixture, GIVER, 3);
+    write_value(fixture, GIVER, 3, 7);
+    meet(fixture);
+    fixture->nodes[GIVER].core = NULL;
+    for (int i = 0; i < 10; i++)
+        pass(fixture, 500);
+    hear_silent(fixture);
+    remove_silent(fixture, TAKER);
+    fixture->nodes[GIVER].core = giver;
+    fall_behind(fixture, SNAPSHOT_AFTER_RECORDS + 1);
+    struct core *taker = fixture->nodes[TAKER].core;
+    fixture->nodes[TAKER].core = NULL;
+    remove_silent(fixture, GIVER);
+    fixture->nodes[TAKER].core = taker;
+    fixture->lost_type = FRAME_RECORD;
+    fixture->lost_count = 1000;
+    meet(fixture);
+    assert_int_equal(fixture->nodes[TAKER].events[EVENT_BOOTSTRAP_DONE], 1);
+    assert_int_equal(value_of(fixture, TAKER, 3, &count), 'x');
+    assert_int_equal(count, 1);
+    fixture->lost_count = 0;
+    for (int i = 0; i < 300; i++)
+        pass(fixture, 100);
     assert_same_state(fixture);
     load(fixture, TAKER); /* the store has the same */
     assert_same_state(fixture);
@@ -348,6 +389,7 @@ int main(void)
         TEST(who_lacks_little_gets_records),
         TEST(own_later_changes_stay),
         TEST(own_changes_stay_that_build_on_void_ones),
+        TEST(what_was_void_in_the_snapshot_replaces_what_it_knew),
         TEST(a_concurrent_change_makes_a_conflict_as_usual),
         TEST(a_change_after_the_switch_goes_on_in_the_same_stream),
         TEST(a_damaged_snapshot_is_not_taken),
