@@ -18,23 +18,22 @@ static enum operating_status switched(const struct resource *resource)
     return resource->admin_state_up ? OPERATING_ONLINE : OPERATING_OFFLINE;
 }
 
-/* DRAINING comes before the verdict: who is about to stop a member has drained it on purpose.
- */
+/* As HAProxy reports it to Octavia: a member that fails is ERROR even when it is drained, and
+ * one that nobody probes is NO_MONITOR whatever its weight. */
 static enum operating_status member_status(const struct member *member,
                                            const struct health_monitor *monitor,
                                            const struct status_source *source)
 {
     if (!member->resource.admin_state_up)
         return OPERATING_OFFLINE;
-    if (member->weight == 0)
-        return OPERATING_DRAINING;
     if (!monitor || !monitor->resource.admin_state_up)
         return OPERATING_NO_MONITOR;
-    switch (source->verdict(source->context, &member->resource.id)) {
-    case VERDICT_ONLINE: return OPERATING_ONLINE;
-    case VERDICT_ERROR: return OPERATING_ERROR;
-    default: return OPERATING_OFFLINE;
-    }
+    enum verdict_state verdict = source->verdict(source->context, &member->resource.id);
+    if (verdict == VERDICT_ERROR)
+        return OPERATING_ERROR;
+    if (member->weight == 0)
+        return OPERATING_DRAINING;
+    return verdict == VERDICT_ONLINE ? OPERATING_ONLINE : OPERATING_OFFLINE;
 }
 
 static bool owner_is_enabled(const struct configuration *configuration,
@@ -74,20 +73,21 @@ static struct member_tally tally_members(const struct configuration *configurati
     const struct effective *at;
     for (size_t i = 0; (at = configuration_child(configuration, &pool->id, RESOURCE_MEMBER, i));
          i++) {
-        if (!at->effective || !at->resource->admin_state_up)
+        if (!at->effective)
             continue; /* as if it were not there */
-        enum operating_status status =
-            member_status((const struct member *)at->resource, monitor, source);
+        const struct member *member = (const struct member *)at->resource;
+        enum operating_status status = member_status(member, monitor, source);
+        bool answers = status == OPERATING_ONLINE || status == OPERATING_NO_MONITOR;
         tally.total++;
-        tally.usable += status == OPERATING_ONLINE || status == OPERATING_NO_MONITOR;
+        tally.usable += answers && member->weight > 0;
         tally.failed += status == OPERATING_ERROR;
-        tally.unreported += status == OPERATING_OFFLINE;
+        tally.unreported += status == OPERATING_OFFLINE && member->resource.admin_state_up;
     }
     return tally;
 }
 
-/* Members without a first verdict leave the pool OFFLINE, not reported yet; members that are
- * all drained leave it DEGRADED (P8): it serves nobody, but nothing failed. */
+/* A pool with members of which none takes traffic is in ERROR, whoever wanted it so: that is
+ * what its clients get. While some have no verdict and none failed it is not reported yet. */
 static enum operating_status pool_status(const struct configuration *configuration,
                                          const struct resource *pool,
                                          const struct status_source *source)
@@ -99,9 +99,8 @@ static enum operating_status pool_status(const struct configuration *configurati
         return OPERATING_ONLINE;
     if (tally.usable > 0)
         return tally.failed > 0 ? OPERATING_DEGRADED : OPERATING_ONLINE;
-    if (tally.failed > 0)
-        return OPERATING_ERROR;
-    return tally.unreported > 0 ? OPERATING_OFFLINE : OPERATING_DEGRADED;
+    bool waits = tally.failed == 0 && tally.unreported > 0;
+    return waits ? OPERATING_OFFLINE : OPERATING_ERROR;
 }
 
 static enum operating_status listener_status(const struct configuration *configuration,

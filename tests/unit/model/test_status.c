@@ -60,7 +60,8 @@ enum subject {
     WORKERS,
     W1,
     W2,
-    MONITOR
+    MONITOR,
+    MEMBERS /* both of them */
 };
 
 static const struct uuid *subject_id(const struct example_ids *ids, enum subject subject)
@@ -88,6 +89,10 @@ struct row {
         .verdict_w1 = VERDICT_##w1, .verdict_w2 = VERDICT_##w2, .running = true                \
     }
 #define AS_USUAL UP(ONLINE, ONLINE)
+#define FULL(w1, w2)                                                                           \
+    {                                                                                          \
+        .verdict_w1 = VERDICT_##w1, .verdict_w2 = VERDICT_##w2, .running = true, .full = true  \
+    }
 #define CHANGE(a, to)                                                                          \
     {                                                                                          \
         {                                                                                      \
@@ -95,60 +100,93 @@ struct row {
         }                                                                                      \
     }
 
+#define WEIGHT_0 "{'weight': 0}"
+#define BACKUP   "{'backup': true}"
+#define DETACHED "{'default_pool_id': null}"
+
 /* clang-format off */
 static const struct row rows[] = {
     {"member: up", {{0}}, 0, AS_USUAL, W1, "ONLINE"},
     {"member: down", {{0}}, 0, UP(ERROR, ONLINE), W1, "ERROR"},
-    {"member: weight 0", CHANGE(W1, "{'weight': 0}"), 0, AS_USUAL, W1, "DRAINING"},
-    {"member: weight 0 and down", CHANGE(W1, "{'weight': 0}"), 0, UP(ERROR, ONLINE), W1,
-     "DRAINING"},
-    {"member: no monitor", {{0}}, MONITOR, AS_USUAL, W1, "NO_MONITOR"},
-    {"member: monitor disabled", CHANGE(MONITOR, DOWN), 0, UP(ERROR, ERROR), W1, "NO_MONITOR"},
-    {"member: disabled", CHANGE(W1, DOWN), 0, AS_USUAL, W1, "OFFLINE"},
     {"member: no result yet", {{0}}, 0, UP(UNKNOWN, ONLINE), W1, "OFFLINE"},
+    {"member: weight 0", CHANGE(W1, WEIGHT_0), 0, AS_USUAL, W1, "DRAINING"},
+    {"member: weight 0 and down", CHANGE(W1, WEIGHT_0), 0, UP(ERROR, ONLINE), W1, "ERROR"},
+    {"member: weight 0, no result yet", CHANGE(W1, WEIGHT_0), 0, UP(UNKNOWN, ONLINE), W1, "DRAINING"},
+    {"member: no monitor", {{0}}, MONITOR, AS_USUAL, W1, "NO_MONITOR"},
+    {"member: no monitor, what was measured counts no more", {{0}}, MONITOR, UP(ERROR, ERROR), W1, "NO_MONITOR"},
+    {"member: no monitor, weight 0", CHANGE(W1, WEIGHT_0), MONITOR, AS_USUAL, W1, "NO_MONITOR"},
+    {"member: monitor disabled", CHANGE(MONITOR, DOWN), 0, UP(ERROR, ERROR), W1, "NO_MONITOR"},
+    {"member: monitor disabled, weight 0", {{MONITOR, DOWN}, {W1, WEIGHT_0}}, 0, UP(ERROR, ERROR), W1, "NO_MONITOR"},
+    {"member: disabled", CHANGE(W1, DOWN), 0, AS_USUAL, W1, "OFFLINE"},
+    {"member: disabled and down", CHANGE(W1, DOWN), 0, UP(ERROR, ERROR), W1, "OFFLINE"},
+    {"member: disabled, no monitor", CHANGE(W1, DOWN), MONITOR, AS_USUAL, W1, "OFFLINE"},
+    {"member: disabled, weight 0", {{W1, DOWN}, {W1, WEIGHT_0}}, 0, AS_USUAL, W1, "OFFLINE"},
+    {"member: a backup is up like any other", CHANGE(W1, BACKUP), 0, AS_USUAL, W1, "ONLINE"},
+    {"member: a backup is down like any other", CHANGE(W1, BACKUP), 0, UP(ERROR, ONLINE), W1, "ERROR"},
+    {"member: its pool disabled", CHANGE(WORKERS, DOWN), 0, UP(ERROR, ONLINE), W1, "ERROR"},
+    {"member: its pool without listener", {{0}}, HTTP, UP(ERROR, ONLINE), W1, "ERROR"},
 
     {"pool: all up", {{0}}, 0, AS_USUAL, WORKERS, "ONLINE"},
     {"pool: one down", {{0}}, 0, UP(ERROR, ONLINE), WORKERS, "DEGRADED"},
     {"pool: all down", {{0}}, 0, UP(ERROR, ERROR), WORKERS, "ERROR"},
-    {"pool: down and drained", CHANGE(W2, "{'weight': 0}"), 0, UP(ERROR, ONLINE), WORKERS,
-     "ERROR"},
-    {"pool: down beside a disabled one", CHANGE(W2, DOWN), 0, UP(ERROR, ERROR), WORKERS,
-     "ERROR"},
-    {"pool: a disabled member is not there", CHANGE(W1, DOWN), 0, UP(ERROR, ONLINE), WORKERS,
-     "ONLINE"},
-    {"pool: all members disabled", {{W1, DOWN}, {W2, DOWN}}, 0, AS_USUAL, WORKERS, "ONLINE"},
-    {"pool: all drained", {{W1, "{'weight': 0}"}, {W2, "{'weight': 0}"}}, 0, AS_USUAL, WORKERS,
-     "DEGRADED"},
+    {"pool: no members", {{0}}, MEMBERS, AS_USUAL, WORKERS, "ONLINE"},
+    {"pool: no members, no monitor verdicts of old", {{0}}, MEMBERS, UP(ERROR, ERROR), WORKERS, "ONLINE"},
+    {"pool: down beside a drained one", CHANGE(W2, WEIGHT_0), 0, UP(ERROR, ONLINE), WORKERS, "ERROR"},
+    {"pool: a drained one that is down", CHANGE(W1, WEIGHT_0), 0, UP(ERROR, ONLINE), WORKERS, "DEGRADED"},
+    {"pool: down beside a disabled one", CHANGE(W2, DOWN), 0, UP(ERROR, ERROR), WORKERS, "ERROR"},
+    {"pool: a disabled member does not degrade it", CHANGE(W1, DOWN), 0, UP(ERROR, ONLINE), WORKERS, "ONLINE"},
+    {"pool: a drained member does not degrade it", CHANGE(W1, WEIGHT_0), 0, AS_USUAL, WORKERS, "ONLINE"},
+    {"pool: all members disabled", {{W1, DOWN}, {W2, DOWN}}, 0, AS_USUAL, WORKERS, "ERROR"},
+    {"pool: all drained", {{W1, WEIGHT_0}, {W2, WEIGHT_0}}, 0, AS_USUAL, WORKERS, "ERROR"},
+    {"pool: all drained, no monitor", {{W1, WEIGHT_0}, {W2, WEIGHT_0}}, MONITOR, AS_USUAL, WORKERS, "ERROR"},
+    {"pool: one drained, one disabled", {{W1, WEIGHT_0}, {W2, DOWN}}, 0, AS_USUAL, WORKERS, "ERROR"},
+    {"pool: the backup serves", CHANGE(W2, BACKUP), 0, UP(ERROR, ONLINE), WORKERS, "DEGRADED"},
+    {"pool: the backup is down", CHANGE(W2, BACKUP), 0, UP(ONLINE, ERROR), WORKERS, "DEGRADED"},
+    {"pool: backups only", {{W1, BACKUP}, {W2, BACKUP}}, 0, AS_USUAL, WORKERS, "ONLINE"},
+    {"pool: backups only, all down", {{W1, BACKUP}, {W2, BACKUP}}, 0, UP(ERROR, ERROR), WORKERS, "ERROR"},
     {"pool: no monitor", {{0}}, MONITOR, UP(ERROR, ERROR), WORKERS, "ONLINE"},
+    {"pool: monitor disabled", CHANGE(MONITOR, DOWN), 0, UP(ERROR, ERROR), WORKERS, "ONLINE"},
     {"pool: no member reported yet", {{0}}, 0, UP(UNKNOWN, UNKNOWN), WORKERS, "OFFLINE"},
     {"pool: one not reported yet", {{0}}, 0, UP(ONLINE, UNKNOWN), WORKERS, "ONLINE"},
+    {"pool: one down, one not reported yet", {{0}}, 0, UP(ERROR, UNKNOWN), WORKERS, "ERROR"},
+    {"pool: one drained, one not reported yet", CHANGE(W1, WEIGHT_0), 0, UP(ONLINE, UNKNOWN), WORKERS, "OFFLINE"},
     {"pool: disabled", CHANGE(WORKERS, DOWN), 0, AS_USUAL, WORKERS, "OFFLINE"},
+    {"pool: disabled, members down", CHANGE(WORKERS, DOWN), 0, UP(ERROR, ERROR), WORKERS, "OFFLINE"},
     {"pool: its listener disabled", CHANGE(HTTP, DOWN), 0, AS_USUAL, WORKERS, "OFFLINE"},
     {"pool: its listener gone", {{0}}, HTTP, AS_USUAL, WORKERS, "OFFLINE"},
-    {"pool: not attached", CHANGE(HTTP, "{'default_pool_id': null}"), 0, AS_USUAL, WORKERS,
-     "OFFLINE"},
+    {"pool: not attached", CHANGE(HTTP, DETACHED), 0, AS_USUAL, WORKERS, "OFFLINE"},
     {"pool: load balancer disabled", CHANGE(WEB, DOWN), 0, AS_USUAL, WORKERS, "OFFLINE"},
+    {"pool: its listener full", {{0}}, 0, FULL(ONLINE, ONLINE), WORKERS, "ONLINE"},
 
     {"listener: running", {{0}}, 0, UP(ERROR, ERROR), HTTP, "ONLINE"},
-    {"listener: full", {{0}}, 0, {.running = true, .full = true}, HTTP, "DEGRADED"},
+    {"listener: no pool", CHANGE(HTTP, DETACHED), 0, AS_USUAL, HTTP, "ONLINE"},
+    {"listener: full", {{0}}, 0, FULL(ONLINE, ONLINE), HTTP, "DEGRADED"},
     {"listener: not running", {{0}}, 0, {.running = false}, HTTP, "ERROR"},
     {"listener: disabled", CHANGE(HTTP, DOWN), 0, {.running = false}, HTTP, "OFFLINE"},
-    {"listener: load balancer disabled", CHANGE(WEB, DOWN), 0, {.running = false}, HTTP,
-     "OFFLINE"},
+    {"listener: disabled and full", CHANGE(HTTP, DOWN), 0, FULL(ONLINE, ONLINE), HTTP, "OFFLINE"},
+    {"listener: load balancer disabled", CHANGE(WEB, DOWN), 0, {.running = false}, HTTP, "OFFLINE"},
 
     {"load balancer: all well", {{0}}, 0, AS_USUAL, WEB, "ONLINE"},
     {"load balancer: pool degraded", {{0}}, 0, UP(ONLINE, ERROR), WEB, "DEGRADED"},
     {"load balancer: pool in error", {{0}}, 0, UP(ERROR, ERROR), WEB, "ERROR"},
-    {"load balancer: pool not reported", CHANGE(HTTP, DOWN), 0, UP(ERROR, ERROR), WEB, "ONLINE"},
-    {"load balancer: listener full", {{0}}, 0,
-     {.verdict_w1 = VERDICT_ONLINE, .verdict_w2 = VERDICT_ONLINE, .running = true, .full = true},
-     WEB, "DEGRADED"},
+    {"load balancer: pool all drained", {{W1, WEIGHT_0}, {W2, WEIGHT_0}}, 0, AS_USUAL, WEB, "ERROR"},
+    {"load balancer: pool not reported, listener disabled", CHANGE(HTTP, DOWN), 0, UP(ERROR, ERROR), WEB, "ONLINE"},
+    {"load balancer: pool without listener", {{0}}, HTTP, UP(ERROR, ERROR), WEB, "ONLINE"},
+    {"load balancer: pool disabled", CHANGE(WORKERS, DOWN), 0, UP(ERROR, ERROR), WEB, "ONLINE"},
+    {"load balancer: pool without verdicts", {{0}}, 0, UP(UNKNOWN, UNKNOWN), WEB, "ONLINE"},
+    {"load balancer: no pool", {{0}}, WORKERS, AS_USUAL, WEB, "ONLINE"},
+    {"load balancer: listener full", {{0}}, 0, FULL(ONLINE, ONLINE), WEB, "DEGRADED"},
+    {"load balancer: listener full, pool degraded", {{0}}, 0, FULL(ONLINE, ERROR), WEB, "DEGRADED"},
+    {"load balancer: listener full, pool in error", {{0}}, 0, FULL(ERROR, ERROR), WEB, "ERROR"},
     {"load balancer: listener not running", {{0}}, 0,
      {.verdict_w1 = VERDICT_ONLINE, .verdict_w2 = VERDICT_ONLINE}, WEB, "ONLINE"},
     {"load balancer: disabled", CHANGE(WEB, DOWN), 0, UP(ERROR, ERROR), WEB, "OFFLINE"},
+    {"load balancer: disabled, listener full", CHANGE(WEB, DOWN), 0, FULL(ONLINE, ONLINE), WEB, "OFFLINE"},
 
     {"monitor: enabled", {{0}}, 0, AS_USUAL, MONITOR, "ONLINE"},
+    {"monitor: enabled, all members down", {{0}}, 0, UP(ERROR, ERROR), MONITOR, "ONLINE"},
     {"monitor: disabled", CHANGE(MONITOR, DOWN), 0, AS_USUAL, MONITOR, "OFFLINE"},
+    {"monitor: its load balancer disabled", CHANGE(WEB, DOWN), 0, AS_USUAL, MONITOR, "ONLINE"},
 };
 /* clang-format on */
 
@@ -161,8 +199,12 @@ static void check_row(const struct row *row)
     world.w2 = ids.w2;
     for (size_t i = 0; i < ARRAY_LENGTH(row->changes) && row->changes[i].what; i++)
         set(state, subject_id(&ids, row->changes[i].what), row->changes[i].to);
-    if (row->removed)
+    if (row->removed == MEMBERS) {
+        raw_state_delete(state, &ids.w1);
+        raw_state_delete(state, &ids.w2);
+    } else if (row->removed) {
         raw_state_delete(state, subject_id(&ids, row->removed));
+    }
     struct configuration *configuration = raw_state_project(state);
     struct status_source source = {verdict, listener_running, listener_full, &world};
     const struct effective *asked =
