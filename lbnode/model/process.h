@@ -7,6 +7,12 @@
 struct verdict_board;
 struct counter_board;
 
+/* For echo requests (health/icmp_sockets.h); a descriptor is 0 where there is none. */
+struct icmp_sockets {
+    int fds[2]; /* IPv4, IPv6 */
+    uint16_t identifier;
+};
+
 struct process_context {
     int channel_fd; /* own end of the channel to the supervisor; taken over */
     /* Shared; NULL in a process that has nothing to do with them (vrrp; counters in health). */
@@ -16,6 +22,7 @@ struct process_context {
     uint64_t buffer_memory;         /* bytes that the proxy's buffers may take; 0: no bound */
     uint64_t incarnation;           /* of this start of the node, wall ms at least */
     int node_key_fd; /* control: the credential node.key, taken over; 0: there is none */
+    struct icmp_sockets icmp; /* health; the supervisor has them open, too */
 };
 
 /* Each returns the exit status of its process: 0 after MESSAGE_STOP or the end of the channel.

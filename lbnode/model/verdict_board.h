@@ -60,7 +60,8 @@ enum verdict_state {
     ROW(TLS_CLOSED, "connection closed within the TLS handshake")                              \
     ROW(TLS_RESET, "connection reset within the TLS handshake")                                \
     ROW(TLS_FAILED, "TLS handshake failed")                                                    \
-    ROW(TLS_BROKEN, "TLS record broken within the answer")
+    ROW(TLS_BROKEN, "TLS record broken within the answer")                                     \
+    ROW(NO_ICMP_SOCKET, "no ICMP socket")
 
 enum verdict_reason {
 #define REASON(name, text) VERDICT_REASON_##name,

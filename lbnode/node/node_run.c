@@ -86,6 +86,7 @@ static int supervise(const struct node_settings *settings,
         .incarnation = walltime_now_ms(),
         .lock_fds = {locks[0], locks[1]},
         .lock_count = 2,
+        .icmp = icmp_sockets_open(),
         .run_dir = settings->run_dir,
         .user = *user,
         .check_command = settings->check_command,
@@ -101,11 +102,13 @@ static int supervise(const struct node_settings *settings,
         log_warning("without NET_ADMIN and NET_RAW this node carries no virtual addresses; "
                     "listeners on its own addresses work");
     int rv = privileges_drop(PROCESS_SUPERVISOR, user);
-    if (rv != 0) {
+    int status = 1;
+    if (rv != 0)
         log_error("cannot give up privileges: %s", strerror(-rv));
-        return 1;
-    }
-    return supervisor_run(&supervisor);
+    else
+        status = supervisor_run(&supervisor);
+    icmp_sockets_close(&supervisor.icmp);
+    return status;
 }
 
 int node_run(int argc, char **argv)

@@ -42,7 +42,8 @@ struct supervisor_settings {
      * directories before the last one is gone. */
     int lock_fds[SUPERVISOR_MAXIMUM_LOCKS];
     size_t lock_count;
-    const char *run_dir; /* for the files of run_dir.h; NULL: none are written */
+    struct icmp_sockets icmp; /* for each health process */
+    const char *run_dir;      /* for the files of run_dir.h; NULL: none are written */
     struct privileges_user user;
     bool keep_privileges;      /* tests: no process gives anything up */
     const char *check_command; /* words; the first is a path. NULL or "": none */

@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 enum {
-    CHILD_CHANNEL_FD = 3
+    FIRST_KEPT_FD = 3
 };
 
 static void
@@ -54,24 +54,38 @@ static void reset_signals(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* Nothing of the supervisor's descriptors stays but this process's end of the channel and the
- * locks: above all no other channel, whose end somebody waits for. False when out of
- * descriptors. */
-static bool keep_descriptors(const struct supervisor_settings *settings, int channel_fd)
+/* Nothing of the supervisor's descriptors stays but this process's end of the channel, the
+ * locks, and for health the ICMP sockets: above all no other channel, whose end somebody waits
+ * for. False when out of descriptors. */
+static bool keep_descriptors(const struct supervisor_settings *settings,
+                             struct process_context *context,
+                             enum process_role role)
 {
-    int kept[1 + SUPERVISOR_MAXIMUM_LOCKS] = {channel_fd};
-    int count = 1, first_free = CHILD_CHANNEL_FD + 1 + SUPERVISOR_MAXIMUM_LOCKS;
-    for (size_t i = 0; i < settings->lock_count; i++)
-        kept[count++] = settings->lock_fds[i];
+    int locks[SUPERVISOR_MAXIMUM_LOCKS];
+    int *kept[1 + SUPERVISOR_MAXIMUM_LOCKS + ARRAY_LENGTH(context->icmp.fds)];
+    int count = 0;
+    kept[count++] = &context->channel_fd;
+    for (size_t i = 0; i < settings->lock_count; i++) {
+        locks[i] = settings->lock_fds[i];
+        kept[count++] = &locks[i];
+    }
+    if (role == PROCESS_HEALTH)
+        context->icmp = settings->icmp;
+    for (size_t i = 0; i < ARRAY_LENGTH(context->icmp.fds); i++) {
+        if (context->icmp.fds[i] > 0)
+            kept[count++] = &context->icmp.fds[i];
+    }
     for (int i = 0; i < count; i++) { /* out of the way of their final places first */
-        kept[i] = fcntl(kept[i], F_DUPFD_CLOEXEC, first_free);
-        if (kept[i] < 0)
+        *kept[i] = fcntl(*kept[i], F_DUPFD_CLOEXEC, FIRST_KEPT_FD + count);
+        if (*kept[i] < 0)
             return false;
     }
-    for (int i = 0; i < count; i++)
-        if (dup3(kept[i], CHILD_CHANNEL_FD + i, O_CLOEXEC) < 0)
+    for (int i = 0; i < count; i++) {
+        *kept[i] = dup3(*kept[i], FIRST_KEPT_FD + i, O_CLOEXEC);
+        if (*kept[i] < 0)
             return false;
-    return close_range((unsigned)(CHILD_CHANNEL_FD + count), ~0u, 0) == 0;
+    }
+    return close_range((unsigned)(FIRST_KEPT_FD + count), ~0u, 0) == 0;
 }
 
 /* What each process does with the boards: it sees no other, and writes only its own. That also
@@ -100,7 +114,7 @@ static _Noreturn void run_child(struct child *child, int channel_fd)
     const struct supervisor *supervisor = child->supervisor;
     const struct supervisor_settings *settings = supervisor->settings;
     struct process_context context = {
-        .channel_fd = CHILD_CHANNEL_FD,
+        .channel_fd = channel_fd,
         .verdicts = restrict_board(supervisor->verdicts, sizeof(*supervisor->verdicts),
                                    board_access[child->role].verdicts),
         .counters = restrict_board(supervisor->counters, sizeof(*supervisor->counters),
@@ -109,7 +123,7 @@ static _Noreturn void run_child(struct child *child, int channel_fd)
         .incarnation = settings->incarnation,
     };
     char name[16];
-    if (!keep_descriptors(settings, channel_fd))
+    if (!keep_descriptors(settings, &context, child->role))
         _exit(1);
     reset_signals();
     snprintf(name, sizeof(name), "lbnode-%s", process_role_name(child->role));

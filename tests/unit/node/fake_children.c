@@ -4,6 +4,7 @@
 #include "lbnode/loop/channel.h"
 #include "vrrp/vrrp.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -205,6 +206,14 @@ static void begin_fake(struct running_fake *self, int start)
     }
 }
 
+static unsigned sockets_held(const struct process_context *context)
+{
+    unsigned count = 0;
+    for (size_t i = 0; i < ARRAY_LENGTH(context->icmp.fds); i++)
+        count += context->icmp.fds[i] > 0 && fcntl(context->icmp.fds[i], F_GETFD) == FD_CLOEXEC;
+    return count;
+}
+
 int fake_main(const struct process_context *context, const void *argument)
 {
     const struct fake *fake = argument;
@@ -216,6 +225,7 @@ int fake_main(const struct process_context *context, const void *argument)
     int start = ++fake->journal->starts[fake->role];
     begin_fake(&self, start);
     fake->journal->pids[fake->role] = getpid();
+    journal_note(fake->journal, fake->role, HELD, sockets_held(context));
     journal_note(fake->journal, fake->role, STARTED, (uint64_t)getpid());
     loop_run(self.loop);
     journal_note(fake->journal, fake->role, ENDED, (uint64_t)getpid());

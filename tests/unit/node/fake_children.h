@@ -18,6 +18,7 @@ enum {
     REMOVED = 1001,
     ENDED = 1002,
     SPOKE = 1003, /* in the name of vrrp; value: resigned */
+    HELD = 1004,  /* how many ICMP sockets it was given */
     NEVER_MS = 3600000,
     PEER = 1,            /* the first byte of the other node's id, if there is one */
     STRANGERS = 2,       /* those of nodes that left, from here on */

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -89,6 +90,8 @@ static void start_node(void)
         settings->programs[role].run = fake_main;
         settings->programs[role].argument = &fakes[role];
     }
+    for (size_t i = 0; i < ARRAY_LENGTH(settings->icmp.fds); i++)
+        settings->icmp.fds[i] = eventfd(0, EFD_CLOEXEC); /* any descriptor will do */
     _exit(supervisor_run(settings));
 }
 
@@ -168,6 +171,17 @@ static void a_dead_proxy_refuses_no_connection_and_gets_everything_back(void **s
     assert_true(wait_for(PROCESS_CONTROL, MESSAGE_EVENT, EVENT_PROCESS_DIED, 1));
     assert_true(wait_for(PROCESS_CONTROL, MESSAGE_EVENT, EVENT_PROCESS_RESTARTED, 1));
     assert_int_equal(journal_count(fixture.journal, PROCESS_VRRP, MESSAGE_ELIGIBLE, 0), 0);
+}
+
+static void health_alone_holds_the_icmp_sockets_and_again_when_restarted(void **state)
+{
+    start_and_serve();
+    kill_and_wait(PROCESS_HEALTH);
+    assert_int_equal(journal_count(fixture.journal, PROCESS_HEALTH, HELD, 2), 2);
+    for (int role = PROCESS_VRRP; role < PROCESS_ROLE_COUNT; role++)
+        if (role != PROCESS_HEALTH)
+            assert_int_equal(journal_count(fixture.journal, (enum process_role)role, HELD, 0),
+                             1);
 }
 
 static void a_proxy_that_stays_away_makes_the_node_ineligible(void **state)
@@ -399,6 +413,7 @@ int main(void)
 #define WITH_NODE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         WITH_NODE(a_snapshot_reaches_proxy_and_health_after_its_sockets),
+        WITH_NODE(health_alone_holds_the_icmp_sockets_and_again_when_restarted),
         WITH_NODE(a_dead_proxy_refuses_no_connection_and_gets_everything_back),
         WITH_NODE(a_proxy_that_stays_away_makes_the_node_ineligible),
         WITH_NODE(a_proxy_that_dies_again_before_it_serves_makes_the_node_ineligible),

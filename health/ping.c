@@ -1,0 +1,339 @@
+#include "health/ping.h"
+
+#include "health/deadline_wheel.h"
+#include "health/icmp_echo.h"
+#include "lbnode/base/monotime.h"
+#include "lbnode/base/random.h"
+#include "lbnode/base/siphash.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+enum {
+    BATCH = 32, /* answers read by one call */
+    BATCHES_PER_TURN = 8
+};
+
+struct echo_socket {
+    struct pinger *pinger;
+    struct loop_io io;
+    int fd; /* -1: none */
+    enum icmp_framing framing;
+    bool is_full; /* requests wait until it is writable */
+};
+
+struct pinger {
+    struct loop *loop;
+    struct echo_socket sockets[2]; /* IPv4, IPv6 */
+    struct loop_timer timer;
+    uint64_t timer_ms; /* when it expires; UINT64_MAX: it does not run */
+    struct deadline_wheel *deadlines;
+    uint16_t identifier;
+    uint8_t cookie_key[SIPHASH_KEY_SIZE];
+    uint64_t started;    /* pings so far */
+    uint32_t free_count; /* of free_numbers */
+    uint16_t free_numbers[PING_MAXIMUM];
+    struct ping *running[PING_MAXIMUM]; /* by number */
+};
+
+static void on_timer(struct loop_timer *timer);
+
+/* ---- the end of a ping --------------------------------------------------------------------
+ */
+
+static void release(struct ping *ping)
+{
+    struct pinger *pinger = ping->pinger;
+    pinger->running[ping->number] = NULL;
+    pinger->free_numbers[pinger->free_count++] = ping->number;
+    ping->pinger = NULL;
+}
+
+static void finish(struct ping *ping, enum verdict_reason reason, uint64_t now_us)
+{
+    release(ping);
+    ping->on_result(ping, reason, (uint32_t)(now_us - ping->started_us));
+}
+
+static void wake_at(struct pinger *pinger, uint64_t due_ms)
+{
+    uint64_t now_ms = monotime_now_ms();
+    pinger->timer_ms = due_ms;
+    loop_timer_start(pinger->loop, &pinger->timer, due_ms > now_ms ? due_ms - now_ms : 0,
+                     on_timer);
+}
+
+static void on_timer(struct loop_timer *timer)
+{
+    struct pinger *pinger = CONTAINER_OF(timer, struct pinger, timer);
+    uint64_t now_us = monotime_now_us();
+    uint32_t number;
+    pinger->timer_ms = UINT64_MAX;
+    while (deadline_wheel_take(pinger->deadlines, now_us / 1000, &number))
+        finish(pinger->running[number], pinger->running[number]->failure, now_us);
+    uint64_t next_ms = deadline_wheel_next_ms(pinger->deadlines);
+    if (next_ms < pinger->timer_ms)
+        wake_at(pinger, next_ms);
+}
+
+/* ---- answers ------------------------------------------------------------------------------
+ */
+
+static void take_answer(struct echo_socket *self,
+                        const struct sockaddr_storage *source,
+                        struct bytes received,
+                        uint64_t now_us)
+{
+    struct pinger *pinger = self->pinger;
+    struct icmp_echo echo;
+    struct ip_endpoint from;
+    if (!icmp_echo_read(received, self->framing, &echo) ||
+        echo.identifier != pinger->identifier || echo.sequence >= PING_MAXIMUM ||
+        !ip_endpoint_from_sockaddr((const struct sockaddr *)source, &from))
+        return;
+    struct ping *ping = pinger->running[echo.sequence];
+    if (!ping || ping->cookie != echo.cookie || ping->unsent ||
+        !ip_address_equal(&ping->address, &from.address))
+        return;
+    deadline_wheel_remove(pinger->deadlines, ping->number);
+    finish(ping, VERDICT_REASON_NONE, now_us);
+}
+
+/* False: there may be no more. */
+static bool read_batch(struct echo_socket *self)
+{
+    uint8_t received[BATCH][ICMP_DATAGRAM_MAXIMUM];
+    struct sockaddr_storage sources[BATCH];
+    struct iovec pieces[BATCH];
+    struct mmsghdr messages[BATCH];
+    for (size_t i = 0; i < BATCH; i++) {
+        pieces[i] = (struct iovec){received[i], sizeof(received[i])};
+        messages[i] = (struct mmsghdr){.msg_hdr = {.msg_name = &sources[i],
+                                                   .msg_namelen = sizeof(sources[i]),
+                                                   .msg_iov = &pieces[i],
+                                                   .msg_iovlen = 1}};
+    }
+    int count = recvmmsg(self->fd, messages, BATCH, MSG_DONTWAIT, NULL);
+    uint64_t now_us = monotime_now_us();
+    for (int i = 0; i < count; i++) {
+        struct bytes bytes = {received[i], messages[i].msg_len};
+        if (!(messages[i].msg_hdr.msg_flags & MSG_TRUNC))
+            take_answer(self, &sources[i], bytes, now_us);
+    }
+    return count == BATCH;
+}
+
+/* ---- requests -----------------------------------------------------------------------------
+ */
+
+/* 0 or -errno. */
+static int send_request(const struct echo_socket *self, const struct ping *ping)
+{
+    struct icmp_echo echo = {self->pinger->identifier, ping->number, ping->cookie};
+    struct ip_endpoint to = {.address = ping->address};
+    struct sockaddr_storage address;
+    uint8_t message[ICMP_ECHO_SIZE];
+    socklen_t size = ip_endpoint_to_sockaddr(&to, &address);
+    icmp_echo_write(&echo, self->framing, message);
+    ssize_t sent = sendto(self->fd, message, sizeof(message), MSG_DONTWAIT | MSG_NOSIGNAL,
+                          (const struct sockaddr *)&address, size);
+    return sent < 0 ? -errno : 0;
+}
+
+static enum verdict_reason reason_of_errno(int error_number)
+{
+    switch (error_number) {
+    case EHOSTUNREACH:
+    case EHOSTDOWN: return VERDICT_REASON_UNREACHABLE;
+    case ENETUNREACH:
+    case ENETDOWN: return VERDICT_REASON_NO_ROUTE;
+    case EPERM:
+    case EACCES: return VERDICT_REASON_FORBIDDEN;
+    default: return VERDICT_REASON_LOCAL;
+    }
+}
+
+/* False: the socket's buffer is full. Otherwise PING's failure says why it was not sent. */
+static bool try_to_send(struct echo_socket *self, struct ping *ping)
+{
+    int rv = send_request(self, ping);
+    ping->unsent = rv == -EAGAIN || rv == -ENOBUFS;
+    if (ping->unsent)
+        ping->failure = VERDICT_REASON_LOCAL;
+    else
+        ping->failure = rv == 0 ? VERDICT_REASON_NO_ECHO : reason_of_errno(-rv);
+    return !ping->unsent;
+}
+
+static void on_ready(struct loop_io *io, unsigned readiness);
+
+static void set_full(struct echo_socket *self, bool is_full)
+{
+    if (self->is_full == is_full)
+        return;
+    self->is_full = is_full;
+    loop_io_change(self->pinger->loop, &self->io,
+                   is_full ? LOOP_READABLE | LOOP_WRITABLE : LOOP_READABLE);
+}
+
+static void set_deadline(struct ping *ping, uint64_t deadline_ms)
+{
+    struct pinger *pinger = ping->pinger;
+    deadline_wheel_put(pinger->deadlines, ping->number, deadline_ms);
+    if (deadline_ms < pinger->timer_ms)
+        wake_at(pinger, deadline_ms);
+}
+
+static struct echo_socket *socket_of(struct pinger *pinger, const struct ping *ping)
+{
+    return &pinger->sockets[ping->address.family == 6];
+}
+
+/* Rare, so all are looked at. */
+static void send_waiting(struct echo_socket *self)
+{
+    struct pinger *pinger = self->pinger;
+    for (uint32_t i = 0; i < PING_MAXIMUM; i++) {
+        struct ping *ping = pinger->running[i];
+        if (!ping || !ping->unsent || socket_of(pinger, ping) != self)
+            continue;
+        if (!try_to_send(self, ping))
+            return;
+        if (ping->failure != VERDICT_REASON_NO_ECHO) {
+            deadline_wheel_remove(pinger->deadlines, ping->number);
+            set_deadline(ping, monotime_now_ms());
+        }
+    }
+    set_full(self, false);
+}
+
+static void on_ready(struct loop_io *io, unsigned readiness)
+{
+    struct echo_socket *self = CONTAINER_OF(io, struct echo_socket, io);
+    if (readiness & LOOP_READABLE) {
+        for (unsigned i = 0; i < BATCHES_PER_TURN && read_batch(self); i++)
+            ;
+    }
+    if (readiness & LOOP_WRITABLE)
+        send_waiting(self);
+}
+
+/* ---- start --------------------------------------------------------------------------------
+ */
+
+static bool begin(struct pinger *pinger, struct ping *ping)
+{
+    struct echo_socket *self = socket_of(pinger, ping);
+    if (self->fd < 0) {
+        ping->failure = VERDICT_REASON_NO_ICMP_SOCKET;
+        return false;
+    }
+    if (self->is_full) {
+        ping->unsent = true;
+        ping->failure = VERDICT_REASON_LOCAL;
+        return true;
+    }
+    if (!try_to_send(self, ping))
+        set_full(self, true);
+    return ping->unsent || ping->failure == VERDICT_REASON_NO_ECHO;
+}
+
+void ping_start(struct pinger *pinger,
+                struct ping *ping,
+                const struct ip_address *address,
+                uint32_t timeout_ms,
+                void (*on_result)(struct ping *, enum verdict_reason, uint32_t))
+{
+    uint64_t now_us = monotime_now_us();
+    assert(pinger->free_count > 0);
+    *ping = (struct ping){.pinger = pinger,
+                          .address = *address,
+                          .number = pinger->free_numbers[--pinger->free_count],
+                          .started_us = now_us,
+                          .on_result = on_result};
+    pinger->started++;
+    ping->cookie = siphash(pinger->cookie_key, &pinger->started, sizeof(pinger->started));
+    pinger->running[ping->number] = ping;
+    ping->deadline_ms = now_us / 1000;
+    if (begin(pinger, ping))
+        ping->deadline_ms += timeout_ms;
+    set_deadline(ping, ping->deadline_ms);
+}
+
+void ping_expire(struct ping *ping, uint32_t slack_ms)
+{
+    uint64_t now_us = monotime_now_us();
+    if (now_us / 1000 + slack_ms < ping->deadline_ms)
+        return;
+    deadline_wheel_remove(ping->pinger->deadlines, ping->number);
+    finish(ping, ping->failure, now_us);
+}
+
+bool ping_is_running(const struct ping *ping)
+{
+    return ping->pinger != NULL;
+}
+
+void ping_cancel(struct ping *ping)
+{
+    if (!ping_is_running(ping))
+        return;
+    deadline_wheel_remove(ping->pinger->deadlines, ping->number);
+    release(ping);
+}
+
+/* ---- the pinger ---------------------------------------------------------------------------
+ */
+
+static void watch(struct pinger *pinger, struct echo_socket *self, int fd, bool is_v6)
+{
+    int type = 0;
+    socklen_t size = sizeof(type);
+    self->pinger = pinger;
+    self->fd = -1;
+    if (fd <= 0 || getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) != 0 ||
+        loop_io_start(pinger->loop, &self->io, fd, LOOP_READABLE, on_ready) != 0)
+        return;
+    self->fd = fd;
+    if (is_v6)
+        self->framing = ICMP_V6_MESSAGE;
+    else
+        self->framing = type == SOCK_RAW ? ICMP_V4_DATAGRAM : ICMP_V4_MESSAGE;
+}
+
+struct pinger *pinger_new(struct loop *loop, const struct icmp_sockets *sockets)
+{
+    struct pinger *pinger = calloc(1, sizeof(*pinger));
+    if (!pinger)
+        return NULL;
+    pinger->deadlines = deadline_wheel_new(PING_MAXIMUM, monotime_now_ms());
+    if (!pinger->deadlines) {
+        free(pinger);
+        return NULL;
+    }
+    pinger->loop = loop;
+    pinger->timer_ms = UINT64_MAX;
+    pinger->identifier = sockets->identifier;
+    random_bytes(pinger->cookie_key, sizeof(pinger->cookie_key));
+    while (pinger->free_count < PING_MAXIMUM) {
+        pinger->free_numbers[pinger->free_count] =
+            (uint16_t)(PING_MAXIMUM - 1 - pinger->free_count);
+        pinger->free_count++;
+    }
+    for (size_t i = 0; i < ARRAY_LENGTH(pinger->sockets); i++)
+        watch(pinger, &pinger->sockets[i], sockets->fds[i], i == 1);
+    return pinger;
+}
+
+void pinger_free(struct pinger *pinger)
+{
+    if (!pinger)
+        return;
+    for (size_t i = 0; i < ARRAY_LENGTH(pinger->sockets); i++)
+        loop_io_stop(&pinger->sockets[i].io);
+    loop_timer_stop(&pinger->timer);
+    deadline_wheel_free(pinger->deadlines);
+    free(pinger);
+}

@@ -1,0 +1,15 @@
+/* A network namespace of its own for a test: loopback alone, with switches that only matter
+ * there. Needs root. */
+#ifndef TESTS_UNIT_HEALTH_OWN_NETWORK_H
+#define TESTS_UNIT_HEALTH_OWN_NETWORK_H
+
+#include <stdbool.h>
+
+/* This process moves there, for good. False, said aloud: not root. */
+bool own_network_enter(void);
+/* May echo sockets be made, or raw ones only? */
+void own_network_allow_echo_sockets(bool allowed);
+/* Does the host answer echo requests, of either family? */
+void own_network_answer_pings(bool answered);
+
+#endif
