@@ -485,7 +485,8 @@ static void report(struct core *core, struct fact *fact, struct core_actions *ac
 
 void core_review_evidence(struct core *core, struct core_actions *actions)
 {
-    struct facts found = {0};
+    struct facts found; /* large, and mostly empty */
+    found.count = 0;
     find_cut_links(core, &found);
     find_deaf_peers(core, &found);
     for (size_t i = 0; i < core->claims.count; i++) {
@@ -495,7 +496,8 @@ void core_review_evidence(struct core *core, struct core_actions *actions)
     find_isolation(core, &found);
     for (size_t i = 0; i < found.count; i++)
         report(core, &found.items[i], actions);
-    core->facts = found;
+    memcpy(core->facts.items, found.items, found.count * sizeof(found.items[0]));
+    core->facts.count = found.count;
     core_review_advice(core);
     core_tell_outlook(core, actions);
 }
