@@ -30,7 +30,7 @@ static const uint64_t change_kept_ms = CHANGE_KEPT_MS;
 static uint64_t clip(const struct core *core, struct dot dot)
 {
     const struct stream *stream = core_stream(core, dot.stream);
-    uint64_t limit = stream ? core_cutoff(core, stream) : dot.seq;
+    uint64_t limit = stream && stream->seq > 0 ? core_cutoff(core, stream) : dot.seq;
     return dot.seq < limit ? dot.seq : limit;
 }
 

@@ -199,6 +199,43 @@ static void a_stream_that_counts_is_not_believed_to_be_void(void **state)
     reader_free(&reader);
 }
 
+/* That it is of a node that nobody admitted, say, and so nothing of it counts. */
+static void a_lie_about_a_stream_keeps_nobody_from_asking_for_it(void **state)
+{
+    struct example *example = *state;
+    const uint64_t stream = 60;
+    const uint8_t stranger[16] = {0x99}, key_id[RECORD_KEY_ID_SIZE] = {1};
+    struct wire_writer entry = {0}, lie = {0}, vector = {0};
+    struct core_actions actions = {0};
+    struct vv shown = {0};
+    size_t asked = 0;
+    struct reader reader = read_in_order(example, "a");
+    wire_put_fixed64(&entry, 1, stream);
+    wire_put_bytes(&entry, 2, (struct bytes){stranger, sizeof(stranger)});
+    wire_put_bytes(&entry, 3, (struct bytes){key_id, sizeof(key_id)});
+    wire_put_bytes(&lie, 3, wire_written(&entry));
+    vv_raise(&shown, stream, 1);
+    vv_put(&vector, 1, &shown);
+    struct core_event event = {.kind = CORE_FRAME, .node = example->ids[NEAR]};
+    event.frame_type = FRAME_PULL_END;
+    event.body = wire_written(&lie);
+    step(&reader, &event);
+    assert_non_null(core_stream(reader.core, stream));
+    event.frame_type = FRAME_VV;
+    event.body = wire_written(&vector);
+    core_step(reader.core, &event, (struct core_now){reader.now_us, 1800000000000}, &actions);
+    for (size_t i = 0; i < actions.count; i++)
+        asked +=
+            actions.items[i].kind == CORE_SEND && actions.items[i].frame_type == FRAME_PULL;
+    assert_int_equal(asked, 1);
+    core_actions_free(&actions);
+    vv_free(&shown);
+    wire_writer_free(&entry);
+    wire_writer_free(&lie);
+    wire_writer_free(&vector);
+    reader_free(&reader);
+}
+
 static void a_removal_that_lists_less_than_its_author_had_is_none(void **state)
 {
     struct example *example = *state;
@@ -488,6 +525,7 @@ int main(void)
         EXAMPLE(who_builds_on_a_record_that_nobody_has_is_taken),
         EXAMPLE(a_stream_that_was_believed_to_be_void_counts_when_it_is_proved),
         EXAMPLE(a_stream_that_counts_is_not_believed_to_be_void),
+        EXAMPLE(a_lie_about_a_stream_keeps_nobody_from_asking_for_it),
         EXAMPLE(a_removal_that_lists_less_than_its_author_had_is_none),
         EXAMPLE(nonsense_about_a_key_counts_nowhere),
         EXAMPLE(a_removal_by_one_that_is_revoked_is_void),
