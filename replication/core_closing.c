@@ -5,10 +5,11 @@
  * and whatever that replaced may be forgotten. An operation that breaks the rule does not
  * count, on all nodes alike: the rule looks at the record and at what its author had applied.
  */
-#include "replication/core_internal.h"
+#include "replication/core_closing.h"
 
 #include "lbnode/model/field_table.h"
 #include "replication/facet_internal.h"
+#include "replication/memory.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,10 +57,11 @@ static struct facet_state entries_known(const struct core *core,
     const struct facet_shadows *shadows = uuid_map_get(&core->facets.shadows, node_id);
     struct facet_state out = {.facet = facet};
     for (size_t i = 0; state && i < state->count; i++)
-        if (stood_for(&state->entries[i], stamp))
+        if (state->entries[i].type == RESOURCE_NODE && stood_for(&state->entries[i], stamp))
             *facet_append_entry(&out) = state->entries[i];
     for (size_t i = 0; shadows && i < shadows->count; i++)
-        if (shadows->items[i].facet == facet && stood_for(&shadows->items[i].entry, stamp))
+        if (shadows->items[i].facet == facet && shadows->items[i].entry.type == RESOURCE_NODE &&
+            stood_for(&shadows->items[i].entry, stamp))
             *facet_append_entry(&out) = shadows->items[i].entry;
     return out;
 }
@@ -79,34 +81,72 @@ node_known(const struct core *core, const struct uuid *node_id, const struct fac
 
 /* ---- the rule --------------------------------------------------------------------------- */
 
-/* What the record says about its node NODE_ID: a view of the value of facet 14, and the key. */
+/* What a record says about an object that is a node or a key grant to it: of a node the value
+ * of facet 14, and its key. */
 struct saying {
-    bool has_status, has_key, malformed;
+    struct uuid id;
+    enum facet_realm realm;
+    bool about_node; /* facet 10 or 14 */
+    bool has_key, malformed, counts;
     int64_t status;
     struct vv listed;
     uint8_t key_id[RECORD_KEY_ID_SIZE];
 };
 
-static struct saying read_saying(const struct record *record, const struct uuid *node_id)
+/* By id, and of one id the highest realm first. */
+static int compare_sayings(const void *a, const void *b)
 {
-    struct saying saying = {0};
+    const struct saying *left = a, *right = b;
+    int order = uuid_compare(&left->id, &right->id);
+    return order ? order : (int)right->realm - (int)left->realm;
+}
+
+static int compare_to_id(const void *id, const void *saying)
+{
+    return uuid_compare(id, &((const struct saying *)saying)->id);
+}
+
+static struct saying *find_saying(const struct sayings *sayings, const struct uuid *id)
+{
+    return sayings->count == 0 ? NULL
+                               : bsearch(id, sayings->items, sayings->count,
+                                         sizeof(*sayings->items), compare_to_id);
+}
+
+/* One for each object that RECORD names in one of the higher realms. */
+static void list_objects(const struct record *record, struct sayings *out)
+{
     struct wire_reader ops = record->ops;
     struct record_op op;
+    size_t capacity = 0, kept = 0;
     while (record_next_op(&ops, &op)) {
-        uint8_t key[SIGN_PUBLIC_KEY_SIZE];
-        if (op.type != RESOURCE_NODE || !uuid_equal(&op.object_id, node_id))
+        if (facet_realm_of(op.type) == REALM_THINGS)
             continue;
-        if (op.facet == FACET_NODE_STATUS) {
-            saying.has_status = true;
-            saying.malformed |= !read_status(op.value, &saying.status, &saying.listed);
-        } else if (op.facet == FACET_NODE_KEY) {
-            saying.has_key = roster_read_key(&op, key);
-            saying.malformed |= !saying.has_key;
-            if (saying.has_key)
-                record_key_id(key, saying.key_id);
-        }
+        out->items = memory_grow(out->items, out->count, &capacity, sizeof(*out->items));
+        out->items[out->count++] =
+            (struct saying){.id = op.object_id, .realm = facet_realm_of(op.type)};
     }
-    return saying;
+    if (out->count == 0)
+        return;
+    qsort(out->items, out->count, sizeof(*out->items), compare_sayings);
+    for (size_t i = 0; i < out->count; i++)
+        if (i == 0 || !uuid_equal(&out->items[i].id, &out->items[kept - 1].id))
+            out->items[kept++] = out->items[i];
+    out->count = kept;
+}
+
+static void read_saying(const struct record_op *op, struct saying *saying)
+{
+    uint8_t key[SIGN_PUBLIC_KEY_SIZE];
+    saying->about_node |= op->facet == FACET_NODE_STATUS || op->facet == FACET_NODE_KEY;
+    if (op->facet == FACET_NODE_STATUS) {
+        saying->malformed |= !read_status(op->value, &saying->status, &saying->listed);
+    } else if (op->facet == FACET_NODE_KEY) {
+        saying->has_key = roster_read_key(op, key);
+        saying->malformed |= !saying->has_key;
+        if (saying->has_key)
+            record_key_id(key, saying->key_id);
+    }
 }
 
 /* How much of STREAM has to be listed: 0: nothing. */
@@ -139,18 +179,39 @@ static bool lists_enough(const struct core *core,
     return enough;
 }
 
-bool core_op_counts(const struct core *core,
-                    const struct record *record,
-                    const struct record_op *op,
-                    const struct facet_stamp *stamp)
+void core_read_sayings(const struct core *core,
+                       const struct record *record,
+                       const struct facet_stamp *stamp,
+                       struct sayings *out)
 {
-    if (op->type != RESOURCE_NODE ||
-        (op->facet != FACET_NODE_STATUS && op->facet != FACET_NODE_KEY))
-        return true;
-    struct saying saying = read_saying(record, &op->object_id);
-    bool counts = !saying.malformed && lists_enough(core, &op->object_id, &saying, stamp);
-    vv_free(&saying.listed);
-    return counts;
+    struct wire_reader ops = record->ops;
+    struct record_op op;
+    *out = (struct sayings){0};
+    list_objects(record, out);
+    while (out->count > 0 && record_next_op(&ops, &op))
+        if (op.type == RESOURCE_NODE)
+            read_saying(&op, find_saying(out, &op.object_id));
+    for (size_t i = 0; i < out->count; i++) {
+        struct saying *saying = &out->items[i];
+        saying->counts = !saying->about_node ||
+                         (!saying->malformed && lists_enough(core, &saying->id, saying, stamp));
+    }
+}
+
+void core_sayings_free(struct sayings *sayings)
+{
+    for (size_t i = 0; i < sayings->count; i++)
+        vv_free(&sayings->items[i].listed);
+    free(sayings->items);
+}
+
+/* One record has one place for a value of a facet: it goes to the higher realm. */
+bool core_op_counts(const struct sayings *sayings, const struct record_op *op)
+{
+    const struct saying *saying = find_saying(sayings, &op->object_id);
+    if (!saying || op->type != RESOURCE_NODE)
+        return !saying || saying->realm == facet_realm_of(op->type);
+    return saying->counts || (op->facet != FACET_NODE_STATUS && op->facet != FACET_NODE_KEY);
 }
 
 bool core_removes_a_node(const struct core *core,
@@ -158,12 +219,15 @@ bool core_removes_a_node(const struct core *core,
                          const struct vv *context)
 {
     const struct facet_stamp stamp = {.dot = {record->stream, record->seq}, .context = context};
+    struct sayings sayings;
     struct wire_reader ops = record->ops;
     struct record_op op;
-    while (record_next_op(&ops, &op))
-        if (roster_op_removes(&op) && core_op_counts(core, record, &op, &stamp))
-            return true;
-    return false;
+    bool removes = false;
+    core_read_sayings(core, record, &stamp, &sayings);
+    while (sayings.count > 0 && record_next_op(&ops, &op))
+        removes |= roster_op_removes(&op) && core_op_counts(&sayings, &op);
+    core_sayings_free(&sayings);
+    return removes;
 }
 
 /* ---- own records ------------------------------------------------------------------------ */

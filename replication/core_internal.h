@@ -354,22 +354,6 @@ void core_refresh_shown(struct core *core);
 bool core_refresh_hash(struct core *core);
 const char *core_node_name(const struct core *core, const struct uuid *id);
 
-/* core_closing.c */
-/* False: the operation breaks the rule about cut-offs and counts on no node. RECORD's
- * dependencies are in the context of STAMP. */
-bool core_op_counts(const struct core *core,
-                    const struct record *record,
-                    const struct record_op *op,
-                    const struct facet_stamp *stamp);
-/* Does RECORD have an operation that takes a node out, and that counts? */
-bool core_removes_a_node(const struct core *core,
-                         const struct record *record,
-                         const struct vv *context);
-/* Adds to CHANGES what the rule asks for. */
-bool core_complete_closings(const struct core *core,
-                            struct change_set *changes,
-                            struct error *error);
-
 /* core_void.c */
 /* Between the record that names a new key and that key nobody would take what is signed. */
 bool core_may_sign(const struct core *core, struct error *error);

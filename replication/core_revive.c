@@ -90,8 +90,8 @@ static bool
 restate(const struct object *object, const struct said *said, struct change_set *changes)
 {
     for (size_t f = 0; f < object->count; f++) {
-        const struct facet_entry *winner = facet_winner(&object->facets[f]);
-        if (!says(changes, said, &object->id, object->facets[f].facet) &&
+        const struct facet_entry *winner = facet_seen(object, &object->facets[f]);
+        if (winner && !says(changes, said, &object->id, object->facets[f].facet) &&
             !change_set_add(changes, &object->id, &winner->owner, winner->type,
                             object->facets[f].facet,
                             (struct bytes){winner->value, winner->value_size}))

@@ -1,7 +1,7 @@
 /* From queued changes and received records to one batch for the store, and what follows when it
  * is durable. Memory is merged when a batch is formed; should its commit fail, the driver loads
  * the core anew from the store, so memory never stays ahead of the disk. */
-#include "replication/core_internal.h"
+#include "replication/core_closing.h"
 
 #include "lbnode/model/field_table.h"
 #include "replication/memory.h"
@@ -70,19 +70,23 @@ static void apply_ops(struct core *core,
     };
     struct wire_reader ops = record->ops;
     struct record_op op;
+    struct sayings sayings;
+    core_read_sayings(core, record, &stamp, &sayings);
     while (record->makes_anew && record_next_op(&ops, &op))
-        if (op.anew && op.facet == FACET_LIFE && op.type != RESOURCE_NODE)
-            core->roster_dirty |=
-                facet_end_earlier(&core->facets, &op.object_id, &stamp, batch);
+        if (op.anew && op.facet == FACET_LIFE && op.type != RESOURCE_NODE &&
+            core_op_counts(&sayings, &op))
+            facet_end_earlier(&core->facets, &op.object_id, facet_realm_of(op.type), &stamp,
+                              batch);
     ops = record->ops;
     for (uint32_t index = 0; record_next_op(&ops, &op); index++) {
-        if (!core_op_counts(core, record, &op, &stamp)) {
+        if (!core_op_counts(&sayings, &op)) {
             facet_put_dead(stamp.dot, index, batch);
             continue;
         }
         report_conflict(actions, facet_apply(&core->facets, &op, index, &stamp, batch), &op);
         core->roster_dirty |= op.type == RESOURCE_NODE;
     }
+    core_sayings_free(&sayings);
 }
 
 static struct stream *stream_for(struct core *core, const struct record *record)

@@ -8,7 +8,7 @@
  * An author may have known a record that is void on another node, which takes the author's
  * records nevertheless. Should the void one count later, it arrives there after records that
  * knew it: those are remembered ("ahead"). */
-#include "replication/core_internal.h"
+#include "replication/core_closing.h"
 
 #include "replication/core_root.h"
 #include "replication/facet_internal.h"
@@ -37,7 +37,7 @@ static uint64_t limit_of_missing(const struct core *core,
 {
     const struct object *object = facet_object(&core->facets, id);
     struct roster_node node;
-    if (!object || !facet_of(object, FACET_LIFE))
+    if (!object || facet_object_realm(object) != REALM_NODES)
         return 0;
     roster_read_standing(&core->facets, id, &node);
     uint64_t limit = roster_limit(&node, stream, key_id, lifted);
@@ -82,7 +82,7 @@ static bool counts_for_all_others(const struct core *core, const struct stream *
     const struct facet_state *all = object ? facet_of(object, FACET_NODE_STATUS) : NULL;
     struct facet_state others = {.facet = FACET_NODE_STATUS};
     struct roster_node node = {.id = stream->node_id};
-    if (!object || !facet_of(object, FACET_LIFE))
+    if (!object || facet_object_realm(object) != REALM_NODES)
         return false;
     for (size_t i = 0; all && i < all->count; i++) {
         const struct facet_entry *entry = &all->entries[i];
@@ -137,7 +137,7 @@ static bool is_key(const struct facet_entry *entry,
                    uint8_t out[SIGN_PUBLIC_KEY_SIZE])
 {
     uint8_t found[RECORD_KEY_ID_SIZE];
-    if (!roster_entry_key(entry, out))
+    if (entry->type != RESOURCE_NODE || !roster_entry_key(entry, out))
         return false;
     record_key_id(out, found);
     return memcmp(found, key_id, sizeof(found)) == 0;

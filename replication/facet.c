@@ -174,8 +174,7 @@ void facet_count_owner(struct uuid_map *owners, const struct uuid *owner, bool c
         abort();
 }
 
-/* Did the author's node have ENTRY when it made the record, or does the record replace it? */
-bool facet_is_covered(const struct facet_entry *entry, const struct facet_stamp *stamp)
+static bool is_covered(const struct facet_entry *entry, const struct facet_stamp *stamp)
 {
 #ifdef BROKEN_MERGE /* a test build: "last writer wins", which the simulation must notice */
     if (entry->hlc < stamp->hlc)
@@ -184,6 +183,16 @@ bool facet_is_covered(const struct facet_entry *entry, const struct facet_stamp 
     if (entry->dot.stream == stamp->dot.stream)
         return entry->dot.seq <= stamp->dot.seq;
     return vv_get(stamp->context, entry->dot.stream) >= entry->dot.seq;
+}
+
+bool facet_is_reached(const struct facet_reach *reach,
+                      uint16_t facet,
+                      const struct facet_entry *entry)
+{
+    return facet_realm_of(entry->type) == reach->realm &&
+           (!reach->facet || *reach->facet == facet) &&
+           (!reach->owner || uuid_equal(&entry->owner, reach->owner)) &&
+           is_covered(entry, reach->stamp);
 }
 
 void facet_dead_key(struct dot dot, uint32_t op_index, uint8_t out[FACET_DEAD_KEY_SIZE])
@@ -218,7 +227,7 @@ static void note_loss(struct facet_losses *losses, struct dot dot)
 
 static void note_trust(struct facet_table *table, uint8_t type)
 {
-    table->trust_version += type == RESOURCE_NODE || type == RESOURCE_KEY_GRANT;
+    table->trust_version += facet_realm_of(type) != REALM_THINGS;
 }
 
 void facet_entry_out(struct facet_table *table,
@@ -274,18 +283,18 @@ void facet_entry_make(const struct record_op *op,
 static void drop_covered(struct facet_table *table,
                          const struct object *object,
                          struct facet_state *state,
-                         const struct facet_stamp *stamp,
+                         const struct facet_reach *reach,
                          struct store_batch *batch)
 {
     size_t kept = 0;
     for (size_t i = 0; i < state->count; i++) {
         struct facet_entry *entry = &state->entries[i];
-        if (!facet_is_covered(entry, stamp)) {
+        if (!facet_is_reached(reach, state->facet, entry)) {
             state->entries[kept++] = *entry;
             continue;
         }
         facet_entry_out(table, object, state->facet, entry, batch);
-        facet_shadow_keep(table, &object->id, state->facet, entry, &stamp->dot, batch);
+        facet_shadow_keep(table, &object->id, state->facet, entry, &reach->stamp->dot, batch);
     }
     state->count = kept;
 }
@@ -334,20 +343,23 @@ enum facet_effect facet_apply(struct facet_table *table,
                               const struct facet_stamp *stamp,
                               struct store_batch *batch)
 {
-    facet_shadow_cover(table, &op->object_id, &op->facet, NULL, stamp, batch);
+    const struct facet_reach reach = {
+        .stamp = stamp, .realm = facet_realm_of(op->type), .facet = &op->facet};
+    facet_shadow_cover(table, &op->object_id, &reach, batch);
     if (stamp->is_late && facet_shadow_late(table, op, op_index, stamp, batch))
         return FACET_WRITTEN;
     struct object *object = facet_make_object(table, &op->object_id);
     struct facet_state *state = facet_make_facet(object, op->facet);
     struct facet_entry entry;
-    size_t before = state->count;
+    size_t before = facet_seen_count(object, state);
     facet_entry_make(op, op_index, stamp, &entry);
     facet_note_changed(table, object);
-    drop_covered(table, object, state, stamp, batch);
+    drop_covered(table, object, state, &reach, batch);
     facet_entry_in(table, object, state, &entry, batch);
-    if (state->count > 1 && before <= 1)
+    size_t count = facet_seen_count(object, state);
+    if (count > 1 && before <= 1)
         return FACET_CONFLICT_OPENED;
-    return state->count == 1 && before > 1 ? FACET_CONFLICT_CLOSED : FACET_WRITTEN;
+    return count == 1 && before > 1 ? FACET_CONFLICT_CLOSED : FACET_WRITTEN;
 }
 
 bool facet_load(struct facet_table *table, struct bytes key, struct bytes value)
@@ -372,66 +384,16 @@ bool facet_load(struct facet_table *table, struct bytes key, struct bytes value)
     return true;
 }
 
-/* ---- choice among concurrent entries ---------------------------------------------------- */
-
-/* Greatest (hlc, stream, seq, op_index). */
-static int compare_stamps(const struct facet_entry *a, const struct facet_entry *b)
-{
-    const uint64_t left[] = {a->hlc, a->dot.stream, a->dot.seq, a->op_index};
-    const uint64_t right[] = {b->hlc, b->dot.stream, b->dot.seq, b->op_index};
-    for (size_t i = 0; i < ARRAY_LENGTH(left); i++)
-        if (left[i] != right[i])
-            return left[i] < right[i] ? -1 : 1;
-    return 0;
-}
-
-/* The more restrictive, the greater. A value that says nothing is the default: up. */
-static uint64_t admin_restriction(struct bytes value)
-{
-    struct wire_reader reader = wire_reader_of(value);
-    struct wire_field field;
-    if (wire_next(&reader, &field) && field.number == 1 && field.type == WIRE_VARINT)
-        return UINT64_MAX - field.integer;
-    return UINT64_MAX - 1;
-}
-
-uint64_t facet_safety_rank(uint16_t facet, struct bytes value)
-{
-    if (facet == FACET_LIFE)
-        return value.size == 1 && value.data[0] == 0;
-    return facet == FACET_ADMIN ? admin_restriction(value) : 0;
-}
-
-static uint64_t rank_of(uint16_t facet, const struct facet_entry *entry)
-{
-    return facet_safety_rank(facet, (struct bytes){entry->value, entry->value_size});
-}
-
-const struct facet_entry *facet_winner(const struct facet_state *state)
-{
-    const struct facet_entry *winner = NULL;
-    for (size_t i = 0; state && i < state->count; i++) {
-        const struct facet_entry *entry = &state->entries[i];
-        if (!winner) {
-            winner = entry;
-            continue;
-        }
-        uint64_t rank = rank_of(state->facet, entry);
-        uint64_t best = rank_of(state->facet, winner);
-        if (rank > best || (rank == best && compare_stamps(entry, winner) > 0))
-            winner = entry;
-    }
-    return winner;
-}
-
 /* ---- reading ---------------------------------------------------------------------------- */
 
 /* Entries have no order, so the sum must not depend on it. */
-static uint64_t hash_dots(const struct facet_state *state)
+static uint64_t hash_dots(const struct facet_state *state, enum facet_realm realm)
 {
     uint64_t sum = 0;
     for (size_t i = 0; i < state->count; i++) {
         uint8_t dot[16];
+        if (facet_realm_of(state->entries[i].type) != realm)
+            continue;
         store_be64(dot, state->entries[i].dot.stream);
         store_be64(dot + 8, state->entries[i].dot.seq);
         sum += bytes_hash(dot, sizeof(dot), 0);
@@ -441,7 +403,9 @@ static uint64_t hash_dots(const struct facet_state *state)
 
 struct raw_facet facet_view(const struct object *object, const struct facet_state *state)
 {
-    const struct facet_entry *winner = facet_winner(state);
+    const struct facet_entry *winner = facet_seen(object, state);
+    if (!winner)
+        return (struct raw_facet){.object_id = object->id, .facet = state->facet};
     return (struct raw_facet){
         .object_id = object->id,
         .owner = winner->owner,
@@ -451,8 +415,8 @@ struct raw_facet facet_view(const struct object *object, const struct facet_stat
         .hlc = winner->hlc,
         .stream = winner->dot.stream,
         .seq = winner->dot.seq,
-        .entry_count = (unsigned)state->count,
-        .entries_hash = hash_dots(state),
+        .entry_count = (unsigned)facet_seen_count(object, state),
+        .entries_hash = hash_dots(state, facet_realm_of(winner->type)),
     };
 }
 
@@ -462,7 +426,7 @@ uint64_t facet_object_revision(const struct facet_table *table, const struct uui
     uint64_t revision = 0;
     for (size_t f = 0; object && f < object->count; f++) {
         const struct raw_facet raw = facet_view(object, &object->facets[f]);
-        revision += raw_facet_revision(&raw);
+        revision += raw.entry_count > 0 ? raw_facet_revision(&raw) : 0;
     }
     return revision;
 }

@@ -17,6 +17,15 @@ enum {
     FACET_LOSSES = 4096 /* more than that, and nobody follows them any more */
 };
 
+/* Nodes and key grants decide who may speak and what counts. What an operation of another type
+ * says under the id of one is about another object: it replaces nothing of theirs, and is not
+ * seen beside them. */
+enum facet_realm {
+    REALM_THINGS,
+    REALM_GRANTS,
+    REALM_NODES
+};
+
 struct facet_entry {
     struct dot dot;
     uint32_t op_index;
@@ -119,12 +128,13 @@ enum facet_effect facet_apply(struct facet_table *table,
                               uint32_t op_index,
                               const struct facet_stamp *stamp,
                               struct store_batch *batch);
-/* A record makes object ID anew, whose author had none (any more): what it knew of an earlier
- * one of that id, and of what was directly below that, no longer counts. Some nodes have purged
- * it already. To be called before the record's operations are applied. True when there was any.
- */
+/* A record makes object ID of REALM anew, whose author had none (any more): what it knew of an
+ * earlier one of that id, and of what was directly below that, no longer counts. Some nodes
+ * have purged it already. To be called before the record's operations are applied. True when
+ * there was any. */
 bool facet_end_earlier(struct facet_table *table,
                        const struct uuid *id,
+                       enum facet_realm realm,
                        const struct facet_stamp *stamp,
                        struct store_batch *batch);
 /* The entry of an operation that is known to count, whatever else the facet has: from a record
@@ -187,12 +197,19 @@ bool facet_load(struct facet_table *table, struct bytes key, struct bytes value)
 
 const struct object *facet_object(const struct facet_table *table, const struct uuid *id);
 const struct facet_state *facet_of(const struct object *object, uint16_t facet); /* or NULL */
-/* The entry that counts (replication.md 3.3). */
+enum facet_realm facet_realm_of(uint8_t type);
+/* The highest one in which it has a life. */
+enum facet_realm facet_object_realm(const struct object *object);
+/* The entry that counts, of the highest realm (replication.md 3.3). */
 const struct facet_entry *facet_winner(const struct facet_state *state);
+/* The one of OBJECT's realm; NULL: there is none. */
+const struct facet_entry *facet_seen(const struct object *object,
+                                     const struct facet_state *state);
+size_t facet_seen_count(const struct object *object, const struct facet_state *state);
 /* Of concurrent values of FACET those of the greatest rank come first, whatever their stamps: a
  * deletion, the most restrictive admin_state_up. 0 for all values of other facets. */
 uint64_t facet_safety_rank(uint16_t facet, struct bytes value);
-/* The winner of STATE as others see it. */
+/* What is seen of STATE, as others see it; its entry_count is 0 when that is nothing. */
 struct raw_facet facet_view(const struct object *object, const struct facet_state *state);
 /* 0: there is no such object. */
 uint64_t facet_object_revision(const struct facet_table *table, const struct uuid *id);

@@ -1,4 +1,5 @@
-/* What the files of the facet table share: facet.c, facet_anew.c, facet_shadow.c. */
+/* What the files of the facet table share: facet.c, facet_anew.c, facet_choice.c,
+ * facet_shadow.c. */
 #ifndef REPLICATION_FACET_INTERNAL_H
 #define REPLICATION_FACET_INTERNAL_H
 
@@ -13,8 +14,18 @@ void facet_object_free(struct object *object);
 /* The object goes when it has no facets. */
 void facet_drop_empty(struct facet_table *table, struct object *object);
 
-/* Did the author's node have ENTRY when it made the record, or does the record replace it? */
-bool facet_is_covered(const struct facet_entry *entry, const struct facet_stamp *stamp);
+/* What a record replaces: of REALM what its author's node had when it made it, or what it said
+ * of the same itself before, in FACET (NULL: in all) and below OWNER (NULL: anywhere). */
+struct facet_reach {
+    const struct facet_stamp *stamp;
+    enum facet_realm realm;
+    const uint16_t *facet;
+    const struct uuid *owner;
+};
+
+bool facet_is_reached(const struct facet_reach *reach,
+                      uint16_t facet,
+                      const struct facet_entry *entry);
 void facet_entry_make(const struct record_op *op,
                       uint32_t op_index,
                       const struct facet_stamp *stamp,
@@ -40,6 +51,15 @@ void facet_entry_out(struct facet_table *table,
                      const struct facet_entry *entry,
                      struct store_batch *batch);
 
+/* facet_anew.c: those values of OBJECT that GO become shadows, and facets without any are gone;
+ * BY as below. How many it were. */
+size_t facet_sift(struct facet_table *table,
+                  struct object *object,
+                  bool (*go)(void *context, uint16_t facet, const struct facet_entry *entry),
+                  void *context,
+                  const struct dot *by,
+                  struct store_batch *batch);
+
 /* facet_shadow.c: ENTRY, taken out, becomes a shadow; BY replaced it (NULL: it is void). */
 void facet_shadow_keep(struct facet_table *table,
                        const struct uuid *object_id,
@@ -47,13 +67,10 @@ void facet_shadow_keep(struct facet_table *table,
                        struct facet_entry *entry,
                        const struct dot *by,
                        struct store_batch *batch);
-/* STAMP's record also replaces what it knew of the shadows of OBJECT_ID (NULL: of all objects)
- * in FACET (NULL: in all) that name OWNER (NULL: any). */
+/* A record also replaces what it reaches of the shadows of OBJECT_ID (NULL: of all objects). */
 void facet_shadow_cover(struct facet_table *table,
                         const struct uuid *object_id,
-                        const uint16_t *facet,
-                        const struct uuid *owner,
-                        const struct facet_stamp *stamp,
+                        const struct facet_reach *reach,
                         struct store_batch *batch);
 /* An operation of a record that comes after some that knew it: true when one of these replaced
  * it, and it is a shadow at once. */

@@ -143,12 +143,10 @@ bool facet_restore_shadow(struct facet_table *table,
     return true;
 }
 
-static void cover(struct facet_shadows *shadows,
-                  const uint16_t *facet,
-                  const struct uuid *owner,
-                  const struct facet_stamp *stamp,
-                  struct store_batch *batch)
+static void
+cover(struct facet_shadows *shadows, const struct facet_reach *reach, struct store_batch *batch)
 {
+    const struct facet_stamp *stamp = reach->stamp;
     bool all = true;
     if (shadows->common == stamp->dot.stream)
         return;
@@ -156,8 +154,7 @@ static void cover(struct facet_shadows *shadows,
         struct facet_shadow *shadow = &shadows->items[i];
         if (has_stream(&shadow->entry, stamp->dot.stream))
             continue;
-        if ((facet && shadow->facet != *facet) || !facet_is_covered(&shadow->entry, stamp) ||
-            (owner && !uuid_equal(&shadow->entry.owner, owner))) {
+        if (!facet_is_reached(reach, shadow->facet, &shadow->entry)) {
             all = false;
             continue;
         }
@@ -170,20 +167,18 @@ static void cover(struct facet_shadows *shadows,
 
 void facet_shadow_cover(struct facet_table *table,
                         const struct uuid *object_id,
-                        const uint16_t *facet,
-                        const struct uuid *owner,
-                        const struct facet_stamp *stamp,
+                        const struct facet_reach *reach,
                         struct store_batch *batch)
 {
     struct facet_shadows *shadows;
     if (object_id) {
         shadows = uuid_map_get(&table->shadows, object_id);
         if (shadows)
-            cover(shadows, facet, owner, stamp, batch);
+            cover(shadows, reach, batch);
         return;
     }
     for (size_t i = 0; (shadows = uuid_map_next(&table->shadows, &i));)
-        cover(shadows, facet, owner, stamp, batch);
+        cover(shadows, reach, batch);
 }
 
 bool facet_has_shadow(const struct facet_table *table,
@@ -201,9 +196,13 @@ bool facet_has_shadow(const struct facet_table *table,
 
 /* ---- records that come late ------------------------------------------------------------- */
 
-static void note_late(struct facet_entry *out, const struct facet_stamp *stamp, struct dot by)
+static void note_late(struct facet_entry *out,
+                      const struct facet_stamp *stamp,
+                      const struct facet_entry *later)
 {
-    if (!stamp->is_late(stamp->judge, by, stamp->dot))
+    struct dot by = later->dot;
+    if (facet_realm_of(later->type) != facet_realm_of(out->type) ||
+        !stamp->is_late(stamp->judge, by, stamp->dot))
         return;
     for (size_t i = 0; i < out->by_count; i++)
         if (out->by[i].stream == by.stream) {
@@ -225,10 +224,10 @@ bool facet_shadow_late(struct facet_table *table,
     struct facet_shadow found = {.facet = op->facet};
     facet_entry_make(op, op_index, stamp, &found.entry);
     for (size_t i = 0; state && i < state->count; i++)
-        note_late(&found.entry, stamp, state->entries[i].dot);
+        note_late(&found.entry, stamp, &state->entries[i]);
     for (size_t i = 0; shadows && i < shadows->count; i++)
         if (shadows->items[i].facet == op->facet)
-            note_late(&found.entry, stamp, shadows->items[i].entry.dot);
+            note_late(&found.entry, stamp, &shadows->items[i].entry);
     if (found.entry.by_count == 0) {
         facet_entry_free(&found.entry);
         return false;
@@ -244,7 +243,7 @@ static void
 note_judged(struct facet_table *table, struct facet_judgement *judgement, uint8_t type)
 {
     judgement->changed = true;
-    judgement->changed_nodes |= type == RESOURCE_NODE || type == RESOURCE_KEY_GRANT;
+    judgement->changed_nodes |= facet_realm_of(type) != REALM_THINGS;
     table->sum.known = false;
     table->changes.followed = false;
 }
@@ -259,35 +258,20 @@ static bool counts(const struct facet_entry *entry, const struct facet_judgement
     return true;
 }
 
-/* True when the object has nothing left. */
-static bool hide_some(struct facet_table *table,
-                      struct object *object,
-                      struct facet_judgement *judgement,
-                      struct store_batch *batch)
+struct hiding {
+    struct facet_table *table;
+    struct facet_judgement *judgement;
+};
+
+static bool is_void_now(void *context, uint16_t facet, const struct facet_entry *entry)
 {
-    size_t left = 0;
-    for (size_t f = 0; f < object->count; f++) {
-        struct facet_state *state = &object->facets[f];
-        size_t kept = 0;
-        for (size_t e = 0; e < state->count; e++) {
-            struct facet_entry *entry = &state->entries[e];
-            if (counts(entry, judgement)) {
-                state->entries[kept++] = *entry;
-                continue;
-            }
-            note_judged(table, judgement, entry->type);
-            judgement->hidden++;
-            facet_entry_out(table, object, state->facet, entry, batch);
-            facet_shadow_keep(table, &object->id, state->facet, entry, NULL, batch);
-        }
-        state->count = kept;
-        if (kept > 0)
-            object->facets[left++] = *state;
-        else
-            free(state->entries);
-    }
-    object->count = left;
-    return left == 0;
+    const struct hiding *hiding = context;
+    if (counts(entry, hiding->judgement))
+        return false;
+    (void)facet;
+    note_judged(hiding->table, hiding->judgement, entry->type);
+    hiding->judgement->hidden++;
+    return true;
 }
 
 static void hide_all(struct facet_table *table,
@@ -295,9 +279,11 @@ static void hide_all(struct facet_table *table,
                      struct store_batch *batch)
 {
     struct object *object, **empty = NULL;
+    struct hiding hiding = {table, judgement};
     size_t count = 0, capacity = 0;
     for (size_t i = 0; (object = uuid_map_next(&table->objects, &i));) {
-        if (!hide_some(table, object, judgement, batch))
+        facet_sift(table, object, is_void_now, &hiding, NULL, batch);
+        if (object->count > 0)
             continue;
         empty = memory_grow(empty, count, &capacity, sizeof(struct object *));
         empty[count++] = object;

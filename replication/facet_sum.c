@@ -21,9 +21,21 @@ static void combine(uint8_t sum[HASH_SIZE], const uint8_t hash[HASH_SIZE], bool 
 
 static void combine_object(uint8_t sum[HASH_SIZE], const struct object *object, bool add)
 {
+    enum facet_realm realm = facet_object_realm(object);
     for (size_t f = 0; f < object->count; f++)
         for (size_t e = 0; e < object->facets[f].count; e++)
-            combine(sum, object->facets[f].entries[e].hash, add);
+            if (facet_realm_of(object->facets[f].entries[e].type) == realm)
+                combine(sum, object->facets[f].entries[e].hash, add);
+}
+
+/* Its life was written in more than one. */
+static bool has_realms(const struct object *object)
+{
+    const struct facet_state *life = facet_of(object, FACET_LIFE);
+    for (size_t i = 1; life && i < life->count; i++)
+        if (facet_realm_of(life->entries[i].type) != facet_realm_of(life->entries[0].type))
+            return true;
+    return false;
 }
 
 static bool is_alive(const struct object *object)
@@ -37,13 +49,15 @@ void facet_sum_entry(struct facet_table *table,
                      const struct facet_entry *entry,
                      bool comes)
 {
-    if (table->sum.known && object->summed)
+    if (table->sum.known && object->summed &&
+        facet_realm_of(entry->type) == facet_object_realm(object))
         combine(table->sum.hash, entry->hash, comes);
 }
 
 void facet_sum_life(struct facet_table *table, struct object *object)
 {
     struct facet_sum *sum = &table->sum;
+    sum->known &= !has_realms(object);
     if (!sum->known)
         return;
     bool counts = facet_object_counts(table, object);

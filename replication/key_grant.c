@@ -26,7 +26,7 @@ static bool
 read_grant(const struct facet_table *table, const struct object *object, struct grant *out)
 {
     const struct facet_entry *life = facet_winner(facet_of(object, FACET_LIFE));
-    const struct facet_entry *entry = facet_winner(facet_of(object, GRANT_FACET));
+    const struct facet_entry *entry = facet_seen(object, facet_of(object, GRANT_FACET));
     if (!life || !entry || life->type != RESOURCE_KEY_GRANT ||
         !facet_object_counts(table, object))
         return false;

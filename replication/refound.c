@@ -97,8 +97,10 @@ struct plan {
 static void
 plan_facet(struct plan *plan, const struct object *object, const struct facet_state *state)
 {
-    const struct facet_entry *entry = facet_winner(state);
+    const struct facet_entry *entry = facet_seen(object, state);
     struct change_set *set = &plan->sets[plan->count - 1];
+    if (!entry)
+        return;
     if (set->count >= SET_OPS || plan->bytes + entry->value_size > SET_BYTES) {
         plan->failed |= plan->count == SETS;
         if (plan->failed)

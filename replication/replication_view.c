@@ -16,7 +16,7 @@ static bool visit_object(const struct object *object,
 {
     for (size_t f = 0; f < object->count; f++) {
         const struct raw_facet raw = facet_view(object, &object->facets[f]);
-        if (!visit(context, &raw))
+        if (raw.entry_count > 0 && !visit(context, &raw))
             return false;
     }
     return true;
@@ -89,15 +89,16 @@ static void show_facet(const struct object *object,
                        void (*visit)(void *context, const struct conflict_view *conflict),
                        void *context)
 {
-    const struct facet_entry *winner = facet_winner(state);
+    const struct facet_entry *winner = facet_seen(object, state);
     struct conflict_entry *entries = memory_new(state->count * sizeof(*entries));
     const struct facet_entry **sorted = memory_new(state->count * sizeof(*sorted));
-    size_t count = 0;
+    size_t seen = 0, count = 0;
     for (size_t i = 0; i < state->count; i++)
-        sorted[i] = &state->entries[i];
-    qsort(sorted, state->count, sizeof(*sorted), compare_age);
+        if (facet_realm_of(state->entries[i].type) == facet_realm_of(winner->type))
+            sorted[seen++] = &state->entries[i];
+    qsort(sorted, seen, sizeof(*sorted), compare_age);
     entries[count++] = view_of(winner, true);
-    for (size_t i = 0; i < state->count; i++)
+    for (size_t i = 0; i < seen; i++)
         if (sorted[i] != winner)
             entries[count++] = view_of(sorted[i], false);
     free(sorted);
@@ -122,11 +123,12 @@ static void show_late_edit(const struct object *object,
     const struct facet_state *life = facet_of(object, FACET_LIFE);
     const struct facet_entry *deletion = facet_winner(life), *newest = NULL;
     uint16_t facet = 0;
-    if (!deletion || life->count > 1 || deletion->value_size != 1 || deletion->value[0] != 0)
+    if (!deletion || facet_seen_count(object, life) > 1 || deletion->value_size != 1 ||
+        deletion->value[0] != 0)
         return;
     for (size_t f = 0; f < object->count; f++) {
-        const struct facet_entry *edit = facet_winner(&object->facets[f]);
-        if (edit->hlc <= deletion->hlc || (newest && edit->hlc <= newest->hlc))
+        const struct facet_entry *edit = facet_seen(object, &object->facets[f]);
+        if (!edit || edit->hlc <= deletion->hlc || (newest && edit->hlc <= newest->hlc))
             continue;
         newest = edit;
         facet = object->facets[f].facet;
@@ -164,7 +166,7 @@ void replication_visit_conflicts(const struct replication *replication,
         if (is_internal(object))
             continue;
         for (size_t f = 0; f < object->count; f++)
-            if (object->facets[f].count > 1)
+            if (facet_seen_count(object, &object->facets[f]) > 1)
                 show_facet(object, &object->facets[f], visit, context);
         show_late_edit(object, visit, context);
     }
@@ -177,7 +179,8 @@ void replication_visit_entries(const struct replication *replication,
 {
     const struct object *object = facet_object(core_facets(replication->core), object_id);
     for (size_t f = 0; object && f < object->count; f++)
-        show_facet(object, &object->facets[f], visit, context);
+        if (facet_seen(object, &object->facets[f]))
+            show_facet(object, &object->facets[f], visit, context);
 }
 
 void replication_visit_evidence(const struct replication *replication,

@@ -20,7 +20,8 @@ static int64_t united_status(const struct facet_state *state, int64_t status)
     for (size_t i = 0; state && i < state->count; i++) {
         struct resource *resource = resource_new(RESOURCE_NODE);
         struct node *node = CONTAINER_OF(resource, struct node, resource);
-        if (read_status(&state->entries[i], node) && node->status > status)
+        if (state->entries[i].type == RESOURCE_NODE && read_status(&state->entries[i], node) &&
+            node->status > status)
             status = node->status;
         resource_free(resource);
     }
@@ -39,9 +40,9 @@ struct node *roster_read_node(const struct facet_table *table, const struct obje
         return NULL;
     resource->id = object->id;
     for (size_t i = 0; i < object->count; i++) {
-        const struct facet_entry *entry = facet_winner(&object->facets[i]);
+        const struct facet_entry *entry = facet_seen(object, &object->facets[i]);
         struct error error;
-        if (object->facets[i].facet != FACET_LIFE &&
+        if (entry && object->facets[i].facet != FACET_LIFE &&
             !resource_read_facet(resource, object->facets[i].facet,
                                  (struct bytes){entry->value, entry->value_size}, &error)) {
             resource_free(resource);
@@ -139,7 +140,8 @@ static bool read_status_of(struct roster_node *out,
     struct resource *resource = resource_new(RESOURCE_NODE);
     struct node *node = CONTAINER_OF(resource, struct node, resource);
     struct vv cutoff = {0};
-    bool taken = read_status(entry, node) && (node->status == NODE_ACTIVE) == active;
+    bool taken = entry->type == RESOURCE_NODE && read_status(entry, node) &&
+                 (node->status == NODE_ACTIVE) == active;
     if (taken) {
         roster_read_cutoff(&node->cutoff, &cutoff);
         /* A record that closes its own stream counts itself. */
@@ -173,7 +175,8 @@ static void read_told(struct roster_node *out,
 {
     read_statuses(out, statuses);
     for (size_t i = 0; keys && i < keys->count; i++)
-        vv_raise(&out->told, keys->entries[i].dot.stream, keys->entries[i].dot.seq);
+        if (keys->entries[i].type == RESOURCE_NODE)
+            vv_raise(&out->told, keys->entries[i].dot.stream, keys->entries[i].dot.seq);
 }
 
 void roster_read_known(const struct facet_state *statuses,
@@ -181,7 +184,7 @@ void roster_read_known(const struct facet_state *statuses,
                        struct roster_node *out)
 {
     const struct facet_entry *key = facet_winner(keys);
-    if (key && roster_entry_key(key, out->public_key))
+    if (key && key->type == RESOURCE_NODE && roster_entry_key(key, out->public_key))
         record_key_id(out->public_key, out->key_id);
     read_told(out, statuses, keys);
 }

@@ -257,7 +257,7 @@ static void check_projection(const struct core *core)
     for (size_t i = 0; (object = uuid_map_next(&core_facets(core)->objects, &i));)
         for (size_t k = 0; k < object->count; k++) {
             struct raw_facet facet = facet_view(object, &object->facets[k]);
-            if (!configuration_builder_add(builder, &facet))
+            if (facet.entry_count > 0 && !configuration_builder_add(builder, &facet))
                 abort();
         }
     struct configuration *configuration = configuration_builder_finish(builder);

@@ -102,7 +102,7 @@ def dead_of(state, record):
     dead = []
     for index, operation in enumerate(record.operations):
         place = (record.clock, record.stream, record.seq, index)
-        if place not in [e.place for e in state.standing(operation["object"], operation["facet"])]:
+        if place not in [e.place for e in state.not_replaced(operation["object"], operation["facet"])]:
             dead.append(index)
     return dead
 

@@ -2,13 +2,18 @@
 from record import ADMIN, ANEW, LIFE, key_id
 from wire import BYTES, INT, TEXT, U64, Malformed, be, blake2b, decode, need, read_varint
 
-NODE_TYPE = 20
+NODE_TYPE, GRANT_TYPE = 20, 21
 FACET_KEY, FACET_PLACE, FACET_STATUS = 10, 11, 14
 ACTIVE, REMOVED, REVOKED, NO_LIMIT = 0, 1, 2, U64
 KEY = {1: ("key", TEXT), 2: ("id", TEXT)}
 PLACE = {1: ("addresses", [TEXT]), 2: ("vrrp", BYTES)}
 STATUS = {1: ("status", INT), 2: ("cutoffs", [TEXT])}
 NOBODY, DELETED = bytes(16), b"\0"
+
+
+def realm(kind):
+    """Nodes and key grants: what other types say under their ids is about something else."""
+    return {NODE_TYPE: 2, GRANT_TYPE: 1}.get(kind, 0)
 
 
 class Entry:
@@ -133,18 +138,24 @@ class State:
             return dot[1] <= context.get(dot[0], 0) or (dot[0] == record.stream and dot[1] < record.seq)
 
         mine = (record.stream, record.seq)
-        anew = {o["object"] for o in record.operations
-                if o["facet"] == LIFE and o.get("flags", 0) & ANEW and o["type"] != NODE_TYPE}
+        highest = {}
+        for operation in record.operations:
+            merge(highest, {operation["object"]: realm(operation["type"])})
+        anew = {(o["object"], realm(o["type"])) for o in record.operations
+                if o["facet"] == LIFE and o.get("flags", 0) & ANEW and o["type"] != NODE_TYPE
+                and realm(o["type"]) == highest[o["object"]]}
         for (thing, _), place in self.facets.items() if anew else ():
             for dot, entry in place.items():
-                if knows(dot) and (thing in anew or entry.owner in anew):
+                if knows(dot) and ((thing, realm(entry.type)) in anew or (entry.owner, realm(entry.type)) in anew):
                     entry.replace(mine)
         for index, operation in enumerate(record.operations):
+            if realm(operation["type"]) < highest[operation["object"]]:
+                continue
             if not self.operation_counts(record, operation, context, knows):
                 continue
             place = self.facets.setdefault((operation["object"], operation["facet"]), {})
             for dot, entry in place.items():
-                if knows(dot):
+                if knows(dot) and realm(entry.type) == realm(operation["type"]):
                     entry.replace(mine)
             place[mine] = Entry(record, index, operation)
 
@@ -172,7 +183,7 @@ class State:
     def stood_for(self, knows, thing, facet):
         """The entries that counted for whoever KNOWS, void or not."""
         return [e for dot, e in self.facets.get((thing, facet), {}).items()
-                if knows(dot) and not any(map(knows, e.by.items()))]
+                if e.type == NODE_TYPE and knows(dot) and not any(map(knows, e.by.items()))]
 
     def put(self, record, dead, replaced):
         """RECORD of a snapshot: what is not DEAD provides its value; REPLACED: {operation: dots} that may become void."""
@@ -189,7 +200,11 @@ class State:
         return dot[1] > self.limits.get(dot[0], NO_LIMIT)
 
     def standing(self, thing, facet):
-        """The entries that nothing replaced but what is void."""
+        """The entries of the object's realm that nothing replaced but what is void."""
+        top = max((realm(e.type) for e in self.not_replaced(thing, LIFE)), default=0)
+        return [e for e in self.not_replaced(thing, facet) if realm(e.type) == top]
+
+    def not_replaced(self, thing, facet):
         return [e for dot, e in self.facets.get((thing, facet), {}).items()
                 if not self.is_void(dot) and all(map(self.is_void, e.by.items()))]
 
@@ -244,7 +259,9 @@ class State:
         """What is said of the key and the status of NODE, in the roster or not; None: nobody admitted it."""
         if not self.facets:
             return self.roster().get(node)
-        return RosterNode(self, node) if self.standing(node, LIFE) and self.standing(node, FACET_KEY) else None
+        lives = self.standing(node, LIFE)
+        known = lives and lives[0].type == NODE_TYPE and self.standing(node, FACET_KEY)
+        return RosterNode(self, node) if known else None
 
     def author(self, node):
         """Whoever signs as NODE: the root key, or what is said of a node, or None."""

@@ -84,6 +84,15 @@ static bool stays(const struct core *core, const struct object *object)
            (disputed && uuid_is_zero(&facet_winner(life)->owner));
 }
 
+static uint64_t conflict_sum(const struct object *object, const struct facet_state *state)
+{
+    uint64_t sum = 0;
+    for (size_t e = 0; facet_seen_count(object, state) > 1 && e < state->count; e++)
+        if (facet_realm_of(state->entries[e].type) == facet_object_realm(object))
+            sum += load_be64(state->entries[e].hash);
+    return sum;
+}
+
 /* Order does not matter to a sum. */
 static uint64_t conflicts_sum(const struct core *core)
 {
@@ -91,8 +100,7 @@ static uint64_t conflicts_sum(const struct core *core)
     uint64_t sum = 0;
     for (size_t i = 0; (object = uuid_map_next(&core_facets(core)->objects, &i));)
         for (size_t f = 0; stays(core, object) && f < object->count; f++)
-            for (size_t e = 0; object->facets[f].count > 1 && e < object->facets[f].count; e++)
-                sum += load_be64(object->facets[f].entries[e].hash);
+            sum += conflict_sum(object, &object->facets[f]);
     return sum;
 }
 
@@ -103,7 +111,9 @@ static struct configuration *project(const struct core *core)
     for (size_t i = 0; (object = uuid_map_next(&core_facets(core)->objects, &i));) {
         for (size_t f = 0; f < object->count; f++) {
             const struct facet_state *state = &object->facets[f];
-            const struct facet_entry *winner = facet_winner(state);
+            const struct facet_entry *winner = facet_seen(object, state);
+            if (!winner)
+                continue;
             const struct raw_facet raw = {
                 .object_id = object->id,
                 .owner = winner->owner,
@@ -113,7 +123,7 @@ static struct configuration *project(const struct core *core)
                 .hlc = winner->hlc,
                 .stream = winner->dot.stream,
                 .seq = winner->dot.seq,
-                .entry_count = (unsigned)state->count,
+                .entry_count = (unsigned)facet_seen_count(object, state),
             };
             configuration_builder_add(builder, &raw);
         }
@@ -270,6 +280,7 @@ struct model_record {
 /* A record that makes an object anew. */
 struct model_start {
     struct uuid object;
+    enum facet_realm realm;
     size_t record;
 };
 
@@ -281,16 +292,30 @@ struct model {
     struct closings *closings;
 };
 
+/* Does RECORD name the object of OP in a higher realm, too? */
+static bool names_higher(const struct record *record, const struct record_op *op)
+{
+    struct wire_reader ops = record->ops;
+    struct record_op other;
+    while (record_next_op(&ops, &other))
+        if (facet_realm_of(other.type) > facet_realm_of(op->type) &&
+            uuid_equal(&other.object_id, &op->object_id))
+            return true;
+    return false;
+}
+
 static void note_starts(struct model *model, size_t number)
 {
     struct wire_reader ops = model->records[number].record.ops;
     struct record_op op;
     while (record_next_op(&ops, &op)) {
-        if (!op.anew || op.facet != FACET_LIFE)
+        if (!op.anew || op.facet != FACET_LIFE || op.type == RESOURCE_NODE ||
+            names_higher(&model->records[number].record, &op))
             continue;
         model->starts = memory_grow(model->starts, model->start_count, &model->start_capacity,
                                     sizeof(*model->starts));
-        model->starts[model->start_count++] = (struct model_start){op.object_id, number};
+        model->starts[model->start_count++] =
+            (struct model_start){op.object_id, facet_realm_of(op.type), number};
     }
 }
 
@@ -323,16 +348,19 @@ static bool writes(const struct model *model,
                    const struct record *record,
                    const struct uuid *object,
                    uint16_t facet,
+                   enum facet_realm realm,
                    struct uuid *out_owner)
 {
     struct wire_reader ops = record->ops;
     struct record_op op;
     const struct dot dot = {record->stream, record->seq};
     while (record_next_op(&ops, &op))
-        if (op.facet == facet && uuid_equal(&op.object_id, object)) {
+        if (op.facet == facet && facet_realm_of(op.type) == realm &&
+            uuid_equal(&op.object_id, object)) {
             *out_owner = op.owner;
-            return (facet != FACET_NODE_KEY && facet != FACET_NODE_STATUS) ||
-                   op.type != RESOURCE_NODE || closings_count(model->closings, dot, object);
+            return !names_higher(record, &op) &&
+                   ((facet != FACET_NODE_KEY && facet != FACET_NODE_STATUS) ||
+                    realm != REALM_NODES || closings_count(model->closings, dot, object));
         }
     return false;
 }
@@ -343,13 +371,14 @@ static bool ended(const struct model *model,
                   const struct core *core,
                   const struct model_record *record,
                   const struct uuid *object,
+                  enum facet_realm realm,
                   const struct uuid *owner)
 {
     const struct stream *stream = core_stream(core, record->record.stream);
     for (size_t i = 0; i < model->start_count; i++) {
         const struct model_start *start = &model->starts[i];
         const struct model_record *by = &model->records[start->record];
-        if (by != record &&
+        if (by != record && start->realm == realm &&
             (uuid_equal(&start->object, object) || uuid_equal(&start->object, owner)) &&
             (vv_get(&by->context, record->record.stream) >= record->record.seq ||
              (stream && stream->folded &&
@@ -376,30 +405,37 @@ static void check_facet(struct world *world,
                         const struct model *model,
                         const struct core *core,
                         const struct object *object,
-                        const struct facet_state *state)
+                        const struct facet_state *state,
+                        enum facet_realm realm)
 {
     const struct model_record **writers = memory_new((model->count + 1) * sizeof(*writers));
     struct uuid *owners = memory_new((model->count + 1) * sizeof(*owners));
-    size_t count = 0, standing = 0;
+    size_t count = 0, standing = 0, there = 0;
+    for (size_t e = 0; e < state->count; e++)
+        there += facet_realm_of(state->entries[e].type) == realm;
     for (size_t i = 0; i < model->count; i++)
-        if (writes(model, &model->records[i].record, &object->id, state->facet, &owners[count]))
+        if (writes(model, &model->records[i].record, &object->id, state->facet, realm,
+                   &owners[count]))
             writers[count++] = &model->records[i];
     for (size_t i = 0; i < count; i++) {
         bool present = false;
         for (size_t e = 0; e < state->count; e++)
             present |= state->entries[e].dot.stream == writers[i]->record.stream &&
-                       state->entries[e].dot.seq == writers[i]->record.seq;
+                       state->entries[e].dot.seq == writers[i]->record.seq &&
+                       facet_realm_of(state->entries[e].type) == realm;
         bool should = stands(model, writers[i], writers, count) &&
-                      !ended(model, core, writers[i], &object->id, &owners[i]);
+                      !ended(model, core, writers[i], &object->id, realm, &owners[i]);
         standing += should;
-        bool purged = !present && !facet_object_counts(core_facets(core), object);
+        bool purged = !present && (!facet_object_counts(core_facets(core), object) ||
+                                   facet_object_realm(object) != realm);
         if (present != should && !purged)
             world_fail(world, "facet %u: a value %s", state->facet,
                        should ? "was lost" : "came back");
     }
-    if (standing != state->count && facet_object_counts(core_facets(core), object))
-        world_fail(world, "facet %u has %zu values and should have %zu", state->facet,
-                   state->count, standing);
+    if (standing != there && facet_object_realm(object) == realm &&
+        facet_object_counts(core_facets(core), object))
+        world_fail(world, "facet %u has %zu values and should have %zu", state->facet, there,
+                   standing);
     free(writers);
     free(owners);
 }
@@ -412,7 +448,9 @@ void world_check_model(struct world *world, const struct world_node *node)
     model.closings = world_closings(world);
     for (size_t i = 0; (object = uuid_map_next(&core_facets(node->core)->objects, &i));)
         for (size_t f = 0; f < object->count && !world->failure[0]; f++)
-            check_facet(world, &model, node->core, object, &object->facets[f]);
+            for (int realm = REALM_THINGS; realm <= REALM_NODES; realm++)
+                check_facet(world, &model, node->core, object, &object->facets[f],
+                            (enum facet_realm)realm);
     for (size_t i = 0; i < model.count; i++)
         vv_free(&model.records[i].context);
     free(model.records);

@@ -100,6 +100,13 @@ static void add_stranger(struct world *world, struct change_set *changes)
     resource_free(resource);
 }
 
+/* Whatever the object is of. */
+static uint8_t any_type(struct world *world)
+{
+    const uint8_t types[] = {5, RESOURCE_NODE, RESOURCE_KEY_GRANT};
+    return types[world_below(world, ARRAY_LENGTH(types))];
+}
+
 static void add_nonsense(struct world *world, struct change_set *changes)
 {
     struct uuid id = any_object(world), owner = {0};
@@ -113,8 +120,12 @@ static void add_nonsense(struct world *world, struct change_set *changes)
     world_fill(world, value, sizeof(value));
     size_t size = facet == FACET_LIFE ? 1 : world_below(world, sizeof(value));
     value[0] &= facet == FACET_LIFE ? 1 : 0xff;
-    change_set_add(changes, &id, &owner, id.bytes[0] == 0x0b ? 5 : RESOURCE_NODE, facet,
-                   (struct bytes){value, size});
+    uint8_t type = is_node ? RESOURCE_NODE : 5;
+    if (world_below(world, 3) == 0)
+        type = any_type(world);
+    if (type != RESOURCE_NODE && world_below(world, 3) == 0)
+        facet = FACET_LIFE;
+    change_set_add(changes, &id, &owner, type, facet, (struct bytes){value, size});
 }
 
 static void write_as_thief(struct world *world, struct world_node *thief)

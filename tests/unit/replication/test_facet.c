@@ -53,7 +53,7 @@ static bool end_earlier(struct facet_table *table, const struct made *made)
     struct store_batch batch = {0};
     const struct facet_stamp stamp = {
         .dot = made->dot, .hlc = made->hlc, .context = &made->context};
-    bool any = facet_end_earlier(table, &object_id, &stamp, &batch);
+    bool any = facet_end_earlier(table, &object_id, REALM_THINGS, &stamp, &batch);
     store_batch_free(&batch);
     return any;
 }
