@@ -11,7 +11,7 @@
 #include "lbnode/base/random.h"
 #include "lbnode/model/message.h"
 #include "replication/core.h"
-#include "replication/core_probe.h"
+#include "replication/core_wishes.h"
 #include "replication/hlc.h"
 #include "replication/snapshot_build.h"
 
@@ -549,11 +549,6 @@ uint64_t core_next_ack_us(const struct peer *peer, uint64_t next_us);
 /* core_evidence.c */
 void core_put_liveness(const struct core *core, struct wire_writer *body);
 void core_take_liveness(struct core *core, struct peer *peer, struct bytes body);
-void core_ask_switch(const struct core_event *event, struct core_actions *actions);
-void core_handle_switch(struct core *core,
-                        struct peer *peer,
-                        struct bytes body,
-                        struct core_actions *actions);
 void core_set_claims(struct core *core, const struct vrrp_claim *claims, size_t count);
 bool core_peer_hears(const struct core *core, const struct peer *peer, const struct uuid *whom);
 /* Does none of those that this node hears hear it? Not so where it hears nobody. */

@@ -86,7 +86,7 @@ static const struct admin_route routes[] = {
     {"GET", "/v1/pools/%/stats", traffic_stats, RESOURCE_POOL, "counters and latencies of a pool on this node"},
     {"GET", "/v1/pools/%/members/%/stats", traffic_stats, RESOURCE_MEMBER, "counters and latencies of a member on this node"},
     {"POST", "/v1/failover", failover_start, RESOURCE_NONE, "planned switch of addresses to another node"},
-    {"GET", "/v1/events", events_list, RESOURCE_NONE, "events ?after=N; &wait=SECONDS waits for the next"},
+    {"GET", "/v1/events", events_list, RESOURCE_NONE, "events ?after=N of ?start= (both of the answer before), ?since= (time or age), ?object=NAME, ?code=; &wait=SECONDS waits for the next"},
     {"GET", "/v1/cluster", cluster_show, RESOURCE_NONE, "the cluster's name, id and secret keys (names, ages, states)"},
     {"POST", "/v1/cluster", cluster_create, RESOURCE_NONE, "start a cluster of one node"},
     {"GET", "/v1/keys", keys_list, RESOURCE_NONE, "the secret keys of the cluster: names, ages, states, never the keys"},

@@ -74,8 +74,14 @@ static const struct option status_options[] = {
 };
 
 static const struct option event_options[] = {
-    {.name = "follow", .letter = 'f', .help = "go on with new events as they come"},
-    {.name = "since", .value_name = "N", .help = "only events after number N"},
+    {.name = "follow",
+     .letter = 'f',
+     .help = "go on with new events as they come, also when the daemon restarts"},
+    {.name = "since",
+     .value_name = "WHEN",
+     .help = "only events after a number, a time or an age such as 10m"},
+    {.name = "object", .value_name = "NAME", .help = "only events that name this object"},
+    {.name = "code", .value_name = "CODE", .help = "only events of this code"},
     {.name = ""},
 };
 

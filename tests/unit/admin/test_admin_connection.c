@@ -1,5 +1,6 @@
 /* Clients that wait, hang up, pipeline, or are too many. */
 #include "lbnode/base/bytes.h"
+#include "lbnode/base/monotime.h"
 #include "tests/support/test.h"
 #include "tests/unit/admin/api_guide.h"
 
@@ -31,6 +32,53 @@ static void waiting_for_events_ends_with_the_next_one(void **state)
     assert_string_equal(json_value_get_text(event, "text"), "second");
     api_answer_free(&answer);
     close(fd);
+}
+
+static struct json_value *events_of(const char *target)
+{
+    struct api_answer answer = api_call(api_guide_node(), "GET", target, NULL);
+    assert_int_equal(answer.status, 200);
+    struct json_value *copy = json_value_copy(answer.json);
+    api_answer_free(&answer);
+    return copy;
+}
+
+static size_t count_of(const char *target)
+{
+    struct json_value *answer = events_of(target);
+    size_t count = json_value_count(json_value_get(answer, "events"));
+    json_value_free(answer);
+    return count;
+}
+
+static void a_number_counts_only_with_the_start_it_is_of(void **state)
+{
+    char target[96];
+    event_ring_add(api_guide_node()->state.events, EVENT_NODE_STARTED, PROCESS_CONTROL, 1, "a");
+    struct json_value *answer = events_of("/v1/events");
+    snprintf(target, sizeof(target), "/v1/events?after=%lld&start=%s",
+             (long long)json_value_number(json_value_get(answer, "last")),
+             json_value_get_text(answer, "start"));
+    assert_int_equal(count_of(target), 0);
+    assert_int_equal(count_of("/v1/events?after=1&start=beef"),
+                     json_value_count(json_value_get(answer, "events")));
+    json_value_free(answer);
+}
+
+static void events_are_chosen_by_object_code_and_time(void **state)
+{
+    struct event_ring *ring = api_guide_node()->state.events;
+    const uint64_t now_ms = walltime_now_ms();
+    event_ring_add(ring, EVENT_MEMBER_ERROR, PROCESS_CONTROL, 5000, "member w.1 of pool a: b");
+    event_ring_add(ring, EVENT_MEMBER_ERROR, PROCESS_CONTROL, now_ms, "it is w.1");
+    event_ring_add(ring, EVENT_MEMBER_ONLINE, PROCESS_CONTROL, now_ms, "member w.12 answers.");
+    assert_int_equal(count_of("/v1/events?object=w.1"), 2);
+    assert_int_equal(count_of("/v1/events?object=w.12"), 1);
+    assert_int_equal(count_of("/v1/events?object=12"), 0);
+    assert_int_equal(count_of("/v1/events?object=answers"), 1);
+    assert_int_equal(count_of("/v1/events?object=w.1&since=1m"), 1);
+    assert_int_equal(count_of("/v1/events?code=MEMBER_ERROR"), 2);
+    assert_int_equal(count_of("/v1/events?code=MEMBER"), 0);
 }
 
 static void a_client_that_hangs_up_while_waiting_is_forgotten(void **state)
@@ -197,6 +245,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         API_TEST(waiting_for_events_ends_with_the_next_one),
+        API_TEST(a_number_counts_only_with_the_start_it_is_of),
+        API_TEST(events_are_chosen_by_object_code_and_time),
         API_TEST(a_client_that_hangs_up_while_waiting_is_forgotten),
         API_TEST(pipelined_requests_are_answered_in_order),
         API_TEST(more_clients_than_there_is_room_for_are_told_so),
