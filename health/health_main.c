@@ -63,7 +63,7 @@ int health_main(const struct process_context *context)
     struct channel_handler handler = {on_message, on_closed, &health};
     if (health.loop) {
         health.channel = channel_new(health.loop, context->channel_fd, &handler);
-        health.monitors = monitor_set_new(health.loop, context->verdicts);
+        health.monitors = monitor_set_new(health.loop, context->verdicts, &context->icmp);
     }
     bool ready = health.channel && health.monitors;
     if (ready) {

@@ -1,6 +1,6 @@
 #include "health/monitor_set.h"
 
-#include "health/probe.h"
+#include "health/member_probe.h"
 #include "health/probe_schedule.h"
 #include "health/verdict.h"
 #include "lbnode/base/monotime.h"
@@ -15,7 +15,7 @@ struct monitored {
     struct verdict verdict;
     uint8_t max_retries, max_retries_down;
     struct probe_target target; /* strings point into the snapshot */
-    struct probe probe;
+    struct member_probe probe;
 };
 
 struct monitor_set {
@@ -77,7 +77,7 @@ static void take_result(struct monitored *monitored, const struct probe_result *
     publish(monitored, changed, false);
 }
 
-static void on_result(struct probe *probe, const struct probe_result *result)
+static void on_result(struct member_probe *probe, const struct probe_result *result)
 {
     struct monitored *monitored = CONTAINER_OF(probe, struct monitored, probe);
     struct monitor_set *set = monitored->set;
@@ -92,9 +92,9 @@ static void on_result(struct probe *probe, const struct probe_result *result)
  * end and the beat falls away. */
 static bool is_free(struct monitored *monitored)
 {
-    if (probe_is_running(&monitored->probe))
-        probe_expire(&monitored->probe, PROBE_TICK_MS);
-    return !probe_is_running(&monitored->probe);
+    if (member_probe_is_running(&monitored->probe))
+        member_probe_expire(&monitored->probe, PROBE_TICK_MS);
+    return !member_probe_is_running(&monitored->probe);
 }
 
 static void start_due(struct monitor_set *set)
@@ -107,7 +107,7 @@ static void start_due(struct monitor_set *set)
         if (!is_free(monitored))
             continue;
         set->running++;
-        probe_start(set->prober, &monitored->probe, &monitored->target, on_result);
+        member_probe_start(set->prober, &monitored->probe, &monitored->target, on_result);
     }
     if (set->running >= set->most_running)
         return; /* a result wakes the set */
@@ -126,9 +126,9 @@ static void on_wake(struct loop_timer *timer)
 
 static void stop_probe(struct monitored *monitored)
 {
-    if (!probe_is_running(&monitored->probe))
+    if (!member_probe_is_running(&monitored->probe))
         return;
-    probe_cancel(&monitored->probe);
+    member_probe_cancel(&monitored->probe);
     monitored->set->running--;
 }
 
@@ -194,7 +194,7 @@ static void aim(struct monitored *monitored,
     struct monitor_set *set = monitored->set;
     struct probe_target target = target_of(snapshot, member, monitor);
     bool again =
-        probe_is_running(&monitored->probe) && !same_target(&target, &monitored->target);
+        member_probe_is_running(&monitored->probe) && !same_target(&target, &monitored->target);
     if (again)
         stop_probe(monitored);
     monitored->round = set->round;
@@ -259,7 +259,8 @@ void monitor_set_import(struct monitor_set *set,
         publish(monitored, true, true);
 }
 
-struct monitor_set *monitor_set_new(struct loop *loop, struct verdict_board *board)
+struct monitor_set *
+monitor_set_new(struct loop *loop, struct verdict_board *board, const struct icmp_sockets *icmp)
 {
     struct monitor_set *set = calloc(1, sizeof(*set));
     if (!set)
@@ -268,7 +269,7 @@ struct monitor_set *monitor_set_new(struct loop *loop, struct verdict_board *boa
     set->board = board;
     set->most_running = MONITOR_SET_MAXIMUM_PROBES;
     set->schedule = probe_schedule_new(MEMBER_SLOTS, monotime_now_ms());
-    set->prober = prober_new(loop);
+    set->prober = prober_new(loop, icmp);
     if (set->schedule && set->prober)
         return set;
     probe_schedule_free(set->schedule);

@@ -4,6 +4,7 @@
 #define HEALTH_MONITOR_SET_H
 
 #include "lbnode/loop/loop.h"
+#include "lbnode/model/process.h"
 #include "lbnode/model/snapshot.h"
 #include "lbnode/model/verdict_board.h"
 
@@ -14,8 +15,11 @@ enum {
 
 struct monitor_set;
 
-/* BOARD outlives the set; verdicts already on it are taken over (a restarted process). */
-struct monitor_set *monitor_set_new(struct loop *loop, struct verdict_board *board);
+/* BOARD outlives the set; verdicts already on it are taken over (a restarted process). ICMP:
+ * sockets for pings, the caller's. */
+struct monitor_set *monitor_set_new(struct loop *loop,
+                                    struct verdict_board *board,
+                                    const struct icmp_sockets *icmp);
 /* Probes what SNAPSHOT says from now on. The set keeps SNAPSHOT and closes it when replaced. */
 void monitor_set_adopt(struct monitor_set *set, const struct snapshot *snapshot);
 /* What a peer measured; used while there is no own verdict. */

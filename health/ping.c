@@ -1,6 +1,5 @@
 #include "health/ping.h"
 
-#include "health/deadline_wheel.h"
 #include "health/icmp_echo.h"
 #include "lbnode/base/monotime.h"
 #include "lbnode/base/random.h"
@@ -29,7 +28,7 @@ struct pinger {
     struct echo_socket sockets[2]; /* IPv4, IPv6 */
     struct loop_timer timer;
     uint64_t timer_ms; /* when it expires; UINT64_MAX: it does not run */
-    struct deadline_wheel *deadlines;
+    struct deadline_wheel deadlines;
     uint16_t identifier;
     uint8_t cookie_key[SIPHASH_KEY_SIZE];
     uint64_t started;    /* pings so far */
@@ -46,6 +45,7 @@ static void on_timer(struct loop_timer *timer);
 static void release(struct ping *ping)
 {
     struct pinger *pinger = ping->pinger;
+    deadline_clear(&pinger->deadlines, &ping->deadline);
     pinger->running[ping->number] = NULL;
     pinger->free_numbers[pinger->free_count++] = ping->number;
     ping->pinger = NULL;
@@ -65,17 +65,33 @@ static void wake_at(struct pinger *pinger, uint64_t due_ms)
                      on_timer);
 }
 
+static void on_expired(void *context, struct deadline *deadline)
+{
+    const uint64_t *now_us = context;
+    struct ping *ping = CONTAINER_OF(deadline, struct ping, deadline);
+    finish(ping, ping->failure, *now_us);
+}
+
 static void on_timer(struct loop_timer *timer)
 {
     struct pinger *pinger = CONTAINER_OF(timer, struct pinger, timer);
     uint64_t now_us = monotime_now_us();
-    uint32_t number;
     pinger->timer_ms = UINT64_MAX;
-    while (deadline_wheel_take(pinger->deadlines, now_us / 1000, &number))
-        finish(pinger->running[number], pinger->running[number]->failure, now_us);
-    uint64_t next_ms = deadline_wheel_next_ms(pinger->deadlines);
+    deadline_wheel_advance(&pinger->deadlines, now_us / 1000, on_expired, &now_us);
+    uint64_t next_ms = deadline_wheel_next_ms(&pinger->deadlines);
     if (next_ms < pinger->timer_ms)
         wake_at(pinger, next_ms);
+}
+
+static void set_deadline(struct ping *ping, uint64_t when_ms)
+{
+    struct pinger *pinger = ping->pinger;
+    if (pinger->deadlines.count == 0) /* it may have stood still for long */
+        deadline_wheel_advance(&pinger->deadlines, monotime_now_ms(), on_expired, NULL);
+    deadline_set(&pinger->deadlines, &ping->deadline, when_ms);
+    uint64_t due_ms = (when_ms + WHEEL_TICK_MS - 1) / WHEEL_TICK_MS * WHEEL_TICK_MS;
+    if (due_ms < pinger->timer_ms)
+        wake_at(pinger, due_ms);
 }
 
 /* ---- answers ------------------------------------------------------------------------------
@@ -97,7 +113,6 @@ static void take_answer(struct echo_socket *self,
     if (!ping || ping->cookie != echo.cookie || ping->unsent ||
         !ip_address_equal(&ping->address, &from.address))
         return;
-    deadline_wheel_remove(pinger->deadlines, ping->number);
     finish(ping, VERDICT_REASON_NONE, now_us);
 }
 
@@ -178,14 +193,6 @@ static void set_full(struct echo_socket *self, bool is_full)
                    is_full ? LOOP_READABLE | LOOP_WRITABLE : LOOP_READABLE);
 }
 
-static void set_deadline(struct ping *ping, uint64_t deadline_ms)
-{
-    struct pinger *pinger = ping->pinger;
-    deadline_wheel_put(pinger->deadlines, ping->number, deadline_ms);
-    if (deadline_ms < pinger->timer_ms)
-        wake_at(pinger, deadline_ms);
-}
-
 static struct echo_socket *socket_of(struct pinger *pinger, const struct ping *ping)
 {
     return &pinger->sockets[ping->address.family == 6];
@@ -201,10 +208,8 @@ static void send_waiting(struct echo_socket *self)
             continue;
         if (!try_to_send(self, ping))
             return;
-        if (ping->failure != VERDICT_REASON_NO_ECHO) {
-            deadline_wheel_remove(pinger->deadlines, ping->number);
+        if (ping->failure != VERDICT_REASON_NO_ECHO)
             set_deadline(ping, monotime_now_ms());
-        }
     }
     set_full(self, false);
 }
@@ -256,19 +261,14 @@ void ping_start(struct pinger *pinger,
     pinger->started++;
     ping->cookie = siphash(pinger->cookie_key, &pinger->started, sizeof(pinger->started));
     pinger->running[ping->number] = ping;
-    ping->deadline_ms = now_us / 1000;
-    if (begin(pinger, ping))
-        ping->deadline_ms += timeout_ms;
-    set_deadline(ping, ping->deadline_ms);
+    set_deadline(ping, now_us / 1000 + (begin(pinger, ping) ? timeout_ms : 0));
 }
 
 void ping_expire(struct ping *ping, uint32_t slack_ms)
 {
     uint64_t now_us = monotime_now_us();
-    if (now_us / 1000 + slack_ms < ping->deadline_ms)
-        return;
-    deadline_wheel_remove(ping->pinger->deadlines, ping->number);
-    finish(ping, ping->failure, now_us);
+    if (now_us / 1000 + slack_ms >= ping->deadline.when_ms)
+        finish(ping, ping->failure, now_us);
 }
 
 bool ping_is_running(const struct ping *ping)
@@ -278,10 +278,8 @@ bool ping_is_running(const struct ping *ping)
 
 void ping_cancel(struct ping *ping)
 {
-    if (!ping_is_running(ping))
-        return;
-    deadline_wheel_remove(ping->pinger->deadlines, ping->number);
-    release(ping);
+    if (ping_is_running(ping))
+        release(ping);
 }
 
 /* ---- the pinger ---------------------------------------------------------------------------
@@ -308,11 +306,7 @@ struct pinger *pinger_new(struct loop *loop, const struct icmp_sockets *sockets)
     struct pinger *pinger = calloc(1, sizeof(*pinger));
     if (!pinger)
         return NULL;
-    pinger->deadlines = deadline_wheel_new(PING_MAXIMUM, monotime_now_ms());
-    if (!pinger->deadlines) {
-        free(pinger);
-        return NULL;
-    }
+    deadline_wheel_init(&pinger->deadlines, monotime_now_ms());
     pinger->loop = loop;
     pinger->timer_ms = UINT64_MAX;
     pinger->identifier = sockets->identifier;
@@ -334,6 +328,5 @@ void pinger_free(struct pinger *pinger)
     for (size_t i = 0; i < ARRAY_LENGTH(pinger->sockets); i++)
         loop_io_stop(&pinger->sockets[i].io);
     loop_timer_stop(&pinger->timer);
-    deadline_wheel_free(pinger->deadlines);
     free(pinger);
 }

@@ -4,6 +4,7 @@
 #ifndef HEALTH_PING_H
 #define HEALTH_PING_H
 
+#include "lbnode/base/deadline_wheel.h"
 #include "lbnode/base/ip_address.h"
 #include "lbnode/loop/loop.h"
 #include "lbnode/model/process.h"
@@ -17,11 +18,12 @@ struct pinger;
 
 struct ping {
     struct pinger *pinger; /* NULL: idle */
+    struct deadline deadline;
     struct ip_address address;
     uint16_t number;             /* among those that run */
     bool unsent;                 /* the socket's buffer is full */
     enum verdict_reason failure; /* when the time is over */
-    uint64_t cookie, started_us, deadline_ms;
+    uint64_t cookie, started_us;
     void (*on_result)(struct ping *ping, enum verdict_reason reason, uint32_t round_trip_us);
 };
 

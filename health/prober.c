@@ -2,15 +2,23 @@
 
 #include <stdlib.h>
 
-struct prober *prober_new(struct loop *loop)
+struct prober *prober_new(struct loop *loop, const struct icmp_sockets *icmp)
 {
     struct prober *prober = malloc(sizeof(*prober));
-    if (prober)
-        prober->loop = loop;
-    return prober;
+    if (!prober)
+        return NULL;
+    prober->loop = loop;
+    prober->pinger = pinger_new(loop, icmp);
+    if (prober->pinger)
+        return prober;
+    free(prober);
+    return NULL;
 }
 
 void prober_free(struct prober *prober)
 {
+    if (!prober)
+        return;
+    pinger_free(prober->pinger);
     free(prober);
 }

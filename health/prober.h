@@ -1,19 +1,21 @@
 /* What the probes of a process share, so that a probe in flight costs little: the loop, the
- * place where bytes are read and written, and the settings of TLS. Whoever runs probes owns
- * one; it outlives them. */
+ * place where bytes are read and written, the sockets of pings, and the settings of TLS.
+ * Whoever runs probes owns one; it outlives them. */
 #ifndef HEALTH_PROBER_H
 #define HEALTH_PROBER_H
 
+#include "health/ping.h"
 #include "health/probe_answer.h"
 #include "lbnode/loop/loop.h"
 
 struct prober {
     struct loop *loop;
+    struct pinger *pinger;
     struct probe_scratch scratch; /* used between two events only */
 };
 
-/* NULL when out of memory. */
-struct prober *prober_new(struct loop *loop);
-void prober_free(struct prober *prober); /* NULL-safe */
+/* ICMP stays the caller's and open. NULL when out of memory. */
+struct prober *prober_new(struct loop *loop, const struct icmp_sockets *icmp);
+void prober_free(struct prober *prober); /* NULL-safe; no probe runs any more */
 
 #endif

@@ -3,10 +3,10 @@
 #ifndef PROXY_WORKER_H
 #define PROXY_WORKER_H
 
+#include "lbnode/base/deadline_wheel.h"
 #include "lbnode/loop/loop.h"
 #include "lbnode/model/process.h"
 #include "proxy/buffer.h"
-#include "proxy/deadline_wheel.h"
 #include "proxy/generation.h"
 #include "proxy/idle_pool.h"
 #include "proxy/mailbox.h"

@@ -116,6 +116,8 @@ struct snapshot_member {
 enum snapshot_monitor_type {
     SNAPSHOT_MONITOR_HTTP = 1,
     SNAPSHOT_MONITOR_TCP = 2,
+    SNAPSHOT_MONITOR_PING = 5,
+    SNAPSHOT_MONITOR_UDP_CONNECT = 6,
 };
 
 struct snapshot_monitor {

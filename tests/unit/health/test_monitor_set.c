@@ -182,6 +182,7 @@ struct fixture {
     struct loop_timer wake;
     struct slot_map *slots;
     struct verdict_board *board;
+    struct icmp_sockets icmp;
     struct monitor_set *set;
 };
 
@@ -195,7 +196,7 @@ static void setup(struct fixture *fixture)
 {
     *fixture = (struct fixture){
         .loop = loop_new(), .slots = slot_map_new(), .board = verdict_board_create()};
-    fixture->set = monitor_set_new(fixture->loop, fixture->board);
+    fixture->set = monitor_set_new(fixture->loop, fixture->board, &fixture->icmp);
     loop_timer_start(fixture->loop, &fixture->wake, 10, wake);
 }
 

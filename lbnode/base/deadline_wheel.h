@@ -1,8 +1,8 @@
 /* A hierarchical timer wheel: pure, no clock. Moving a deadline into the future only stores it
  * (connections do that at every byte); the entry is queued again when its slot comes up. An
  * entry expires at most one tick after its deadline. */
-#ifndef PROXY_DEADLINE_WHEEL_H
-#define PROXY_DEADLINE_WHEEL_H
+#ifndef LBNODE_BASE_DEADLINE_WHEEL_H
+#define LBNODE_BASE_DEADLINE_WHEEL_H
 
 #include <stdbool.h>
 #include <stdint.h>

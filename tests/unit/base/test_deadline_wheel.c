@@ -1,4 +1,4 @@
-#include "proxy/deadline_wheel.h"
+#include "lbnode/base/deadline_wheel.h"
 
 #include "lbnode/base/bytes.h"
 #include "lbnode/base/random.h"
