@@ -25,6 +25,27 @@ static void who_was_removed_and_revoked_can_be_let_in_again(void **state)
     change_set_free(&changes);
 }
 
+static struct core_now now_of(struct reader *reader)
+{
+    return (struct core_now){reader->now_us += 1000, 1800000000000};
+}
+
+/* Who speaks to a node that knows that it is out. */
+static bool is_told_to_be_out(struct reader *reader, const struct uuid *id)
+{
+    const struct core_event heartbeat = {
+        .kind = CORE_FRAME, .node = *id, .frame_type = FRAME_HEARTBEAT};
+    struct core_actions actions = {0};
+    bool told = false;
+    core_step(reader->core, &heartbeat, now_of(reader), &actions);
+    for (size_t i = 0; i < actions.count; i++)
+        told |= actions.items[i].kind == CORE_SEND &&
+                actions.items[i].frame_type == FRAME_ROSTER_NOTICE &&
+                uuid_equal(&actions.items[i].peer, id);
+    core_actions_free(&actions);
+    return told;
+}
+
 /* On both sides of a cut, each without the other. */
 static void two_nodes_that_remove_each_other_are_both_out(void **state)
 {
@@ -39,6 +60,9 @@ static void two_nodes_that_remove_each_other_are_both_out(void **state)
         const struct roster *roster = core_roster(reader.core);
         assert_int_equal(roster_find(roster, &example->ids[NEAR])->status, NODE_REMOVED);
         assert_int_equal(roster_find(roster, &example->ids[FAR])->status, NODE_REMOVED);
+        assert_true(is_told_to_be_out(&reader, &example->ids[NEAR]));
+        assert_true(is_told_to_be_out(&reader, &example->ids[FAR]));
+        assert_false(is_told_to_be_out(&reader, &example->ids[LOST]));
         reader_free(&reader);
     }
     assert_same(example, "abc", "acb");
@@ -81,10 +105,50 @@ static void two_nodes_that_revoke_each_other_are_both_out(void **state)
         assert_int_equal(status_at(&reader, &example->ids[FAR]), NODE_REVOKED);
         assert_int_equal(value_of(&reader, &thing, FACET), 1);
         assert_int_equal(vv_get(core_durable(reader.core), 61), 1);
+        assert_true(is_told_to_be_out(&reader, &example->ids[NEAR]));
+        assert_true(is_told_to_be_out(&reader, &example->ids[FAR]));
         reader_free(&reader);
     }
     assert_same(example, "abcde", "abdec");
     assert_same(example, "abcde", "adceb");
+}
+
+static void hear(const struct example *example,
+                 struct reader *reader,
+                 size_t number,
+                 const struct uuid *from)
+{
+    step(reader, &(struct core_event){.kind = CORE_FRAME,
+                                      .node = *from,
+                                      .frame_type = FRAME_RECORD,
+                                      .body = example->records[number].bytes});
+    step(reader, &(struct core_event){.kind = CORE_STAGE});
+}
+
+/* Nothing is taken from a node that is out, its own removal of another one included: that comes
+ * by a third node, which heard of it first, or not at all. */
+static void of_two_nodes_that_are_heard_themselves_the_first_stays(void **state)
+{
+    struct example *example = *state;
+    struct vv knew = vector(0, 0, 0), list = {0};
+    const struct uuid *near = &example->ids[NEAR], *far = &example->ids[FAR];
+    write_status(example, NEAR, &knew, FAR, NODE_REMOVED, &list); /* b */
+    write_status(example, FAR, &knew, NEAR, NODE_REMOVED, &list); /* c */
+    vv_free(&knew);
+    revoke(example, NEAR, 60, &knew, FAR); /* d */
+    revoke(example, FAR, 61, &knew, NEAR); /* e */
+    for (size_t number = 1; number <= 3; number += 2) {
+        struct reader reader = read_in_order(example, "a");
+        hear(example, &reader, number, near);
+        hear(example, &reader, number + 1, far);
+        assert_int_equal(status_at(&reader, near), NODE_ACTIVE);
+        assert_int_not_equal(status_at(&reader, far), NODE_ACTIVE);
+        assert_true(is_told_to_be_out(&reader, far));
+        hear(example, &reader, number + 1, &example->ids[LOST]);
+        assert_int_not_equal(status_at(&reader, near), NODE_ACTIVE);
+        assert_int_not_equal(status_at(&reader, far), NODE_ACTIVE);
+        reader_free(&reader);
+    }
 }
 
 /* Who knew that it was out had nothing to say any more. */
@@ -134,6 +198,7 @@ int main(void)
         EXAMPLE(who_was_removed_and_revoked_can_be_let_in_again),
         EXAMPLE(two_nodes_that_remove_each_other_are_both_out),
         EXAMPLE(two_nodes_that_revoke_each_other_are_both_out),
+        EXAMPLE(of_two_nodes_that_are_heard_themselves_the_first_stays),
         EXAMPLE(a_revocation_by_one_that_knew_of_its_own_is_void),
         EXAMPLE(a_node_revokes_another_in_a_new_stream),
     };
