@@ -259,6 +259,15 @@ void monitor_set_import(struct monitor_set *set,
         publish(monitored, true, true);
 }
 
+void monitor_set_probe_now(struct monitor_set *set, uint32_t slot, uint32_t incarnation)
+{
+    const struct monitored *monitored = slot < MEMBER_SLOTS ? set->by_slot[slot] : NULL;
+    if (!monitored || monitored->incarnation != incarnation)
+        return;
+    probe_schedule_hurry(set->schedule, slot);
+    start_due(set);
+}
+
 struct monitor_set *
 monitor_set_new(struct loop *loop, struct verdict_board *board, const struct icmp_sockets *icmp)
 {

@@ -27,6 +27,9 @@ void monitor_set_import(struct monitor_set *set,
                         uint32_t slot,
                         uint32_t incarnation,
                         enum verdict_state state);
+/* Somebody wants to know now: SLOT is probed at once, and its beats stay. Nothing happens if it
+ * is not monitored as INCARNATION. */
+void monitor_set_probe_now(struct monitor_set *set, uint32_t slot, uint32_t incarnation);
 void monitor_set_free(struct monitor_set *set); /* NULL-safe */
 
 #endif

@@ -48,6 +48,11 @@ static const struct field fields[] = {
      .facet = 10, .tag = 5, .flags = FIELD_HTTP_ONLY | FIELD_NULLABLE, .minimum = 1,
      .maximum = TEXT_ITEM_MAXIMUM, .check = check_domain_name,
      .help = "Host field of the request; needs http_version 1.1"},
+    {.name = "transition_delay_ms", .type = FIELD_INTEGER,
+     FIELD_AT(health_monitor, transition_delay_ms), .facet = 12, .tag = 1,
+     .flags = FIELD_NULLABLE, .minimum = 100, .maximum = SECONDS_MAXIMUM * 1000, .unit = "ms",
+     .help = "time from probe to probe while results in a row count towards a change, if shorter "
+             "than the delay; not set: the delay"},
 };
 /* clang-format on */
 

@@ -8,6 +8,9 @@ static const char *const algorithms[] = {"ROUND_ROBIN", "LEAST_CONNECTIONS", "SO
 /* In the order of enum connection_reuse. */
 static const char *const reuses[] = {"NEVER", "SAFE", "SAFE_PLUS", "ALWAYS", NULL};
 
+/* In the order of enum initial_state. */
+static const char *const initial_states[] = {"OFFLINE", "ONLINE", NULL};
+
 /* clang-format off */
 static const struct field fields[] = {
     COMMON_ROWS(0),
@@ -34,6 +37,9 @@ static const struct field fields[] = {
      .facet = 15, .tag = 1, .choices = reuses, .default_text = "SAFE_PLUS",
      .help = "which HTTP requests may go over a kept connection: a client's first one too (ALWAYS), "
              "if it can be repeated (SAFE_PLUS), or not (SAFE)"},
+    {.name = "initial_state", .type = FIELD_ENUM, FIELD_AT(pool, initial_state),
+     .facet = 16, .tag = 1, .choices = initial_states, .default_text = "OFFLINE",
+     .help = "whether a member gets traffic (ONLINE) or none (OFFLINE) before its monitor's first verdict"},
 };
 /* clang-format on */
 

@@ -46,6 +46,11 @@ enum connection_reuse {
     REUSE_SAFE_PLUS,
     REUSE_ALWAYS
 };
+/* Of a member before its monitor's first verdict. */
+enum initial_state {
+    INITIAL_OFFLINE,
+    INITIAL_ONLINE
+};
 enum monitor_type {
     MONITOR_HTTP,
     MONITOR_TCP
@@ -137,6 +142,7 @@ struct pool {
     int64_t slow_start;   /* seconds */
     int64_t queue_limit, queue_timeout;
     int64_t connection_reuse; /* enum connection_reuse */
+    int64_t initial_state;    /* enum initial_state */
 };
 
 struct member {
@@ -156,6 +162,7 @@ struct health_monitor {
     int64_t type;           /* enum monitor_type */
     int64_t delay, timeout; /* seconds */
     int64_t max_retries, max_retries_down;
+    int64_t transition_delay_ms; /* 0: the delay */
     char *http_method, *url_path, *expected_codes, *http_version, *domain_name;
 };
 

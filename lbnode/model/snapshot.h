@@ -57,6 +57,12 @@ enum snapshot_reuse {
     SNAPSHOT_REUSE_ALWAYS,
 };
 
+/* What a member is before its monitor's first verdict. */
+enum snapshot_initial_state {
+    SNAPSHOT_INITIAL_OFFLINE,
+    SNAPSHOT_INITIAL_ONLINE,
+};
+
 /* An address that a listener serves: the pair (address, port) is unique in a snapshot, and the
  * array is in ascending order of address, then port. */
 struct snapshot_endpoint {
@@ -90,8 +96,10 @@ struct snapshot_pool {
     uint32_t slow_start_ms;              /* 0: none */
     uint32_t queue_limit;                /* requests or connections that wait, on one node */
     uint32_t queue_timeout_ms;
-    uint8_t is_limited; /* a member has a connection_limit */
-    uint8_t reuse;      /* enum snapshot_reuse */
+    uint8_t is_limited;    /* a member has a connection_limit */
+    uint8_t reuse;         /* enum snapshot_reuse */
+    uint8_t initial_state; /* enum snapshot_initial_state */
+    struct uuid group;     /* vrrp group of its load balancer; zero: none */
     /* ROUND_ROBIN: member numbers (relative to first_member) in smoothly interleaved order, so
      * that one pass serves each member exactly weight / gcd times; backups have their own.
      * SOURCE_IP and SOURCE_IP_PORT: a client's hash modulo the length names its member. */
@@ -129,6 +137,7 @@ struct snapshot_monitor {
     uint8_t max_retries_down; /* failures in a row to become ERROR */
     uint8_t http_version;     /* 10 or 11 */
     uint32_t delay_ms, timeout_ms;
+    uint32_t transition_delay_ms; /* while results count towards a change; not above delay_ms */
     snapshot_string http_method, url_path, domain_name;
     snapshot_string expected_codes; /* "200", "200,201" or "200-299" */
 };
@@ -147,7 +156,7 @@ struct snapshot {
 };
 
 enum {
-    SNAPSHOT_LAYOUT = 3
+    SNAPSHOT_LAYOUT = 4
 };
 
 #define SNAPSHOT_AT(snapshot, array, type)                                                     \

@@ -134,6 +134,9 @@ static bool add_monitor(struct build *build, struct snapshot_pool *pool, uint32_
     monitor->http_version = strcmp(from->http_version, "1.1") == 0 ? 11 : 10;
     monitor->delay_ms =
         (uint32_t)(from->delay > UINT32_MAX / 1000 ? UINT32_MAX : from->delay * 1000);
+    monitor->transition_delay_ms = monitor->delay_ms;
+    if (from->transition_delay_ms > 0 && from->transition_delay_ms < monitor->delay_ms)
+        monitor->transition_delay_ms = (uint32_t)from->transition_delay_ms;
     monitor->timeout_ms =
         (uint32_t)(from->timeout > UINT32_MAX / 1000 ? UINT32_MAX : from->timeout * 1000);
     return snapshot_image_add_string(&build->image, from->http_method, &monitor->http_method) &&
@@ -254,6 +257,17 @@ static bool add_schedule(struct build *build,
     return done;
 }
 
+static struct uuid group_of(const struct build *build, const struct pool *pool)
+{
+    const struct effective *owner =
+        configuration_find(build->configuration, &pool->resource.owner);
+    const struct vrrp_group *group = NULL;
+    if (owner && owner->resource->type == RESOURCE_LOAD_BALANCER)
+        group = configuration_group_of(build->configuration,
+                                       (const struct load_balancer *)owner->resource);
+    return group ? group->resource.id : (struct uuid){0};
+}
+
 static bool add_pool(struct build *build, const struct pool *from)
 {
     static const uint8_t algorithms[] = {
@@ -279,6 +293,9 @@ static bool add_pool(struct build *build, const struct pool *from)
         .queue_limit = (uint32_t)from->queue_limit,
         .queue_timeout_ms = (uint32_t)from->queue_timeout,
         .reuse = reuses[from->connection_reuse],
+        .initial_state = from->initial_state == INITIAL_ONLINE ? SNAPSHOT_INITIAL_ONLINE
+                                                               : SNAPSHOT_INITIAL_OFFLINE,
+        .group = group_of(build, from),
     };
     pool.incarnation = fold(bytes_hash(pool.id.bytes, sizeof(pool.id.bytes), SLOT_POOL));
     pool.slot = slot_map_take(build->slots, SLOT_POOL, &pool.id, pool.incarnation);

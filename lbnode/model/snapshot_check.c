@@ -139,6 +139,7 @@ static bool pools_are_valid(const struct snapshot *s)
             pool->algorithm < SNAPSHOT_ROUND_ROBIN ||
             pool->algorithm > SNAPSHOT_SOURCE_IP_PORT || pool->enabled > 1 ||
             pool->is_limited > 1 || pool->reuse > SNAPSHOT_REUSE_ALWAYS ||
+            pool->initial_state > SNAPSHOT_INITIAL_ONLINE ||
             pool->first_member != next_member || pool->member_count > POOL_MAXIMUM_MEMBERS ||
             !range_fits(pool->first_member, pool->member_count, s->members.count) ||
             !index_or_none(pool->monitor, s->monitors.count) ||
@@ -184,6 +185,7 @@ static bool monitors_are_valid(const struct snapshot *s)
             (monitor->type != SNAPSHOT_MONITOR_HTTP && monitor->type != SNAPSHOT_MONITOR_TCP) ||
             monitor->enabled > 1 || monitor->max_retries == 0 ||
             monitor->max_retries_down == 0 ||
+            monitor->transition_delay_ms > monitor->delay_ms ||
             (monitor->http_version != 10 && monitor->http_version != 11) ||
             !string_is_valid(s, monitor->http_method) ||
             !string_is_valid(s, monitor->url_path) ||

@@ -365,6 +365,35 @@ static void a_peers_verdict_fills_the_board_until_there_is_an_own_one(void **sta
     teardown(&fixture);
 }
 
+static void who_asks_gets_a_probe_at_once_of_the_member_it_means(void **state)
+{
+    struct fixture fixture;
+    struct server server;
+    struct site site;
+    uint32_t slot, incarnation;
+    setup(&fixture);
+    server_start(&server, fixture.loop, "");
+    site_start(&site);
+    site_member(&site, server.port);
+    site_monitor(&site, "TCP");
+    monitor_set_adopt(fixture.set, site_snapshot(&site, fixture.slots));
+    wait_for(&fixture, &site.members[0], VERDICT_ONLINE);
+    const struct verdict_slot *board = slot_of(&fixture, &site.members[0], &slot, &incarnation);
+    uint64_t deadline = monotime_now_ms() + DEADLINE_MS;
+    for (unsigned i = 0; i < 5; i++) {
+        uint64_t before = board->history;
+        monitor_set_probe_now(fixture.set, slot, incarnation + 1);
+        monitor_set_probe_now(fixture.set, MEMBER_SLOTS, incarnation);
+        assert_int_equal(board->history, before);
+        monitor_set_probe_now(fixture.set, slot, incarnation);
+        while (board->history == before && monotime_now_ms() < deadline)
+            loop_turn(fixture.loop, true);
+    }
+    assert_true(board->history >= 0x3f); /* six probes: five of them in less than a delay */
+    server_stop(&server);
+    teardown(&fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -374,6 +403,7 @@ int main(void)
         cmocka_unit_test(without_a_monitor_nothing_is_probed_or_judged),
         cmocka_unit_test(a_restarted_process_goes_on_with_the_verdicts_on_the_board),
         cmocka_unit_test(a_peers_verdict_fills_the_board_until_there_is_an_own_one),
+        cmocka_unit_test(who_asks_gets_a_probe_at_once_of_the_member_it_means),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

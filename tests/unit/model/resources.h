@@ -41,7 +41,8 @@ static const struct example examples[] = {
      "7}"},
     {RESOURCE_POOL, "{" EXAMPLE_COMMON ", \"project_id\": \"p1\", \"protocol\": \"TCP\", "
                     "\"lb_algorithm\": \"SOURCE_IP\", \"slow_start\": 30, \"queue_limit\": 5, "
-                    "\"queue_timeout\": 900, \"connection_reuse\": \"NEVER\"}"},
+                    "\"queue_timeout\": 900, \"connection_reuse\": \"NEVER\", "
+                    "\"initial_state\": \"ONLINE\"}"},
     {RESOURCE_MEMBER, "{" EXAMPLE_COMMON ", \"project_id\": \"p1\", \"address\": \"fd77::21\", "
                       "\"protocol_port\": 8080, \"subnet_id\": \"" EXAMPLE_ID
                       "\", \"weight\": 0, \"connection_limit\": 50, \"backup\": "
@@ -50,7 +51,7 @@ static const struct example examples[] = {
      "{" EXAMPLE_COMMON ", \"project_id\": \"p1\", \"type\": \"HTTP\", \"delay\": 5, "
      "\"timeout\": 3, \"max_retries\": 2, \"max_retries_down\": 4, \"http_method\": \"HEAD\", "
      "\"url_path\": \"/health?a=b\", \"expected_codes\": \"200-204\", \"http_version\": 1.1, "
-     "\"domain_name\": \"a.example\"}"},
+     "\"domain_name\": \"a.example\", \"transition_delay_ms\": 500}"},
     {RESOURCE_NODE, "{" EXAMPLE_COMMON ", \"addresses\": [\"10.77.0.11:7850\", "
                     "\"[fd77::11]:7850\"], \"vrrp_address\": \"10.77.0.11\", \"roles\": "
                     "[\"proxy\"], \"drain\": true}"},

@@ -10,7 +10,7 @@ enum {
     HISTORIES = 2000,
     STEPS = 16,
     OBJECTS = 40,
-    FACETS = 16 /* facet numbers of the tables are below */
+    FACETS = 24 /* facet numbers of the tables are below */
 };
 
 struct raw_value {

@@ -54,11 +54,37 @@ static void the_example_compiles_to_what_it_says(void **context)
     assert_int_equal(pool->backup_schedule_length, 0);
     const struct snapshot_monitor *monitor = &snapshot_monitors(s)[pool->monitor];
     assert_int_equal(monitor->delay_ms, 5000);
+    assert_int_equal(monitor->transition_delay_ms, 5000); /* not set: the delay */
     assert_int_equal(monitor->http_version, 10);
     assert_string_equal(snapshot_text(s, monitor->url_path), "/");
     assert_string_equal(snapshot_text(s, monitor->domain_name), "");
     ip_endpoint_format(&member_of(s, ids.w2)->monitor_endpoint, text);
     assert_string_equal(text, "10.77.0.22:80");
+    snapshot_close(s);
+    slot_map_free(slots);
+    raw_state_free(state);
+}
+
+static void a_pool_says_whose_address_it_serves_and_how_members_begin(void **context)
+{
+    struct raw_state *state = raw_state_new();
+    struct slot_map *slots = slot_map_new();
+    char text[160], id[UUID_TEXT_SIZE];
+    struct uuid group =
+        raw_state_create(state, RESOURCE_VRRP_GROUP, NULL, "{'name': 'blue', 'vrid': 9}");
+    uuid_format(&group, id);
+    snprintf(text, sizeof(text), "{'vip_address': '10.0.0.1', 'vrrp_group_id': '%s'}", id);
+    struct uuid balancer = raw_state_create(state, RESOURCE_LOAD_BALANCER, NULL, text);
+    struct uuid pool = raw_state_create(
+        state, RESOURCE_POOL, &balancer,
+        "{'protocol': 'TCP', 'lb_algorithm': 'ROUND_ROBIN', 'initial_state': 'ONLINE'}");
+    raw_state_create(state, RESOURCE_HEALTH_MONITOR, &pool,
+                     "{'type': 'TCP', 'delay': 5, 'timeout': 2, 'max_retries': 1, "
+                     "'transition_delay_ms': 500}");
+    const struct snapshot *s = build(state, slots);
+    assert_true(uuid_equal(&snapshot_pools(s)[0].group, &group));
+    assert_int_equal(snapshot_pools(s)[0].initial_state, SNAPSHOT_INITIAL_ONLINE);
+    assert_int_equal(snapshot_monitors(s)[0].transition_delay_ms, 500);
     snapshot_close(s);
     slot_map_free(slots);
     raw_state_free(state);
@@ -331,6 +357,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_example_compiles_to_what_it_says),
+        cmocka_unit_test(a_pool_says_whose_address_it_serves_and_how_members_begin),
         cmocka_unit_test(every_address_of_a_load_balancer_is_served),
         cmocka_unit_test(what_is_disabled_is_not_served),
         cmocka_unit_test(drained_disabled_and_backup_members_are_not_in_the_schedule),
