@@ -51,13 +51,16 @@ static void publish(struct monitored *monitored, bool changed, bool imported)
 /* A restarted process goes on with the verdicts that its predecessor left. */
 static void take_over(struct monitored *monitored)
 {
-    const struct verdict_slot *slot = &monitored->set->board->slots[monitored->slot];
+    struct verdict_slot *slot = &monitored->set->board->slots[monitored->slot];
     monitored->verdict.state =
         verdict_board_state(monitored->set->board, monitored->slot, monitored->incarnation);
-    if (monitored->verdict.state != VERDICT_UNKNOWN)
+    if (monitored->verdict.state != VERDICT_UNKNOWN) {
         monitored->verdict.history = atomic_load(&slot->history);
-    else
-        publish(monitored, true, false);
+        return;
+    }
+    atomic_store(&slot->probes, 0);
+    atomic_store(&slot->failures, 0);
+    publish(monitored, true, false);
 }
 
 /* ---- probing ------------------------------------------------------------------------------
@@ -72,8 +75,11 @@ static void take_result(struct monitored *monitored, const struct probe_result *
     atomic_store(&slot->round_trip_us, result->round_trip_us);
     atomic_store(&slot->last_status, result->status);
     atomic_store(&slot->probed_wall_ms, walltime_now_ms());
-    if (!success)
+    atomic_fetch_add(&slot->probes, 1);
+    if (!success) {
+        atomic_fetch_add(&slot->failures, 1);
         atomic_store(&slot->reason, (uint16_t)result->reason);
+    }
     publish(monitored, changed, false);
 }
 

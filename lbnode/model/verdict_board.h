@@ -76,7 +76,8 @@ struct verdict_slot {
     _Atomic uint64_t probed_wall_ms;
     _Atomic uint64_t history; /* one bit per own probe, newest lowest, 1 = success */
     _Atomic uint32_t round_trip_us;
-    _Atomic uint16_t reason;      /* enum verdict_reason of the last failure */
+    _Atomic uint32_t probes, failures; /* own ones of the incarnation; they may wrap */
+    _Atomic uint16_t reason;           /* enum verdict_reason of the last failure */
     _Atomic uint16_t last_status; /* HTTP status of the last answer, or number of a TLS alert */
 };
 

@@ -274,6 +274,7 @@ static void each_failure_has_its_reason(void **state)
 
 static void a_refused_tcp_member_goes_down_and_comes_back(void **state)
 {
+    uint32_t slot, incarnation;
     struct fixture fixture;
     struct server server;
     struct site site;
@@ -287,6 +288,11 @@ static void a_refused_tcp_member_goes_down_and_comes_back(void **state)
     server_stop(&server);
     wait_for(&fixture, &site.members[0], VERDICT_ERROR);
     assert_int_equal(reason_of(&fixture, &site.members[0]), VERDICT_REASON_CONNECT_REFUSED);
+    slot_of(&fixture, &site.members[0], &slot, &incarnation);
+    const struct verdict_slot *told = &fixture.board->slots[slot];
+    assert_in_range(told->failures, 1, told->probes - 1);
+    assert_int_equal(told->history & 1, 0);
+    assert_int_equal(told->history >> (told->probes - 1), 1);
     teardown(&fixture);
 }
 
