@@ -86,6 +86,22 @@ void world_look_at_key(struct world_node *node)
         }
 }
 
+static bool has_rot(const struct world *world)
+{
+    bool rot = false;
+    for (unsigned i = 0; i < WORLD_NODES; i++)
+        rot |= world->nodes[i].has_rot;
+    return rot;
+}
+
+static void forget_images(struct world *world)
+{
+    for (unsigned i = 0; i < WORLD_NODES; i++) {
+        store_close(world->nodes[i].image);
+        world->nodes[i].image = NULL;
+    }
+}
+
 void world_rekey(struct world *world, struct world_node *node)
 {
     struct change_set changes = {0};
@@ -95,8 +111,9 @@ void world_rekey(struct world *world, struct world_node *node)
         place++;
     if (!world_is_up(node) || world->nodes[WORLD_COPY].is_member ||
         place == ARRAY_LENGTH(node->keys) || node->number == WORLD_COPY ||
-        !core_is_caught_up(node->core))
+        !core_is_caught_up(node->core) || !world_join_is_known(world) || has_rot(world))
         return;
+    forget_images(world); /* with an older disk the file with the key is older here, too */
     const struct object *object = facet_object(core_facets(node->core), &node->id);
     struct node *before = object ? roster_read_node(core_facets(node->core), object) : NULL;
     if (!before)
@@ -363,14 +380,9 @@ struct world_node *world_join(struct world *world, struct world_node *inviter)
     struct change_set changes = {0};
     if (!world_is_up(inviter) || inviter->number == WORLD_COPY || inviter->has_rot ||
         world->node_count == WORLD_NODES || world->nodes[WORLD_COPY].is_member ||
-        !world_join_is_known(world))
+        !world_join_is_known(world) || has_rot(world))
         return NULL;
-    for (unsigned i = 0; i < WORLD_NODES; i++) {
-        if (world->nodes[i].has_rot)
-            return NULL;
-        store_close(world->nodes[i].image);
-        world->nodes[i].image = NULL;
-    }
+    forget_images(world);
     struct world_node *node = &world->nodes[world->node_count];
     make_node(world, world->node_count++);
     plan_member(node, &changes);

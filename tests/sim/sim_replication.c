@@ -70,7 +70,7 @@ static void fail_store(struct world *world, struct world_node *node)
 static void make_trouble(struct world *world)
 {
     struct world_node *node = any_node(world);
-    switch (world_below(world, 32)) {
+    switch (world_below(world, 34)) {
     case 0:
     case 1: world_crash(world, node); break;
     case 2:
@@ -103,6 +103,8 @@ static void make_trouble(struct world *world)
     case 29:
     case 30:
     case 31: world_forge(world); break;
+    case 32:
+    case 33: world_rekey(world, node); break;
     }
 }
 
