@@ -41,6 +41,8 @@ static void publish(struct monitored *monitored, bool changed, bool imported)
     struct verdict_slot *slot = &board->slots[monitored->slot];
     if (changed)
         atomic_store(&slot->since_wall_ms, walltime_now_ms());
+    if (monitored->verdict.state == VERDICT_UNKNOWN)
+        atomic_store(&slot->reason, (uint16_t)VERDICT_REASON_NONE);
     atomic_store(&slot->history, monitored->verdict.history);
     atomic_store(&slot->word,
                  verdict_word_make(monitored->incarnation, monitored->verdict.state, imported));
@@ -88,7 +90,9 @@ static void on_result(struct member_probe *probe, const struct probe_result *res
     struct monitored *monitored = CONTAINER_OF(probe, struct monitored, probe);
     struct monitor_set *set = monitored->set;
     set->running--;
-    if (result->reason != VERDICT_REASON_LOCAL) /* which says nothing of the member */
+    if (result->reason == VERDICT_REASON_NO_ICMP_SOCKET)
+        atomic_store(&set->board->slots[monitored->slot].reason, (uint16_t)result->reason);
+    else if (result->reason != VERDICT_REASON_LOCAL) /* neither says anything of the member */
         take_result(monitored, result);
     if (set->running + 1 == set->most_running)
         loop_timer_start(set->loop, &set->wake, 0, on_wake);

@@ -2,17 +2,9 @@
  * listener in the same change. */
 #include "lbnode/admin/admin_handlers.h"
 #include "lbnode/admin/resource_api.h"
+#include "lbnode/model/configuration.h"
 
 #include <string.h>
-
-static const char *protocol_text(const struct resource *resource, const char *attribute)
-{
-    static const char *const names[] = {[PROTOCOL_HTTP] = "HTTP", [PROTOCOL_TCP] = "TCP"};
-    int64_t protocol = resource->type == RESOURCE_LISTENER
-                           ? ((const struct listener *)resource)->protocol
-                           : ((const struct pool *)resource)->protocol;
-    return protocol >= 0 && protocol < PROTOCOL_COUNT ? names[protocol] : attribute;
-}
 
 /* Replaces listener_id in OBJECT by the load balancer of that listener. */
 static const struct effective *resolve_listener(const struct admin_request *request,
@@ -60,13 +52,12 @@ static bool attach(const struct effective *listener,
                    struct error *error)
 {
     const struct listener *before = (const struct listener *)listener->resource;
-    if (before->protocol == PROTOCOL_HTTP &&
-        ((const struct pool *)pool)->protocol != PROTOCOL_HTTP)
+    int64_t protocol = ((const struct pool *)pool)->protocol;
+    if (!protocols_are_compatible(before->protocol, protocol))
         return error_set(error, ERROR_INVALID,
                          "Validation failure: The pool protocol '%s' is invalid while the "
                          "listener protocol is '%s'.",
-                         protocol_text(pool, "protocol"),
-                         protocol_text(listener->resource, "protocol"));
+                         protocol_name(protocol), protocol_name(before->protocol));
     struct resource *after = resource_copy(listener->resource);
     if (!after)
         return error_set(error, ERROR_UNAVAILABLE, "out of memory");

@@ -157,7 +157,7 @@ set_attribute(struct json_value *node, const struct resource *resource, const ch
         json_value_set(node, name, field_to_json(field, resource));
 }
 
-/* Why a member is ERROR: "connection refused since 2026-01-31T12:34:56". */
+/* Why a member is ERROR or not judged: "connection refused since 2026-01-31T12:34:56". */
 static void set_reason(const struct node_state *state,
                        struct json_value *node,
                        const struct effective *object)
@@ -170,8 +170,12 @@ static void set_reason(const struct node_state *state,
         json_value_set_text(node, "reason", object->reason_text);
         return;
     }
-    if (!slot || verdict_of((void *)(uintptr_t)state, &object->resource->id) != VERDICT_ERROR)
+    enum verdict_state verdict = verdict_of((void *)(uintptr_t)state, &object->resource->id);
+    if (!slot || verdict == VERDICT_ONLINE)
         return;
+    if (verdict == VERDICT_UNKNOWN &&
+        atomic_load_explicit(&slot->reason, memory_order_relaxed) == VERDICT_REASON_NONE)
+        return; /* it is waited for; else this node cannot probe */
     health_reason_text(
         why, atomic_load_explicit(&slot->reason, memory_order_relaxed),
         atomic_load_explicit(&slot->last_status, memory_order_relaxed),

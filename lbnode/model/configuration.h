@@ -115,6 +115,10 @@ bool configuration_plan_delete(const struct configuration *configuration,
 /* ---- documents: lbnode export, lbnode apply -------------------------------------------------
  */
 
+/* Can a pool of POOL_PROTOCOL serve a listener of LISTENER_PROTOCOL (octavia-api.md 9.1)? */
+bool protocols_are_compatible(int64_t listener_protocol, int64_t pool_protocol);
+const char *protocol_name(int64_t protocol); /* "HTTP" */
+
 /* A document for people: {"loadbalancers": [{name, ..., "listeners": [...], "pools": [{...,
  * "members": [...], "healthmonitor": {...}}]}], "vrrp_groups": [...], "secrets": [...]};
  * references by name, values equal to the default left out, and payloads of secrets. */

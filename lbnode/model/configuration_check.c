@@ -11,9 +11,11 @@
 static const char *const protocol_names[PROTOCOL_COUNT] = {
     [PROTOCOL_HTTP] = "HTTP",
     [PROTOCOL_TCP] = "TCP",
+    [PROTOCOL_UDP] = "UDP",
 };
 
-/* octavia-api.md 9.1: rows are listeners, columns pools. */
+/* octavia-api.md 9.1: rows are listeners, columns pools. Listeners of UDP there are none yet.
+ */
 static const bool compatible[PROTOCOL_COUNT][PROTOCOL_COUNT] = {
     [PROTOCOL_HTTP] = {[PROTOCOL_HTTP] = true},
     [PROTOCOL_TCP] = {[PROTOCOL_HTTP] = true, [PROTOCOL_TCP] = true},
@@ -193,6 +195,29 @@ static bool check_default_pool(const struct configuration *configuration,
     return pool && check_pool_fits(&listener->resource, pool->resource, error);
 }
 
+/* ---- health monitors ------------------------------------------------------------------------
+ */
+
+/* octavia-api.md 9.2. */
+static bool check_monitored_pool(const struct configuration *configuration,
+                                 const struct health_monitor *monitor,
+                                 struct error *error)
+{
+    const struct effective *pool = configuration_find(configuration, &monitor->resource.owner);
+    bool is_udp = ((const struct pool *)pool->resource)->protocol == PROTOCOL_UDP;
+    bool suits_udp = monitor->type == MONITOR_HTTP || monitor->type == MONITOR_TCP ||
+                     monitor->type == MONITOR_UDP_CONNECT;
+    if (is_udp && !suits_udp)
+        return error_set(error, ERROR_INVALID,
+                         "Validation failure: The associated pool protocol is UDP, so only a "
+                         "UDP-CONNECT/TCP/HTTP health monitor is supported.");
+    if (!is_udp && monitor->type == MONITOR_UDP_CONNECT)
+        return error_set(error, ERROR_INVALID,
+                         "Validation failure: The UDP-CONNECT type is only supported for pools "
+                         "of type UDP.");
+    return true;
+}
+
 /* ---- claims ---------------------------------------------------------------------------------
  */
 
@@ -292,6 +317,9 @@ bool configuration_check_create(const struct configuration *configuration,
     }
     case RESOURCE_LISTENER:
         return check_default_pool(configuration, (const struct listener *)resource, error);
+    case RESOURCE_HEALTH_MONITOR:
+        return check_monitored_pool(configuration, (const struct health_monitor *)resource,
+                                    error);
     default: return true;
     }
 }

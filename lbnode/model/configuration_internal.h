@@ -93,9 +93,6 @@ const struct object *configuration_named(const struct configuration *configurati
                                          const char *name);
 void object_free(struct object *object); /* NULL-safe */
 
-/* Can a pool of POOL_PROTOCOL serve a listener of LISTENER_PROTOCOL (octavia-api.md 9.1)? */
-bool protocols_are_compatible(int64_t listener_protocol, int64_t pool_protocol);
-const char *protocol_name(int64_t protocol);
 /* "Load Balancer": for Octavia's sentences. */
 const char *resource_title(enum resource_type type);
 

@@ -4,7 +4,8 @@ enum {
     SECONDS_MAXIMUM = 86400
 };
 
-static const char *const types[] = {"HTTP", "TCP", NULL};
+/* In the order of enum monitor_type. */
+static const char *const types[] = {"HTTP", "TCP", "PING", "UDP-CONNECT", NULL};
 
 /* clang-format off */
 static const struct field fields[] = {

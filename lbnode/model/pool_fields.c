@@ -1,6 +1,6 @@
 #include "lbnode/model/field_rows.h"
 
-static const char *const protocols[] = {"HTTP", "TCP", NULL};
+static const char *const protocols[] = {"HTTP", "TCP", "UDP", NULL};
 /* In the order of enum lb_algorithm; only what the proxy can do. */
 static const char *const algorithms[] = {"ROUND_ROBIN", "LEAST_CONNECTIONS", "SOURCE_IP",
                                          "SOURCE_IP_PORT", NULL};
@@ -20,7 +20,8 @@ static const struct field fields[] = {
      .refers_to = RESOURCE_LOAD_BALANCER, .help = "load balancer that it belongs to"},
     {.name = "protocol", .type = FIELD_ENUM, FIELD_AT(pool, protocol),
      .facet = FACET_CREATION, .tag = 3, .flags = FIELD_REQUIRED | FIELD_CREATE_ONLY,
-     .choices = protocols, .help = "what its members speak"},
+     .choices = protocols,
+     .help = "what its members speak; a pool of UDP is monitored, but no listener takes one yet"},
     {.name = "lb_algorithm", .type = FIELD_ENUM, FIELD_AT(pool, lb_algorithm),
      .facet = 10, .tag = 1, .flags = FIELD_REQUIRED, .choices = algorithms,
      .help = "how a member is chosen"},

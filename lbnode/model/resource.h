@@ -32,6 +32,7 @@ enum resource_type {
 enum protocol {
     PROTOCOL_HTTP,
     PROTOCOL_TCP,
+    PROTOCOL_UDP, /* of a pool alone */
     PROTOCOL_COUNT
 };
 enum lb_algorithm {
@@ -53,7 +54,9 @@ enum initial_state {
 };
 enum monitor_type {
     MONITOR_HTTP,
-    MONITOR_TCP
+    MONITOR_TCP,
+    MONITOR_PING,
+    MONITOR_UDP_CONNECT
 };
 enum node_status {
     NODE_ACTIVE,

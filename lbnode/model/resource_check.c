@@ -2,6 +2,10 @@
 
 #include <string.h>
 
+enum {
+    UDP_CONNECT_DELAY_MINIMUM = 3 /* s */
+};
+
 static bool check_monitor(const struct health_monitor *monitor, struct error *error)
 {
     if (monitor->timeout > monitor->delay)
@@ -9,6 +13,11 @@ static bool check_monitor(const struct health_monitor *monitor, struct error *er
                          "Validation failure: timeout (%lld s) must not be greater than delay "
                          "(%lld s)",
                          (long long)monitor->timeout, (long long)monitor->delay);
+    if (monitor->type == MONITOR_UDP_CONNECT && monitor->delay < UDP_CONNECT_DELAY_MINIMUM)
+        return error_set(error, ERROR_INVALID,
+                         "Validation failure: The request delay value %lld should be larger "
+                         "than %d for UDP-CONNECT health monitor type.",
+                         (long long)monitor->delay, UDP_CONNECT_DELAY_MINIMUM - 1);
     if (monitor->domain_name[0] && strcmp(monitor->http_version, "1.1") != 0)
         return error_set(error, ERROR_INVALID,
                          "Validation failure: domain_name '%s' needs http_version 1.1",

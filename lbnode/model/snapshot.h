@@ -33,7 +33,8 @@ typedef uint32_t snapshot_string;
 
 enum snapshot_protocol {
     SNAPSHOT_HTTP = 1,
-    SNAPSHOT_TCP = 2
+    SNAPSHOT_TCP = 2,
+    SNAPSHOT_UDP = 3, /* of a pool that no listener has */
 };
 
 enum snapshot_insert_header {

@@ -111,11 +111,23 @@ static uint32_t fold(uint64_t hash)
     return folded ? folded : 1;
 }
 
+static const uint8_t protocols[PROTOCOL_COUNT] = {
+    [PROTOCOL_HTTP] = SNAPSHOT_HTTP,
+    [PROTOCOL_TCP] = SNAPSHOT_TCP,
+    [PROTOCOL_UDP] = SNAPSHOT_UDP,
+};
+
 /* ---- monitors, members, pools ---------------------------------------------------------------
  */
 
 static bool add_monitor(struct build *build, struct snapshot_pool *pool, uint32_t pool_index)
 {
+    static const uint8_t monitor_types[] = {
+        [MONITOR_HTTP] = SNAPSHOT_MONITOR_HTTP,
+        [MONITOR_TCP] = SNAPSHOT_MONITOR_TCP,
+        [MONITOR_PING] = SNAPSHOT_MONITOR_PING,
+        [MONITOR_UDP_CONNECT] = SNAPSHOT_MONITOR_UDP_CONNECT,
+    };
     const struct health_monitor *from =
         configuration_monitor_of(build->configuration, &pool->id);
     pool->monitor = SNAPSHOT_NONE;
@@ -127,7 +139,7 @@ static bool add_monitor(struct build *build, struct snapshot_pool *pool, uint32_
         return false;
     monitor->id = from->resource.id;
     monitor->pool = pool_index;
-    monitor->type = from->type == MONITOR_HTTP ? SNAPSHOT_MONITOR_HTTP : SNAPSHOT_MONITOR_TCP;
+    monitor->type = monitor_types[from->type];
     monitor->enabled = from->resource.admin_state_up;
     monitor->max_retries = (uint8_t)from->max_retries;
     monitor->max_retries_down = (uint8_t)from->max_retries_down;
@@ -285,7 +297,7 @@ static bool add_pool(struct build *build, const struct pool *from)
     uint32_t index = (uint32_t)build->image.arrays[ARRAY_POOLS].count;
     struct snapshot_pool pool = {
         .id = from->resource.id,
-        .protocol = from->protocol == PROTOCOL_HTTP ? SNAPSHOT_HTTP : SNAPSHOT_TCP,
+        .protocol = protocols[from->protocol],
         .algorithm = algorithms[from->lb_algorithm],
         .enabled = from->resource.admin_state_up,
         .first_member = (uint32_t)build->image.arrays[ARRAY_MEMBERS].count,
@@ -414,7 +426,7 @@ static bool add_listener(struct build *build, const struct listener *from)
     uint32_t index = (uint32_t)build->image.arrays[ARRAY_LISTENERS].count;
     struct snapshot_listener listener = {
         .id = from->resource.id,
-        .protocol = from->protocol == PROTOCOL_HTTP ? SNAPSHOT_HTTP : SNAPSHOT_TCP,
+        .protocol = protocols[from->protocol],
         .enabled = from->resource.admin_state_up && owner->admin_state_up,
         .port = (uint16_t)from->protocol_port,
         .insert_headers = insert_headers_of(from),

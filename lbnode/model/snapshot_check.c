@@ -134,9 +134,8 @@ static bool pools_are_valid(const struct snapshot *s)
     uint32_t next_member = 0, next_schedule = 0;
     for (uint32_t i = 0; i < s->pools.count; i++) {
         const struct snapshot_pool *pool = &snapshot_pools(s)[i];
-        if (!take_slot(taken, pool->slot, POOL_SLOTS) ||
-            (pool->protocol != SNAPSHOT_HTTP && pool->protocol != SNAPSHOT_TCP) ||
-            pool->algorithm < SNAPSHOT_ROUND_ROBIN ||
+        if (!take_slot(taken, pool->slot, POOL_SLOTS) || pool->protocol < SNAPSHOT_HTTP ||
+            pool->protocol > SNAPSHOT_UDP || pool->algorithm < SNAPSHOT_ROUND_ROBIN ||
             pool->algorithm > SNAPSHOT_SOURCE_IP_PORT || pool->enabled > 1 ||
             pool->is_limited > 1 || pool->reuse > SNAPSHOT_REUSE_ALWAYS ||
             pool->initial_state > SNAPSHOT_INITIAL_ONLINE ||
@@ -182,9 +181,9 @@ static bool monitors_are_valid(const struct snapshot *s)
     for (uint32_t i = 0; i < s->monitors.count; i++) {
         const struct snapshot_monitor *monitor = &snapshot_monitors(s)[i];
         if (monitor->pool >= s->pools.count || snapshot_pools(s)[monitor->pool].monitor != i ||
-            (monitor->type != SNAPSHOT_MONITOR_HTTP && monitor->type != SNAPSHOT_MONITOR_TCP) ||
-            monitor->enabled > 1 || monitor->max_retries == 0 ||
-            monitor->max_retries_down == 0 ||
+            monitor->type < SNAPSHOT_MONITOR_HTTP ||
+            monitor->type > SNAPSHOT_MONITOR_UDP_CONNECT || monitor->enabled > 1 ||
+            monitor->max_retries == 0 || monitor->max_retries_down == 0 ||
             monitor->transition_delay_ms > monitor->delay_ms ||
             (monitor->http_version != 10 && monitor->http_version != 11) ||
             !string_is_valid(s, monitor->http_method) ||

@@ -320,6 +320,25 @@ static void changes_faster_than_the_timeout_do_not_hide_a_silent_member(void **s
     teardown(&fixture);
 }
 
+static void what_this_node_cannot_do_is_not_held_against_the_member(void **state)
+{
+    struct fixture fixture;
+    struct site site;
+    setup(&fixture);
+    site_start(&site);
+    site_member(&site, 1);
+    site_monitor(&site, "PING");
+    monitor_set_adopt(fixture.set, site_snapshot(&site, fixture.slots));
+    for (uint64_t end = monotime_now_ms() + DEADLINE_MS; monotime_now_ms() < end;) {
+        loop_turn(fixture.loop, true);
+        if (reason_of(&fixture, &site.members[0]) != VERDICT_REASON_NONE)
+            break;
+    }
+    assert_int_equal(reason_of(&fixture, &site.members[0]), VERDICT_REASON_NO_ICMP_SOCKET);
+    assert_int_equal(state_of(&fixture, &site.members[0]), VERDICT_UNKNOWN);
+    teardown(&fixture);
+}
+
 static void without_a_monitor_nothing_is_probed_or_judged(void **state)
 {
     struct fixture fixture;
@@ -406,6 +425,7 @@ int main(void)
         cmocka_unit_test(each_failure_has_its_reason),
         cmocka_unit_test(a_refused_tcp_member_goes_down_and_comes_back),
         cmocka_unit_test(changes_faster_than_the_timeout_do_not_hide_a_silent_member),
+        cmocka_unit_test(what_this_node_cannot_do_is_not_held_against_the_member),
         cmocka_unit_test(without_a_monitor_nothing_is_probed_or_judged),
         cmocka_unit_test(a_restarted_process_goes_on_with_the_verdicts_on_the_board),
         cmocka_unit_test(a_peers_verdict_fills_the_board_until_there_is_an_own_one),

@@ -117,6 +117,63 @@ static void a_vip_is_no_address_of_a_node_that_has_peers(void **context)
     scene_close(&scene);
 }
 
+/* octavia-api.md 9.2. */
+static void a_monitors_type_suits_the_protocol_of_its_pool(void **context)
+{
+    static const char *const monitor =
+        "{'type': '%s', 'delay': 5, 'timeout': 3, 'max_retries': 3}";
+    static const struct {
+        const char *type;
+        bool suits_tcp, suits_udp;
+    } rows[] = {
+        {"HTTP", true, true},
+        {"TCP", true, true},
+        {"PING", true, false},
+        {"UDP-CONNECT", false, true},
+    };
+    struct scene scene = scene_open();
+    struct uuid tcp = raw_state_create(scene.state, RESOURCE_POOL, &scene.ids.web,
+                                       "{'protocol': 'TCP', 'lb_algorithm': 'ROUND_ROBIN'}");
+    struct uuid udp = raw_state_create(scene.state, RESOURCE_POOL, &scene.ids.web,
+                                       "{'protocol': 'UDP', 'lb_algorithm': 'ROUND_ROBIN'}");
+    configuration_free(scene.configuration);
+    scene.configuration = raw_state_project(scene.state);
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        char text[128];
+        snprintf(text, sizeof(text), monitor, rows[i].type);
+        if (rows[i].suits_tcp)
+            assert_accepted(&scene, RESOURCE_HEALTH_MONITOR, &tcp, text);
+        else
+            assert_refused(&scene, RESOURCE_HEALTH_MONITOR, &tcp, text, ERROR_INVALID,
+                           "Validation failure: The UDP-CONNECT type is only supported for "
+                           "pools of type UDP.");
+        if (rows[i].suits_udp)
+            assert_accepted(&scene, RESOURCE_HEALTH_MONITOR, &udp, text);
+        else
+            assert_refused(&scene, RESOURCE_HEALTH_MONITOR, &udp, text, ERROR_INVALID,
+                           "Validation failure: The associated pool protocol is UDP, so only "
+                           "a UDP-CONNECT/TCP/HTTP health monitor is supported.");
+    }
+    scene_close(&scene);
+}
+
+static void no_listener_takes_a_pool_of_udp(void **context)
+{
+    struct scene scene = scene_open();
+    char id[UUID_TEXT_SIZE], text[128];
+    struct uuid udp = raw_state_create(scene.state, RESOURCE_POOL, &scene.ids.web,
+                                       "{'protocol': 'UDP', 'lb_algorithm': 'ROUND_ROBIN'}");
+    configuration_free(scene.configuration);
+    scene.configuration = raw_state_project(scene.state);
+    uuid_format(&udp, id);
+    snprintf(text, sizeof(text),
+             "{'protocol': 'TCP', 'protocol_port': 81, 'default_pool_id': '%s'}", id);
+    assert_refused(&scene, RESOURCE_LISTENER, &scene.ids.web, text, ERROR_INVALID,
+                   "Validation failure: The pool protocol 'UDP' is invalid while the listener "
+                   "protocol is 'TCP'.");
+    scene_close(&scene);
+}
+
 static void an_unknown_owner_or_reference_is_not_found(void **context)
 {
     struct scene scene = scene_open();
@@ -292,6 +349,8 @@ int main(void)
         cmocka_unit_test(what_claims_nothing_taken_may_be_created),
         cmocka_unit_test(a_duplicate_is_refused_in_octavias_words),
         cmocka_unit_test(a_vip_is_no_address_of_a_node_that_has_peers),
+        cmocka_unit_test(a_monitors_type_suits_the_protocol_of_its_pool),
+        cmocka_unit_test(no_listener_takes_a_pool_of_udp),
         cmocka_unit_test(an_unknown_owner_or_reference_is_not_found),
         cmocka_unit_test(the_default_pool_must_fit_the_listener),
         cmocka_unit_test(an_update_is_checked_where_it_changes_something),

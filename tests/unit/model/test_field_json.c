@@ -175,6 +175,15 @@ static void a_probe_must_end_before_the_next(void **state)
                    "Validation failure: timeout (10 s) must not be greater than delay (5 s)");
 }
 
+static void a_probe_of_udp_takes_its_time(void **state)
+{
+    static const char *const quick = "{\"type\": \"UDP-CONNECT\", \"delay\": 2, "
+                                     "\"timeout\": 1, \"max_retries\": 3}";
+    assert_refused(RESOURCE_HEALTH_MONITOR, quick,
+                   "Validation failure: The request delay value 2 should be larger than 2 for "
+                   "UDP-CONNECT health monitor type.");
+}
+
 static void http_attributes_belong_to_http_monitors(void **state)
 {
     assert_refused(RESOURCE_HEALTH_MONITOR, MONITOR("\"TCP\", \"url_path\": \"/x\""),
@@ -291,6 +300,7 @@ int main(void)
         cmocka_unit_test(null_resets_to_the_default),
         cmocka_unit_test(null_is_no_value_for_a_mandatory_attribute),
         cmocka_unit_test(a_probe_must_end_before_the_next),
+        cmocka_unit_test(a_probe_of_udp_takes_its_time),
         cmocka_unit_test(http_attributes_belong_to_http_monitors),
         cmocka_unit_test(expected_codes_are_a_list_or_one_range),
         cmocka_unit_test(prefixes_lose_their_host_bits),
