@@ -13,7 +13,7 @@ import sys
 import time
 
 from figures import Figures, ROOT, cpu_seconds, version
-from health_systems import DELAY, Haproxy, Lbnode, PORTS, Starts, address, proportional_kib, sockets
+from health_systems import CERTIFICATE, DELAY, Haproxy, Lbnode, PORTS, Starts, address, proportional_kib, sockets
 from lab import Lab, LabError, wait_until
 
 PROGRAMS = os.path.join(ROOT, "build", "tests", "bench")
@@ -38,8 +38,6 @@ FIGURES = {  # unit, bar, of what
     "silent_memory_of_probe": ("KiB", 0.6, "value"),
     "silent_memory_kept": ("KiB", 256, "value"),
 }
-CERTIFICATE = ("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-               "-subj", "/CN=checked", "-keyout", "%(directory)s/key.pem", "-out", "%(directory)s/cert.pem")
 NGINX = """worker_processes 1; daemon off; pid %(directory)s/nginx.pid; error_log %(directory)s/nginx.err crit;
 events { worker_connections 8000; }
 http { access_log off; server { listen 8443 ssl backlog=4096; ssl_certificate %(directory)s/cert.pem;

@@ -24,6 +24,8 @@ defaults
 listen spare
   bind 127.0.0.1:8999
 %(backends)s"""
+CERTIFICATE = ("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+               "-subj", "/CN=checked", "-keyout", "%(directory)s/key.pem", "-out", "%(directory)s/cert.pem")
 # As Octavia writes them; `status` is cheaper than the `rstatus` that it uses.
 HAPROXY_CHECKS = {"HTTP": "  option httpchk GET / HTTP/1.0\n  http-check expect status 200\n", "TCP": "",
                   "HTTPS": "  option httpchk GET / HTTP/1.0\n  http-check expect status 200\n"}
