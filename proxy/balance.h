@@ -18,6 +18,7 @@ struct member_runtime {
      * for it. */
     _Alignas(64) _Atomic uint32_t active;
     struct slow_start slow_start;
+    _Atomic uint64_t suspected_ms; /* suspicion_is_due */
 };
 
 struct balance_view {

@@ -15,6 +15,11 @@ static struct retry_budget *budget_of(const struct dispatch *dispatch)
     return &dispatch->worker->retry_budgets[pool_of(dispatch)->slot];
 }
 
+static struct member_standing *standing_of(const struct dispatch *dispatch)
+{
+    return &dispatch->worker->standings[dispatch->slot];
+}
+
 static struct pool_counters *pool_counters(const struct dispatch *dispatch)
 {
     return worker_pool_counters(dispatch->worker, pool_of(dispatch)->slot,
@@ -133,7 +138,7 @@ static bool assign(struct dispatch *dispatch, const struct snapshot_member *memb
     record->member_incarnation = member->incarnation;
     if (record->queue_us == REQUEST_NOT_REACHED)
         request_record_phase(record, &record->queue_us, worker_now_us(dispatch->worker));
-    member_standing_chosen(&dispatch->worker->standings[member->slot], member->incarnation,
+    member_standing_chosen(standing_of(dispatch), member->incarnation,
                            worker_now_ms(dispatch->worker));
     struct member_counters *counters = dispatch_counters(dispatch);
     counter_add(&counters->active, 1);
@@ -256,16 +261,28 @@ static void mark_tried(struct dispatch *dispatch)
         dispatch->tried[dispatch->tried_count++] = dispatch->slot;
 }
 
+/* KIND happened to the member IN_A_ROW times. */
+static void
+suspect(const struct dispatch *dispatch, enum suspicion_kind kind, uint32_t in_a_row)
+{
+    const struct suspicion suspicion = {dispatch->slot, dispatch->incarnation, kind};
+    const struct snapshot *snapshot = dispatch->generation->generation->snapshot;
+    if (in_a_row >= suspicion_in_a_row(kind) &&
+        pool_of(dispatch)->passive_check != SNAPSHOT_PASSIVE_OFF)
+        worker_suspect(dispatch->worker, &suspicion,
+                       member_pick_is_monitored(snapshot, pool_of(dispatch)));
+}
+
 /* This attempt is over, and the member is to blame. */
-static void note_failure(struct dispatch *dispatch)
+static void note_failure(struct dispatch *dispatch, enum suspicion_kind kind)
 {
     struct worker *worker = dispatch->worker;
     uint64_t now_ms = worker_now_ms(worker);
     dispatch->any_failed = true;
     mark_tried(dispatch);
-    if (member_standing_failed(&worker->standings[dispatch->slot], dispatch->incarnation,
-                               now_ms))
+    if (member_standing_failed(standing_of(dispatch), dispatch->incarnation, now_ms))
         worker->suspects_until_ms = now_ms + STANDING_AVOID_MS;
+    suspect(dispatch, kind, standing_of(dispatch)->troubles);
 }
 
 /* The failure of a socket may have reasons on this host. */
@@ -284,7 +301,7 @@ static void could_not_open(struct dispatch *dispatch, int error)
     else if (error == ENOMEM || error == ENOBUFS)
         worker_note_strain(dispatch->worker, STRAIN_MEMORY);
     if (!dispatch->lacks_resources) {
-        note_failure(dispatch);
+        note_failure(dispatch, SUSPICION_CONNECT);
     } else {
         dispatch->any_failed = true;
         mark_tried(dispatch);
@@ -404,7 +421,7 @@ enum dispatch_result dispatch_elsewhere(struct dispatch *dispatch)
     member_connection_close(dispatch->connection);
     dispatch->connection = NULL;
     counter_add(&dispatch_counters(dispatch)->failures, 1);
-    note_failure(dispatch);
+    note_failure(dispatch, SUSPICION_EMPTY);
     uint32_t index = pick(dispatch, false);
     if (index == BALANCE_NONE || index == PICK_FULL || !may_try(dispatch))
         return DISPATCH_FAILED;
@@ -421,8 +438,26 @@ void dispatch_connected(struct dispatch *dispatch)
 
 void dispatch_succeeded(struct dispatch *dispatch)
 {
-    member_standing_succeeded(&dispatch->worker->standings[dispatch->slot],
-                              dispatch->incarnation);
+    member_standing_succeeded(standing_of(dispatch), dispatch->incarnation);
+}
+
+void dispatch_answered(struct dispatch *dispatch, unsigned status)
+{
+    if (pool_of(dispatch)->passive_check == SNAPSHOT_PASSIVE_FAILURES_AND_5XX)
+        suspect(dispatch, SUSPICION_STATUS,
+                member_standing_answered(standing_of(dispatch), dispatch->incarnation,
+                                         status >= 500));
+}
+
+void dispatch_was_empty(struct dispatch *dispatch)
+{
+    note_failure(dispatch, SUSPICION_EMPTY);
+}
+
+void dispatch_timed_out(struct dispatch *dispatch)
+{
+    member_standing_timed_out(standing_of(dispatch), dispatch->incarnation);
+    suspect(dispatch, SUSPICION_TIMEOUT, standing_of(dispatch)->troubles);
 }
 
 /* The counter of active connections is that of the member, whatever became of its pool. */
@@ -447,7 +482,8 @@ void dispatch_connect_failed(struct dispatch *dispatch)
 {
     dispatch->lacks_resources = false;
     counter_add(&dispatch_counters(dispatch)->connect_failures, 1);
-    note_failure(dispatch);
+    note_failure(dispatch, dispatch->connection->connecting ? SUSPICION_CONNECT_TIMEOUT
+                                                            : SUSPICION_CONNECT);
     member_connection_close(dispatch->connection);
     dispatch->connection = NULL;
 }

@@ -72,6 +72,12 @@ enum dispatch_result dispatch_elsewhere(struct dispatch *dispatch);
 void dispatch_connected(struct dispatch *dispatch);
 /* The member answers. */
 void dispatch_succeeded(struct dispatch *dispatch);
+/* And its final answer has STATUS. Not after dispatch_settle, as are the next two. */
+void dispatch_answered(struct dispatch *dispatch, unsigned status);
+/* The member closed a fresh connection without a byte, and that was the last attempt. */
+void dispatch_was_empty(struct dispatch *dispatch);
+/* The member did not begin to answer in time. */
+void dispatch_timed_out(struct dispatch *dispatch);
 /* Connecting failed or took too long: counts it and closes. */
 void dispatch_connect_failed(struct dispatch *dispatch);
 /* There will be no other attempt: lets go of the generation, which would stay in memory as long

@@ -171,6 +171,7 @@ static bool take_head(struct exchange *exchange, struct buffer *in)
     buffer_consume(in, head->size);
     body_transfer_init(&exchange->response_body, head->framing, head->content_length, chunked);
     exchange->response_head_done = true;
+    dispatch_answered(&exchange->dispatch, head->status);
     dispatch_settle(&exchange->dispatch);
     exchange->record.status = (uint16_t)head->status;
     exchange->response_is_bulk = head->framing != HTTP_BODY_UNTIL_CLOSE;
@@ -355,6 +356,8 @@ static bool member_ended(struct exchange *exchange)
         return true;
     }
     if (!exchange->response_head_done) {
+        if (!exchange->response_begun && !connection->reused)
+            dispatch_was_empty(&exchange->dispatch);
         fail(exchange, 502);
         return true;
     }

@@ -27,6 +27,8 @@ static bool waits_for_client(const struct exchange *exchange)
 static void expire_running(struct exchange *exchange)
 {
     bool by_client = waits_for_client(exchange);
+    if (!by_client && !exchange->response_begun)
+        dispatch_timed_out(&exchange->dispatch);
     enum termination why = by_client ? TERMINATION_CLIENT_TIMEOUT : TERMINATION_MEMBER_TIMEOUT;
     if (buffer_size(exchange->down) > 0 || exchange->response_head_done)
         exchange_abort(exchange, why);

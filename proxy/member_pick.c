@@ -81,7 +81,7 @@ static bool usable(const void *context, const struct snapshot_member *member)
     return !tier->be_choosy || is_welcome(tier, member);
 }
 
-static bool is_monitored(const struct snapshot *snapshot, const struct snapshot_pool *pool)
+bool member_pick_is_monitored(const struct snapshot *snapshot, const struct snapshot_pool *pool)
 {
     return pool->monitor != SNAPSHOT_NONE && snapshot_monitors(snapshot)[pool->monitor].enabled;
 }
@@ -142,7 +142,7 @@ uint32_t member_pick(const struct member_pick *pick)
     const struct snapshot_pool *pool = &snapshot_pools(snapshot)[pick->pool];
     struct tier tier = {.pick = pick,
                         .pool = pool,
-                        .monitored = is_monitored(snapshot, pool),
+                        .monitored = member_pick_is_monitored(snapshot, pool),
                         .look_only = true};
     struct balance_view view = {
         .members = snapshot_members(snapshot) + pool->first_member,
@@ -182,7 +182,7 @@ bool member_pick_is_free(const struct member_pick *pick, uint32_t number, uint32
     bool full = false;
     struct tier tier = {.pick = pick,
                         .pool = pool,
-                        .monitored = is_monitored(pick->snapshot, pool),
+                        .monitored = member_pick_is_monitored(pick->snapshot, pool),
                         .be_choosy = true,
                         .found_full = &full};
     const struct snapshot_member *member =

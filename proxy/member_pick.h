@@ -49,6 +49,9 @@ struct member_pick {
  * primary is usable, not when these are only full. Members that the worker avoids, and those
  * that start slowly, are taken when there is no other of their kind. */
 uint32_t member_pick(const struct member_pick *pick);
+/* Whether verdicts count in POOL. */
+bool member_pick_is_monitored(const struct snapshot *snapshot,
+                              const struct snapshot_pool *pool);
 /* Whether the primary with this number and slot may be picked at once: a place at it has just
  * become free. False also when that takes a closer look. */
 bool member_pick_is_free(const struct member_pick *pick, uint32_t number, uint32_t slot);

@@ -15,7 +15,10 @@ enum {
 
 struct member_standing {
     uint32_t incarnation; /* of the member that the rest is about */
-    uint32_t failures;    /* in a row */
+    /* In a row: */
+    uint16_t failures;
+    uint8_t troubles;    /* those, and answers that did not come in time */
+    uint8_t bad_answers; /* with a status of 500 or more; where these count */
     uint64_t avoid_until_ms;
 };
 
@@ -23,6 +26,13 @@ struct member_standing {
 bool member_standing_failed(struct member_standing *standing,
                             uint32_t incarnation,
                             uint64_t now_ms);
+/* An answer did not come in time. That may be the request's fault: it is avoided no more for
+ * it.
+ */
+void member_standing_timed_out(struct member_standing *standing, uint32_t incarnation);
+/* How many bad answers in a row this one makes; 0: it is a good one. */
+uint32_t
+member_standing_answered(struct member_standing *standing, uint32_t incarnation, bool is_bad);
 void member_standing_succeeded(struct member_standing *standing, uint32_t incarnation);
 /* A request goes to the member: if it is a suspect, the next one waits for what comes of it. */
 void member_standing_chosen(struct member_standing *standing,

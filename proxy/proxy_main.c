@@ -28,6 +28,7 @@ struct proxy {
     uint64_t announced_generation, newest_generation;
     struct heartbeat heartbeat;
     struct loop_timer strain_timer;
+    struct suspicion_allowance allowance;
     uint32_t question; /* that every worker is to answer until the next heartbeat */
     bool stopping, done;
 };
@@ -209,7 +210,27 @@ static void look_at_strains(struct loop_timer *timer)
         loop_timer_start(proxy->loop, timer, STRAIN_CHECK_MS, look_at_strains);
 }
 
-/* A worker adopted a generation, finished, or lacks something. */
+static void tell_suspicion(struct proxy *proxy, const struct suspicion *suspicion)
+{
+    struct message_suspicion message = MESSAGE_OF(SUSPICION, struct message_suspicion);
+    if (!suspicion_allowance_take(&proxy->allowance, loop_now_ms(proxy->loop)))
+        return;
+    message.member_slot = suspicion->slot;
+    message.incarnation = suspicion->incarnation;
+    message.kind = (uint8_t)suspicion->kind;
+    channel_send(proxy->channel, &message.header, NULL, 0);
+}
+
+static void tell_suspicions(struct proxy *proxy)
+{
+    struct suspicion suspicion;
+    for (uint32_t i = 0; i < proxy->worker_count; i++) {
+        while (suspicion_ring_take(&proxy->workers[i].suspicions, &suspicion))
+            tell_suspicion(proxy, &suspicion);
+    }
+}
+
+/* A worker adopted a generation, finished, lacks something, or suspects a member. */
 static void on_report(struct loop_io *io, unsigned readiness)
 {
     struct proxy *proxy = CONTAINER_OF(io, struct proxy, report_io);
@@ -229,6 +250,7 @@ static void on_report(struct loop_io *io, unsigned readiness)
         channel_send(proxy->channel, &running.header, NULL, 0);
     }
     look_at_strains(&proxy->strain_timer);
+    tell_suspicions(proxy);
     proxy->done = all_finished;
 }
 

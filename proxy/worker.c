@@ -173,6 +173,17 @@ void worker_note_strain(struct worker *worker, enum strain_kind kind)
         eventfd_write(worker->shared->report_fd, 1);
 }
 
+void worker_suspect(struct worker *worker, const struct suspicion *suspicion, bool monitored)
+{
+    uint32_t slot = suspicion->slot;
+    if (!suspicion_is_due(&worker->shared->members[slot].suspected_ms, worker_now_ms(worker)))
+        return;
+    counter_add(&worker->counters->proxy.suspicions[suspicion->kind], 1);
+    counter_add(&worker_member_counters(worker, slot, suspicion->incarnation)->suspicions, 1);
+    if (monitored && suspicion_ring_put(&worker->suspicions, suspicion))
+        eventfd_write(worker->shared->report_fd, 1);
+}
+
 void worker_tell_place(struct worker *worker)
 {
     eventfd_write(worker->mailbox.event_fd, 1);

@@ -1,5 +1,5 @@
 /* One worker: a thread with its own loop, sockets, connections and pools. Nothing of it is
- * touched by another thread, but for the mailbox and the two atomics at its end. */
+ * touched by another thread, but for the mailbox and what is at its end. */
 #ifndef PROXY_WORKER_H
 #define PROXY_WORKER_H
 
@@ -14,6 +14,7 @@
 #include "proxy/pipe_pool.h"
 #include "proxy/retry_budget.h"
 #include "proxy/strain.h"
+#include "proxy/suspicion_ring.h"
 
 #include <pthread.h>
 
@@ -81,6 +82,7 @@ struct worker {
     bool draining, stopping;
     uint64_t drain_until_ms;
 
+    struct suspicion_ring suspicions;    /* put here, taken by the main thread */
     _Atomic uint64_t running_generation; /* written here, read by the main thread */
     _Atomic uint32_t answered;           /* the last question */
     _Atomic bool finished;
@@ -96,6 +98,9 @@ uint64_t worker_now_ms(struct worker *worker);
 uint64_t worker_now_us(struct worker *worker);
 /* The worker lacks KIND, right now. */
 void worker_note_strain(struct worker *worker, enum strain_kind kind);
+/* Traffic casts doubt on a member: counts it, and asks for a probe when its pool is MONITORED;
+ * no more often than each SUSPICION_INTERVAL_MS. */
+void worker_suspect(struct worker *worker, const struct suspicion *suspicion, bool monitored);
 /* From any thread: somebody who waits in WORKER may have a place now. */
 void worker_tell_place(struct worker *worker);
 /* (Re)sets TIMED to DELAY_MS from now. */

@@ -125,6 +125,20 @@ static void append_proxy(const struct node_state *state, struct text *out)
     }
 }
 
+static void append_suspicions(const struct node_state *state, struct text *out)
+{
+    if (!state->counters)
+        return;
+    heading(out, "lbnode_suspicions_total", "counter",
+            "Times that traffic cast doubt on a member, by what happened");
+    for (unsigned kind = 0; kind < SUSPICION_KIND_COUNT; kind++) {
+        size_t offset = offsetof(struct worker_counters, proxy.suspicions) + kind * 8;
+        text_appendf(out, "lbnode_suspicions_total{kind=\"%s\"} %llu\n",
+                     suspicion_text((enum suspicion_kind)kind),
+                     (unsigned long long)traffic_proxy_sum(state, offset));
+    }
+}
+
 static void append_peer_up(void *context, const struct peer_view *peer)
 {
     struct text *out = context;
@@ -256,6 +270,7 @@ void metrics_append(const struct node_state *state, struct text *out)
                                                RESOURCE_MEMBER};
     append_node(state, out);
     append_proxy(state, out);
+    append_suspicions(state, out);
     append_peers(state, out);
     append_gossip(state, out);
     append_storage(state, out);

@@ -5,6 +5,7 @@
 #ifndef LBNODE_MODEL_COUNTER_BOARD_H
 #define LBNODE_MODEL_COUNTER_BOARD_H
 
+#include "lbnode/model/suspicion.h"
 #include "lbnode/model/verdict_board.h"
 
 enum {
@@ -57,7 +58,8 @@ enum {
     ROW(bytes_in, "counter", "Bytes received from the member")                                 \
     ROW(bytes_out, "counter", "Bytes sent to the member")                                      \
     ROW(reused, "counter", "Requests sent over a kept connection")                             \
-    ROW(retries, "counter", "Attempts repeated after this member failed")
+    ROW(retries, "counter", "Attempts repeated after this member failed")                      \
+    ROW(suspicions, "counter", "Times that traffic cast doubt on the member")
 
 /* How a request (HTTP) or connection (TCP) ended. The metric is
  * lbnode_listener_terminations{reason="<name>"}. */
@@ -141,6 +143,7 @@ struct listener_counters {
 
 struct proxy_counters {
     PROXY_COUNTERS(COUNTER_CELL)
+    _Atomic uint64_t suspicions[SUSPICION_KIND_COUNT];
 };
 
 struct pool_counters {

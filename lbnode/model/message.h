@@ -274,6 +274,15 @@ struct message_probe_now {
     uint32_t incarnation;
 };
 
+/* proxy -> supervisor -> health: traffic casts doubt on a member, so it is to be probed now. At
+ * most one per member and second. */
+struct message_suspicion {
+    struct message header;
+    uint32_t member_slot;
+    uint32_t incarnation;
+    uint8_t kind; /* enum suspicion_kind */
+};
+
 /* any child -> supervisor -> control: something worth an event. */
 struct message_event {
     struct message header;
@@ -318,6 +327,7 @@ struct message_stop {
     ROW(HINDRANCE, struct message_hindrance)                                                   \
     ROW(IMPORTED_VERDICT, struct message_imported_verdict)                                     \
     ROW(PROBE_NOW, struct message_probe_now)                                                   \
+    ROW(SUSPICION, struct message_suspicion)                                                   \
     ROW(ALIVE, struct message_alive)                                                           \
     ROW(EVENT, struct message_event)                                                           \
     ROW(STOP, struct message_stop)

@@ -10,6 +10,8 @@ static const char *const reuses[] = {"NEVER", "SAFE", "SAFE_PLUS", "ALWAYS", NUL
 
 /* In the order of enum initial_state. */
 static const char *const initial_states[] = {"OFFLINE", "ONLINE", NULL};
+/* In the order of enum passive_check. */
+static const char *const passive_checks[] = {"OFF", "FAILURES", "FAILURES_AND_5XX", NULL};
 
 /* clang-format off */
 static const struct field fields[] = {
@@ -41,6 +43,10 @@ static const struct field fields[] = {
     {.name = "initial_state", .type = FIELD_ENUM, FIELD_AT(pool, initial_state),
      .facet = 16, .tag = 1, .choices = initial_states, .default_text = "OFFLINE",
      .help = "whether a member gets traffic (ONLINE) or none (OFFLINE) before its monitor's first verdict"},
+    {.name = "passive_check", .type = FIELD_ENUM, FIELD_AT(pool, passive_check),
+     .facet = 19, .tag = 1, .choices = passive_checks, .default_text = "FAILURES",
+     .help = "what of the traffic makes the monitor probe a member at once: connections and requests "
+             "that fail, answers with a status of 500 or more too, or nothing"},
 };
 /* clang-format on */
 

@@ -52,6 +52,11 @@ enum initial_state {
     INITIAL_OFFLINE,
     INITIAL_ONLINE
 };
+enum passive_check {
+    PASSIVE_OFF,
+    PASSIVE_FAILURES,
+    PASSIVE_FAILURES_AND_5XX
+};
 enum monitor_type {
     MONITOR_HTTP,
     MONITOR_TCP,
@@ -146,6 +151,7 @@ struct pool {
     int64_t queue_limit, queue_timeout;
     int64_t connection_reuse; /* enum connection_reuse */
     int64_t initial_state;    /* enum initial_state */
+    int64_t passive_check;    /* enum passive_check */
 };
 
 struct member {

@@ -64,6 +64,13 @@ enum snapshot_initial_state {
     SNAPSHOT_INITIAL_ONLINE,
 };
 
+/* What of the traffic casts doubt on a member (lbnode/model/suspicion.h). */
+enum snapshot_passive_check {
+    SNAPSHOT_PASSIVE_FAILURES, /* all but SUSPICION_STATUS */
+    SNAPSHOT_PASSIVE_OFF,
+    SNAPSHOT_PASSIVE_FAILURES_AND_5XX,
+};
+
 /* An address that a listener serves: the pair (address, port) is unique in a snapshot, and the
  * array is in ascending order of address, then port. */
 struct snapshot_endpoint {
@@ -101,6 +108,7 @@ struct snapshot_pool {
     uint8_t reuse;         /* enum snapshot_reuse */
     uint8_t initial_state; /* enum snapshot_initial_state */
     struct uuid group;     /* vrrp group of its load balancer; zero: none */
+    uint8_t passive_check; /* enum snapshot_passive_check */
     /* ROUND_ROBIN: member numbers (relative to first_member) in smoothly interleaved order, so
      * that one pass serves each member exactly weight / gcd times; backups have their own.
      * SOURCE_IP and SOURCE_IP_PORT: a client's hash modulo the length names its member. */
@@ -157,7 +165,7 @@ struct snapshot {
 };
 
 enum {
-    SNAPSHOT_LAYOUT = 4
+    SNAPSHOT_LAYOUT = 5
 };
 
 #define SNAPSHOT_AT(snapshot, array, type)                                                     \

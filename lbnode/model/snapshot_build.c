@@ -294,6 +294,11 @@ static bool add_pool(struct build *build, const struct pool *from)
         [REUSE_SAFE_PLUS] = SNAPSHOT_REUSE_SAFE_PLUS,
         [REUSE_ALWAYS] = SNAPSHOT_REUSE_ALWAYS,
     };
+    static const uint8_t passive_checks[] = {
+        [PASSIVE_OFF] = SNAPSHOT_PASSIVE_OFF,
+        [PASSIVE_FAILURES] = SNAPSHOT_PASSIVE_FAILURES,
+        [PASSIVE_FAILURES_AND_5XX] = SNAPSHOT_PASSIVE_FAILURES_AND_5XX,
+    };
     uint32_t index = (uint32_t)build->image.arrays[ARRAY_POOLS].count;
     struct snapshot_pool pool = {
         .id = from->resource.id,
@@ -308,6 +313,7 @@ static bool add_pool(struct build *build, const struct pool *from)
         .initial_state = from->initial_state == INITIAL_ONLINE ? SNAPSHOT_INITIAL_ONLINE
                                                                : SNAPSHOT_INITIAL_OFFLINE,
         .group = group_of(build, from),
+        .passive_check = passive_checks[from->passive_check],
     };
     pool.incarnation = fold(bytes_hash(pool.id.bytes, sizeof(pool.id.bytes), SLOT_POOL));
     pool.slot = slot_map_take(build->slots, SLOT_POOL, &pool.id, pool.incarnation);

@@ -325,6 +325,8 @@ void supervisor_relay(struct child *from,
         from_vrrp(supervisor, message);
     } else if (from->role == PROCESS_PROXY && message->type == MESSAGE_RUNNING) {
         take_running(supervisor, (const void *)message);
+    } else if (from->role == PROCESS_PROXY && message->type == MESSAGE_SUSPICION) {
+        supervisor_send(supervisor, PROCESS_HEALTH, message, NULL, 0);
     }
     for (size_t i = used; i < fd_count; i++)
         close(fds[i]);

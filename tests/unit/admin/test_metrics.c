@@ -118,6 +118,7 @@ static void latencies_are_cumulative_and_in_seconds(void **state)
         struct worker_counters *cells = &board->workers[worker];
         cells->listeners[slot].incarnation = incarnation;
         counter_add(&cells->listeners[slot].terminations[TERMINATION_NO_MEMBER], 2);
+        counter_add(&cells->proxy.suspicions[SUSPICION_EMPTY], 3);
         latency_add(&cells->listener_latencies[slot].total, latency_bucket(200), 200);
         latency_add(&cells->listener_latencies[slot].total, latency_bucket(4000000), 4000000);
     }
@@ -128,6 +129,7 @@ static void latencies_are_cumulative_and_in_seconds(void **state)
         "\"web\",le=\"1\"} 2\n",         "\"web\",le=\"5\"} 4\n",
         "\"web\",le=\"+Inf\"} 4\n",      "\"web\"} 8.000400\n",
         "reason=\"no_member\"} 4\n",     "# TYPE lbnode_listener_total_seconds histogram\n",
+        "_total{kind=\"empty\"} 6\n",    "# TYPE lbnode_suspicions_total counter\n",
         "reason=\"member_failed\"} 0\n", "# TYPE lbnode_member_total_seconds summary\n",
     };
     for (size_t i = 0; i < ARRAY_LENGTH(lines); i++)

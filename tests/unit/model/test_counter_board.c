@@ -34,6 +34,18 @@ static void every_termination_has_a_name_of_its_own(void **state)
     assert_string_equal(termination_text(TERMINATION_COUNT), "unknown");
 }
 
+static void every_suspicion_has_a_name_of_its_own(void **state)
+{
+    for (unsigned i = 0; i < SUSPICION_KIND_COUNT; i++) {
+        for (unsigned j = 0; j < i; j++)
+            assert_string_not_equal(suspicion_text((enum suspicion_kind)i),
+                                    suspicion_text((enum suspicion_kind)j));
+        assert_true(suspicion_help((enum suspicion_kind)i)[0] != '\0');
+    }
+    assert_string_equal(suspicion_text(SUSPICION_KIND_COUNT), "unknown");
+    assert_int_equal(suspicion_in_a_row(SUSPICION_KIND_COUNT), UINT32_MAX);
+}
+
 static void a_worker_takes_no_more_than_the_stated_bound(void **state)
 {
     assert_true(sizeof(struct worker_counters) <= 14 << 20);
@@ -44,6 +56,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_bucket_reaches_up_to_its_bound),
         cmocka_unit_test(bounds_rise_and_are_written_in_seconds),
+        cmocka_unit_test(every_suspicion_has_a_name_of_its_own),
         cmocka_unit_test(every_termination_has_a_name_of_its_own),
         cmocka_unit_test(a_worker_takes_no_more_than_the_stated_bound),
     };

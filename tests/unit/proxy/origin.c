@@ -187,6 +187,11 @@ static bool answer_mute(struct connection *c)
     return c->origin->name == 'b' && answer_who(c);
 }
 
+static bool answer_error(struct connection *c)
+{
+    return send_text(c->fd, "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n");
+}
+
 static bool answer_never(struct connection *c)
 {
     char byte;
@@ -293,6 +298,7 @@ static bool answer(struct connection *c)
         {"/chunked", answer_chunked},
         {"/head", answer_head},
         {"/once", answer_once},
+        {"/error", answer_error},
         {"/never", answer_never},
         {"/stall", answer_stall},
         {"/ntlm", answer_ntlm},

@@ -282,16 +282,9 @@ static void without_a_usable_member_the_answer_is_503(void **state)
 static void a_member_in_error_is_left_out_at_once(void **state)
 {
     char body[64];
-    world.image.header.monitors.count = 1;
-    world.image.pool.monitor = 0;
-    world.image.monitor = (struct snapshot_monitor){.type = SNAPSHOT_MONITOR_TCP,
-                                                    .enabled = 1,
-                                                    .max_retries = 1,
-                                                    .max_retries_down = 1,
-                                                    .http_version = 11};
+    world_monitor(&world);
     world_apply(&world);
-    world.context.verdicts->slots[0].word = verdict_word_make(1, VERDICT_ERROR, 0);
-    world.context.verdicts->slots[1].word = verdict_word_make(1, VERDICT_ONLINE, 0);
+    world_judge(&world, 0, VERDICT_ERROR);
     for (int i = 0; i < 5; i++) {
         assert_int_equal(visitor_get(&world.http, "/who", body, sizeof(body)), 200);
         assert_string_equal(body, "member b");

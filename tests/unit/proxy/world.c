@@ -18,6 +18,10 @@ on_message(void *context, const struct message *message, const int *fds, size_t 
     const void *whole = message;
     if (message->type == MESSAGE_RUNNING)
         world->running_generation = ((const struct message_running *)whole)->generation;
+    if (message->type == MESSAGE_SUSPICION) {
+        world->suspicion = *(const struct message_suspicion *)whole;
+        world->suspicions++;
+    }
     if (message->type != MESSAGE_EVENT)
         return;
     uint32_t code = ((const struct message_event *)whole)->code;
@@ -157,6 +161,29 @@ int world_exit_status(struct world *world)
     assert_int_equal(pid, world->pid);
     world->pid = 0;
     return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + status;
+}
+
+void world_monitor(struct world *world)
+{
+    world->image.header.monitors.count = 1;
+    world->image.pool.monitor = 0;
+    world->image.monitor = (struct snapshot_monitor){.type = SNAPSHOT_MONITOR_TCP,
+                                                     .enabled = 1,
+                                                     .max_retries = 1,
+                                                     .max_retries_down = 1,
+                                                     .http_version = 11,
+                                                     .delay_ms = 1000,
+                                                     .timeout_ms = 1000};
+    for (uint32_t i = 0; i < world->image.header.members.count; i++)
+        world_judge(world, i, VERDICT_ONLINE);
+}
+
+void world_judge(struct world *world, uint32_t member, enum verdict_state state)
+{
+    struct verdict_board *board = world->context.verdicts;
+    const struct snapshot_member *at = &world->image.members[member];
+    atomic_store(&board->slots[at->slot].word, verdict_word_make(at->incarnation, state, 0));
+    atomic_fetch_add(&board->changes, 1);
 }
 
 void world_stop(struct world *world)

@@ -27,6 +27,8 @@ struct world {
     uint64_t running_generation;
     unsigned rejected;
     uint64_t events[EVENT_CODE_COUNT]; /* how often each was told */
+    uint64_t suspicions;               /* told, and the last of them */
+    struct message_suspicion suspicion;
     bool channel_closed;
 };
 
@@ -38,6 +40,10 @@ void world_start_limited(struct world *world, unsigned files);
 void world_start_narrow(struct world *world, uint64_t buffer_memory);
 /* The image with the next generation number; returns when it runs. */
 void world_apply(struct world *world);
+/* The pool gets a monitor that finds all members ONLINE, from the next world_apply on. */
+void world_monitor(struct world *world);
+/* What health thinks of a member. */
+void world_judge(struct world *world, uint32_t member, enum verdict_state state);
 void world_send(struct world *world, const struct message *message, int fd);
 /* Turns the loop until *FLAG is at least WANTED. */
 void world_wait(struct world *world, const uint64_t *flag, uint64_t wanted);
