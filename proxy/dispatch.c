@@ -1,6 +1,7 @@
 #include "proxy/dispatch.h"
 
 #include "lbnode/base/bytes.h"
+#include "proxy/member_down.h"
 
 #include <errno.h>
 #include <string.h>
@@ -77,7 +78,7 @@ static void tell_place(struct dispatch *dispatch)
     if (next == (int)dispatch->worker->index)
         dispatch->worker->places_freed = true;
     else if (next >= 0)
-        worker_tell_place(&dispatch->worker->shared->workers[next]);
+        worker_wake(&dispatch->worker->shared->workers[next]);
 }
 
 /* ---- places at members ----------------------------------------------------------------------
@@ -312,6 +313,7 @@ static void take_over(struct dispatch *dispatch, struct member_connection *conne
 {
     dispatch->connection = connection;
     connection->on_event = dispatch->on_event;
+    connection->on_news = dispatch->on_news;
     connection->owner = dispatch->owner;
 }
 
@@ -410,10 +412,23 @@ enum dispatch_result dispatch_again(struct dispatch *dispatch)
 {
     member_connection_close(dispatch->connection);
     dispatch->connection = NULL;
+    if (member_down_is_known(dispatch->worker, dispatch->slot, dispatch->incarnation))
+        return dispatch_next(dispatch, false);
     if (open_connection(dispatch))
         return DISPATCH_CONNECTING;
     could_not_open(dispatch, errno);
     return dispatch_next(dispatch, false);
+}
+
+/* Whoever has a place at once. */
+static enum dispatch_result try_other(struct dispatch *dispatch)
+{
+    uint32_t index = pick(dispatch, false);
+    if (index == BALANCE_NONE || index == PICK_FULL || !may_try(dispatch))
+        return DISPATCH_FAILED;
+    const struct snapshot_member *member = member_at(dispatch, index);
+    return assign(dispatch, member) ? try_member(dispatch, member, dispatch->may_reuse)
+                                    : DISPATCH_FAILED;
 }
 
 enum dispatch_result dispatch_elsewhere(struct dispatch *dispatch)
@@ -422,12 +437,20 @@ enum dispatch_result dispatch_elsewhere(struct dispatch *dispatch)
     dispatch->connection = NULL;
     counter_add(&dispatch_counters(dispatch)->failures, 1);
     note_failure(dispatch, SUSPICION_EMPTY);
-    uint32_t index = pick(dispatch, false);
-    if (index == BALANCE_NONE || index == PICK_FULL || !may_try(dispatch))
-        return DISPATCH_FAILED;
-    const struct snapshot_member *member = member_at(dispatch, index);
-    return assign(dispatch, member) ? try_member(dispatch, member, dispatch->may_reuse)
-                                    : DISPATCH_FAILED;
+    return try_other(dispatch);
+}
+
+enum dispatch_result dispatch_leave(struct dispatch *dispatch)
+{
+    bool was_open = !dispatch->connection->connecting;
+    member_connection_abort(dispatch->connection);
+    dispatch->connection = NULL;
+    if (!was_open)
+        return dispatch_next(dispatch, dispatch->may_reuse);
+    counter_add(&dispatch_counters(dispatch)->failures, 1);
+    dispatch->any_failed = true;
+    mark_tried(dispatch);
+    return try_other(dispatch);
 }
 
 void dispatch_connected(struct dispatch *dispatch)

@@ -45,6 +45,7 @@ struct dispatch {
     struct member_connection *connection;
     struct request_record *record; /* the owner's */
     void (*on_event)(struct member_connection *connection);
+    void (*on_news)(struct member_connection *connection, enum member_news news);
     void (*on_turn)(struct dispatch *dispatch); /* call dispatch_next again */
     void *owner;
 };
@@ -68,6 +69,9 @@ enum dispatch_result dispatch_again(struct dispatch *dispatch);
 /* The member closed a fresh connection without a byte: goes to another one, if there is any and
  * the pool can bear it; else DISPATCH_FAILED. */
 enum dispatch_result dispatch_elsewhere(struct dispatch *dispatch);
+/* The member is given up for its verdict, while connecting or before it begins to answer: goes
+ * to another one, in the latter case as dispatch_elsewhere. */
+enum dispatch_result dispatch_leave(struct dispatch *dispatch);
 /* The connection is open. */
 void dispatch_connected(struct dispatch *dispatch);
 /* The member answers. */

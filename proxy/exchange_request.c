@@ -230,6 +230,7 @@ void exchange_begin(struct exchange *exchange)
     dispatch_init(&exchange->dispatch, exchange->worker, listener->pool, &client->peer,
                   &exchange->record);
     exchange->dispatch.on_event = exchange_on_member_event;
+    exchange->dispatch.on_news = exchange_on_member_news;
     exchange->dispatch.on_turn = exchange_on_turn;
     exchange->dispatch.owner = exchange;
     exchange_dispatched(exchange, dispatch_next(&exchange->dispatch, may_reuse(exchange)));

@@ -11,10 +11,15 @@ enum {
     HEAD_GROWTH = 256 /* what we may add to a head, at most */
 };
 
-static void fail(struct exchange *exchange, int status)
+static void fail_for(struct exchange *exchange, int status, enum termination why)
 {
     counter_add(&dispatch_counters(&exchange->dispatch)->failures, 1);
-    exchange_answer(exchange, status, TERMINATION_MEMBER_FAILED);
+    exchange_answer(exchange, status, why);
+}
+
+static void fail(struct exchange *exchange, int status)
+{
+    fail_for(exchange, status, TERMINATION_MEMBER_FAILED);
 }
 
 /* The response is complete here: the member's connection is free before a slow client has
@@ -343,6 +348,27 @@ static void replay(struct exchange *exchange, bool was_kept)
                                            : dispatch_elsewhere(&exchange->dispatch);
     if (result == DISPATCH_FAILED && !was_kept)
         exchange_answer(exchange, 502, TERMINATION_MEMBER_FAILED);
+    else
+        exchange_dispatched(exchange, result);
+}
+
+/* Another member gets the request, if it can be had twice, or was not sent yet. Whoever has a
+ * part of an answer is told by a reset that it is not the whole. */
+void exchange_on_member_news(struct member_connection *connection, enum member_news news)
+{
+    struct exchange *exchange = connection->owner;
+    if (news != MEMBER_RESETS)
+        return; /* a request is over when its answer is */
+    if (exchange->stage != EXCHANGE_CONNECT && !may_replay(exchange)) {
+        fail_for(exchange, 502, TERMINATION_MEMBER_DOWN);
+        return;
+    }
+    bool was_open = exchange->stage != EXCHANGE_CONNECT;
+    exchange->up_sent = 0;
+    exchange->request_failed = false;
+    enum dispatch_result result = dispatch_leave(&exchange->dispatch);
+    if (result == DISPATCH_FAILED && was_open)
+        exchange_answer(exchange, 502, TERMINATION_MEMBER_DOWN);
     else
         exchange_dispatched(exchange, result);
 }

@@ -86,6 +86,8 @@ bool exchange_move_request(struct exchange *exchange);
 bool exchange_move_response(struct exchange *exchange);
 /* The events of the member's connection. (http_exchange.c) */
 void exchange_on_member_event(struct member_connection *connection);
+/* What becomes of the member's connection. (exchange_response.c) */
+void exchange_on_member_news(struct member_connection *connection, enum member_news news);
 /* Its turn in the queue has come. (exchange_request.c) */
 void exchange_on_turn(struct dispatch *dispatch);
 

@@ -61,15 +61,17 @@ static void on_idle_expiry(struct timed *timed)
 
 void idle_pool_put(struct worker *worker, struct member_connection *connection)
 {
-    struct idle_list *list = &worker->idle.by_slot[connection->slot];
+    struct member_links *list = &worker->idle.by_slot[connection->slot];
     if (list->count >= IDLE_PER_MEMBER || worker->draining ||
         worker->idle.count >= worker->shared->maximum_kept ||
+        list->down_incarnation == connection->incarnation ||
         !stream_is_quiet(&connection->stream)) {
         member_connection_close(connection);
         return;
     }
     buffer_put(&worker->buffers, &connection->in);
     connection->on_event = on_idle_event;
+    connection->on_news = NULL;
     connection->owner = NULL;
     connection->reused = true;
     connection->idle_next = list->first;
@@ -88,7 +90,7 @@ void idle_pool_put(struct worker *worker, struct member_connection *connection)
 struct member_connection *
 idle_pool_take(struct worker *worker, uint32_t slot, uint32_t incarnation)
 {
-    struct idle_list *list = &worker->idle.by_slot[slot];
+    struct member_links *list = &worker->idle.by_slot[slot];
     while (list->first) {
         struct member_connection *connection = list->first;
         if (connection->incarnation == incarnation) {
@@ -111,10 +113,12 @@ uint32_t idle_pool_evict(struct worker *worker, uint32_t limit)
     return count;
 }
 
-static void drop_all(struct worker *worker, uint32_t slot)
+uint32_t idle_pool_drop(struct worker *worker, uint32_t slot)
 {
-    while (worker->idle.by_slot[slot].first)
+    uint32_t count = 0;
+    for (; worker->idle.by_slot[slot].first; count++)
         drop(worker->idle.by_slot[slot].first);
+    return count;
 }
 
 void idle_pool_sweep(struct worker *worker, const struct generation *generation)
@@ -124,6 +128,6 @@ void idle_pool_sweep(struct worker *worker, const struct generation *generation)
         /* Those of an older incarnation behind it go when somebody wants one. */
         if (first &&
             (!generation || generation->member_incarnations[slot] != first->incarnation))
-            drop_all(worker, slot);
+            idle_pool_drop(worker, slot);
     }
 }

@@ -1,6 +1,6 @@
 /* Connections to members that wait for the next request: per worker, newest first, so that
  * surplus ones grow old. Bounded per member; closed when they are idle for too long, when the
- * member sends or closes, and when the member leaves the configuration. */
+ * member sends or closes, when its verdict is ERROR, and when it leaves the configuration. */
 #ifndef PROXY_IDLE_POOL_H
 #define PROXY_IDLE_POOL_H
 
@@ -15,13 +15,17 @@ enum {
     IDLE_TIMEOUT_MS = 30000
 };
 
-struct idle_list {
-    struct member_connection *first;
-    uint32_t count;
+/* The connections of one worker to a member. */
+struct member_links {
+    struct member_connection *first; /* idle */
+    uint32_t count;                  /* of these */
+    uint32_t down_incarnation;       /* of the member that is in ERROR; 0: it is not */
+    struct member_connection *open;  /* all, in use or idle (member_connection.c) */
+    uint32_t news;                   /* enum member_news, told last (member_down.c) */
 };
 
 struct idle_pool {
-    struct idle_list *by_slot; /* MEMBER_SLOTS */
+    struct member_links *by_slot; /* MEMBER_SLOTS */
     struct member_connection *oldest, *newest;
     uint32_t count; /* of all; at most the worker's share of the descriptors */
 };
@@ -33,6 +37,8 @@ struct member_connection *
 idle_pool_take(struct worker *worker, uint32_t slot, uint32_t incarnation);
 /* Closes up to LIMIT of them, the oldest first: their descriptors are wanted. How many. */
 uint32_t idle_pool_evict(struct worker *worker, uint32_t limit);
+/* Closes those to one member; how many. */
+uint32_t idle_pool_drop(struct worker *worker, uint32_t slot);
 /* Closes what GENERATION does not name any more; NULL: everything. */
 void idle_pool_sweep(struct worker *worker, const struct generation *generation);
 

@@ -49,6 +49,23 @@ static int open_socket(const struct ip_endpoint *endpoint)
     return fd;
 }
 
+static void link_open(struct member_connection *connection)
+{
+    struct member_links *links = &connection->worker->idle.by_slot[connection->slot];
+    connection->open_next = links->open;
+    connection->open_link = &links->open;
+    if (links->open)
+        links->open->open_link = &connection->open_next;
+    links->open = connection;
+}
+
+static void unlink_open(struct member_connection *connection)
+{
+    *connection->open_link = connection->open_next;
+    if (connection->open_next)
+        connection->open_next->open_link = connection->open_link;
+}
+
 struct member_connection *member_connection_open(struct worker *worker,
                                                  const struct ip_endpoint *endpoint,
                                                  uint32_t slot,
@@ -75,6 +92,7 @@ struct member_connection *member_connection_open(struct worker *worker,
     connection->slot = slot;
     connection->incarnation = incarnation;
     connection->connecting = true;
+    link_open(connection);
     return connection;
 }
 
@@ -83,6 +101,7 @@ static void retire(struct member_connection *connection)
     struct worker *worker = connection->worker;
     worker_clear_deadline(worker, &connection->timed);
     buffer_put(&worker->buffers, &connection->in);
+    unlink_open(connection);
     connection->closed = true;
     object_bury(&worker->connection_pool, connection);
 }

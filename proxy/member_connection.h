@@ -6,6 +6,13 @@
 #include "proxy/stream.h"
 #include "proxy/worker.h"
 
+/* What becomes of a connection, as the member's verdict and its pool's on_down say. */
+enum member_news {
+    MEMBER_STAYS, /* it goes on; as before any verdict */
+    MEMBER_DRAINS,
+    MEMBER_RESETS,
+};
+
 struct member_connection {
     struct stream stream;
     struct timed timed; /* while idle */
@@ -18,7 +25,10 @@ struct member_connection {
     bool closed;
     struct buffer *in;
     void (*on_event)(struct member_connection *connection);
+    /* While it has an owner. With MEMBER_RESETS the owner gives the connection up. */
+    void (*on_news)(struct member_connection *connection, enum member_news news);
     void *owner;
+    struct member_connection *open_next, **open_link; /* of all open ones to the member */
     struct member_connection *idle_next, **idle_link; /* link NULL: not idle */
     struct member_connection *older, *newer;          /* of all idle ones of the worker */
     void *reserved;                                   /* link of buried objects */

@@ -3,6 +3,7 @@
 #include "lbnode/base/log.h"
 #include "lbnode/base/monotime.h"
 #include "lbnode/loop/heartbeat.h"
+#include "proxy/member_down.h"
 #include "proxy/proxy.h"
 #include "proxy/sandbox.h"
 #include "proxy/source_table.h"
@@ -29,7 +30,10 @@ struct proxy {
     struct heartbeat heartbeat;
     struct loop_timer strain_timer;
     struct suspicion_allowance allowance;
-    uint32_t question; /* that every worker is to answer until the next heartbeat */
+    struct loop_timer verdict_timer;
+    uint64_t seen_verdicts; /* changes of the board */
+    bool has_monitors;      /* in the newest snapshot */
+    uint32_t question;      /* that every worker is to answer until the next heartbeat */
     bool stopping, done;
 };
 
@@ -78,6 +82,18 @@ static void crash_on_poison(const struct snapshot *snapshot)
 }
 #endif
 
+/* One look for all workers: they are woken only when there is something to see. */
+static void look_at_verdicts(struct loop_timer *timer)
+{
+    struct proxy *proxy = CONTAINER_OF(timer, struct proxy, verdict_timer);
+    uint64_t changes = atomic_load(&proxy->shared.context->verdicts->changes);
+    for (uint32_t i = 0; changes != proxy->seen_verdicts && i < proxy->worker_count; i++)
+        worker_wake(&proxy->workers[i]);
+    proxy->seen_verdicts = changes;
+    if (proxy->has_monitors)
+        loop_timer_start(proxy->loop, timer, MEMBER_DOWN_LOOK_MS, look_at_verdicts);
+}
+
 static void on_snapshot(struct proxy *proxy, const struct message_snapshot *message, int fd)
 {
     struct error error = {0};
@@ -101,7 +117,10 @@ static void on_snapshot(struct proxy *proxy, const struct message_snapshot *mess
         return;
     }
     proxy->newest_generation = message->generation;
+    proxy->has_monitors = snapshot->monitors.count > 0;
     post_to_all(proxy, &order);
+    if (!proxy->verdict_timer.active)
+        look_at_verdicts(&proxy->verdict_timer);
 }
 
 /* Worker i of n serves the sockets j = i mod n. */
@@ -328,6 +347,7 @@ static void finish(struct proxy *proxy)
 {
     heartbeat_stop(&proxy->heartbeat);
     loop_timer_stop(&proxy->strain_timer);
+    loop_timer_stop(&proxy->verdict_timer);
     for (uint32_t i = 0; i < proxy->worker_count; i++)
         worker_join(&proxy->workers[i]);
     for (uint32_t i = 0; i < proxy->worker_count; i++)

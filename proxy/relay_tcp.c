@@ -34,6 +34,8 @@ struct relay {
     struct relay_direction up, down; /* to the member, to the client */
     unsigned turns_to_acknowledge;   /* the handshake with the member; 0: it is, or will be */
     uint64_t connect_ms, idle_ms;
+    uint64_t drain_ms;       /* how long it may go on when the member is down and drains */
+    uint64_t drain_until_ms; /* 0: it is not */
     struct request_record record;
     void *reserved; /* link of buried objects */
 };
@@ -67,11 +69,25 @@ static void give_up(struct relay *relay, enum termination why)
     client_abort(relay->client);
 }
 
+static uint64_t smaller(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static uint64_t drain_left_ms(const struct relay *relay)
+{
+    uint64_t now_ms = worker_now_ms(relay->worker);
+    return relay->drain_until_ms > now_ms ? relay->drain_until_ms - now_ms : 0;
+}
+
 static uint64_t allowed_silence_ms(const struct relay *relay)
 {
     bool is_half_closed = relay->up.shut || relay->down.shut;
-    return is_half_closed && relay->idle_ms > RELAY_HALF_CLOSED_MS ? RELAY_HALF_CLOSED_MS
-                                                                   : relay->idle_ms;
+    uint64_t allowed_ms =
+        is_half_closed ? smaller(relay->idle_ms, RELAY_HALF_CLOSED_MS) : relay->idle_ms;
+    if (relay->drain_until_ms == 0)
+        return allowed_ms;
+    return smaller(smaller(allowed_ms, RELAY_DRAIN_IDLE_MS), drain_left_ms(relay));
 }
 
 static void renew_deadline(struct relay *relay)
@@ -307,19 +323,48 @@ static void on_member_event(struct member_connection *connection)
     run(relay);
 }
 
-static void on_expiry(struct timed *timed)
+/* What becomes of the member's connection. An established one cannot go to another member. */
+static void on_member_news(struct member_connection *connection, enum member_news news)
 {
-    struct client *client = CONTAINER_OF(timed, struct client, timed);
-    struct relay *relay = client->relay;
-    if (relay->stage == RELAY_RUN &&
+    struct relay *relay = connection->owner;
+    if (news == MEMBER_RESETS && relay->stage == RELAY_CONNECT) {
+        dispatched(relay, dispatch_leave(&relay->dispatch));
+        return;
+    }
+    if (news == MEMBER_RESETS) {
+        counter_add(&dispatch_counters(&relay->dispatch)->failures, 1);
+        give_up(relay, TERMINATION_MEMBER_DOWN);
+        return;
+    }
+    bool drains = news == MEMBER_DRAINS;
+    if (drains == (relay->drain_until_ms != 0))
+        return;
+    relay->drain_until_ms = drains ? worker_now_ms(relay->worker) + relay->drain_ms : 0;
+    if (relay->stage == RELAY_RUN)
+        renew_deadline(relay);
+}
+
+/* Nothing has moved for as long as is allowed. */
+static void expire_running(struct relay *relay)
+{
+    struct client *client = relay->client;
+    bool drains = relay->drain_until_ms != 0;
+    if ((!drains || drain_left_ms(relay) > 0) &&
         (is_taken(relay, &relay->down, &client->stream) ||
          is_taken(relay, &relay->up, &relay->dispatch.connection->stream))) {
         renew_deadline(relay);
         return;
     }
+    counter_add(&client_counters(client)->timeouts, !drains);
+    give_up(relay, drains ? TERMINATION_MEMBER_DOWN : TERMINATION_CLIENT_TIMEOUT);
+}
+
+static void on_expiry(struct timed *timed)
+{
+    struct client *client = CONTAINER_OF(timed, struct client, timed);
+    struct relay *relay = client->relay;
     if (relay->stage == RELAY_RUN) {
-        counter_add(&client_counters(client)->timeouts, 1);
-        give_up(relay, TERMINATION_CLIENT_TIMEOUT);
+        expire_running(relay);
         return;
     }
     if (relay->stage == RELAY_QUEUE) {
@@ -353,7 +398,7 @@ static uint64_t smaller_timeout(uint64_t a, uint64_t b)
 {
     if (a == 0 || b == 0)
         return a + b > 0 ? a + b : RELAY_TUNNEL_IDLE_MS;
-    return a < b ? a : b;
+    return smaller(a, b);
 }
 
 void relay_tcp_start(struct client *client, const struct snapshot_listener *listener)
@@ -367,9 +412,11 @@ void relay_tcp_start(struct client *client, const struct snapshot_listener *list
     relay->connect_ms = smaller_timeout(listener->timeout_member_connect_ms, 0);
     relay->idle_ms =
         smaller_timeout(listener->timeout_client_data_ms, listener->timeout_member_data_ms);
+    relay->drain_ms = smaller_timeout(listener->timeout_member_data_ms, 0);
     dispatch_init(&relay->dispatch, client->worker, listener->pool, &client->peer,
                   &relay->record);
     relay->dispatch.on_event = on_member_event;
+    relay->dispatch.on_news = on_member_news;
     relay->dispatch.on_turn = on_turn;
     relay->dispatch.owner = relay;
     dispatched(relay, dispatch_next(&relay->dispatch, false));
@@ -384,12 +431,14 @@ void relay_from_exchange(struct client *client)
         return;
     }
     struct member_connection *connection = exchange->dispatch.connection;
+    relay->drain_ms = exchange->member_data_ms;
     relay->dispatch = exchange->dispatch;
     relay->record = exchange->record;
     exchange->record.is_ended = true; /* goes on as the relay's */
     dispatch_settle(&relay->dispatch);
     relay->dispatch.record = &relay->record;
     relay->dispatch.on_event = connection->on_event = on_member_event;
+    relay->dispatch.on_news = connection->on_news = on_member_news;
     relay->dispatch.owner = connection->owner = relay;
     exchange->dispatch = (struct dispatch){0};
     relay->down.early = exchange->down; /* the head of the 101 */

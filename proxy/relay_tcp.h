@@ -8,7 +8,8 @@ struct snapshot_listener;
 
 enum {
     RELAY_TUNNEL_IDLE_MS = 3600 * 1000, /* after an upgrade */
-    RELAY_HALF_CLOSED_MS = 30000
+    RELAY_HALF_CLOSED_MS = 30000,
+    RELAY_DRAIN_IDLE_MS = 5000 /* without a byte, once the member is down and drains */
 };
 
 /* A fresh TCP connection: dispatches it at once. */

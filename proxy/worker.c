@@ -7,6 +7,7 @@
 #include "proxy/dispatch.h"
 #include "proxy/http_exchange.h"
 #include "proxy/listener.h"
+#include "proxy/member_down.h"
 #include "proxy/relay_tcp.h"
 #include "proxy/reserve.h"
 
@@ -126,6 +127,7 @@ static void adopt(struct worker *worker, struct generation *generation)
     listener_adopt(worker);
     idle_pool_sweep(worker, generation);
     close_idle_clients(worker, false);
+    member_down_look_again(worker);
     atomic_store(&worker->running_generation, snapshot->generation);
     eventfd_write(worker->shared->report_fd, 1);
 }
@@ -161,6 +163,7 @@ static void on_mailbox_ready(struct loop_io *io, unsigned readiness)
         free(order);
         order = next;
     }
+    member_down_look(worker);
     atomic_store(&worker->answered, atomic_load(&worker->mailbox.question));
 }
 
@@ -184,7 +187,7 @@ void worker_suspect(struct worker *worker, const struct suspicion *suspicion, bo
         eventfd_write(worker->shared->report_fd, 1);
 }
 
-void worker_tell_place(struct worker *worker)
+void worker_wake(struct worker *worker)
 {
     eventfd_write(worker->mailbox.event_fd, 1);
 }
@@ -269,8 +272,11 @@ static void *run(void *context)
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, NULL);
     while (!is_done(worker)) {
-        loop_turn(worker->loop, worker->run_list == NULL && !worker->places_freed);
+        loop_turn(worker->loop, worker->run_list == NULL && !worker->places_freed &&
+                                    !worker->verdicts_unseen);
         run_listed(worker);
+        if (worker->verdicts_unseen)
+            member_down_look_again(worker);
         if (worker->places_freed)
             dispatch_run_waiting(worker);
         settle(worker);

@@ -68,6 +68,8 @@ struct worker {
     struct idle_pool idle;
     struct member_standing *standings;  /* MEMBER_SLOTS */
     uint64_t suspects_until_ms;         /* before that, a member may have to be avoided */
+    uint64_t seen_verdicts;             /* changes of the board */
+    bool verdicts_unseen;               /* not all of what they mean is done */
     struct retry_budget *retry_budgets; /* POOL_SLOTS */
     struct wait_lines waiting;          /* for a place at a member */
     bool places_freed;                  /* somebody who waits may have a place now */
@@ -101,8 +103,8 @@ void worker_note_strain(struct worker *worker, enum strain_kind kind);
 /* Traffic casts doubt on a member: counts it, and asks for a probe when its pool is MONITORED;
  * no more often than each SUSPICION_INTERVAL_MS. */
 void worker_suspect(struct worker *worker, const struct suspicion *suspicion, bool monitored);
-/* From any thread: somebody who waits in WORKER may have a place now. */
-void worker_tell_place(struct worker *worker);
+/* From any thread: somebody who waits in WORKER may have a place now, or verdicts changed. */
+void worker_wake(struct worker *worker);
 /* (Re)sets TIMED to DELAY_MS from now. */
 void worker_set_deadline(struct worker *worker, struct timed *timed, uint64_t delay_ms);
 void worker_clear_deadline(struct worker *worker, struct timed *timed);

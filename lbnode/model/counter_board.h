@@ -74,6 +74,7 @@ enum {
     ROW(CONNECT_FAILED, "connect_failed", "no connection to a member came about")              \
     ROW(MEMBER_TIMEOUT, "member_timeout", "the member did not answer in time")                 \
     ROW(MEMBER_FAILED, "member_failed", "the member closed early or sent nonsense")            \
+    ROW(MEMBER_DOWN, "member_down", "the member went down, and its pool's on_down ended this") \
     ROW(NO_RESOURCES, "no_resources", "memory or descriptors were used up")                    \
     ROW(STOPPED, "stopped", "the proxy ended, or the listener was deleted")
 

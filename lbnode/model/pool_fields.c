@@ -13,6 +13,9 @@ static const char *const initial_states[] = {"OFFLINE", "ONLINE", NULL};
 /* In the order of enum passive_check. */
 static const char *const passive_checks[] = {"OFF", "FAILURES", "FAILURES_AND_5XX", NULL};
 
+/* In the order of enum on_down. */
+static const char *const on_downs[] = {"KEEP", "DRAIN", "RESET", NULL};
+
 /* clang-format off */
 static const struct field fields[] = {
     COMMON_ROWS(0),
@@ -43,6 +46,10 @@ static const struct field fields[] = {
     {.name = "initial_state", .type = FIELD_ENUM, FIELD_AT(pool, initial_state),
      .facet = 16, .tag = 1, .choices = initial_states, .default_text = "OFFLINE",
      .help = "whether a member gets traffic (ONLINE) or none (OFFLINE) before its monitor's first verdict"},
+    {.name = "on_down", .type = FIELD_ENUM, FIELD_AT(pool, on_down),
+     .facet = 17, .tag = 1, .choices = on_downs, .default_text = "KEEP",
+     .help = "what becomes of the connections of a member that its monitor finds in ERROR: they go on, "
+             "end when they pause (DRAIN), or at once"},
     {.name = "passive_check", .type = FIELD_ENUM, FIELD_AT(pool, passive_check),
      .facet = 19, .tag = 1, .choices = passive_checks, .default_text = "FAILURES",
      .help = "what of the traffic makes the monitor probe a member at once: connections and requests "

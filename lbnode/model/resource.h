@@ -57,6 +57,11 @@ enum passive_check {
     PASSIVE_FAILURES,
     PASSIVE_FAILURES_AND_5XX
 };
+enum on_down {
+    ON_DOWN_KEEP,
+    ON_DOWN_DRAIN,
+    ON_DOWN_RESET
+};
 enum monitor_type {
     MONITOR_HTTP,
     MONITOR_TCP,
@@ -152,6 +157,7 @@ struct pool {
     int64_t connection_reuse; /* enum connection_reuse */
     int64_t initial_state;    /* enum initial_state */
     int64_t passive_check;    /* enum passive_check */
+    int64_t on_down;          /* enum on_down */
 };
 
 struct member {

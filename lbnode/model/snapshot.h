@@ -71,6 +71,13 @@ enum snapshot_passive_check {
     SNAPSHOT_PASSIVE_FAILURES_AND_5XX,
 };
 
+/* What becomes of the established connections of a member when its verdict is ERROR. */
+enum snapshot_on_down {
+    SNAPSHOT_ON_DOWN_KEEP,  /* they go on */
+    SNAPSHOT_ON_DOWN_DRAIN, /* requests end; other connections when they pause */
+    SNAPSHOT_ON_DOWN_RESET, /* they end at once */
+};
+
 /* An address that a listener serves: the pair (address, port) is unique in a snapshot, and the
  * array is in ascending order of address, then port. */
 struct snapshot_endpoint {
@@ -109,6 +116,7 @@ struct snapshot_pool {
     uint8_t initial_state; /* enum snapshot_initial_state */
     struct uuid group;     /* vrrp group of its load balancer; zero: none */
     uint8_t passive_check; /* enum snapshot_passive_check */
+    uint8_t on_down;       /* enum snapshot_on_down */
     /* ROUND_ROBIN: member numbers (relative to first_member) in smoothly interleaved order, so
      * that one pass serves each member exactly weight / gcd times; backups have their own.
      * SOURCE_IP and SOURCE_IP_PORT: a client's hash modulo the length names its member. */

@@ -299,6 +299,11 @@ static bool add_pool(struct build *build, const struct pool *from)
         [PASSIVE_FAILURES] = SNAPSHOT_PASSIVE_FAILURES,
         [PASSIVE_FAILURES_AND_5XX] = SNAPSHOT_PASSIVE_FAILURES_AND_5XX,
     };
+    static const uint8_t on_downs[] = {
+        [ON_DOWN_KEEP] = SNAPSHOT_ON_DOWN_KEEP,
+        [ON_DOWN_DRAIN] = SNAPSHOT_ON_DOWN_DRAIN,
+        [ON_DOWN_RESET] = SNAPSHOT_ON_DOWN_RESET,
+    };
     uint32_t index = (uint32_t)build->image.arrays[ARRAY_POOLS].count;
     struct snapshot_pool pool = {
         .id = from->resource.id,
@@ -314,6 +319,7 @@ static bool add_pool(struct build *build, const struct pool *from)
                                                                : SNAPSHOT_INITIAL_OFFLINE,
         .group = group_of(build, from),
         .passive_check = passive_checks[from->passive_check],
+        .on_down = on_downs[from->on_down],
     };
     pool.incarnation = fold(bytes_hash(pool.id.bytes, sizeof(pool.id.bytes), SLOT_POOL));
     pool.slot = slot_map_take(build->slots, SLOT_POOL, &pool.id, pool.incarnation);

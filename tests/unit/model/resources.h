@@ -39,11 +39,11 @@ static const struct example examples[] = {
      "\"insert_headers\": {\"X-Forwarded-For\": \"true\"}, \"allowed_cidrs\": "
      "[\"10.0.0.0/8\", \"fd00::/8\"], \"connection_limit\": 100, \"source_connection_limit\": "
      "7}"},
-    {RESOURCE_POOL,
-     "{" EXAMPLE_COMMON ", \"project_id\": \"p1\", \"protocol\": \"TCP\", "
-     "\"lb_algorithm\": \"SOURCE_IP\", \"slow_start\": 30, \"queue_limit\": 5, "
-     "\"queue_timeout\": 900, \"connection_reuse\": \"NEVER\", \"passive_check\": \"OFF\", "
-     "\"initial_state\": \"ONLINE\"}"},
+    {RESOURCE_POOL, "{" EXAMPLE_COMMON ", \"project_id\": \"p1\", \"protocol\": \"TCP\", "
+                    "\"lb_algorithm\": \"SOURCE_IP\", \"slow_start\": 30, \"queue_limit\": 5, "
+                    "\"queue_timeout\": 900, \"connection_reuse\": \"NEVER\", \"on_down\": "
+                    "\"RESET\", \"passive_check\": \"OFF\", "
+                    "\"initial_state\": \"ONLINE\"}"},
     {RESOURCE_MEMBER, "{" EXAMPLE_COMMON ", \"project_id\": \"p1\", \"address\": \"fd77::21\", "
                       "\"protocol_port\": 8080, \"subnet_id\": \"" EXAMPLE_ID
                       "\", \"weight\": 0, \"connection_limit\": 50, \"backup\": "

@@ -187,6 +187,14 @@ static bool answer_mute(struct connection *c)
     return c->origin->name == 'b' && answer_who(c);
 }
 
+/* Waits for the test, then answers. */
+static bool answer_gate(struct connection *c)
+{
+    while (!c->origin->stopping && !c->origin->gate_is_open)
+        usleep(1000);
+    return answer_who(c);
+}
+
 static bool answer_error(struct connection *c)
 {
     return send_text(c->fd, "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n");
@@ -299,6 +307,7 @@ static bool answer(struct connection *c)
         {"/head", answer_head},
         {"/once", answer_once},
         {"/error", answer_error},
+        {"/gate", answer_gate},
         {"/never", answer_never},
         {"/stall", answer_stall},
         {"/ntlm", answer_ntlm},

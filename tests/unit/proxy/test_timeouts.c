@@ -68,28 +68,11 @@ static void a_body_in_drops_has_twenty_seconds(void **state)
     visitor_leave(&visitor);
 }
 
-/* A socket whose queue is full: further attempts to connect are not answered. */
-static void fill_queue(int fds[4], struct ip_endpoint *endpoint)
-{
-    struct sockaddr_storage address;
-    *endpoint = image_loopback(0);
-    socklen_t size = ip_endpoint_to_sockaddr(endpoint, &address);
-    fds[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(fds[0], (struct sockaddr *)&address, size), 0);
-    assert_int_equal(listen(fds[0], 0), 0);
-    getsockname(fds[0], (struct sockaddr *)&address, &size);
-    assert_true(ip_endpoint_from_sockaddr((struct sockaddr *)&address, endpoint));
-    for (int i = 1; i < 4; i++) {
-        fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        connect(fds[i], (struct sockaddr *)&address, size);
-    }
-}
-
 static void a_member_that_does_not_accept_is_left_after_the_connect_timeout(void **state)
 {
-    int fds[4];
+    int fds[SERVED_WORLD_QUEUE];
     struct visitor visitor;
-    fill_queue(fds, &world.image.members[0].endpoint);
+    served_world_fill_queue(fds, &world.image.members[0].endpoint);
     world.image.listeners[0].timeout_member_connect_ms = 100;
     world_apply(&world);
     for (int i = 0; i < 2; i++) { /* and then it is the turn of the first again */
@@ -102,8 +85,7 @@ static void a_member_that_does_not_accept_is_left_after_the_connect_timeout(void
         visitor_leave(&visitor);
     }
     assert_int_equal(WORLD_SUM(&world, members[0].connect_failures), 2);
-    for (int i = 0; i < 4; i++)
-        close(fds[i]);
+    served_world_close_queue(fds);
 }
 
 static void wait_until_closed(struct origin *origin, uint64_t patience_ms)

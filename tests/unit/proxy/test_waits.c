@@ -200,6 +200,30 @@ static void a_tcp_connection_that_is_half_closed_has_half_a_minute(void **state)
     close(listening);
 }
 
+static void a_tcp_connection_to_a_member_that_drains_has_five_seconds(void **state)
+{
+    int listening;
+    struct visitor visitor;
+    world.image.pool.on_down = SNAPSHOT_ON_DOWN_DRAIN;
+    world_monitor(&world);
+    int fd = connect_by_hand(&visitor, &listening);
+    settle();
+    world_judge(&world, 0, VERDICT_ERROR);
+    world_apply(&world);
+    leap(5000 - MARGIN_MS);
+    assert_false(is_over(&visitor, 100));
+    visitor_say(&visitor, "x"); /* and five more */
+    settle();
+    leap(5000 - MARGIN_MS);
+    assert_false(is_over(&visitor, 100));
+    leap(MARGIN_MS + 100);
+    assert_true(is_over(&visitor, WORLD_PATIENCE_MS));
+    WORLD_AWAIT(WORLD_SUM(&world, listeners[1].terminations[TERMINATION_MEMBER_DOWN]) == 1);
+    visitor_leave(&visitor);
+    close(fd);
+    close(listening);
+}
+
 static void draining_gives_requests_its_time_and_no_more(void **state)
 {
     struct visitor visitor;
@@ -229,6 +253,7 @@ int main(void)
         TEST(a_kept_connection_has_half_a_minute),
         TEST(a_tcp_connection_without_a_byte_ends),
         TEST(a_tcp_connection_that_is_half_closed_has_half_a_minute),
+        TEST(a_tcp_connection_to_a_member_that_drains_has_five_seconds),
         TEST(draining_gives_requests_its_time_and_no_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
