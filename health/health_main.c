@@ -45,6 +45,9 @@ on_message(void *context, const struct message *message, const int *fds, size_t 
     else if (message->type == MESSAGE_IMPORTED_VERDICT && imported->state <= VERDICT_ERROR)
         monitor_set_import(health->monitors, imported->member_slot, imported->incarnation,
                            imported->state);
+    else if (message->type == MESSAGE_SUSPICION)
+        monitor_set_probe_now(health->monitors, any->member_SUSPICION.member_slot,
+                              any->member_SUSPICION.incarnation);
     else if (message->type == MESSAGE_STOP)
         loop_stop(health->loop);
     for (size_t i = 0; i < fd_count; i++)
