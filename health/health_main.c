@@ -48,6 +48,9 @@ on_message(void *context, const struct message *message, const int *fds, size_t 
     else if (message->type == MESSAGE_SUSPICION)
         monitor_set_probe_now(health->monitors, any->member_SUSPICION.member_slot,
                               any->member_SUSPICION.incarnation);
+    else if (message->type == MESSAGE_PROBE_NOW)
+        monitor_set_probe_now(health->monitors, any->member_PROBE_NOW.member_slot,
+                              any->member_PROBE_NOW.incarnation);
     else if (message->type == MESSAGE_STOP)
         loop_stop(health->loop);
     for (size_t i = 0; i < fd_count; i++)

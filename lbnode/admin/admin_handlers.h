@@ -24,6 +24,11 @@ void members_replace(struct admin_request *request);
 /* secrets_api.c */
 void secret_payload(struct admin_request *request);
 
+/* health_api.c */
+void member_health_show(struct admin_request *request);
+void pool_health_show(struct admin_request *request);
+void pool_probe_start(struct admin_request *request);
+
 /* stats_api.c */
 void traffic_stats(struct admin_request *request);
 

@@ -49,6 +49,10 @@ struct node_state {
     /* Asks the election for a planned switch. */
     void (*hand_over)(void *context, const struct uuid *group_id, const struct uuid *node_id);
     void *hand_over_context;
+    /* All nodes probe the members of a pool now, at most once a second: results from the
+     * returned moment (wall clock, ms) on answer that. */
+    uint64_t (*probe_pool)(void *context, const struct uuid *pool_id);
+    void *probe_pool_context;
     struct uuid undoing;    /* the unconfirmed change that is being undone now; zero: none */
     bool manages_addresses; /* a vrrp process with the rights to do its work runs */
 };

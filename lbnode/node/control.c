@@ -92,6 +92,11 @@ static void on_switch_asked(void *context,
     eligibility_switch_asked(context, asker, group_id, to);
 }
 
+static void on_probe_asked(void *context, const struct uuid *asker, const struct uuid *pool_id)
+{
+    control_probe_asked(context, pool_id);
+}
+
 static void on_outlook(void *context)
 {
     outlook_take(context);
@@ -121,6 +126,11 @@ static void hand_over(void *context, const struct uuid *group_id, const struct u
     control_hand_over(context, group_id, node_id);
 }
 
+static uint64_t test_pool(void *context, const struct uuid *pool_id)
+{
+    return control_test_pool(context, pool_id);
+}
+
 /* ---- start ----------------------------------------------------------------------------------
  */
 
@@ -141,6 +151,8 @@ static bool open_channel(struct control *control)
     control->state->started_wall_ms = walltime_now_ms();
     control->state->hand_over = hand_over;
     control->state->hand_over_context = control;
+    control->state->probe_pool = test_pool;
+    control->state->probe_pool_context = control;
     control->channel = channel_new(control->loop, control->context->channel_fd, &handler);
     return control->channel;
 }
@@ -168,8 +180,9 @@ static bool open_replication(struct control *control, struct error *error)
         .retention = {.keep_ms = settings->history_days * 24ull * 3600 * 1000,
                       .keep_bytes = (uint64_t)settings->history_mib << 20},
     };
-    struct replication_handler handler = {
-        on_applied, on_event, on_verdict, on_switch_asked, control, on_outlook, on_unconfirmed};
+    struct replication_handler handler = {on_applied,      on_event,      on_verdict,
+                                          on_switch_asked, control,       on_outlook,
+                                          on_unconfirmed,  on_probe_asked};
     if (!add_addresses(settings, &own.addresses))
         return error_set(error, ERROR_INTERNAL, "Out of memory.");
     control->replication = replication_open(control->loop, &own, &handler, error);
@@ -226,6 +239,7 @@ static void close_all(struct control *control)
     if (control->replication)
         replication_close(control->replication);
     outlook_stop(control);
+    control_probe_stop(control);
     verdicts_free(control);
     control_projection_free(control);
     channel_free(control->channel);

@@ -4,7 +4,8 @@
  *   control_projection.c  replicated state -> configuration -> snapshot, election's set
  *   control_eligibility.c  what only control knows of this node's fitness; giving way
  *   control_outlook.c     what gossip knows -> election
- *   control_verdicts.c    verdict board -> events and peers; peers' verdicts -> health */
+ *   control_verdicts.c    verdict board -> events and peers; peers' verdicts -> health
+ *   control_probe.c       probes out of turn, here and on the peers */
 #ifndef LBNODE_NODE_CONTROL_INTERNAL_H
 #define LBNODE_NODE_CONTROL_INTERNAL_H
 
@@ -39,6 +40,18 @@ struct outlook {
     struct loop_timer timer;
 };
 
+enum {
+    TESTED_POOLS = 64 /* that are remembered */
+};
+
+/* A pool whose members somebody wanted probed out of turn. */
+struct tested_pool {
+    struct uuid id;
+    uint64_t asked_ms, asked_wall_ms;
+    uint64_t until_ms;     /* so long its members' results are told at once */
+    uint64_t told_wall_ms; /* results since then are not told yet */
+};
+
 struct control {
     const struct process_context *context;
     const struct node_settings *settings;
@@ -69,6 +82,8 @@ struct control {
     uint64_t *seen_verdicts; /* MEMBER_SLOTS words as last reported */
     uint64_t published_at_ms;
     struct loop_timer verdict_timer;
+    struct tested_pool tested[TESTED_POOLS];
+    struct loop_timer tested_timer;
 
     uint64_t started_ms;
     bool is_synced, is_warm; /* once true they stay so */
@@ -149,6 +164,20 @@ void verdicts_members_changed(struct control *control);
 void verdicts_import(struct control *control,
                      const uint8_t member_key[8],
                      const struct shared_verdict *verdict);
+/* Tells the peers of those members of the pool whose last own probe ended at FROM_WALL_MS or
+ * later. */
+void verdicts_publish_pool(struct control *control,
+                           const struct uuid *pool_id,
+                           uint64_t from_wall_ms);
 void verdicts_free(struct control *control);
+
+/* ---- control_probe.c ---- */
+
+/* The members of the pool are probed now, here and by all peers, unless they were a second ago.
+ * Results from the returned moment (wall clock, ms) on answer that. */
+uint64_t control_test_pool(struct control *control, const struct uuid *pool_id);
+/* A peer asks for it. */
+void control_probe_asked(struct control *control, const struct uuid *pool_id);
+void control_probe_stop(struct control *control);
 
 #endif

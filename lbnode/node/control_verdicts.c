@@ -112,6 +112,38 @@ static void look_at_all(struct control *control, bool all)
     free(publishing.verdicts);
 }
 
+static void publish_probed(struct publishing *publishing,
+                           const struct effective *member,
+                           uint64_t from_wall_ms)
+{
+    const struct control *control = publishing->control;
+    uint32_t number, incarnation;
+    if (!slot_map_find(control->slots, &member->resource->id, &number, &incarnation) ||
+        number >= MEMBER_SLOTS)
+        return;
+    const struct verdict_slot *slot = &control->context->verdicts->slots[number];
+    uint64_t word = atomic_load(&slot->word);
+    if ((uint32_t)(word >> 32) == incarnation && state_of(word) != VERDICT_UNKNOWN &&
+        !is_imported(word) && atomic_load(&slot->probed_wall_ms) >= from_wall_ms)
+        publish_later(publishing, &member->resource->id, slot, state_of(word));
+}
+
+void verdicts_publish_pool(struct control *control,
+                           const struct uuid *pool_id,
+                           uint64_t from_wall_ms)
+{
+    struct publishing publishing = {.control = control};
+    const struct effective *member;
+    for (size_t i = 0;
+         (member = configuration_child(control->configuration, pool_id, RESOURCE_MEMBER, i));
+         i++)
+        publish_probed(&publishing, member, from_wall_ms);
+    if (publishing.count > 0)
+        replication_publish_verdicts(control->replication, publishing.verdicts,
+                                     publishing.count);
+    free(publishing.verdicts);
+}
+
 static void poll_board(struct loop_timer *timer)
 {
     struct control *control = CONTAINER_OF(timer, struct control, verdict_timer);
