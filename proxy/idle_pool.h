@@ -18,9 +18,9 @@ enum {
 /* The connections of one worker to a member. */
 struct member_links {
     struct member_connection *first; /* idle */
-    uint32_t count;                  /* of these */
-    uint32_t down_incarnation;       /* of the member that is in ERROR; 0: it is not */
     struct member_connection *open;  /* all, in use or idle (member_connection.c) */
+    uint32_t count;                  /* of the idle ones */
+    uint32_t down_incarnation;       /* of the member that is in ERROR; 0: it is not */
     uint32_t news;                   /* enum member_news, told last (member_down.c) */
 };
 
