@@ -225,9 +225,9 @@ static void heal(struct world *world, struct world_node *victim, bool is_dead)
     for (unsigned i = 0; i < world->node_count; i++)
         if (&world->nodes[i] != victim)
             world_start(world, &world->nodes[i]);
-    world_run(world, 30 * second_us);
+    world_settle(world, 30 * second_us);
     settle(world);
-    world_run(world, 20 * second_us);
+    world_settle(world, 20 * second_us);
 }
 
 /* A thief that nobody has removed yet talks only to whom it likes. */
@@ -240,9 +240,9 @@ static void make_sure(struct world *world, const struct world_node *thief)
         return;
     if (known)
         remove_node(world, judge, thief, true);
-    world_run(world, 20 * second_us);
+    world_settle(world, 20 * second_us);
     settle(world);
-    world_run(world, 20 * second_us);
+    world_settle(world, 20 * second_us);
 }
 
 void world_remove_across_cut(struct world *world)

@@ -59,7 +59,7 @@ static void find_back(struct world *world, struct world_node *node)
         world->nodes[i].crash_at_commit = CRASH_NONE;
         world_start(world, &world->nodes[i]);
     }
-    world_run(world, 60 * second_us);
+    world_settle(world, 60 * second_us);
 }
 
 static bool is_truncated_for(const struct world *world, const struct vv *had)

@@ -429,6 +429,32 @@ void world_run(struct world *world, uint64_t duration_us)
         world->now_us = end;
 }
 
+static bool agree(const struct world *world)
+{
+    const struct core *first = NULL;
+    for (unsigned i = 0; i < world->node_count; i++) {
+        const struct world_node *node = &world->nodes[i];
+        if (!world_is_up(node))
+            continue;
+        if (node->is_committing ||
+            (first && !vv_equal(core_durable(first), core_durable(node->core))))
+            return false;
+        first = first ? first : node->core;
+    }
+    return true;
+}
+
+void world_settle(struct world *world, uint64_t limit_us)
+{
+    const uint64_t second_us = 1000000, quiet_us = 6 * second_us;
+    uint64_t end = world->now_us + limit_us, since_us = world->now_us;
+    while (world->now_us < end && world->now_us - since_us < quiet_us && !world->failure[0]) {
+        world_run(world, second_us);
+        if (!agree(world))
+            since_us = world->now_us;
+    }
+}
+
 /* ---- changes ----------------------------------------------------------------------------- */
 
 void world_submit(struct world *world,

@@ -144,6 +144,9 @@ void world_send(struct world_node *from,
                 bool bulk);
 /* Lets time pass; handles what happens meanwhile. */
 void world_run(struct world *world, uint64_t duration_us);
+/* Until all nodes have had the same for 6 seconds, longer than a divergence takes to be told.
+ */
+void world_settle(struct world *world, uint64_t limit_us);
 /* Submits CHANGES (consumed) at NODE under change number INDEX. */
 void world_submit(struct world *world,
                   struct world_node *node,

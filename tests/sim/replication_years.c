@@ -59,7 +59,7 @@ static void be_away(struct world *world, struct world_node *node)
     check_alarm(world, node);
     vv_free(&had);
     world_start(world, node);
-    world_run(world, 45 * second_us);
+    world_settle(world, 45 * second_us);
     world_check_convergence(world, "after a year");
 }
 

@@ -198,7 +198,7 @@ static void live(struct world *world)
 {
     suffer(world);
     heal_everything(world);
-    world_run(world, 45 * second_us);
+    world_settle(world, 45 * second_us);
     world_check_convergence(world, "after healing");
     if (!world->failure[0])
         world_check_acknowledged(world);
