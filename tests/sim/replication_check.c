@@ -275,6 +275,7 @@ void world_check_acknowledged(struct world *world)
 struct model_record {
     struct record record;
     struct vv context; /* everything that its author had applied */
+    uint64_t objects;  /* a bit for each that it writes to; many share one */
 };
 
 /* A record that makes an object anew. */
@@ -304,11 +305,17 @@ static bool names_higher(const struct record *record, const struct record_op *op
     return false;
 }
 
-static void note_starts(struct model *model, size_t number)
+static uint64_t object_bit(const struct uuid *object)
+{
+    return 1ull << bytes_hash(object->bytes, sizeof(object->bytes), 0) % 64;
+}
+
+static void note_ops(struct model *model, size_t number)
 {
     struct wire_reader ops = model->records[number].record.ops;
     struct record_op op;
     while (record_next_op(&ops, &op)) {
+        model->records[number].objects |= object_bit(&op.object_id);
         if (!op.anew || op.facet != FACET_LIFE || op.type == RESOURCE_NODE ||
             names_higher(&model->records[number].record, &op))
             continue;
@@ -338,7 +345,7 @@ static void model_read(struct model *model, const struct world *world, const str
                 vv_raise(&context, dep.stream, dep.seq);
             vv_raise(&context, at->record.stream, seq);
             vv_copy(&at->context, &context);
-            note_starts(model, model->count++);
+            note_ops(model, model->count++);
         }
         vv_free(&context);
     }
@@ -414,7 +421,8 @@ static void check_facet(struct world *world,
     for (size_t e = 0; e < state->count; e++)
         there += facet_realm_of(state->entries[e].type) == realm;
     for (size_t i = 0; i < model->count; i++)
-        if (writes(model, &model->records[i].record, &object->id, state->facet, realm,
+        if ((model->records[i].objects & object_bit(&object->id)) &&
+            writes(model, &model->records[i].record, &object->id, state->facet, realm,
                    &owners[count]))
             writers[count++] = &model->records[i];
     for (size_t i = 0; i < count; i++) {
