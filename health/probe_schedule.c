@@ -10,7 +10,7 @@ enum {
     WHEEL_TICKS = 2048, /* what is due later stays in its place for another turn */
     NEIGHBOURS = 9,     /* ticks on each side whose company counts, below 100 ms in all */
     PHASES_OFFERED = 6,
-    LATE_SHARE = 8, /* missed beats are made up for at so small a part of the usual rate */
+    LATE_SHARE = 12, /* missed beats are made up for at so small a part of the usual rate */
     NOBODY = -1
 };
 
