@@ -1,12 +1,15 @@
 /* The process around the monitor set: takes snapshots and imported verdicts from the channel.
  */
+#include "health/confinement.h"
 #include "health/health.h"
 #include "health/monitor_set.h"
 #include "lbnode/base/log.h"
 #include "lbnode/loop/heartbeat.h"
 #include "lbnode/model/snapshot.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 struct health {
@@ -65,6 +68,8 @@ static void on_closed(void *context)
 
 int health_main(const struct process_context *context)
 {
+    if (!confinement_enter())
+        log_warning("the kernel does not confine this process: %s", strerror(errno));
     struct health health = {.loop = loop_new()};
     struct channel_handler handler = {on_message, on_closed, &health};
     if (health.loop) {

@@ -1,5 +1,4 @@
-/* What the proxy process may ask of the kernel: its sockets, memory, time, and no more. The
- * only user of libseccomp. */
+/* What the proxy process may ask of the kernel: its sockets, memory, time, and no more. */
 #ifndef PROXY_SANDBOX_H
 #define PROXY_SANDBOX_H
 

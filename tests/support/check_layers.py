@@ -38,7 +38,7 @@ LIBRARIES = {
     r"lmdb\.h": ["replication/store_lmdb.c"],
     r"netlink/": ["vrrp/"],
     r"cap-ng\.h": ["lbnode/node/privileges.c"],
-    r"seccomp\.h": ["proxy/sandbox.c"],
+    r"seccomp\.h": ["proxy/sandbox.c", "health/confinement.c"],
     r"systemd/": ["lbnode/node/"],
     r"cmocka\.h": ["tests/"],
 }
