@@ -270,6 +270,7 @@ void core_step(struct core *core,
     case CORE_ASK_SWITCH: core_ask_switch(event, actions); break;
     case CORE_ASK_PROBE: core_ask_probe(core, event, actions); break;
     case CORE_VERDICTS: core_publish_verdicts(core, event, actions); break;
+    case CORE_ALL_VERDICTS: core_send_all_verdicts(core, event, actions); break;
     }
 }
 

@@ -50,9 +50,10 @@ enum core_event_kind {
     CORE_RECORD,    /* record bytes from a trusted transfer (join) */
     CORE_RUNNING,
     CORE_TICK,
-    CORE_VERDICTS, /* of this node, for the peers */
-    CORE_CLAIMS,   /* of this node, about its VRRP groups */
-    CORE_LOG_ROWS, /* the answer to CORE_READ_LOG */
+    CORE_VERDICTS,     /* of this node, for the peers */
+    CORE_ALL_VERDICTS, /* all of them, for `node` */
+    CORE_CLAIMS,       /* of this node, about its VRRP groups */
+    CORE_LOG_ROWS,     /* the answer to CORE_READ_LOG */
     CORE_ASK_SWITCH,
     CORE_ASK_PROBE, /* all peers shall probe `pool` now */
     CORE_REACHABLE, /* what is sent to the node arrives from now on: it has a session */
@@ -110,6 +111,7 @@ enum frame_type {
     FRAME_SWITCH = 16,
     FRAME_NOTICE_ECHO = 17, /* beside a ROSTER_NOTICE; the transport's */
     FRAME_PROBE = 18,
+    FRAME_HEALTH_WANTED = 19,
     /* 20 to 23: enum snapshot_kind */
     FRAME_SNAPSHOT_STOP = 24,
     /* Inside a join connection only. */
@@ -130,6 +132,7 @@ enum core_action_kind {
     CORE_EVENT,
     CORE_VERDICT,
     CORE_SWITCH_ASKED,
+    CORE_VERDICTS_WANTED, /* give all own verdicts, for `peer`, as CORE_ALL_VERDICTS */
     CORE_PROBE_ASKED,
     CORE_RELOAD, /* a commit failed: what is in memory is not on disk; load anew */
     CORE_LEFT,   /* this node was removed: stop to gossip */

@@ -31,6 +31,8 @@ static void send_heartbeat(struct core *core, struct peer *peer, struct core_act
     if (core->storage_problem[0])
         wire_put_varint(&body, 7, 1);
     core_put_liveness(core, &body);
+    if (peer->verdicts.sent > 0)
+        wire_put_varint(&body, 13, peer->verdicts.sent);
     core_act_send(actions, &peer->id, FRAME_HEARTBEAT, &body);
     uint64_t interval = core_heartbeat_interval_us(core);
     uint64_t jitter = random_sequence_below(&core->random, interval / 5);
@@ -125,7 +127,7 @@ static void pull_again(struct core *core, struct peer *peer, struct core_actions
 /* ---- heartbeats ------------------------------------------------------------------------- */
 
 struct heartbeat {
-    uint64_t sent_us, echo_us, echo_delay_us, wall_ms, digest, hash;
+    uint64_t sent_us, echo_us, echo_delay_us, wall_ms, digest, hash, verdicts_sent;
     bool has_hash, storage_trouble;
 };
 
@@ -148,6 +150,7 @@ static bool parse_heartbeat(struct bytes in, struct heartbeat *out)
             out->has_hash = true;
             break;
         case 7: out->storage_trouble = field.integer == 1; break;
+        case 13: out->verdicts_sent = field.integer; break;
         }
     }
     return wire_ended(&reader) && out->sent_us != 0;
@@ -254,6 +257,7 @@ static void handle_heartbeat(struct core *core,
         peer->hash = heartbeat.hash;
         peer->hash_digest = heartbeat.digest;
     }
+    core_compare_verdicts(core, peer, heartbeat.verdicts_sent, actions);
     compare_digest(core, peer, actions);
     check_divergence(core, peer, &heartbeat, actions);
     core_check_answers(core, actions);
@@ -424,7 +428,8 @@ void core_frame(struct core *core, const struct core_event *event, struct core_a
     case FRAME_ACK: core_handle_ack(core, peer, event->body, actions); break;
     case FRAME_PULL: handle_pull(core, peer, event->body, actions); break;
     case FRAME_PULL_END: handle_pull_end(core, peer, event->body, actions); break;
-    case FRAME_HEALTH: core_handle_health(peer, event->body, actions); break;
+    case FRAME_HEALTH: core_handle_health(core, peer, event->body, actions); break;
+    case FRAME_HEALTH_WANTED: core_handle_health_wanted(core, peer, actions); break;
     case FRAME_SWITCH: core_handle_switch(core, peer, event->body, actions); break;
     case FRAME_PROBE: core_handle_probe(core, peer, event->body, actions); break;
     case FRAME_ROSTER_NOTICE: handle_notice(core, peer, event->body, actions); break;

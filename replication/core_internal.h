@@ -11,6 +11,7 @@
 #include "lbnode/base/random.h"
 #include "lbnode/model/message.h"
 #include "replication/core.h"
+#include "replication/core_verdicts.h"
 #include "replication/core_wishes.h"
 #include "replication/hlc.h"
 #include "replication/snapshot_build.h"
@@ -210,7 +211,7 @@ struct peer {
     uint64_t seen_wall_ms; /* when it was heard last, before this start, too */
     bool absence_reported;
     uint64_t notice_us;
-    uint64_t health_incarnation, health_seq;
+    struct verdict_exchange verdicts;
     uint64_t hears; /* bits of the roster */
     bool hears_known;
     uint64_t misses_us_since_us; /* it is heard and does not hear this node; 0: it does */
@@ -570,11 +571,5 @@ void core_compare_claims(struct core *core, const struct claims *old, const stru
 /* After the facts were reviewed. */
 void core_review_advice(struct core *core);
 void core_tell_outlook(struct core *core, struct core_actions *actions);
-
-/* core_verdicts.c */
-void core_publish_verdicts(struct core *core,
-                           const struct core_event *event,
-                           struct core_actions *actions);
-void core_handle_health(struct peer *peer, struct bytes body, struct core_actions *actions);
 
 #endif

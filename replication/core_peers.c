@@ -89,6 +89,7 @@ void core_visit_peers(struct core *core,
             .clock_offset_ms = peer->offset_ms,
             .changes_behind = core_changes_behind(core, &peer->durable),
             .storage_trouble = core_peer_is_alive(peer) && peer->storage_trouble,
+            .verdicts_ms_ago = core_verdicts_ms_ago(core, peer),
             .in_sync = peer->heard && peer->digest == core->digest,
         };
         if (node->endpoint_count > 0)

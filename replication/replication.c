@@ -196,6 +196,10 @@ static void perform(struct replication *replication, struct core_action *action)
             handler->switch_asked(handler->context, &action->peer, &action->switch_group,
                                   &action->switch_to);
         break;
+    case CORE_VERDICTS_WANTED:
+        if (handler->verdicts_wanted)
+            handler->verdicts_wanted(handler->context, &action->peer);
+        break;
     case CORE_PROBE_ASKED:
         if (handler->probe_asked)
             handler->probe_asked(handler->context, &action->peer, &action->pool);
@@ -459,6 +463,17 @@ void replication_publish_verdicts(struct replication *replication,
                                   size_t count)
 {
     replication_step(replication, &(struct core_event){.kind = CORE_VERDICTS,
+                                                       .verdicts = verdicts,
+                                                       .verdict_count = count});
+}
+
+void replication_send_all_verdicts(struct replication *replication,
+                                   const struct uuid *peer,
+                                   const struct shared_verdict *verdicts,
+                                   size_t count)
+{
+    replication_step(replication, &(struct core_event){.kind = CORE_ALL_VERDICTS,
+                                                       .node = *peer,
                                                        .verdicts = verdicts,
                                                        .verdict_count = count});
 }

@@ -15,6 +15,7 @@
 #include "lbnode/model/configuration.h"
 #include "replication/errand.h"
 #include "replication/history.h"
+#include "replication/shared_verdict.h"
 
 struct replication;
 
@@ -43,16 +44,6 @@ struct replication_settings {
     uint16_t protocol; /* the highest to speak; 0: that of the release */
 };
 
-/* What a node measured about one member, for peers (replication.md 11.3). */
-struct shared_verdict {
-    struct uuid
-        member_id; /* on the wire: its first 8 bytes; filled back by the receiver's control */
-    uint8_t state; /* enum verdict_state */
-    uint8_t reason;
-    uint16_t round_trip_ms;
-    uint32_t age_ms; /* of the state */
-};
-
 struct replication_handler {
     /* Facets changed durably (own or remote change). POSITION counts applied changes on this
      * node; control projects, hands the snapshot on and reports it with
@@ -78,6 +69,9 @@ struct replication_handler {
     /* The node ASKER wants the members of a pool probed now, and to hear of it by verdicts. At
      * most once a second of each node and pool. May be NULL. */
     void (*probe_asked)(void *context, const struct uuid *asker, const struct uuid *pool_id);
+    /* PEER lacks verdicts of this node: replication_send_all_verdicts. At most once a second of
+     * each node. May be NULL. */
+    void (*verdicts_wanted)(void *context, const struct uuid *peer);
 };
 
 /* Opens or creates the store; does not touch the network before replication_start. NULL with
@@ -336,12 +330,14 @@ struct peer_view {
     uint64_t last_heard_ms_ago; /* UINT64_MAX: never */
     uint32_t round_trip_us;
     int64_t clock_offset_ms;
-    unsigned changes_behind; /* of ours that it lacks */
-    bool in_sync;            /* its vector equals ours */
-    bool storage_trouble;    /* it answers, and says that its store takes no writes */
-    uint64_t session_ms_ago; /* when the session with it began; UINT64_MAX: there is none */
-    uint16_t protocol;       /* that is spoken with it; 0: none */
-    uint16_t key_version;    /* of the cluster's secret, in a session */
+    unsigned changes_behind;  /* of ours that it lacks */
+    bool in_sync;             /* its vector equals ours */
+    uint64_t verdicts_ms_ago; /* since it last confirmed that the verdicts that came from it are
+                                 all it has; UINT64_MAX: never */
+    bool storage_trouble;     /* it answers, and says that its store takes no writes */
+    uint64_t session_ms_ago;  /* when the session with it began; UINT64_MAX: there is none */
+    uint16_t protocol;        /* that is spoken with it; 0: none */
+    uint16_t key_version;     /* of the cluster's secret, in a session */
     struct ip_endpoint endpoint;
 };
 
@@ -583,11 +579,16 @@ void replication_ask_switch(struct replication *replication,
 /* ---- health verdicts for peers --------------------------------------------------------------
  */
 
-/* Sends what changed, in signed batches; call with the full table again at least each minute.
- */
+/* Sends what changed to all peers. They ask for all verdicts when they notice that they lack
+ * some; heartbeats tell them that what they have still holds. */
 void replication_publish_verdicts(struct replication *replication,
                                   const struct shared_verdict *verdicts,
                                   size_t count);
+/* All that this node has, for PEER; VERDICTS_MAXIMUM at most. */
+void replication_send_all_verdicts(struct replication *replication,
+                                   const struct uuid *peer,
+                                   const struct shared_verdict *verdicts,
+                                   size_t count);
 /* Asks all peers to probe the members of a pool now, as `probe_asked` of their handlers. One
  * datagram each: whoever asks sees by the verdicts whether it was heard. */
 void replication_ask_probe(struct replication *replication, const struct uuid *pool_id);

@@ -84,6 +84,11 @@ static void on_verdict(void *context,
     verdicts_import(context, member_key, verdict);
 }
 
+static void on_verdicts_wanted(void *context, const struct uuid *peer)
+{
+    verdicts_send_all(context, peer);
+}
+
 static void on_switch_asked(void *context,
                             const struct uuid *asker,
                             const struct uuid *group_id,
@@ -180,9 +185,17 @@ static bool open_replication(struct control *control, struct error *error)
         .retention = {.keep_ms = settings->history_days * 24ull * 3600 * 1000,
                       .keep_bytes = (uint64_t)settings->history_mib << 20},
     };
-    struct replication_handler handler = {on_applied,      on_event,      on_verdict,
-                                          on_switch_asked, control,       on_outlook,
-                                          on_unconfirmed,  on_probe_asked};
+    struct replication_handler handler = {
+        .applied = on_applied,
+        .event = on_event,
+        .verdict = on_verdict,
+        .switch_asked = on_switch_asked,
+        .context = control,
+        .outlook = on_outlook,
+        .unconfirmed = on_unconfirmed,
+        .probe_asked = on_probe_asked,
+        .verdicts_wanted = on_verdicts_wanted,
+    };
     if (!add_addresses(settings, &own.addresses))
         return error_set(error, ERROR_INTERNAL, "Out of memory.");
     control->replication = replication_open(control->loop, &own, &handler, error);

@@ -169,6 +169,8 @@ void verdicts_import(struct control *control,
 void verdicts_publish_pool(struct control *control,
                            const struct uuid *pool_id,
                            uint64_t from_wall_ms);
+/* PEER wants all own verdicts. */
+void verdicts_send_all(struct control *control, const struct uuid *peer);
 void verdicts_free(struct control *control);
 
 /* ---- control_probe.c ---- */

@@ -47,6 +47,12 @@ static void report(struct control *control,
                   pool_name, why);
 }
 
+static uint32_t age_of(uint64_t probed_ms, uint64_t now_ms)
+{
+    uint64_t age_ms = now_ms > probed_ms ? now_ms - probed_ms : 0;
+    return probed_ms == 0 || age_ms > UINT32_MAX ? UINT32_MAX : (uint32_t)age_ms;
+}
+
 static void publish_later(struct publishing *publishing,
                           const struct uuid *member_id,
                           const struct verdict_slot *slot,
@@ -70,6 +76,8 @@ static void publish_later(struct publishing *publishing,
         .reason = (uint8_t)atomic_load(&slot->reason),
         .round_trip_ms = round_trip_ms > UINT16_MAX ? UINT16_MAX : (uint16_t)round_trip_ms,
         .age_ms = age_ms > UINT32_MAX ? UINT32_MAX : (uint32_t)age_ms,
+        .status = atomic_load(&slot->last_status),
+        .probe_age_ms = age_of(atomic_load(&slot->probed_wall_ms), now_ms),
     };
 }
 
@@ -94,7 +102,7 @@ static void look_at(struct publishing *publishing,
         publish_later(publishing, &member->resource->id, slot, state);
 }
 
-static void look_at_all(struct control *control, bool all)
+static void look_at_all(struct control *control, bool all, const struct uuid *peer)
 {
     struct publishing publishing = {.control = control, .all = all};
     const struct effective *pool, *member;
@@ -106,7 +114,10 @@ static void look_at_all(struct control *control, bool all)
              j++)
             look_at(&publishing, pool, member);
     }
-    if (publishing.count > 0)
+    if (peer)
+        replication_send_all_verdicts(control->replication, peer, publishing.verdicts,
+                                      publishing.count);
+    else if (publishing.count > 0)
         replication_publish_verdicts(control->replication, publishing.verdicts,
                                      publishing.count);
     free(publishing.verdicts);
@@ -153,9 +164,15 @@ static void poll_board(struct loop_timer *timer)
     if (all)
         control->published_at_ms = now_ms;
     if (all || changes != control->seen_changes)
-        look_at_all(control, all);
+        look_at_all(control, all, NULL);
     control->seen_changes = changes;
     loop_timer_start(control->loop, timer, VERDICT_POLL_MS, poll_board);
+}
+
+void verdicts_send_all(struct control *control, const struct uuid *peer)
+{
+    if (control->configuration)
+        look_at_all(control, true, peer);
 }
 
 /* A control process that starts again takes what is on the board as already reported. */

@@ -120,12 +120,12 @@ static const struct frame_form {
     uint32_t type;
     const char *fields; /* number i + 1; a space: none; after +: repeated */
 } frame_forms[] = {
-    {FRAME_HEARTBEAT, "vvvvfbvvv+c+b v"},
+    {FRAME_HEARTBEAT, "vvvvfbvvv+c+b vv"},
     {FRAME_VV, "+evf+e"},
     {FRAME_RECORD, ""},
     {FRAME_ACK, "+a"},
     {FRAME_PULL, "+ef"},
-    {FRAME_HEALTH, "vvb"},
+    {FRAME_HEALTH, "vvbvv"},
     {FRAME_ROSTER_NOTICE, ""},
     {FRAME_LEAVE, ""},
     {FRAME_PULL_END, "vf"},
@@ -136,6 +136,7 @@ static const struct frame_form {
     {SNAPSHOT_END, "fb v"},
     {FRAME_SNAPSHOT_STOP, "f"},
     {FRAME_PROBE, "i"},
+    {FRAME_HEALTH_WANTED, ""},
 };
 
 struct source {

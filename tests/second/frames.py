@@ -4,6 +4,7 @@ from wire import (BYTES, FIXED, INT, VECTOR, be, decode, encode, need, read_vari
                   varint, vector_of)
 
 HEARTBEAT, VV, RECORD, ACK, PULL, HEALTH, NOTICE, PULL_END, SWITCH, PROBE = 1, 2, 3, 4, 5, 6, 11, 15, 16, 18
+HEALTH_WANTED = 19
 BEGIN, STREAM, SNAPSHOT_RECORD, END, STOP = 20, 21, 22, 23, 24
 DATAGRAM, BY_STREAM = 0, 1
 HEAD, SIGNATURE, DATAGRAM_MAXIMUM = 44, 64, 1232
@@ -19,11 +20,12 @@ STREAM_ROW = {1: ("node", 16), 2: ("key", 32), 3: ("last", INT), 4: ("hash", 32)
 BODIES = {
     HEARTBEAT: {1: ("clock", INT), 2: ("echo", INT), 3: ("since", INT), 4: ("wall", INT), 5: ("digest", FIXED),
                 6: ("state", 8), 7: ("trouble", INT), 8: ("hears", INT), 9: ("roster", INT),
-                10: ("claims", [CLAIM]), 11: ("sources", [BYTES])},
+                10: ("claims", [CLAIM]), 11: ("sources", [BYTES]), 13: ("verdicts_sent", INT)},
     VV: {1: ("vector", [VECTOR]), 2: ("reply", INT), 3: ("folded_digest", FIXED), 4: ("folded", [VECTOR])},
     ACK: {1: ("streams", [ACK_ITEM])},
     PULL: {1: ("vector", [VECTOR]), 2: ("number", FIXED)},
-    HEALTH: {1: ("incarnation", INT), 2: ("seq", INT), 3: ("entries", BYTES)},
+    HEALTH: {1: ("incarnation", INT), 2: ("seq", INT), 3: ("entries", BYTES), 4: ("before", INT), 5: ("whole", INT)},
+    HEALTH_WANTED: {},
     PULL_END: {1: ("more", INT), 2: ("number", FIXED)},
     SWITCH: {1: ("group", 16), 2: ("node", 16)},
     PROBE: {1: ("pool", 16)},
@@ -34,7 +36,7 @@ BODIES = {
     END: {1: ("transfer", FIXED), 3: ("state", 32), 5: ("records", INT)},
     STOP: {1: ("transfer", FIXED)},
 }
-HEALTH_ENTRY = 16
+HEALTH_ENTRY, HEALTH_ENTRIES = 22, 16384
 SNAPSHOT = (BEGIN, STREAM, SNAPSHOT_RECORD, END)
 
 
@@ -53,9 +55,12 @@ def check_heartbeat(body):
 def check_health(body):
     entries = body.get("entries", b"")
     need(len(entries) % HEALTH_ENTRY == 0, "health entries have %d bytes" % len(entries))
+    need(len(entries) <= HEALTH_ENTRIES * HEALTH_ENTRY, "too many health entries")
     body["entries"] = [
-        {"member": entries[at:at + 8], "state": entries[at + 8], "reason": entries[at + 9],
-         "round_trip": u64(entries[at + 10:at + 12]), "age": u64(entries[at + 12:at + 16])}
+        {"member": entries[at:at + 8], "state": entries[at + 8] & 15, "rare": entries[at + 8] >> 7,
+         "reason": entries[at + 9], "round_trip": u64(entries[at + 10:at + 12]),
+         "age": u64(entries[at + 12:at + 16]), "status": u64(entries[at + 16:at + 18]),
+         "probe_age": u64(entries[at + 18:at + 22])}
         for at in range(0, len(entries), HEALTH_ENTRY)]
 
 

@@ -278,6 +278,7 @@ static bool perform(struct world_node *node, struct core_action *action)
     case CORE_OUTLOOK:
     case CORE_APPLIED:
     case CORE_VERDICT:
+    case CORE_VERDICTS_WANTED:
     case CORE_SWITCH_ASKED:
     case CORE_PROBE_ASKED: break;
     }

@@ -47,6 +47,8 @@ struct net {
     struct core_action last_asked;
     unsigned probe_asked[NODES]; /* to probe a pool */
     struct core_action last_probe_asked;
+    unsigned verdicts[NODES], verdicts_wanted[NODES];
+    struct shared_verdict last_verdict[NODES];
 };
 
 static inline struct uuid id_of(unsigned node)
@@ -82,6 +84,11 @@ static inline void step(struct net *net, unsigned node, const struct core_event 
         } else if (action->kind == CORE_PROBE_ASKED) {
             net->probe_asked[node]++;
             net->last_probe_asked = *action;
+        } else if (action->kind == CORE_VERDICT) {
+            net->verdicts[node]++;
+            net->last_verdict[node] = action->verdict;
+        } else if (action->kind == CORE_VERDICTS_WANTED) {
+            net->verdicts_wanted[node]++;
         } else if (action->kind == CORE_PERSIST)
             committed = store_commit(net->stores[node], &action->batch) == 0;
         for (size_t k = 0; action->kind == CORE_PERSIST && k < action->batch.count; k++)
