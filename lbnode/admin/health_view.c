@@ -80,6 +80,7 @@ read_own(const struct node_state *state, const struct uuid *member_id, struct he
     out->since_ms_ago = ms_ago(atomic_load(&slot->since_wall_ms), now_ms);
     if (out->probes == 0)
         return;
+    out->last_failed = !(out->history & 1);
     out->reason = (enum verdict_reason)atomic_load(&slot->reason);
     out->status = atomic_load(&slot->last_status);
     out->round_trip_us = atomic_load(&slot->round_trip_us);
@@ -159,9 +160,8 @@ void health_words(const struct node_state *state,
 {
     const struct health_monitor *monitor =
         configuration_monitor_of(state->configuration, &member->resource->owner);
-    bool last_failed = view->probes > 0 && !(view->history & 1);
     out[0] = '\0';
-    if (view->state == VERDICT_ERROR || last_failed)
+    if (view->state == VERDICT_ERROR || view->last_failed)
         health_reason_text(out, view->reason, view->status, monitor);
 }
 
@@ -269,6 +269,10 @@ static void list_view(void *context, const struct health_view *view)
                               : json_value_null());
     set_age(object, "probed_ms_ago", view->probed_ms_ago);
     json_value_set_bool(object, "answered", answered);
+    if (was_probed)
+        json_value_set_bool(object, "last_succeeded", !view->last_failed);
+    else
+        json_value_set(object, "last_succeeded", json_value_null());
     if (view->is_self)
         set_history(object, view);
     if (view->decides)

@@ -18,6 +18,7 @@ struct health_view {
     const char *node; /* its name */
     bool is_self, decides, answers;
     enum verdict_state state; /* UNKNOWN: nothing is known of its view */
+    bool last_failed;         /* the last probe did */
     bool imported;            /* the state is a peer's, taken over until a probe of its own */
     enum verdict_reason reason;
     uint16_t status; /* of the last answer; 0: none */

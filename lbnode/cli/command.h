@@ -62,6 +62,7 @@ bool run_resource_set(struct context *context, struct error *error);
 bool run_resource_delete(struct context *context, struct error *error);
 bool run_pool_create(struct context *context, struct error *error);
 bool run_member_add(struct context *context, struct error *error);
+bool run_monitor_test(struct context *context, struct error *error);
 bool run_monitor_create(struct context *context, struct error *error);
 
 bool run_secret_create(struct context *context, struct error *error);

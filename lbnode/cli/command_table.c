@@ -146,6 +146,12 @@ static const char vip_details[] =
     "after a crash the kernel drops the addresses within two seconds. It needs root and no\n"
     "daemon. A node that runs puts its addresses back: stop it first.\n";
 
+static const char test_details[] =
+    "The monitor's own probe, out of turn; its result counts towards the verdict like any other.\n"
+    "It takes the monitor's timeout and 2 s at most. Exit code 0 when all members answered all\n"
+    "nodes, 10 when some did not, 11 when none did; a node that tells nothing counts as not\n"
+    "answered. At most once a second.\n";
+
 static const struct option init_options[] = {
     {.name = "name", .value_name = "CLUSTER", .help = "name of the cluster (lbnode)"},
     {.name = ""},
@@ -343,6 +349,9 @@ static const struct command commands[] = {
     STATS_ROW("member", RESOURCE_MEMBER, "POOL NAME", 2),
     RESOURCE_ROWS("healthmonitor", RESOURCE_HEALTH_MONITOR, "health monitor",
                   "POOL", 1, run_monitor_create, NULL, "", 0, NULL, "NAME|POOL", 1, delete_options),
+    {.noun = "healthmonitor", .verb = "test", .positional = "POOL", .positional_minimum = 1,
+     .positional_maximum = 1, .summary = "probe all members of a pool now, from every node",
+     .details = test_details, .type = RESOURCE_HEALTH_MONITOR, .run = run_monitor_test},
     RESOURCE_ROWS("vrrpgroup", RESOURCE_VRRP_GROUP, "VRRP group",
                   "", 0, run_resource_create, NULL, "", 0, NULL, "NAME", 1, delete_options),
 

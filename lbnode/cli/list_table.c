@@ -38,7 +38,7 @@ static const struct {
       COLUMN("protocol"), COLUMN("lb_algorithm"), COLUMN("operating_status"), COLUMN("id")}},
     {RESOURCE_MEMBER,
      {COLUMN("name"), COLUMN("address"), COLUMN("protocol_port"), COLUMN("weight"),
-      COLUMN("backup"), COLUMN("operating_status"), COLUMN("id")}},
+      COLUMN("backup"), COLUMN("operating_status"), COLUMN("health"), COLUMN("id")}},
     {RESOURCE_HEALTH_MONITOR,
      {COLUMN("name"), REFERENCE("pool", "pools", RESOURCE_POOL), COLUMN("type"),
       COLUMN("delay"), COLUMN("timeout"), COLUMN("max_retries"), COLUMN("operating_status"),

@@ -1,6 +1,7 @@
 #include "lbnode/cli/resource_commands.h"
 #include "lbnode/base/bytes.h"
 #include "lbnode/cli/attributes.h"
+#include "lbnode/cli/health_text.h"
 #include "lbnode/cli/list_table.h"
 #include "lbnode/cli/lookup.h"
 #include "lbnode/http/http_url.h"
@@ -189,6 +190,46 @@ add_filter(const struct context *context, char target[TARGET_SIZE], struct error
     return true;
 }
 
+/* What the nodes think of what TARGET names: a member, or the members of a pool; NULL: it
+ * cannot be had, and is left out. */
+static struct json_value *fetch_health(const struct context *context, const char *target)
+{
+    char path[2 * TARGET_SIZE + 16];
+    struct response response;
+    const char *below = strstr(target, "/lbaas/");
+    struct json_value *health = NULL;
+    snprintf(path, sizeof(path), "/v1/%s/health", below ? below + strlen("/lbaas/") : target);
+    if (client_request(&context->client, "GET", path, NULL, &response, NULL))
+        health = json_value_copy(json_value_get(response.json, "health"));
+    response_free(&response);
+    return health;
+}
+
+/* A column more in the table of members: why one fails, or how nodes differ about it. */
+static void
+add_health(const struct context *context, const char *owner_id, const struct json_value *list)
+{
+    char path[TARGET_SIZE];
+    snprintf(path, sizeof(path), "/lbaas/pools/%s", owner_id);
+    struct json_value *health = fetch_health(context, path);
+    const struct json_value *members = json_value_get(health, "members");
+    for (size_t i = 0; i < json_value_count(members) && i < json_value_count(list); i++) {
+        struct json_value *shown = json_value_at(list, i);
+        const char *id = json_value_get_text(shown, "id");
+        struct text line = {0};
+        for (size_t m = 0; id && m < json_value_count(members); m++) {
+            size_t at = (i + m) % json_value_count(members); /* mostly in the same order */
+            if (strcmp(cli_text_of(json_value_at(members, at), "id"), id) == 0) {
+                health_line_write(json_value_at(members, at), &line);
+                break;
+            }
+        }
+        json_value_set_text(shown, "health", text_string(&line));
+        text_free(&line);
+    }
+    json_value_free(health);
+}
+
 bool run_resource_list(struct context *context, struct error *error)
 {
     char owner_id[UUID_TEXT_SIZE], target[TARGET_SIZE];
@@ -200,6 +241,8 @@ bool run_resource_list(struct context *context, struct error *error)
         return false;
     bool good = client_request(&context->client, "GET", target, NULL, &response, error);
     const struct json_value *list = json_value_get(response.json, context->class->plural);
+    if (good && context->class->type == RESOURCE_MEMBER && context->format == OUTPUT_TABLE)
+        add_health(context, owner_id, list);
     if (good)
         cli_print_objects(context, list);
     response_free(&response);
@@ -215,8 +258,17 @@ bool run_resource_show(struct context *context, struct error *error)
         return false;
     json_value_free(object);
     bool good = client_request(&context->client, "GET", target, NULL, &response, error);
+    struct json_value *health = NULL;
+    if (good && context->class->type == RESOURCE_MEMBER)
+        health = fetch_health(context, target);
+    if (health && context->format != OUTPUT_TABLE)
+        json_value_set(json_value_get(response.json, context->class->noun), "health",
+                       json_value_copy(health));
     if (good)
         cli_print_answer(context, &response);
+    if (health && context->format == OUTPUT_TABLE)
+        health_print(health);
+    json_value_free(health);
     response_free(&response);
     return good;
 }

@@ -1,0 +1,169 @@
+#include "lbnode/cli/health_text.h"
+
+#include "lbnode/base/bytes.h"
+#include "lbnode/cli/history_bar.h"
+
+#include <string.h>
+
+static bool is_true(const struct json_value *object, const char *key)
+{
+    return json_value_truth(json_value_get(object, key));
+}
+
+static const char *text_or(const struct json_value *object, const char *key, const char *other)
+{
+    const char *text = json_value_get_text(object, key);
+    return text && text[0] ? text : other;
+}
+
+void health_age_write(const struct json_value *age_ms, struct text *out)
+{
+    static const struct {
+        long long below_ms, unit_ms;
+        const char *unit;
+    } ranges[] = {{120000, 1000, "s"},
+                  {7200000, 60000, "min"},
+                  {172800000, 3600000, "h"},
+                  {INT64_MAX, 86400000, "days"}};
+    long long ms = json_value_number(age_ms);
+    if (json_value_is_null(age_ms)) {
+        text_append_string(out, "never");
+        return;
+    }
+    if (ms < 10000) {
+        text_appendf(out, "%.1f s ago", (double)ms / 1000);
+        return;
+    }
+    size_t i = 0;
+    while (ms >= ranges[i].below_ms)
+        i++;
+    text_appendf(out, "%lld %s ago", ms / ranges[i].unit_ms, ranges[i].unit);
+}
+
+static void add_age(struct table *table, const char *before, const struct json_value *age_ms)
+{
+    struct text text = {0};
+    text_append_string(&text, before);
+    health_age_write(age_ms, &text);
+    table_add(table, text_string(&text));
+    text_free(&text);
+}
+
+static void add_since(struct table *table, const struct json_value *node)
+{
+    const char *since = json_value_get_text(node, "since");
+    char before[64];
+    snprintf(before, sizeof(before), "%.32s, ", since ? since : "");
+    if (since)
+        add_age(table, before, json_value_get(node, "since_ms_ago"));
+    else
+        table_add(table, "-");
+}
+
+static void add_number(struct table *table, const struct json_value *node, const char *key)
+{
+    const struct json_value *value = json_value_get(node, key);
+    if (json_value_is_null(value))
+        table_add(table, "-");
+    else
+        table_addf(table, "%lld", (long long)json_value_number(value));
+}
+
+static void add_took(struct table *table, const struct json_value *node)
+{
+    const struct json_value *took = json_value_get(node, "round_trip_ms");
+    double ms = json_value_fraction(took);
+    if (json_value_is_null(took))
+        table_add(table, "-");
+    else if (ms < 1 && !is_true(node, "self")) /* nodes tell each other whole ones */
+        table_add(table, "< 1 ms");
+    else
+        table_addf(table, "%.1f ms", ms);
+}
+
+static const char *words_of(const struct json_value *node)
+{
+    if (!is_true(node, "alive"))
+        return "this node does not answer";
+    if (!json_value_get_text(node, "state"))
+        return "nothing known of its view yet";
+    return text_or(node, "reason", is_true(node, "imported") ? "told by another node" : "");
+}
+
+static void add_node(struct table *table, const struct json_value *node)
+{
+    table_addf(table, "%s%s", text_or(node, "node", "-"), is_true(node, "decides") ? " *" : "");
+    table_add(table, text_or(node, "state", "-"));
+    add_since(table, node);
+    add_age(table, "", json_value_get(node, "probed_ms_ago"));
+    add_took(table, node);
+    add_number(table, node, "last_status");
+    table_add(table, words_of(node));
+}
+
+static void print_table(const struct json_value *nodes)
+{
+    static const char *const titles[] = {"node", "state",  "since", "last probe",
+                                         "took", "status", "why"};
+    struct table table;
+    struct text out = {0};
+    table_init(&table, ARRAY_LENGTH(titles));
+    for (size_t i = 0; i < ARRAY_LENGTH(titles); i++)
+        table_add(&table, titles[i]);
+    for (size_t i = 0; i < json_value_count(nodes); i++)
+        add_node(&table, json_value_at(nodes, i));
+    table_write(&table, 2, &out);
+    fputs(text_string(&out), stdout);
+    text_free(&out);
+    table_free(&table);
+}
+
+static void print_bar(const struct json_value *node)
+{
+    const char *history = json_value_get_text(node, "history");
+    bool unicode = history_bar_may_be_unicode();
+    struct text bar = {0};
+    if (!history || !history[0])
+        return;
+    history_bar_write(history, unicode, &bar);
+    printf("\n  %s\n  the last %zu results of %s, the oldest left: %s; %lld of %lld probes "
+           "failed\n",
+           text_string(&bar), strlen(history), text_or(node, "node", "this node"),
+           history_bar_legend(unicode),
+           (long long)json_value_number(json_value_get(node, "failures")),
+           (long long)json_value_number(json_value_get(node, "probes")));
+    text_free(&bar);
+}
+
+void health_print(const struct json_value *health)
+{
+    const struct json_value *nodes = json_value_get(health, "nodes");
+    if (!is_true(health, "probed")) {
+        printf(
+            "\nhealth: not probed; the pool has no monitor, or it or the member is disabled\n");
+        return;
+    }
+    printf("\nhealth\n");
+    print_table(nodes);
+    if (json_value_count(nodes) > 1)
+        printf("  * its verdict is the member's status on all nodes\n");
+    for (size_t i = 0; i < json_value_count(nodes); i++)
+        print_bar(json_value_at(nodes, i));
+}
+
+void health_line_write(const struct json_value *health, struct text *out)
+{
+    const struct json_value *nodes = json_value_get(health, "nodes");
+    const char *differences = json_value_get_text(health, "differences");
+    if (differences) {
+        text_append_string(out, differences);
+        return;
+    }
+    for (size_t i = 0; i < json_value_count(nodes); i++) {
+        const struct json_value *node = json_value_at(nodes, i);
+        if (!is_true(node, "decides") || strcmp(text_or(node, "state", ""), "ERROR") != 0)
+            continue;
+        text_appendf(out, "%s, ", text_or(node, "reason", "told by another node"));
+        health_age_write(json_value_get(node, "since_ms_ago"), out);
+    }
+}
