@@ -147,8 +147,10 @@ static const char vip_details[] =
     "daemon. A node that runs puts its addresses back: stop it first.\n";
 
 static const char test_details[] =
-    "The monitor's own probe, out of turn; its result counts towards the verdict like any other.\n"
-    "It takes the monitor's timeout and 2 s at most. Exit code 0 when all members answered all\n"
+    "The monitor's own probe, out of turn; its result counts towards the verdict like any "
+    "other.\n"
+    "It takes the monitor's timeout and 2 s at most. Exit code 0 when all members answered "
+    "all\n"
     "nodes, 10 when some did not, 11 when none did; a node that tells nothing counts as not\n"
     "answered. At most once a second.\n";
 
