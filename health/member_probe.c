@@ -107,10 +107,9 @@ static const struct probe_kind datagram_kind = {datagram_start, datagram_expire,
 
 /* By enum snapshot_monitor_type; all others are connections. */
 static const struct probe_kind *const kinds[] = {
-    [SNAPSHOT_MONITOR_HTTP] = &stream_kind,
-    [SNAPSHOT_MONITOR_TCP] = &stream_kind,
-    [SNAPSHOT_MONITOR_PING] = &echo_kind,
-    [SNAPSHOT_MONITOR_UDP_CONNECT] = &datagram_kind,
+    [SNAPSHOT_MONITOR_HTTP] = &stream_kind,  [SNAPSHOT_MONITOR_TCP] = &stream_kind,
+    [SNAPSHOT_MONITOR_HTTPS] = &stream_kind, [SNAPSHOT_MONITOR_TLS_HELLO] = &stream_kind,
+    [SNAPSHOT_MONITOR_PING] = &echo_kind,    [SNAPSHOT_MONITOR_UDP_CONNECT] = &datagram_kind,
 };
 
 void member_probe_start(struct prober *prober,

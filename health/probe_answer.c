@@ -85,7 +85,6 @@ bool probe_answer_take(struct probe_answer *answer,
 {
     const char *at = scratch->bytes;
     size_t left = answer->kept_size + size;
-    answer->begun = true;
     for (;;) {
         size_t head_size = 0;
         if (left > 0 && judge_head(&scratch->head, at, left, method, codes, out, &head_size))

@@ -29,7 +29,6 @@ struct probe_answer {
     char *kept;
     uint16_t kept_size;
     uint8_t interims;
-    bool begun; /* a byte has come */
 };
 
 struct probe_judgement {

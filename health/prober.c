@@ -9,10 +9,18 @@ struct prober *prober_new(struct loop *loop, const struct icmp_sockets *icmp)
         return NULL;
     prober->loop = loop;
     prober->pinger = pinger_new(loop, icmp);
+    prober->tls = NULL;
     if (prober->pinger)
         return prober;
     free(prober);
     return NULL;
+}
+
+struct tls_context *prober_tls(struct prober *prober)
+{
+    if (!prober->tls)
+        prober->tls = tls_context_new();
+    return prober->tls;
 }
 
 void prober_free(struct prober *prober)
@@ -20,5 +28,6 @@ void prober_free(struct prober *prober)
     if (!prober)
         return;
     pinger_free(prober->pinger);
+    tls_context_free(prober->tls);
     free(prober);
 }

@@ -7,15 +7,19 @@
 #include "health/ping.h"
 #include "health/probe_answer.h"
 #include "lbnode/loop/loop.h"
+#include "lbnode/tls/tls_client.h"
 
 struct prober {
     struct loop *loop;
     struct pinger *pinger;
+    struct tls_context *tls;      /* NULL: not needed so far */
     struct probe_scratch scratch; /* used between two events only */
 };
 
 /* ICMP stays the caller's and open. NULL when out of memory. */
 struct prober *prober_new(struct loop *loop, const struct icmp_sockets *icmp);
+/* The settings of TLS, made when they are needed first; NULL when out of memory. */
+struct tls_context *prober_tls(struct prober *prober);
 void prober_free(struct prober *prober); /* NULL-safe; no probe runs any more */
 
 #endif

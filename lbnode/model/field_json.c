@@ -70,7 +70,7 @@ static struct json_value *mask(const struct sealed_value *sealed)
 static bool is_http_only_of_another(const struct field *field, const struct resource *resource)
 {
     return (field->flags & FIELD_HTTP_ONLY) &&
-           ((const struct health_monitor *)resource)->type != MONITOR_HTTP;
+           !health_monitor_is_http((const struct health_monitor *)resource);
 }
 
 struct json_value *field_to_json(const struct field *field, const struct resource *resource)

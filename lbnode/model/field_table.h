@@ -32,7 +32,7 @@ enum field_flag {
     FIELD_OWNER = 16, /* names the owner (loadbalancer_id, pool_id); stored as resource.owner */
     FIELD_POSITIONAL = 32, /* the CLI takes it as the positional argument of create */
     FIELD_PICKED = 128,    /* required, but the API picks a value when a creation has none */
-    FIELD_HTTP_ONLY = 64,  /* healthmonitor: null and refused unless type is HTTP */
+    FIELD_HTTP_ONLY = 64,  /* healthmonitor: null and refused unless type is HTTP(S) */
 };
 
 /* What the text of a field, or each item of its list, stands for beyond mere text. */

@@ -5,7 +5,8 @@ enum {
 };
 
 /* In the order of enum monitor_type. */
-static const char *const types[] = {"HTTP", "TCP", "PING", "UDP-CONNECT", NULL};
+static const char *const types[] = {"HTTP",  "TCP",       "PING", "UDP-CONNECT",
+                                    "HTTPS", "TLS-HELLO", NULL};
 
 /* clang-format off */
 static const struct field fields[] = {
@@ -48,7 +49,7 @@ static const struct field fields[] = {
     {.name = "domain_name", .type = FIELD_TEXT, FIELD_AT(health_monitor, domain_name),
      .facet = 10, .tag = 5, .flags = FIELD_HTTP_ONLY | FIELD_NULLABLE, .minimum = 1,
      .maximum = TEXT_ITEM_MAXIMUM, .check = check_domain_name,
-     .help = "Host field of the request; needs http_version 1.1"},
+     .help = "Host field of the request, and name in the TLS handshake; needs http_version 1.1"},
     {.name = "transition_delay_ms", .type = FIELD_INTEGER,
      FIELD_AT(health_monitor, transition_delay_ms), .facet = 12, .tag = 1,
      .flags = FIELD_NULLABLE, .minimum = 100, .maximum = SECONDS_MAXIMUM * 1000, .unit = "ms",

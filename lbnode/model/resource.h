@@ -66,7 +66,9 @@ enum monitor_type {
     MONITOR_HTTP,
     MONITOR_TCP,
     MONITOR_PING,
-    MONITOR_UDP_CONNECT
+    MONITOR_UDP_CONNECT,
+    MONITOR_HTTPS,
+    MONITOR_TLS_HELLO
 };
 enum node_status {
     NODE_ACTIVE,
@@ -180,6 +182,12 @@ struct health_monitor {
     int64_t transition_delay_ms; /* 0: the delay */
     char *http_method, *url_path, *expected_codes, *http_version, *domain_name;
 };
+
+/* Do its probes send requests? Else it has none of the attributes of HTTP. */
+static inline bool health_monitor_is_http(const struct health_monitor *monitor)
+{
+    return monitor->type == MONITOR_HTTP || monitor->type == MONITOR_HTTPS;
+}
 
 struct node {
     struct resource resource;

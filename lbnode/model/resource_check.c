@@ -30,7 +30,7 @@ static bool check_http_only(const struct resource *resource, struct error *error
 {
     const struct health_monitor *monitor = (const struct health_monitor *)resource;
     const struct resource_class *class = resource_class_of(resource->type);
-    if (monitor->type == MONITOR_HTTP)
+    if (health_monitor_is_http(monitor))
         return true;
     for (size_t i = 0; i < class->field_count; i++) {
         const struct field *field = &class->fields[i];

@@ -141,6 +141,8 @@ struct snapshot_member {
 enum snapshot_monitor_type {
     SNAPSHOT_MONITOR_HTTP = 1,
     SNAPSHOT_MONITOR_TCP = 2,
+    SNAPSHOT_MONITOR_HTTPS = 3,
+    SNAPSHOT_MONITOR_TLS_HELLO = 4,
     SNAPSHOT_MONITOR_PING = 5,
     SNAPSHOT_MONITOR_UDP_CONNECT = 6,
 };

@@ -127,6 +127,8 @@ static bool add_monitor(struct build *build, struct snapshot_pool *pool, uint32_
         [MONITOR_TCP] = SNAPSHOT_MONITOR_TCP,
         [MONITOR_PING] = SNAPSHOT_MONITOR_PING,
         [MONITOR_UDP_CONNECT] = SNAPSHOT_MONITOR_UDP_CONNECT,
+        [MONITOR_HTTPS] = SNAPSHOT_MONITOR_HTTPS,
+        [MONITOR_TLS_HELLO] = SNAPSHOT_MONITOR_TLS_HELLO,
     };
     const struct health_monitor *from =
         configuration_monitor_of(build->configuration, &pool->id);

@@ -194,6 +194,15 @@ static void http_attributes_belong_to_http_monitors(void **state)
     assert_true(json_value_is_null(json_value_get(json, "expected_codes")));
     json_value_free(json);
     resource_free(monitor);
+    assert_refused(RESOURCE_HEALTH_MONITOR, MONITOR("\"TLS-HELLO\", \"http_method\": \"HEAD\""),
+                   "http_method is not a valid option for health monitors of type TLS-HELLO");
+    monitor =
+        good_resource(RESOURCE_HEALTH_MONITOR, MONITOR("\"HTTPS\", \"url_path\": \"/x\""));
+    json = resource_to_json(monitor);
+    assert_string_equal(json_value_text(json_value_get(json, "url_path")), "/x");
+    assert_string_equal(json_value_text(json_value_get(json, "expected_codes")), "200");
+    json_value_free(json);
+    resource_free(monitor);
 }
 
 static void expected_codes_are_a_list_or_one_range(void **state)
