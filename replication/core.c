@@ -169,6 +169,23 @@ const char *core_node_name(const struct core *core, const struct uuid *id)
     return node && node->name[0] ? node->name : "this node";
 }
 
+static void report_unreadable(const struct core *core,
+                              const struct roster_node *node,
+                              uint32_t news,
+                              struct core_actions *actions)
+{
+    const struct object *object = facet_object(&core->facets, &node->id);
+    for (size_t f = 0; object && f < object->count; f++) {
+        const struct facet_state *state = &object->facets[f];
+        const struct facet_entry *entry = facet_seen(object, state);
+        if (entry && state->facet < 32 && (news >> state->facet & 1))
+            core_act_event(actions, EVENT_NODE_SPOILT,
+                           "attributes of node %s (facet %u) are unreadable as node %s wrote "
+                           "them; their defaults hold",
+                           node->name, state->facet, core_node_name(core, &entry->node_id));
+    }
+}
+
 static void report_changes(const struct core *core,
                            const struct roster *before,
                            struct core_actions *actions)
@@ -181,6 +198,9 @@ static void report_changes(const struct core *core,
             core_act_event(actions, EVENT_NODE_JOINED, "node %s joined", node->name);
         if (node->status != NODE_ACTIVE && old && old->status == NODE_ACTIVE)
             core_act_event(actions, EVENT_NODE_REMOVED, "node %s was removed", node->name);
+        uint32_t news = node->unreadable & ~(old ? old->unreadable : 0);
+        if (news)
+            report_unreadable(core, node, news, actions);
     }
 }
 

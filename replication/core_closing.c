@@ -211,6 +211,8 @@ bool core_op_counts(const struct sayings *sayings, const struct record_op *op)
     const struct saying *saying = find_saying(sayings, &op->object_id);
     if (!saying || op->type != RESOURCE_NODE)
         return !saying || saying->realm == facet_realm_of(op->type);
+    if (op->facet == FACET_LIFE) /* it leaves by its status, and is below nothing */
+        return op->value.size == 1 && op->value.data[0] == 1 && uuid_is_zero(&op->owner);
     return saying->counts || (op->facet != FACET_NODE_STATUS && op->facet != FACET_NODE_KEY);
 }
 

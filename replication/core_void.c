@@ -27,8 +27,8 @@ static const uint64_t settle_pause_us = 5 * 1000000;
 
 /* ---- cut-offs --------------------------------------------------------------------------- */
 
-/* A node may be missing in the roster because somebody spoilt its object; that changes nothing
- * about its streams. But one without a life was never admitted by a record that counts. */
+/* A node may be missing in the roster because that has no room; that changes nothing about its
+ * streams. But one without a life was never admitted by a record that counts. */
 static uint64_t limit_of_missing(const struct core *core,
                                  const struct uuid *id,
                                  uint64_t stream,

@@ -28,8 +28,17 @@ static int64_t united_status(const struct facet_state *state, int64_t status)
     return status;
 }
 
-struct node *roster_read_node(const struct facet_table *table, const struct object *object)
+static uint32_t facet_bit(uint16_t facet)
 {
+    const unsigned last = 31;
+    return 1u << (facet < last ? facet : last);
+}
+
+static struct node *read_node(const struct facet_table *table,
+                              const struct object *object,
+                              uint32_t *out_unreadable)
+{
+    *out_unreadable = 0;
     if (!facet_object_counts(table, object))
         return NULL;
     const struct facet_entry *life = facet_winner(facet_of(object, FACET_LIFE));
@@ -44,16 +53,20 @@ struct node *roster_read_node(const struct facet_table *table, const struct obje
         struct error error;
         if (entry && object->facets[i].facet != FACET_LIFE &&
             !resource_read_facet(resource, object->facets[i].facet,
-                                 (struct bytes){entry->value, entry->value_size}, &error)) {
-            resource_free(resource);
-            return NULL;
-        }
+                                 (struct bytes){entry->value, entry->value_size}, &error))
+            *out_unreadable |= facet_bit(object->facets[i].facet);
     }
     struct node *node = CONTAINER_OF(resource, struct node, resource);
     const struct facet_state *statuses = facet_of(object, FACET_NODE_STATUS);
     if (statuses && statuses->count > 1)
         node->status = united_status(statuses, node->status);
     return node;
+}
+
+struct node *roster_read_node(const struct facet_table *table, const struct object *object)
+{
+    uint32_t unreadable;
+    return read_node(table, object, &unreadable);
 }
 
 void roster_read_cutoff(const struct text_list *list, struct vv *out)
@@ -74,14 +87,13 @@ void roster_read_cutoff(const struct text_list *list, struct vv *out)
 
 bool roster_read_key(const struct record_op *op, uint8_t out[SIGN_PUBLIC_KEY_SIZE])
 {
-    struct wire_reader reader = wire_reader_of(op->value);
-    struct wire_field field;
-    char text[2 * SIGN_PUBLIC_KEY_SIZE + 1] = {0};
-    while (wire_next(&reader, &field))
-        if (field.number == 1 && field.type == WIRE_BYTES &&
-            field.bytes.size == sizeof(text) - 1)
-            memcpy(text, field.bytes.data, field.bytes.size);
-    return text[0] && bytes_from_hex(text, out, SIGN_PUBLIC_KEY_SIZE);
+    struct resource *resource = resource_new(RESOURCE_NODE);
+    const struct node *node = CONTAINER_OF(resource, struct node, resource);
+    struct error error;
+    bool good = resource_read_facet(resource, FACET_NODE_KEY, op->value, &error) &&
+                bytes_from_hex(node->sign_key, out, SIGN_PUBLIC_KEY_SIZE);
+    resource_free(resource);
+    return good;
 }
 
 bool roster_entry_key(const struct facet_entry *entry, uint8_t out[SIGN_PUBLIC_KEY_SIZE])
@@ -242,10 +254,19 @@ uint64_t roster_limit(const struct roster_node *node,
 
 /* ---- reading ---------------------------------------------------------------------------- */
 
+/* For people, when its name is none. */
+static char *name_of(const struct resource *resource)
+{
+    char id[UUID_TEXT_SIZE];
+    uuid_format(&resource->id, id);
+    return resource->name[0] ? memory_text(resource->name, strlen(resource->name))
+                             : memory_text(id, 8);
+}
+
 static bool
 read_entry(struct roster_node *out, const struct node *node, const struct object *object)
 {
-    *out = (struct roster_node){.id = node->resource.id};
+    *out = (struct roster_node){.id = node->resource.id, .unreadable = out->unreadable};
     if (!bytes_from_hex(node->sign_key, out->public_key, sizeof(out->public_key)))
         return false;
     record_key_id(out->public_key, out->key_id);
@@ -255,7 +276,7 @@ read_entry(struct roster_node *out, const struct node *node, const struct object
             out->endpoint_count++;
     out->protocol = (uint16_t)node->protocol;
     out->leaving = node->leaving;
-    out->name = memory_text(node->resource.name, strlen(node->resource.name));
+    out->name = name_of(&node->resource);
     read_told(out, facet_of(object, FACET_NODE_STATUS), facet_of(object, FACET_NODE_KEY));
     return true;
 }
@@ -266,21 +287,76 @@ static int compare_nodes(const void *a, const void *b)
     return uuid_compare(&left->id, &right->id);
 }
 
+struct candidate {
+    const struct object *object;
+    bool is_out;
+    uint64_t hlc; /* of its life */
+};
+
+struct candidates {
+    struct candidate *items;
+    size_t count, capacity;
+};
+
+/* The active ones first, and of these who was let in first. */
+static int compare_candidates(const void *a, const void *b)
+{
+    const struct candidate *left = a, *right = b;
+    if (left->is_out != right->is_out)
+        return left->is_out ? 1 : -1;
+    if (left->hlc != right->hlc)
+        return left->hlc < right->hlc ? -1 : 1;
+    return uuid_compare(&left->object->id, &right->object->id);
+}
+
+static bool has_key(const struct object *object)
+{
+    uint8_t key[SIGN_PUBLIC_KEY_SIZE];
+    const struct facet_entry *entry = facet_seen(object, facet_of(object, FACET_NODE_KEY));
+    return entry && roster_entry_key(entry, key);
+}
+
+/* All nodes that there are, or as many as a roster has room for. */
+static void choose(const struct facet_table *table, struct candidates *out)
+{
+    const struct object *object;
+    for (size_t i = 0; (object = uuid_map_next(&table->objects, &i));) {
+        if (facet_object_realm(object) != REALM_NODES || !has_key(object))
+            continue;
+        out->items = memory_grow(out->items, out->count, &out->capacity, sizeof(*out->items));
+        out->items[out->count++] = (struct candidate){
+            .object = object,
+            .is_out =
+                united_status(facet_of(object, FACET_NODE_STATUS), NODE_ACTIVE) != NODE_ACTIVE,
+            .hlc = facet_winner(facet_of(object, FACET_LIFE))->hlc,
+        };
+    }
+    if (out->count <= ROSTER_ACTIVE_MAXIMUM)
+        return;
+    size_t kept = 0;
+    qsort(out->items, out->count, sizeof(*out->items), compare_candidates);
+    for (size_t i = 0; i < out->count && kept < ROSTER_MAXIMUM; i++)
+        if (kept < ROSTER_ACTIVE_MAXIMUM || out->items[i].is_out)
+            out->items[kept++] = out->items[i];
+    out->count = kept;
+}
+
 void roster_rebuild(struct roster *roster,
                     const struct facet_table *table,
                     const struct genesis *genesis)
 {
+    struct candidates candidates = {0};
     roster_free(roster);
     roster->version++;
-    const struct object *object;
-    for (size_t i = 0; (object = uuid_map_next(&table->objects, &i));) {
-        if (roster->count == ROSTER_MAXIMUM)
-            break;
-        struct node *node = roster_read_node(table, object);
-        if (node && read_entry(&roster->nodes[roster->count], node, object))
+    choose(table, &candidates);
+    for (size_t i = 0; i < candidates.count; i++) {
+        struct roster_node *entry = &roster->nodes[roster->count];
+        struct node *node = read_node(table, candidates.items[i].object, &entry->unreadable);
+        if (node && read_entry(entry, node, candidates.items[i].object))
             roster->count++;
         resource_free(node ? &node->resource : NULL);
     }
+    free(candidates.items);
     qsort(roster->nodes, roster->count, sizeof(*roster->nodes), compare_nodes);
     if (roster->count > 0 || !genesis)
         return;

@@ -25,6 +25,9 @@ struct roster_node {
     enum node_status status;
     uint16_t protocol; /* enum replication_protocol, the highest that it speaks */
     bool leaving;      /* is being removed */
+    /* Facets whose value is malformed, so that their defaults hold: bit n is facet n, the last
+     * one stands for all others. */
+    uint32_t unreadable;
     /* How far its streams count: of a removed node all of them, those that are not listed not
      * at all; of an active one those that were over when it got its present key. */
     struct vv cutoff;
@@ -65,7 +68,7 @@ void roster_read_known(const struct facet_state *statuses,
                        const struct facet_state *keys,
                        struct roster_node *out);
 void roster_free_node(struct roster_node *node);
-/* The key that an operation on FACET_NODE_KEY gives its node; false: none. */
+/* The key that an operation on FACET_NODE_KEY gives its node; false: none, or malformed. */
 bool roster_read_key(const struct record_op *op, uint8_t out[SIGN_PUBLIC_KEY_SIZE]);
 bool roster_entry_key(const struct facet_entry *entry, uint8_t out[SIGN_PUBLIC_KEY_SIZE]);
 /* Does the operation take a node out of the cluster? And as one whose key is in wrong hands? */
@@ -75,7 +78,8 @@ void roster_free(struct roster *roster);
 
 /* The cut-offs in LIST; what is malformed is skipped. */
 void roster_read_cutoff(const struct text_list *list, struct vv *out);
-/* The node object in TABLE as a resource; NULL when it is not there or malformed. */
+/* The node object in TABLE as a resource, with defaults for what is malformed; NULL when it is
+ * not there. */
 struct node *roster_read_node(const struct facet_table *table, const struct object *object);
 
 #endif

@@ -66,6 +66,8 @@ enum event_level {
     ROW(NODE_FINGERPRINT, INFO, "the six words that both sides of a join show")                \
     ROW(NODE_REKEYED, INFO, "a node has a new key")                                            \
     ROW(NODE_REMOVED, WARNING, "a node was removed from the cluster")                          \
+    ROW(NODE_SPOILT, WARNING,                                                                  \
+        "attributes of a node are unreadable and their defaults hold; set them again")         \
     ROW(CHANGES_VOIDED, WARNING, "changes of a removed node were taken back")                  \
     ROW(JOIN_REFUSED, WARNING, "somebody tried to join with a wrong, old or used token")       \
     ROW(KEY_CREATED, INFO,                                                                     \

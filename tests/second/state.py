@@ -8,7 +8,7 @@ ACTIVE, REMOVED, REVOKED, NO_LIMIT = 0, 1, 2, U64
 KEY = {1: ("key", TEXT), 2: ("id", TEXT)}
 PLACE = {1: ("addresses", [TEXT]), 2: ("vrrp", BYTES)}
 STATUS = {1: ("status", INT), 2: ("cutoffs", [TEXT])}
-NOBODY, DELETED = bytes(16), b"\0"
+NOBODY, DELETED, ALIVE = bytes(16), b"\0", b"\1"
 
 
 def realm(kind):
@@ -56,7 +56,10 @@ class RosterNode:
         return known
 
     def read_place(self, state, node):
-        self.addresses = state.value(node, FACET_PLACE, PLACE)["addresses"]
+        try:
+            self.addresses = state.value(node, FACET_PLACE, PLACE)["addresses"]
+        except (Malformed, ValueError):
+            self.addresses = []  # its default
         return self
 
     def unite(self, statuses, keys):
@@ -162,6 +165,8 @@ class State:
     def operation_counts(self, record, operation, context, knows):
         """Whoever removes a node or gives it another key lists how far its streams go that are over."""
         node, key, status, cutoffs = operation["object"], None, ACTIVE, {}
+        if (operation["type"], operation["facet"]) == (NODE_TYPE, LIFE):
+            return operation["value"] == ALIVE and operation.get("owner", NOBODY) == NOBODY
         if operation["type"] != NODE_TYPE or operation["facet"] not in (FACET_KEY, FACET_STATUS):
             return True
         try:

@@ -365,6 +365,8 @@ static bool writes(const struct model *model,
         if (op.facet == facet && facet_realm_of(op.type) == realm &&
             uuid_equal(&op.object_id, object)) {
             *out_owner = op.owner;
+            if (realm == REALM_NODES && facet == FACET_LIFE)
+                return op.value.size == 1 && op.value.data[0] == 1 && uuid_is_zero(&op.owner);
             return !names_higher(record, &op) &&
                    ((facet != FACET_NODE_KEY && facet != FACET_NODE_STATUS) ||
                     realm != REALM_NODES || closings_count(model->closings, dot, object));

@@ -113,8 +113,8 @@ static void add_nonsense(struct world *world, struct change_set *changes)
     uint8_t value[8];
     const uint16_t facets[] = {FACET_LIFE,     1,  FACET_ADMIN,
                                FACET_NODE_KEY, 11, FACET_NODE_STATUS};
-    bool is_node = id.bytes[0] != 0x0b; /* whose life is taken again and again is out */
-    uint16_t facet = facets[is_node + world_below(world, ARRAY_LENGTH(facets) - is_node)];
+    bool is_node = id.bytes[0] != 0x0b;
+    uint16_t facet = facets[world_below(world, ARRAY_LENGTH(facets))];
     if (world_below(world, 4) == 0)
         owner = any_object(world);
     world_fill(world, value, sizeof(value));

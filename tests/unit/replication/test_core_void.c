@@ -313,29 +313,6 @@ static void who_was_admitted_by_a_void_record_is_out_with_what_it_wrote(void **s
 
 /* ---- new keys --------------------------------------------------------------------------- */
 
-/* NEAR, which has LOST_SEQ of it, gives LOST the new key. */
-static void write_new_key(struct example *example, uint64_t lost_seq)
-{
-    char hex[2 * SIGN_PUBLIC_KEY_SIZE + 1];
-    struct change_set changes = {0};
-    struct resource *resource = resource_new(RESOURCE_NODE);
-    struct node *node = CONTAINER_OF(resource, struct node, resource);
-    struct vv knew = vector(lost_seq, 0, 0);
-    char text[64];
-    resource->id = example->ids[LOST];
-    bytes_to_hex((struct bytes){sign_key_public(example->new_key), SIGN_PUBLIC_KEY_SIZE}, hex);
-    free(node->sign_key);
-    node->sign_key = strdup(hex);
-    int size = snprintf(text, sizeof(text), "%016x=%u", LOST + 1, (unsigned)lost_seq);
-    text_list_add(&node->cutoff, text, (size_t)size);
-    assert_true(change_set_add_facet(&changes, resource, FACET_NODE_KEY));
-    assert_true(change_set_add_facet(&changes, resource, FACET_NODE_STATUS));
-    write_changes(example, NEAR, &knew, &changes);
-    change_set_free(&changes);
-    resource_free(resource);
-    vv_free(&knew);
-}
-
 static void what_the_old_key_signs_after_a_new_one_is_void(void **state)
 {
     struct example *example = *state;
@@ -428,89 +405,6 @@ static void the_first_record_of_a_node_may_name_a_new_key(void **state)
     reader_free(&reader);
 }
 
-/* ---- objects of nodes that somebody spoilt ---------------------------------------------- */
-
-static void spoil(struct change_set *changes, const struct uuid *node_id)
-{
-    const uint8_t nonsense[] = {0xff};
-    change_set_add(changes, node_id, &none, RESOURCE_NODE, FACET_ADMIN,
-                   (struct bytes){nonsense, sizeof(nonsense)});
-}
-
-/* FAR, which knows of the new key, spoils the object of LOST. */
-static void spoil_lost(struct example *example)
-{
-    struct change_set changes = {0};
-    struct vv knew = vector(1, 1, 0);
-    spoil(&changes, &example->ids[LOST]);
-    write_changes(example, FAR, &knew, &changes);
-    change_set_free(&changes);
-    vv_free(&knew);
-}
-
-static void write_with_key(struct example *example,
-                           const struct sign_key *key,
-                           uint64_t stream,
-                           uint8_t value)
-{
-    struct change_set changes = {0};
-    struct vv knew = vector(1, 1, 0);
-    change_set_add(&changes, &thing, &none, 5, FACET, (struct bytes){&value, 1});
-    write_with(example, LOST, key, stream, &knew, &changes);
-    change_set_free(&changes);
-    vv_free(&knew);
-}
-
-/* It is not in the roster, and its records are verified all the same. */
-static void a_node_whose_object_is_spoilt_goes_on_with_its_new_key(void **state)
-{
-    struct example *example = *state;
-    value_by(example, LOST, 0, 0, 0, 2);              /* b */
-    write_new_key(example, 1);                        /* c */
-    spoil_lost(example);                              /* d */
-    write_with_key(example, example->new_key, 51, 6); /* e */
-    struct reader reader = read_in_order(example, "abcde");
-    assert_null(roster_find(core_roster(reader.core), &example->ids[LOST]));
-    assert_int_equal(value_of(&reader, &thing, FACET), 6);
-    reader_free(&reader);
-    assert_same(example, "abcde", "abced");
-}
-
-static void spoiling_an_object_gives_nothing_to_an_old_key(void **state)
-{
-    struct example *example = *state;
-    value_by(example, LOST, 0, 0, 0, 2);                 /* b */
-    write_new_key(example, 1);                           /* c */
-    spoil_lost(example);                                 /* d */
-    write_with_key(example, example->keys[LOST], 50, 5); /* e */
-    struct reader reader = read_in_order(example, "abcde");
-    assert_int_equal(value_of(&reader, &thing, FACET), 2);
-    assert_int_equal(vv_get(core_durable(reader.core), 50), 0);
-    reader_free(&reader);
-    assert_same(example, "abcde", "abced");
-}
-
-/* Not the genesis' first node either: with its key of then it would make void what others
- * wrote. */
-static void who_spoils_all_nodes_brings_nobody_back(void **state)
-{
-    struct example *example = *state;
-    struct change_set changes = {0};
-    struct vv knew = vector(1, 0, 0);
-    value_by(example, LOST, 0, 0, 0, 2); /* b */
-    for (unsigned i = 0; i < NODES; i++)
-        spoil(&changes, &example->ids[i]);
-    write_changes(example, NEAR, &knew, &changes); /* c */
-    change_set_free(&changes);
-    vv_free(&knew);
-    struct reader reader = read_in_order(example, "abc");
-    assert_int_equal(core_roster(reader.core)->count, 0);
-    assert_int_equal(value_of(&reader, &thing, FACET), 2);
-    load(example, &reader);
-    assert_int_equal(core_roster(reader.core)->count, 0);
-    reader_free(&reader);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -535,9 +429,6 @@ int main(void)
         EXAMPLE(a_node_with_a_new_key_can_be_removed),
         EXAMPLE(a_node_whose_old_key_was_stolen_can_be_removed),
         EXAMPLE(the_first_record_of_a_node_may_name_a_new_key),
-        EXAMPLE(a_node_whose_object_is_spoilt_goes_on_with_its_new_key),
-        EXAMPLE(spoiling_an_object_gives_nothing_to_an_old_key),
-        EXAMPLE(who_spoils_all_nodes_brings_nobody_back),
     };
     crypto_start();
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -326,6 +326,29 @@ static size_t removal_by(struct example *example,
     return number;
 }
 
+/* NEAR, which has LOST_SEQ of it, gives LOST the new key. */
+static inline void write_new_key(struct example *example, uint64_t lost_seq)
+{
+    char hex[2 * SIGN_PUBLIC_KEY_SIZE + 1];
+    struct change_set changes = {0};
+    struct resource *resource = resource_new(RESOURCE_NODE);
+    struct node *node = CONTAINER_OF(resource, struct node, resource);
+    struct vv knew = vector(lost_seq, 0, 0);
+    char text[64];
+    resource->id = example->ids[LOST];
+    bytes_to_hex((struct bytes){sign_key_public(example->new_key), SIGN_PUBLIC_KEY_SIZE}, hex);
+    free(node->sign_key);
+    node->sign_key = strdup(hex);
+    int size = snprintf(text, sizeof(text), "%016x=%u", LOST + 1, (unsigned)lost_seq);
+    text_list_add(&node->cutoff, text, (size_t)size);
+    assert_true(change_set_add_facet(&changes, resource, FACET_NODE_KEY));
+    assert_true(change_set_add_facet(&changes, resource, FACET_NODE_STATUS));
+    write_changes(example, NEAR, &knew, &changes);
+    change_set_free(&changes);
+    resource_free(resource);
+    vv_free(&knew);
+}
+
 /* A test, in a new example of its own. */
 #define EXAMPLE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
