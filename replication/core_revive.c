@@ -1,7 +1,8 @@
-/* Deleted objects that come back. Some nodes may have purged them already, and what was below
- * them, so the record that revives one says everything anew: all nodes get the same object.
- * A change waits for its turn, and meanwhile this node may purge the object, or take a snapshot
- * of a node that did; then it cannot say everything any more and is refused. */
+/* Objects that come back: deleted ones, or such that were below one. Some nodes may have purged
+ * them already, and what was below them, so the record that revives one says everything anew:
+ * all nodes get the same object. A change waits for its turn, and meanwhile this node may purge
+ * the object, or take a snapshot of a node that did; then it cannot say everything any more and
+ * is refused. */
 #include "replication/core_internal.h"
 
 #include "replication/memory.h"
@@ -117,7 +118,8 @@ static bool list_said(const struct core *core,
                 abort();
         }
         said->facets |= 1ull << facet_bit(op->facet);
-        said->revived |= says_alive(op) && object && !is_alive(object);
+        said->revived |=
+            says_alive(op) && object && !facet_object_counts(&core->facets, object);
         revives |= said->revived;
     }
     return revives;

@@ -46,6 +46,25 @@ static void who_revives_says_everything_anew(void **state)
     assert_int_equal(facet_of(revived, 11)->entries[0].value[0], 1);
 }
 
+/* It was not deleted, and others may have purged it with what it was below. */
+static void what_leaves_a_deleted_owner_says_everything_anew(void **state)
+{
+    struct fixture *fixture = *state;
+    struct change_set changes = {0};
+    const uint8_t alive = 1;
+    make(fixture, object, (struct uuid){0});
+    make(fixture, child, object);
+    set(fixture, object, FACET_LIFE, 0);
+    change_set_add(&changes, &child, &(struct uuid){0}, 5, FACET_LIFE,
+                   (struct bytes){&alive, 1});
+    submit(fixture, &changes);
+    const struct object *moved = facet_object(core_facets(fixture->core), &child);
+    const struct dot dot = facet_of(moved, FACET_LIFE)->entries[0].dot;
+    assert_true(facet_object_counts(core_facets(fixture->core), moved));
+    for (size_t f = 0; f < moved->count; f++)
+        assert_int_equal(moved->facets[f].entries[0].dot.seq, dot.seq);
+}
+
 /* Ticks alone: what was submitted waits. Whatever the core asks for is forgotten. */
 static void sweep_before_staging(struct fixture *fixture)
 {
@@ -302,6 +321,7 @@ int main(void)
 #define WITH_CORE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         WITH_CORE(who_revives_says_everything_anew),
+        WITH_CORE(what_leaves_a_deleted_owner_says_everything_anew),
         WITH_CORE(thousands_come_back_at_once),
         WITH_CORE(twice_as_many_come_back_with_twice_the_work),
         WITH_CORE(what_the_change_says_itself_is_not_said_twice),
