@@ -216,20 +216,27 @@ bool core_op_counts(const struct sayings *sayings, const struct record_op *op)
     return saying->counts || (op->facet != FACET_NODE_STATUS && op->facet != FACET_NODE_KEY);
 }
 
-bool core_removes_a_node(const struct core *core,
-                         const struct record *record,
-                         const struct vv *context)
+enum removal core_removal_in(const struct core *core,
+                             const struct record *record,
+                             const struct uuid *author,
+                             const struct vv *context)
 {
     const struct facet_stamp stamp = {.dot = {record->stream, record->seq}, .context = context};
     struct sayings sayings;
     struct wire_reader ops = record->ops;
     struct record_op op;
-    bool removes = false;
+    enum removal removal = REMOVES_NOBODY;
     core_read_sayings(core, record, &stamp, &sayings);
-    while (sayings.count > 0 && record_next_op(&ops, &op))
-        removes |= roster_op_removes(&op) && core_op_counts(&sayings, &op);
+    while (sayings.count > 0 && record_next_op(&ops, &op)) {
+        if (!roster_op_removes(&op) || !core_op_counts(&sayings, &op))
+            continue;
+        if (roster_op_revokes(&op) && uuid_equal(&op.object_id, author))
+            removal = REVOKES_ITSELF;
+        else if (removal == REMOVES_NOBODY)
+            removal = REMOVES_A_NODE;
+    }
     core_sayings_free(&sayings);
-    return removes;
+    return removal;
 }
 
 /* ---- own records ------------------------------------------------------------------------ */

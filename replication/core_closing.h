@@ -19,10 +19,17 @@ void core_read_sayings(const struct core *core,
 void core_sayings_free(struct sayings *sayings);
 /* False: the operation, of the record that SAYINGS are read from, counts on no node. */
 bool core_op_counts(const struct sayings *sayings, const struct record_op *op);
-/* Does RECORD have an operation that takes a node out, and that counts? */
-bool core_removes_a_node(const struct core *core,
-                         const struct record *record,
-                         const struct vv *context);
+enum removal {
+    REMOVES_NOBODY,
+    REMOVES_A_NODE,
+    REVOKES_ITSELF /* also when it removes others besides */
+};
+
+/* What the operations of RECORD, by node AUTHOR, that count do to nodes. */
+enum removal core_removal_in(const struct core *core,
+                             const struct record *record,
+                             const struct uuid *author,
+                             const struct vv *context);
 /* Adds to CHANGES what the rule asks for. */
 bool core_complete_closings(const struct core *core,
                             struct change_set *changes,

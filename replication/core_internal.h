@@ -73,6 +73,7 @@ struct stream {
     uint8_t key_id[RECORD_KEY_ID_SIZE]; /* of the key that opened it */
     uint64_t limit;                     /* what counts of it, as the state is now */
     uint64_t lifted;                    /* its last record that removes a node; 0: none */
+    uint64_t disowned;                  /* its first one that revokes its own; 0: none */
     struct uuid revokes; /* whom its first record revokes, doing nothing else; zero: nobody */
     /* What its author knew and this node had not, as it was void here then. */
     struct ahead *ahead;

@@ -4,7 +4,8 @@
  * key, 3 seq, 4 hash of the last record, 5 refused, 6 context entries, 7 incarnation, 8 highest
  * record that is no longer in the log, 9 folded, 10 records in the log, 11 key id where nothing
  * of it counts, 12 its last record that removes a node, 13 {1 stream, 2 seq, 3 since which
- * record} what its author knew and was void here, 14 whom its first record revokes} · 'd' {1
+ * record} what its author knew and was void here, 14 whom its first record revokes, 15 its
+ * first record that revokes its own node} · 'd' {1
  * vector} what can never become void · 'p' node id: {1 its durable vector, 2 wall ms when it
  * was heard last} · 'r' see META_RETAINED. (The driver keeps its own: 'i' incarnation, 't' join
  * tokens.) */
@@ -57,6 +58,8 @@ static void put_stream(const struct stream *stream, struct wire_writer *out)
     }
     if (!uuid_is_zero(&stream->revokes))
         wire_put_bytes(out, 14, (struct bytes){stream->revokes.bytes, 16});
+    if (stream->disowned > 0)
+        wire_put_varint(out, 15, stream->disowned);
 }
 
 static void take_ahead(struct core *core, struct stream *stream, struct bytes in)
@@ -157,6 +160,7 @@ bool core_decode_stream(struct core *core, uint64_t id, struct bytes value)
         case 12: stream->lifted = field.integer; break;
         case 13: take_ahead(core, stream, field.bytes); break;
         case 14: valid &= copy_exactly(field.bytes, stream->revokes.bytes, 16); break;
+        case 15: stream->disowned = field.integer; break;
         }
     }
     if (stream->seq > 0)

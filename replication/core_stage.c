@@ -118,7 +118,10 @@ static void apply_record(struct core *core,
     core_note_ahead(core, stream, record);
     while (record_next_dep(&deps, &dep))
         vv_raise(&stream->context, dep.stream, dep.seq);
-    if (core_removes_a_node(core, record, &stream->context))
+    enum removal removal = core_removal_in(core, record, &stream->node_id, &stream->context);
+    if (removal == REVOKES_ITSELF && stream->disowned == 0)
+        stream->disowned = record->seq;
+    if (removal == REMOVES_A_NODE && stream->disowned == 0)
         stream->lifted = record->seq;
     apply_ops(core, record, stream, batch, actions);
     stream->seq = record->seq;

@@ -321,7 +321,7 @@ bool core_lift(struct core *core, struct stream *stream)
     const struct record *record;
     struct vv context = {0};
     uint64_t lifted = 0;
-    if (!core_may_lift(core, stream))
+    if (!core_may_lift(core, stream) || stream->disowned > 0)
         return false;
     vv_copy(&context, &stream->context);
     for (uint64_t seq = stream->seq + 1;
@@ -330,7 +330,10 @@ bool core_lift(struct core *core, struct stream *stream)
         struct dot dep;
         while (record_next_dep(&deps, &dep))
             vv_raise(&context, dep.stream, dep.seq);
-        if (core_removes_a_node(core, record, &context))
+        enum removal removal = core_removal_in(core, record, &stream->node_id, &context);
+        if (removal == REVOKES_ITSELF)
+            break; /* while it counted, it would not */
+        if (removal == REMOVES_A_NODE)
             lifted = seq;
     }
     vv_free(&context);

@@ -68,6 +68,28 @@ static void two_nodes_that_remove_each_other_are_both_out(void **state)
     assert_same(example, "abc", "acb");
 }
 
+/* If it counted in spite of its removal it would be void by what it says itself. */
+static void who_was_removed_does_not_revoke_itself(void **state)
+{
+    struct example *example = *state;
+    struct vv knew = vector(0, 0, 0), list = {0};
+    value_by(example, LOST, 0, 0, 0, 2);                           /* b */
+    removal_by(example, NEAR, 1, NODE_REMOVED, 1);                 /* c */
+    write_status(example, LOST, &knew, LOST, NODE_REVOKED, &list); /* d */
+    write_status(example, LOST, &knew, FAR, NODE_REMOVED, &list);  /* e */
+    vv_free(&knew);
+    for (const char *const *order = (const char *const[]){"abcde", "abdce", "abdec", NULL};
+         *order; order++) {
+        struct reader reader = read_in_order(example, *order);
+        assert_int_equal(status_at(&reader, &example->ids[LOST]), NODE_REMOVED);
+        assert_int_equal(status_at(&reader, &example->ids[FAR]), NODE_ACTIVE);
+        assert_int_equal(vv_get(core_durable(reader.core), LOST + 1), 1);
+        reader_free(&reader);
+    }
+    assert_same(example, "abcde", "abdce");
+    assert_same(example, "abcde", "abdec");
+}
+
 /* The first record of STREAM, by NODE, which revokes WHOM and lists nothing. */
 static void revoke(struct example *example,
                    unsigned node,
@@ -197,6 +219,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         EXAMPLE(who_was_removed_and_revoked_can_be_let_in_again),
         EXAMPLE(two_nodes_that_remove_each_other_are_both_out),
+        EXAMPLE(who_was_removed_does_not_revoke_itself),
         EXAMPLE(two_nodes_that_revoke_each_other_are_both_out),
         EXAMPLE(of_two_nodes_that_are_heard_themselves_the_first_stays),
         EXAMPLE(a_revocation_by_one_that_knew_of_its_own_is_void),
