@@ -15,7 +15,7 @@ enum {
     /* Answers of a second or two in which this process does not run, and requests that wait for
      * the link address of as many silent neighbours (each up to 3 s). */
     RECEIVE_BUFFER_SIZE = 4 << 20,
-    SEND_BUFFER_SIZE = 16 << 20,
+    SEND_BUFFER_SIZE = 8 << 20,
     IDENTIFIER_ATTEMPTS = 16,
     MESSAGE_FILTER_AT = 4, /* where the part begins that does not skip an IPv4 header */
 };

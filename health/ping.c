@@ -20,7 +20,8 @@ struct echo_socket {
     struct loop_io io;
     int fd; /* -1: none */
     enum icmp_framing framing;
-    bool is_full; /* requests wait until it is writable */
+    bool is_full;           /* requests wait until it is writable */
+    uint32_t first_waiting; /* where the next look at them begins */
 };
 
 struct pinger {
@@ -157,16 +158,20 @@ static int send_request(const struct echo_socket *self, const struct ping *ping)
     return sent < 0 ? -errno : 0;
 }
 
-static enum verdict_reason reason_of_errno(int error_number)
+enum verdict_reason ping_reason_of_errno(int error_number)
 {
     switch (error_number) {
-    case EHOSTUNREACH:
-    case EHOSTDOWN: return VERDICT_REASON_UNREACHABLE;
     case ENETUNREACH:
     case ENETDOWN: return VERDICT_REASON_NO_ROUTE;
     case EPERM:
     case EACCES: return VERDICT_REASON_FORBIDDEN;
-    default: return VERDICT_REASON_LOCAL;
+    case EADDRNOTAVAIL:
+    case EAGAIN:
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM: return VERDICT_REASON_LOCAL;
+    default: return VERDICT_REASON_UNREACHABLE;
     }
 }
 
@@ -174,11 +179,8 @@ static enum verdict_reason reason_of_errno(int error_number)
 static bool try_to_send(struct echo_socket *self, struct ping *ping)
 {
     int rv = send_request(self, ping);
-    ping->unsent = rv == -EAGAIN || rv == -ENOBUFS;
-    if (ping->unsent)
-        ping->failure = VERDICT_REASON_LOCAL;
-    else
-        ping->failure = rv == 0 ? VERDICT_REASON_NO_ECHO : reason_of_errno(-rv);
+    ping->unsent = rv == -EAGAIN || rv == -ENOBUFS; /* an echo socket's word, a raw one's */
+    ping->failure = rv == 0 ? VERDICT_REASON_NO_ECHO : ping_reason_of_errno(-rv);
     return !ping->unsent;
 }
 
@@ -198,18 +200,29 @@ static struct echo_socket *socket_of(struct pinger *pinger, const struct ping *p
     return &pinger->sockets[ping->address.family == 6];
 }
 
-/* Rare, so all are looked at. */
+/* The socket has room. Rare, so all are looked at, and in turn; one that is not sent although
+ * there is room fails, so that it is not tried again and again. */
 static void send_waiting(struct echo_socket *self)
 {
     struct pinger *pinger = self->pinger;
+    bool has_room = true;
     for (uint32_t i = 0; i < PING_MAXIMUM; i++) {
-        struct ping *ping = pinger->running[i];
+        uint32_t number = (self->first_waiting + i) % PING_MAXIMUM;
+        struct ping *ping = pinger->running[number];
         if (!ping || !ping->unsent || socket_of(pinger, ping) != self)
             continue;
-        if (!try_to_send(self, ping))
+        bool tried = try_to_send(self, ping);
+        if (!tried && !has_room) {
+            self->first_waiting = number;
             return;
+        }
+        has_room = false; /* perhaps */
+        ping->unsent = false;
+        ping->started_us = monotime_now_us();
         if (ping->failure != VERDICT_REASON_NO_ECHO)
             set_deadline(ping, monotime_now_ms());
+        if (!tried)
+            return;
     }
     set_full(self, false);
 }

@@ -40,6 +40,8 @@ void ping_start(struct pinger *pinger,
                 void (*on_result)(struct ping *, enum verdict_reason, uint32_t));
 /* Ends a ping by timeout, with its result, if it has no more than SLACK_MS left. */
 void ping_expire(struct ping *ping, uint32_t slack_ms);
+/* Of a datagram that could not be sent, or that a router refused. */
+enum verdict_reason ping_reason_of_errno(int error_number);
 bool ping_is_running(const struct ping *ping);
 void ping_cancel(struct ping *ping); /* idempotent */
 

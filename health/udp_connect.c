@@ -34,20 +34,10 @@ static uint64_t elapsed_us(const struct udp_connect *probe)
     return monotime_now_us() - probe->started_us;
 }
 
-/* On a connected UDP socket. */
 static enum verdict_reason reason_of_errno(int error_number)
 {
-    switch (error_number) {
-    case ECONNREFUSED: return VERDICT_REASON_PORT_UNREACHABLE;
-    case ENETUNREACH:
-    case ENETDOWN: return VERDICT_REASON_NO_ROUTE;
-    case EPERM:
-    case EACCES: return VERDICT_REASON_FORBIDDEN;
-    case EHOSTUNREACH:
-    case EHOSTDOWN:
-    case EPROTO: return VERDICT_REASON_UNREACHABLE;
-    default: return VERDICT_REASON_LOCAL;
-    }
+    return error_number == ECONNREFUSED ? VERDICT_REASON_PORT_UNREACHABLE
+                                        : ping_reason_of_errno(error_number);
 }
 
 static void on_ready(struct loop_io *io, unsigned readiness)

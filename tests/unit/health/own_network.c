@@ -3,7 +3,9 @@
 #include "tests/support/test.h"
 
 #include <fcntl.h>
+#include <linux/if_tun.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -36,6 +38,34 @@ bool own_network_enter(void)
     }
     raise_loopback();
     return true;
+}
+
+static void control(int fd, unsigned long request, struct ifreq *argument)
+{
+    assert_int_equal(ioctl(fd, request, argument), 0);
+}
+
+int own_network_open_silence(void)
+{
+    struct ifreq request = {.ifr_name = "silence", .ifr_flags = IFF_TAP | IFF_NO_PI};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0xc0000201)};
+    int tap = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+    if (tap < 0 || ioctl(tap, TUNSETIFF, &request) != 0) {
+        print_message("SKIPPED: no network interface for tests\n");
+        close(tap);
+        return -1;
+    }
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    memcpy(&request.ifr_addr, &address, sizeof(address));
+    control(fd, SIOCSIFADDR, &request);
+    address.sin_addr.s_addr = htonl(0xffffff00);
+    memcpy(&request.ifr_netmask, &address, sizeof(address));
+    control(fd, SIOCSIFNETMASK, &request);
+    request.ifr_flags = IFF_UP;
+    control(fd, SIOCSIFFLAGS, &request);
+    close(fd);
+    set("/proc/sys/net/ipv4/neigh/silence/retrans_time_ms", "200");
+    return tap;
 }
 
 void own_network_allow_echo_sockets(bool allowed)

@@ -18,7 +18,8 @@ enum {
     DEADLINE_MS = 8000,
     TIMEOUT_MS = 5000,
     SHORT_MS = 200,
-    MANY = 5000
+    MANY = 5000,
+    SILENT_COUNT = 20
 };
 
 static bool has_network;
@@ -218,6 +219,39 @@ static void its_next_beat_may_end_a_ping_a_little_early(void **state)
     teardown(&fixture);
 }
 
+/* Requests to silent neighbours wait in the kernel for their link addresses and fill the buffer
+ * that all share: the others wait for room, and lose nothing but time. */
+static void a_full_buffer_delays_a_ping_and_fails_nobody(void **state)
+{
+    struct fixture fixture;
+    struct asked silent[SILENT_COUNT], asked;
+    int smallest = 1;
+    setup(&fixture, false);
+    int silence = own_network_open_silence();
+    if (silence < 0) {
+        teardown(&fixture);
+        skip();
+    }
+    assert_int_equal(
+        setsockopt(fixture.sockets.fds[0], SOL_SOCKET, SO_SNDBUF, &smallest, sizeof(smallest)),
+        0);
+    for (unsigned i = 0; i < SILENT_COUNT; i++) {
+        char text[IP_ADDRESS_TEXT_SIZE];
+        snprintf(text, sizeof(text), "192.0.2.%u", 2 + i);
+        ask(&fixture, &silent[i], text, TIMEOUT_MS / 2);
+    }
+    ask(&fixture, &asked, "127.0.0.1", TIMEOUT_MS);
+    assert_true(asked.ping.unsent);
+    wait_for(&fixture, &asked);
+    assert_int_equal(asked.reason, VERDICT_REASON_NONE);
+    for (unsigned i = 0; i < SILENT_COUNT; i++) {
+        wait_for(&fixture, &silent[i]);
+        assert_int_equal(silent[i].reason, VERDICT_REASON_NO_ECHO);
+    }
+    close(silence);
+    teardown(&fixture);
+}
+
 /* ---- forged answers -----------------------------------------------------------------------
  */
 
@@ -324,6 +358,7 @@ int main(void)
         cmocka_unit_test(without_sockets_each_ping_says_so),
         cmocka_unit_test(a_cancelled_ping_has_no_result_and_its_place_is_free),
         cmocka_unit_test(its_next_beat_may_end_a_ping_a_little_early),
+        cmocka_unit_test(a_full_buffer_delays_a_ping_and_fails_nobody),
         cmocka_unit_test(only_the_right_cookie_from_the_right_host_is_an_answer),
         cmocka_unit_test(a_late_answer_is_nobodys),
     };
