@@ -198,29 +198,6 @@ static size_t make_request(const struct probe_exchange *exchange,
     return probe_request_write(&target->request, out);
 }
 
-/* Sends what is left of the request, which is made anew each time: it goes out whole at once,
- * unless it is longer than what the member's window takes. */
-static bool send_request(struct probe_exchange *exchange,
-                         struct prober *prober,
-                         const struct probe_target *target,
-                         struct probe_judgement *out)
-{
-    char *request = prober->scratch.bytes;
-    size_t size = make_request(exchange, target, request), n;
-    if (size == 0)
-        return decide(out, VERDICT_REASON_LOCAL, 0);
-    while (exchange->sent < size) {
-        enum transfer transfer = send_bytes(exchange, target, request + exchange->sent,
-                                            size - exchange->sent, &n, out);
-        if (transfer != TRANSFER_DONE)
-            return transfer == TRANSFER_END;
-        exchange->stage = PROBE_SENDS;
-        exchange->sent = (uint16_t)(exchange->sent + n);
-    }
-    exchange->stage = PROBE_READS;
-    return false;
-}
-
 static bool read_answer(struct probe_exchange *exchange,
                         struct prober *prober,
                         const struct probe_target *target,
@@ -257,6 +234,63 @@ static bool read_hello(struct probe_exchange *exchange,
         if (tls_hello_read(&exchange->hello, data, size, &reason, &alert))
             return decide(out, reason, reason == VERDICT_REASON_TLS_ALERT ? alert : 0);
     }
+}
+
+static bool read_reply(struct probe_exchange *exchange,
+                       struct prober *prober,
+                       const struct probe_target *target,
+                       struct probe_judgement *out)
+{
+    return target->type == SNAPSHOT_MONITOR_TLS_HELLO
+               ? read_hello(exchange, prober, target, out)
+               : read_answer(exchange, prober, target, out);
+}
+
+static bool is_end_of_connection(enum verdict_reason reason)
+{
+    return reason == VERDICT_REASON_RESET || reason == VERDICT_REASON_CLOSED ||
+           reason == VERDICT_REASON_TLS_RESET || reason == VERDICT_REASON_TLS_CLOSED;
+}
+
+/* The connection ended before the request was sent. What the member said before that, an early
+ * answer or an alert, says more. */
+static bool judge_parting(struct probe_exchange *exchange,
+                          struct prober *prober,
+                          const struct probe_target *target,
+                          struct probe_judgement *out)
+{
+    struct probe_judgement parting;
+    if (!is_end_of_connection(out->reason))
+        return true;
+    exchange->stage = PROBE_READS;
+    if (read_reply(exchange, prober, target, &parting) && !is_end_of_connection(parting.reason))
+        *out = parting;
+    return true;
+}
+
+/* Sends what is left of the request, which is made anew each time: it goes out whole at once,
+ * unless it is longer than what the member's window takes. */
+static bool send_request(struct probe_exchange *exchange,
+                         struct prober *prober,
+                         const struct probe_target *target,
+                         struct probe_judgement *out)
+{
+    char *request = prober->scratch.bytes;
+    size_t size = make_request(exchange, target, request), n;
+    if (size == 0)
+        return decide(out, VERDICT_REASON_LOCAL, 0);
+    while (exchange->sent < size) {
+        enum transfer transfer = send_bytes(exchange, target, request + exchange->sent,
+                                            size - exchange->sent, &n, out);
+        if (transfer == TRANSFER_END)
+            return judge_parting(exchange, prober, target, out);
+        if (transfer == TRANSFER_LATER)
+            return false;
+        exchange->stage = PROBE_SENDS;
+        exchange->sent = (uint16_t)(exchange->sent + n);
+    }
+    exchange->stage = PROBE_READS;
+    return false;
 }
 
 /* HTTPS: true when it ended. */
@@ -302,9 +336,7 @@ bool probe_exchange_go_on(struct probe_exchange *exchange,
         return true;
     if (exchange->stage != PROBE_READS)
         return false;
-    return target->type == SNAPSHOT_MONITOR_TLS_HELLO
-               ? read_hello(exchange, prober, target, out)
-               : read_answer(exchange, prober, target, out);
+    return read_reply(exchange, prober, target, out);
 }
 
 void probe_exchange_init(struct probe_exchange *exchange, int fd, uint32_t seed)

@@ -18,7 +18,7 @@ enum {
 };
 
 struct tls_context {
-    OSSL_LIB_CTX *library;
+    struct tls_library library;
     SSL_CTX *settings;
     BIO_METHOD *socket;
 };
@@ -132,8 +132,8 @@ struct tls_context *tls_context_new(void)
     struct tls_context *context = calloc(1, sizeof(*context));
     if (!context)
         return NULL;
-    context->library = tls_library_new();
-    context->settings = context->library ? settings_new(context->library) : NULL;
+    if (tls_library_open(&context->library))
+        context->settings = settings_new(context->library.context);
     context->socket = socket_method_new();
     if (context->settings && context->socket)
         return context;
@@ -148,7 +148,7 @@ void tls_context_free(struct tls_context *context)
         return;
     SSL_CTX_free(context->settings);
     BIO_meth_free(context->socket);
-    OSSL_LIB_CTX_free(context->library);
+    tls_library_close(&context->library);
     free(context);
 }
 
@@ -219,10 +219,10 @@ static enum tls_result result_of(struct tls_client *client, int rv)
     enum tls_result result = TLS_BROKEN;
     if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE)
         result = TLS_AGAIN;
-    else if (client->error_number)
-        result = TLS_ERRNO;
     else if (find_alert(client))
         result = TLS_ALERT;
+    else if (client->error_number)
+        result = TLS_ERRNO;
     else if (client->first_size > 0 && !began_with_tls(client))
         result = TLS_NO_TLS;
     else if (client->closed || error == SSL_ERROR_ZERO_RETURN)

@@ -90,14 +90,20 @@ static int initialise(const OSSL_CORE_HANDLE *handle,
     return 1;
 }
 
-OSSL_LIB_CTX *tls_library_new(void)
+bool tls_library_open(struct tls_library *library)
 {
     static const char name[] = "lbnode-tls";
+    *library = (struct tls_library){NULL, NULL};
     call_once(&narrow_is_filled, fill_narrow);
-    OSSL_LIB_CTX *library = narrow.whole ? OSSL_LIB_CTX_new() : NULL;
-    if (library && OSSL_PROVIDER_add_builtin(library, name, initialise) &&
-        OSSL_PROVIDER_load(library, name))
-        return library;
-    OSSL_LIB_CTX_free(library);
-    return NULL;
+    library->context = narrow.whole ? OSSL_LIB_CTX_new() : NULL;
+    if (library->context && OSSL_PROVIDER_add_builtin(library->context, name, initialise))
+        library->provider = OSSL_PROVIDER_load(library->context, name);
+    return library->provider != NULL;
+}
+
+void tls_library_close(struct tls_library *library)
+{
+    if (library->provider)
+        OSSL_PROVIDER_unload(library->provider);
+    OSSL_LIB_CTX_free(library->context);
 }

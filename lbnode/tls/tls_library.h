@@ -6,8 +6,15 @@
 #define LBNODE_TLS_TLS_LIBRARY_H
 
 #include <openssl/types.h>
+#include <stdbool.h>
 
-/* Reads no configuration file. NULL when out of memory. */
-OSSL_LIB_CTX *tls_library_new(void);
+struct tls_library {
+    OSSL_LIB_CTX *context;
+    OSSL_PROVIDER *provider; /* of all that the context can do */
+};
+
+/* Reads no configuration file. False when out of memory; to be closed all the same. */
+bool tls_library_open(struct tls_library *library);
+void tls_library_close(struct tls_library *library);
 
 #endif
