@@ -11,6 +11,7 @@ struct generation;
 
 enum order_kind {
     ORDER_ADOPT,  /* run `generation`, whose reference comes with the order */
+    ORDER_LOOK,   /* at the members' connections: verdicts count in other pools now */
     ORDER_LISTEN, /* accept from `fd`, which comes with the order */
     ORDER_GONE,   /* stop accepting at `endpoint` */
     ORDER_DRAIN,  /* end when all is done, at the latest in `drain_ms` */

@@ -6,6 +6,7 @@
 struct look {
     struct worker *worker;
     const struct snapshot *snapshot;
+    bool counts;   /* verdicts do, in the pool at hand */
     uint32_t left; /* connections that may still be closed in this turn */
 };
 
@@ -45,15 +46,14 @@ static void close_kept(struct look *look, uint32_t slot)
  * member is down, all are told at each. */
 static void look_at(struct look *look,
                     const struct snapshot_pool *pool,
-                    bool monitored,
                     const struct snapshot_member *member)
 {
     struct member_links *links = &look->worker->idle.by_slot[member->slot];
     if (!links->open && links->news == MEMBER_STAYS && links->down_incarnation == 0)
         return;
     const struct verdict_board *board = look->worker->shared->context->verdicts;
-    bool is_down = monitored && verdict_board_state(board, member->slot, member->incarnation) ==
-                                    VERDICT_ERROR;
+    bool is_down = look->counts && verdict_board_state(board, member->slot,
+                                                       member->incarnation) == VERDICT_ERROR;
     enum member_news news = is_down ? news_of(pool) : MEMBER_STAYS;
     links->down_incarnation = is_down ? member->incarnation : 0;
     if (is_down)
@@ -61,6 +61,19 @@ static void look_at(struct look *look,
     if (news != MEMBER_STAYS || links->news != MEMBER_STAYS)
         tell(look, links, member->incarnation, news);
     links->news = news;
+}
+
+/* Whether verdicts do not count in the pool with INDEX. The first worker shows it. */
+static bool fails_open(struct worker *worker, uint32_t index)
+{
+    const struct generation *generation = worker->generation->generation;
+    const struct snapshot_pool *pool = &snapshot_pools(generation->snapshot)[index];
+    bool any = atomic_load(&generation->pools[index]->leniency) & PICK_ANY;
+    if (worker->index == 0)
+        atomic_store_explicit(
+            &worker_pool_counters(worker, pool->slot, pool->incarnation)->fails_open, any,
+            memory_order_relaxed);
+    return any;
 }
 
 void member_down_look_again(struct worker *worker)
@@ -76,9 +89,9 @@ void member_down_look_again(struct worker *worker)
         const struct snapshot_pool *pool = &snapshot_pools(look.snapshot)[i];
         const struct snapshot_member *members =
             &snapshot_members(look.snapshot)[pool->first_member];
-        bool monitored = member_pick_is_monitored(look.snapshot, pool);
+        look.counts = !fails_open(worker, i) && member_pick_is_monitored(look.snapshot, pool);
         for (uint32_t m = 0; m < pool->member_count && look.left > 0; m++)
-            look_at(&look, pool, monitored, &members[m]);
+            look_at(&look, pool, &members[m]);
     }
     worker->verdicts_unseen = look.left == 0;
 }

@@ -7,10 +7,10 @@ struct tier {
     const struct snapshot_pool *pool;
     bool backup;
     bool monitored;
-    bool accept_unknown;
-    bool look_only;   /* limits, suspicion and slow start do not count */
-    bool be_choosy;   /* suspicion and slow start count */
-    bool *found_full; /* set when somebody had no place */
+    uint32_t leniency; /* set of pick_leniency */
+    bool look_only;    /* limits, suspicion and slow start do not count */
+    bool be_choosy;    /* suspicion and slow start count */
+    bool *found_full;  /* set when somebody had no place */
 };
 
 static bool is_full(const struct member_pick *pick, const struct snapshot_member *member)
@@ -58,7 +58,7 @@ static bool is_healthy(const struct tier *tier, const struct snapshot_member *me
     if (tier->pool->slow_start_ms > 0)
         slow_start_see(&pick->members[member->slot].slow_start, member->incarnation, state,
                        pick->now_ms);
-    return state == VERDICT_ONLINE || (state == VERDICT_UNKNOWN && tier->accept_unknown);
+    return member_pick_accepts(tier->pool, tier->leniency, state);
 }
 
 static bool usable(const void *context, const struct snapshot_member *member)
@@ -86,12 +86,25 @@ bool member_pick_is_monitored(const struct snapshot *snapshot, const struct snap
     return pool->monitor != SNAPSHOT_NONE && snapshot_monitors(snapshot)[pool->monitor].enabled;
 }
 
+bool member_pick_accepts(const struct snapshot_pool *pool,
+                         uint32_t leniency,
+                         enum verdict_state state)
+{
+    if (leniency & PICK_ANY)
+        return true;
+    return state == VERDICT_ONLINE ||
+           (state == VERDICT_UNKNOWN &&
+            (pool->initial_state == SNAPSHOT_INITIAL_ONLINE || leniency & PICK_UNKNOWN));
+}
+
 /* Never 0. Whatever makes a member usable or not changes it: the configuration is numbered, and
  * so are the changes of verdicts. */
-static uint64_t stamp_of(const struct member_pick *pick)
+static uint64_t stamp_of(const struct tier *tier)
 {
+    const struct member_pick *pick = tier->pick;
     uint64_t changes = atomic_load_explicit(&pick->verdicts->changes, memory_order_acquire);
-    return (pick->snapshot->generation << 32 ^ changes) | UINT64_C(1) << 63;
+    return (pick->snapshot->generation << 32 ^ changes ^ (uint64_t)tier->leniency << 61) |
+           UINT64_C(1) << 63;
 }
 
 /* Looks before the algorithm moves the cursor. */
@@ -102,7 +115,7 @@ static bool any_usable(const struct tier *tier,
 {
     struct pool_runtime *runtime = tier->pick->runtime;
     uint32_t hint = atomic_load_explicit(&runtime->usable_hint[step], memory_order_relaxed);
-    uint64_t stamp = stamp_of(tier->pick);
+    uint64_t stamp = stamp_of(tier);
     if (hint < count && usable(tier, &members[hint]))
         return true;
     if (atomic_load_explicit(&runtime->none_usable_stamp[step], memory_order_relaxed) == stamp)
@@ -136,6 +149,11 @@ static uint32_t pick_in(struct tier *tier, const struct balance_view *view)
     return number == BALANCE_NONE && full ? PICK_FULL : number;
 }
 
+static uint32_t leniency_of(const struct member_pick *pick)
+{
+    return atomic_load_explicit(&pick->runtime->leniency, memory_order_relaxed);
+}
+
 uint32_t member_pick(const struct member_pick *pick)
 {
     const struct snapshot *snapshot = pick->snapshot;
@@ -143,6 +161,7 @@ uint32_t member_pick(const struct member_pick *pick)
     struct tier tier = {.pick = pick,
                         .pool = pool,
                         .monitored = member_pick_is_monitored(snapshot, pool),
+                        .leniency = leniency_of(pick),
                         .look_only = true};
     struct balance_view view = {
         .members = snapshot_members(snapshot) + pool->first_member,
@@ -157,9 +176,8 @@ uint32_t member_pick(const struct member_pick *pick)
     };
     if (!pool->enabled)
         return BALANCE_NONE;
-    for (unsigned step = 0; step < (tier.monitored ? PICK_STEPS : PICK_STEPS / 2); step++) {
+    for (unsigned step = 0; step < PICK_STEPS; step++) {
         tier.backup = step & 1;
-        tier.accept_unknown = step >= 2;
         if (!any_usable(&tier, view.members, view.member_count, step))
             continue;
         view.schedule = snapshot_schedule(snapshot) +
@@ -183,6 +201,7 @@ bool member_pick_is_free(const struct member_pick *pick, uint32_t number, uint32
     struct tier tier = {.pick = pick,
                         .pool = pool,
                         .monitored = member_pick_is_monitored(pick->snapshot, pool),
+                        .leniency = leniency_of(pick),
                         .be_choosy = true,
                         .found_full = &full};
     const struct snapshot_member *member =

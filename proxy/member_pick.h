@@ -11,7 +11,14 @@ enum {
 };
 
 enum {
-    PICK_STEPS = 4 /* primaries, backups, then both again with those without a verdict */
+    PICK_STEPS = 2 /* primaries, then backups */
+};
+
+/* What lets a member be picked that its verdict would not. */
+enum pick_leniency {
+    PICK_UNKNOWN =
+        1,        /* the pool has a monitor only now: who has no verdict yet goes on to serve */
+    PICK_ANY = 2, /* fail_open_percent: so few are usable that verdicts do not count */
 };
 
 /* What is known about a pool from request to request; it lives as long as the pool, across
@@ -23,7 +30,8 @@ struct pool_runtime {
      * none was. So a pool with thousands of dead members is not searched for every request. */
     _Atomic uint32_t usable_hint[PICK_STEPS];
     _Atomic uint64_t none_usable_stamp[PICK_STEPS];
-    struct wait_queue *queue; /* where members have, or had, limits; else NULL */
+    _Atomic uint32_t leniency; /* set of pick_leniency (pool_watch.c) */
+    struct wait_queue *queue;  /* where members have, or had, limits; else NULL */
     _Atomic uint32_t references;
 };
 
@@ -44,14 +52,19 @@ struct member_pick {
 #define PICK_FULL (UINT32_MAX - 1)
 
 /* Index of a member in the snapshot, or BALANCE_NONE, or PICK_FULL. Members must be enabled, of
- * weight > 0 and not in ERROR. While no member is known to be ONLINE, those without a verdict
- * yet are used as well, so that a fresh pool serves at once. Backups take part only when no
- * primary is usable, not when these are only full. Members that the worker avoids, and those
- * that start slowly, are taken when there is no other of their kind. */
+ * weight > 0 and ONLINE; those without a verdict yet are what the pool's initial_state says.
+ * Backups take part only when no primary is usable, not when these are only full. Members that
+ * the worker avoids, and those that start slowly, are taken when there is no other of their
+ * kind. */
 uint32_t member_pick(const struct member_pick *pick);
 /* Whether verdicts count in POOL. */
 bool member_pick_is_monitored(const struct snapshot *snapshot,
                               const struct snapshot_pool *pool);
+/* Whether STATE lets a member of POOL, which has a monitor, be picked; LENIENCY: that of its
+ * runtime. */
+bool member_pick_accepts(const struct snapshot_pool *pool,
+                         uint32_t leniency,
+                         enum verdict_state state);
 /* Whether the primary with this number and slot may be picked at once: a place at it has just
  * become free. False also when that takes a closer look. */
 bool member_pick_is_free(const struct member_pick *pick, uint32_t number, uint32_t slot);

@@ -4,6 +4,7 @@
 #include "lbnode/base/monotime.h"
 #include "lbnode/loop/heartbeat.h"
 #include "proxy/member_down.h"
+#include "proxy/pool_watch.h"
 #include "proxy/proxy.h"
 #include "proxy/sandbox.h"
 #include "proxy/source_table.h"
@@ -31,9 +32,9 @@ struct proxy {
     struct loop_timer strain_timer;
     struct suspicion_allowance allowance;
     struct loop_timer verdict_timer;
-    uint64_t seen_verdicts; /* changes of the board */
-    bool has_monitors;      /* in the newest snapshot */
-    uint32_t question;      /* that every worker is to answer until the next heartbeat */
+    uint64_t seen_verdicts;    /* changes of the board */
+    struct generation *newest; /* that the workers have, or will; NULL: none yet */
+    uint32_t question;         /* that every worker is to answer until the next heartbeat */
     bool stopping, done;
 };
 
@@ -82,16 +83,51 @@ static void crash_on_poison(const struct snapshot *snapshot)
 }
 #endif
 
+static void tell_turn(void *context, const struct pool_turn *turn)
+{
+    struct proxy *proxy = context;
+    char text[200];
+    const char *name = snapshot_text(proxy->newest->snapshot, turn->pool->name);
+    if (turn->fails_open)
+        snprintf(
+            text, sizeof(text),
+            "Of pool %.80s %u of %u members are usable, fewer than %u %%: all get traffic.",
+            name, turn->usable, turn->total, turn->pool->fail_open_percent);
+    else
+        snprintf(text, sizeof(text),
+                 "Of pool %.80s %u of %u members are usable: only these get traffic again.",
+                 name, turn->usable, turn->total);
+    log_warning("%s", text);
+    send_event(proxy, turn->fails_open ? EVENT_POOL_FAILS_OPEN : EVENT_POOL_FAILS_OPEN_NO_MORE,
+               text);
+}
+
 /* One look for all workers: they are woken only when there is something to see. */
 static void look_at_verdicts(struct loop_timer *timer)
 {
     struct proxy *proxy = CONTAINER_OF(timer, struct proxy, verdict_timer);
-    uint64_t changes = atomic_load(&proxy->shared.context->verdicts->changes);
-    for (uint32_t i = 0; changes != proxy->seen_verdicts && i < proxy->worker_count; i++)
-        worker_wake(&proxy->workers[i]);
+    struct order order = {.kind = ORDER_LOOK};
+    const struct verdict_board *verdicts = proxy->shared.context->verdicts;
+    uint64_t changes = atomic_load(&verdicts->changes);
+    bool is_news = changes != proxy->seen_verdicts;
     proxy->seen_verdicts = changes;
-    if (proxy->has_monitors)
+    if (is_news && pool_watch_look(proxy->newest, verdicts, tell_turn, proxy))
+        post_to_all(proxy, &order);
+    for (uint32_t i = 0; is_news && i < proxy->worker_count; i++)
+        worker_wake(&proxy->workers[i]);
+    if (proxy->newest->snapshot->monitors.count > 0)
         loop_timer_start(proxy->loop, timer, MEMBER_DOWN_LOOK_MS, look_at_verdicts);
+}
+
+/* GENERATION is what the workers are to run; one of its references is ours. */
+static void keep_newest(struct proxy *proxy, struct generation *generation)
+{
+    if (proxy->newest)
+        generation_release(proxy->newest);
+    proxy->newest = generation;
+    pool_watch_look(generation, proxy->shared.context->verdicts, tell_turn, proxy);
+    if (!proxy->verdict_timer.active)
+        look_at_verdicts(&proxy->verdict_timer);
 }
 
 static void on_snapshot(struct proxy *proxy, const struct message_snapshot *message, int fd)
@@ -111,16 +147,14 @@ static void on_snapshot(struct proxy *proxy, const struct message_snapshot *mess
     crash_on_poison(snapshot);
 #endif
     struct order order = {.kind = ORDER_ADOPT};
-    order.generation = generation_new(snapshot, &proxy->pools, proxy->worker_count);
+    order.generation = generation_new(snapshot, &proxy->pools, proxy->worker_count + 1);
     if (!order.generation) {
         reject(proxy, message->generation, "out of memory.");
         return;
     }
     proxy->newest_generation = message->generation;
-    proxy->has_monitors = snapshot->monitors.count > 0;
+    keep_newest(proxy, order.generation);
     post_to_all(proxy, &order);
-    if (!proxy->verdict_timer.active)
-        look_at_verdicts(&proxy->verdict_timer);
 }
 
 /* Worker i of n serves the sockets j = i mod n. */
@@ -354,6 +388,8 @@ static void finish(struct proxy *proxy)
         worker_free(&proxy->workers[i]);
     if (proxy->loop)
         loop_io_stop(&proxy->report_io);
+    if (proxy->newest)
+        generation_release(proxy->newest);
     channel_free(proxy->channel);
     loop_free(proxy->loop);
     pool_table_clear(&proxy->pools);

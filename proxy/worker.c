@@ -145,6 +145,7 @@ static void obey(struct worker *worker, const struct order *order)
 {
     switch (order->kind) {
     case ORDER_ADOPT: adopt(worker, order->generation); break;
+    case ORDER_LOOK: member_down_look_again(worker); break;
     case ORDER_LISTEN: listener_add(worker, order->fd, &order->endpoint); break;
     case ORDER_GONE: listener_remove(worker, &order->endpoint); break;
     case ORDER_DRAIN: drain(worker, order->drain_ms); break;

@@ -2,6 +2,7 @@
 
 #include "lbnode/admin/secrets_api.h"
 #include "lbnode/admin/status_view.h"
+#include "lbnode/admin/traffic.h"
 #include "lbnode/admin/vrid_choice.h"
 #include "lbnode/model/hindrance.h"
 #include "lbnode/model/status.h"
@@ -239,6 +240,13 @@ static void find_in_secrets(const struct node_state *state, struct problem_list 
     }
 }
 
+static bool fails_open(const struct node_state *state, const struct resource *pool)
+{
+    struct traffic_place place;
+    return traffic_find(state, traffic_kind_of(RESOURCE_POOL), &pool->id, &place) &&
+           traffic_sum(&place, offsetof(struct pool_counters, fails_open)) > 0;
+}
+
 static void find_in_traffic(const struct node_state *state, struct problem_list *problems)
 {
     const struct effective *object, *pool;
@@ -246,6 +254,12 @@ static void find_in_traffic(const struct node_state *state, struct problem_list 
          i++) {
         if (status_now(state, object->resource) == OPERATING_ERROR)
             add(problems, HEALTH_ERROR, "pool %.64s has no usable member",
+                object->resource->name);
+        if (fails_open(state, object->resource))
+            add(problems, HEALTH_DEGRADED,
+                "pool %.64s fails open: fewer members than its fail_open_percent are usable, "
+                "so "
+                "all get traffic, whatever the monitor finds",
                 object->resource->name);
     }
     for (size_t i = 0; (object = configuration_at(state->configuration, RESOURCE_MEMBER, i));

@@ -17,6 +17,11 @@ enum event_level {
     ROW(PROCESS_RESTARTED, INFO, "a process that had died is running again")                   \
     ROW(VRRP_RESIGNED, ERROR,                                                                  \
         "the vrrp process died twice in a minute; the addresses were given up")                \
+    ROW(POOL_FAILS_OPEN, WARNING,                                                              \
+        "fewer members than fail_open_percent are usable; all members of the pool get "        \
+        "traffic")                                                                             \
+    ROW(POOL_FAILS_OPEN_NO_MORE, INFO,                                                         \
+        "enough members of a pool are usable again; only these get traffic")                   \
     ROW(SNAPSHOT_ACTIVE, INFO, "the proxy runs a new configuration")                           \
     ROW(SNAPSHOT_REJECTED, ERROR,                                                              \
         "a configuration could not be used; the last good one serves")                         \

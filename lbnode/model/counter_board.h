@@ -46,7 +46,8 @@ enum {
     ROW(queued, "gauge", "Requests or connections that wait for a member with a free place")   \
     ROW(queue_full, "counter", "Refused because the queue was full")                           \
     ROW(queue_timeouts, "counter", "Refused because no place became free in time")             \
-    ROW(retries, "counter", "Attempts repeated after a member failed")
+    ROW(retries, "counter", "Attempts repeated after a member failed")                         \
+    ROW(fails_open, "gauge", "1: fewer members than fail_open_percent are usable: all serve")
 
 /* the metric is lbnode_member_<name> */
 #define MEMBER_COUNTERS(ROW)                                                                   \

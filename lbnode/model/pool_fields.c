@@ -50,6 +50,10 @@ static const struct field fields[] = {
      .facet = 17, .tag = 1, .choices = on_downs, .default_text = "KEEP",
      .help = "what becomes of the connections of a member that its monitor finds in ERROR: they go on, "
              "end when they pause (DRAIN), or at once"},
+    {.name = "fail_open_percent", .type = FIELD_INTEGER, FIELD_AT(pool, fail_open_percent),
+     .facet = 18, .tag = 1, .maximum = 100, .default_text = "0", .unit = "%",
+     .help = "when fewer of its members than these percent are usable, all get traffic, as the monitor is "
+             "more likely wrong; 0 is never"},
     {.name = "passive_check", .type = FIELD_ENUM, FIELD_AT(pool, passive_check),
      .facet = 19, .tag = 1, .choices = passive_checks, .default_text = "FAILURES",
      .help = "what of the traffic makes the monitor probe a member at once: connections and requests "

@@ -160,6 +160,7 @@ struct pool {
     int64_t initial_state;    /* enum initial_state */
     int64_t passive_check;    /* enum passive_check */
     int64_t on_down;          /* enum on_down */
+    int64_t fail_open_percent;
 };
 
 struct member {

@@ -111,12 +111,13 @@ struct snapshot_pool {
     uint32_t slow_start_ms;              /* 0: none */
     uint32_t queue_limit;                /* requests or connections that wait, on one node */
     uint32_t queue_timeout_ms;
-    uint8_t is_limited;    /* a member has a connection_limit */
-    uint8_t reuse;         /* enum snapshot_reuse */
-    uint8_t initial_state; /* enum snapshot_initial_state */
-    struct uuid group;     /* vrrp group of its load balancer; zero: none */
-    uint8_t passive_check; /* enum snapshot_passive_check */
-    uint8_t on_down;       /* enum snapshot_on_down */
+    uint8_t is_limited;        /* a member has a connection_limit */
+    uint8_t reuse;             /* enum snapshot_reuse */
+    uint8_t initial_state;     /* enum snapshot_initial_state */
+    struct uuid group;         /* vrrp group of its load balancer; zero: none */
+    uint8_t passive_check;     /* enum snapshot_passive_check */
+    uint8_t on_down;           /* enum snapshot_on_down */
+    uint8_t fail_open_percent; /* with fewer usable members all are; 0: never */
     /* ROUND_ROBIN: member numbers (relative to first_member) in smoothly interleaved order, so
      * that one pass serves each member exactly weight / gcd times; backups have their own.
      * SOURCE_IP and SOURCE_IP_PORT: a client's hash modulo the length names its member. */
@@ -175,7 +176,7 @@ struct snapshot {
 };
 
 enum {
-    SNAPSHOT_LAYOUT = 5
+    SNAPSHOT_LAYOUT = 6
 };
 
 #define SNAPSHOT_AT(snapshot, array, type)                                                     \

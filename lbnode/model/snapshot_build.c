@@ -322,6 +322,7 @@ static bool add_pool(struct build *build, const struct pool *from)
         .group = group_of(build, from),
         .passive_check = passive_checks[from->passive_check],
         .on_down = on_downs[from->on_down],
+        .fail_open_percent = (uint8_t)from->fail_open_percent,
     };
     pool.incarnation = fold(bytes_hash(pool.id.bytes, sizeof(pool.id.bytes), SLOT_POOL));
     pool.slot = slot_map_take(build->slots, SLOT_POOL, &pool.id, pool.incarnation);

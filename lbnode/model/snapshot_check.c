@@ -140,8 +140,8 @@ static bool pools_are_valid(const struct snapshot *s)
             pool->is_limited > 1 || pool->reuse > SNAPSHOT_REUSE_ALWAYS ||
             pool->initial_state > SNAPSHOT_INITIAL_ONLINE ||
             pool->passive_check > SNAPSHOT_PASSIVE_FAILURES_AND_5XX ||
-            pool->on_down > SNAPSHOT_ON_DOWN_RESET || pool->first_member != next_member ||
-            pool->member_count > POOL_MAXIMUM_MEMBERS ||
+            pool->on_down > SNAPSHOT_ON_DOWN_RESET || pool->fail_open_percent > 100 ||
+            pool->first_member != next_member || pool->member_count > POOL_MAXIMUM_MEMBERS ||
             !range_fits(pool->first_member, pool->member_count, s->members.count) ||
             !index_or_none(pool->monitor, s->monitors.count) ||
             pool->schedule_offset != next_schedule ||

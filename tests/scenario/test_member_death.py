@@ -92,3 +92,22 @@ class MemberDeath(PairTest):
         self.assertLess(ended["RESET", "http"][1], down + 0.5)
         self.assertGreater(ended["DRAIN", "tcp"][1], began + 5)
         self.assertLess(ended["DRAIN", "tcp"][1], down + 6)
+
+    def test_a_pool_with_too_few_members_serves_with_all_and_says_so(self):
+        self.cli("lb1", "loadbalancer create --name web --vip-address " + VIP)
+        members = ["--name %s --address %s --protocol-port 80" % (w, self.lab.address(w)) for w in ("w1", "w2")]
+        monitor = "--type TCP --delay 1 --timeout 1 --max-retries 1 --max-retries-down 1"
+        self.add_pool("open", {"HTTP": 80}, members, monitor, ["--fail-open-percent", "60"])
+        self.await_status("open", "w2", "ONLINE")
+        self.eventually(self.answers, 5, "%s is served" % VIP)
+        self.lab.worker_stop("w2")
+        self.await_status("open", "w2", "ERROR")
+        self.tells("lb1", "events", "POOL_FAILS_OPEN")
+        self.assertIn("pool open fails open", self.cli("lb1", "status", 0))
+        with Prober(self.lab, VIP) as prober:   # whom w2 refuses gets w1
+            prober.await_more(50)
+        self.assertEqual(prober.report.failed, 0, prober.report.line())
+        self.lab.worker_start("w2")
+        self.await_status("open", "w2", "ONLINE")
+        self.tells("lb1", "events", "POOL_FAILS_OPEN_NO_MORE")
+        self.assertNotIn("fails open", self.cli("lb1", "status", 0))

@@ -42,7 +42,7 @@ static const struct example examples[] = {
     {RESOURCE_POOL, "{" EXAMPLE_COMMON ", \"project_id\": \"p1\", \"protocol\": \"TCP\", "
                     "\"lb_algorithm\": \"SOURCE_IP\", \"slow_start\": 30, \"queue_limit\": 5, "
                     "\"queue_timeout\": 900, \"connection_reuse\": \"NEVER\", \"on_down\": "
-                    "\"RESET\", \"passive_check\": \"OFF\", "
+                    "\"RESET\", \"passive_check\": \"OFF\", \"fail_open_percent\": 40, "
                     "\"initial_state\": \"ONLINE\"}"},
     {RESOURCE_MEMBER, "{" EXAMPLE_COMMON ", \"project_id\": \"p1\", \"address\": \"fd77::21\", "
                       "\"protocol_port\": 8080, \"subnet_id\": \"" EXAMPLE_ID

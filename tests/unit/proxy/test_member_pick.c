@@ -102,20 +102,47 @@ static void a_verdict_about_another_incarnation_does_not_count(void **state)
 {
     unsigned counts[IMAGE_MEMBERS];
     monitor();
+    fixture.image.pool.initial_state = SNAPSHOT_INITIAL_ONLINE;
     fixture.verdicts->slots[0].word = verdict_word_make(7, VERDICT_ERROR, 0);
     count_picks(3, counts);
     assert_int_equal(counts[0], 1);
 }
 
-static void members_without_a_verdict_serve_only_while_none_is_online(void **state)
+static void members_without_a_verdict_are_what_the_initial_state_says(void **state)
 {
     unsigned counts[IMAGE_MEMBERS];
     monitor();
-    count_picks(30, counts);
-    assert_int_equal(counts[0], 10);
+    assert_int_equal(member_pick(&fixture.pick), BALANCE_NONE);
     verdict(2, VERDICT_ONLINE);
     count_picks(30, counts);
     assert_int_equal(counts[2], 30);
+    fixture.image.pool.initial_state = SNAPSHOT_INITIAL_ONLINE;
+    fixture.image.header.generation++;
+    count_picks(30, counts);
+    assert_int_equal(counts[0], 10);
+}
+
+static void in_a_pool_with_a_new_monitor_they_go_on_to_serve(void **state)
+{
+    unsigned counts[IMAGE_MEMBERS];
+    monitor();
+    fixture.runtime.leniency = PICK_UNKNOWN;
+    verdict(1, VERDICT_ERROR);
+    count_picks(30, counts);
+    assert_int_equal(counts[0], 15);
+    assert_int_equal(counts[1], 0);
+}
+
+static void a_pool_that_fails_open_serves_with_all(void **state)
+{
+    unsigned counts[IMAGE_MEMBERS];
+    monitor();
+    for (uint32_t i = 0; i < 3; i++)
+        verdict(i, VERDICT_ERROR);
+    assert_int_equal(member_pick(&fixture.pick), BALANCE_NONE);
+    fixture.runtime.leniency = PICK_ANY; /* and that nobody was found is no more true */
+    count_picks(30, counts);
+    assert_int_equal(counts[1], 10);
 }
 
 static void nothing_is_picked_when_all_are_in_error(void **state)
@@ -406,8 +433,10 @@ int main(void)
         cmocka_unit_test_setup(weights_are_exact_across_threads, setup),
         cmocka_unit_test_setup(a_member_in_error_gets_nothing_and_its_share_is_spread, setup),
         cmocka_unit_test_setup(a_verdict_about_another_incarnation_does_not_count, setup),
-        cmocka_unit_test_setup(members_without_a_verdict_serve_only_while_none_is_online,
+        cmocka_unit_test_setup(members_without_a_verdict_are_what_the_initial_state_says,
                                setup),
+        cmocka_unit_test_setup(in_a_pool_with_a_new_monitor_they_go_on_to_serve, setup),
+        cmocka_unit_test_setup(a_pool_that_fails_open_serves_with_all, setup),
         cmocka_unit_test_setup(nothing_is_picked_when_all_are_in_error, setup),
         cmocka_unit_test_setup(without_an_enabled_monitor_verdicts_do_not_matter, setup),
         cmocka_unit_test_setup(backups_serve_only_when_no_primary_can, setup),

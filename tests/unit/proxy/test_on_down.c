@@ -125,7 +125,7 @@ static void with_reset_a_request_without_an_answer_goes_to_another_member(void *
     assert_true(is_answered_by(&visitor, "member b"));
     visitor_leave(&visitor);
     a.gate_is_open = true;
-    assert_int_equal(ended_by(TERMINATION_COMPLETE), 1);
+    WORLD_AWAIT(ended_by(TERMINATION_COMPLETE) == 1);
     assert_int_equal(WORLD_SUM(&world, pools[0].retries), 1);
 }
 
@@ -139,7 +139,7 @@ static void with_reset_a_request_that_may_do_harm_twice_is_answered_502(void **s
     assert_int_equal(visitor_read(&visitor, "POST"), 502);
     visitor_leave(&visitor);
     a.gate_is_open = true;
-    assert_int_equal(ended_by(TERMINATION_MEMBER_DOWN), 1);
+    WORLD_AWAIT(ended_by(TERMINATION_MEMBER_DOWN) == 1);
     assert_int_equal(b.requests, 0);
 }
 
@@ -208,7 +208,7 @@ static void with_reset_a_tcp_connection_is_reset(void **state)
     assert_true(is_reset(&visitor));
     visitor_leave(&visitor);
     WORLD_AWAIT(a.open == 0);
-    assert_int_equal(ended_by(TERMINATION_MEMBER_DOWN), 1);
+    WORLD_AWAIT(ended_by(TERMINATION_MEMBER_DOWN) == 1);
 }
 
 static void with_reset_a_tunnel_is_reset(void **state)
@@ -276,6 +276,27 @@ static void without_a_monitor_a_verdict_of_before_ends_nothing(void **state)
     visitor_leave(&visitor);
 }
 
+/* Verdicts do not count then. */
+static void a_pool_that_fails_open_resets_nothing_and_serves(void **state)
+{
+    char body[64];
+    struct visitor visitor;
+    world.image.pool.fail_open_percent = 60;
+    set_on_down(SNAPSHOT_ON_DOWN_RESET);
+    ask_a(&visitor, &world.tcp, GET("/who"));
+    assert_true(is_answered_by(&visitor, "member a"));
+    take_down();
+    world_wait(&world, &world.events[EVENT_POOL_FAILS_OPEN], 1);
+    assert_true(is_served(&visitor));
+    assert_int_equal(visitor_get(&world.http, "/who", body, sizeof(body)), 200);
+    assert_string_equal(body, "member a");
+    assert_int_equal(WORLD_SUM(&world, pools[0].fails_open), 1);
+    bring_up();
+    world_wait(&world, &world.events[EVENT_POOL_FAILS_OPEN_NO_MORE], 1);
+    assert_int_equal(WORLD_SUM(&world, pools[0].fails_open), 0);
+    visitor_leave(&visitor);
+}
+
 /* More than one turn of a worker takes. */
 static void with_reset_all_of_many_connections_end(void **state)
 {
@@ -293,7 +314,7 @@ static void with_reset_all_of_many_connections_end(void **state)
         assert_true(is_reset(&visitors[i]));
         visitor_leave(&visitors[i]);
     }
-    assert_int_equal(ended_by(TERMINATION_MEMBER_DOWN), MANY);
+    WORLD_AWAIT(ended_by(TERMINATION_MEMBER_DOWN) == MANY);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -314,6 +335,7 @@ int main(void)
         TEST(with_drain_a_busy_tcp_connection_has_the_time_that_a_member_has),
         TEST(a_member_that_comes_back_keeps_what_was_to_drain),
         TEST(without_a_monitor_a_verdict_of_before_ends_nothing),
+        TEST(a_pool_that_fails_open_resets_nothing_and_serves),
         TEST(with_reset_all_of_many_connections_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
