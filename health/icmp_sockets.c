@@ -8,7 +8,6 @@
 #include <netinet/icmp6.h>
 #include <netinet/in.h>
 #include <netinet/ip_icmp.h>
-#include <string.h>
 #include <unistd.h>
 
 enum {

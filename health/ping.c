@@ -38,8 +38,6 @@ struct pinger {
     struct ping *running[PING_MAXIMUM]; /* by number */
 };
 
-static void on_timer(struct loop_timer *timer);
-
 /* ---- the end of a ping --------------------------------------------------------------------
  */
 
@@ -56,43 +54,6 @@ static void finish(struct ping *ping, enum verdict_reason reason, uint64_t now_u
 {
     release(ping);
     ping->on_result(ping, reason, (uint32_t)(now_us - ping->started_us));
-}
-
-static void wake_at(struct pinger *pinger, uint64_t due_ms)
-{
-    uint64_t now_ms = monotime_now_ms();
-    pinger->timer_ms = due_ms;
-    loop_timer_start(pinger->loop, &pinger->timer, due_ms > now_ms ? due_ms - now_ms : 0,
-                     on_timer);
-}
-
-static void on_expired(void *context, struct deadline *deadline)
-{
-    const uint64_t *now_us = context;
-    struct ping *ping = CONTAINER_OF(deadline, struct ping, deadline);
-    finish(ping, ping->failure, *now_us);
-}
-
-static void on_timer(struct loop_timer *timer)
-{
-    struct pinger *pinger = CONTAINER_OF(timer, struct pinger, timer);
-    uint64_t now_us = monotime_now_us();
-    pinger->timer_ms = UINT64_MAX;
-    deadline_wheel_advance(&pinger->deadlines, now_us / 1000, on_expired, &now_us);
-    uint64_t next_ms = deadline_wheel_next_ms(&pinger->deadlines);
-    if (next_ms < pinger->timer_ms)
-        wake_at(pinger, next_ms);
-}
-
-static void set_deadline(struct ping *ping, uint64_t when_ms)
-{
-    struct pinger *pinger = ping->pinger;
-    if (pinger->deadlines.count == 0) /* it may have stood still for long */
-        deadline_wheel_advance(&pinger->deadlines, monotime_now_ms(), on_expired, NULL);
-    deadline_set(&pinger->deadlines, &ping->deadline, when_ms);
-    uint64_t due_ms = (when_ms + WHEEL_TICK_MS - 1) / WHEEL_TICK_MS * WHEEL_TICK_MS;
-    if (due_ms < pinger->timer_ms)
-        wake_at(pinger, due_ms);
 }
 
 /* ---- answers ------------------------------------------------------------------------------
@@ -139,6 +100,57 @@ static bool read_batch(struct echo_socket *self)
             take_answer(self, &sources[i], bytes, now_us);
     }
     return count == BATCH;
+}
+
+static void read_answers(struct echo_socket *self, unsigned batches)
+{
+    while (self->fd >= 0 && batches > 0 && read_batch(self))
+        batches--;
+}
+
+/* ---- deadlines ----------------------------------------------------------------------------
+ */
+
+static void on_timer(struct loop_timer *timer);
+
+static void wake_at(struct pinger *pinger, uint64_t due_ms)
+{
+    uint64_t now_ms = monotime_now_ms();
+    pinger->timer_ms = due_ms;
+    loop_timer_start(pinger->loop, &pinger->timer, due_ms > now_ms ? due_ms - now_ms : 0,
+                     on_timer);
+}
+
+static void on_expired(void *context, struct deadline *deadline)
+{
+    const uint64_t *now_us = context;
+    struct ping *ping = CONTAINER_OF(deadline, struct ping, deadline);
+    finish(ping, ping->failure, *now_us);
+}
+
+/* Answers that are there count, also when this process looks late: they are read first. */
+static void on_timer(struct loop_timer *timer)
+{
+    struct pinger *pinger = CONTAINER_OF(timer, struct pinger, timer);
+    uint64_t now_us = monotime_now_us();
+    pinger->timer_ms = UINT64_MAX;
+    for (size_t i = 0; i < ARRAY_LENGTH(pinger->sockets); i++)
+        read_answers(&pinger->sockets[i], PING_MAXIMUM / BATCH);
+    deadline_wheel_advance(&pinger->deadlines, now_us / 1000, on_expired, &now_us);
+    uint64_t next_ms = deadline_wheel_next_ms(&pinger->deadlines);
+    if (next_ms < pinger->timer_ms)
+        wake_at(pinger, next_ms);
+}
+
+static void set_deadline(struct ping *ping, uint64_t when_ms)
+{
+    struct pinger *pinger = ping->pinger;
+    if (pinger->deadlines.count == 0) /* it may have stood still for long */
+        deadline_wheel_advance(&pinger->deadlines, monotime_now_ms(), on_expired, NULL);
+    deadline_set(&pinger->deadlines, &ping->deadline, when_ms);
+    uint64_t due_ms = (when_ms + WHEEL_TICK_MS - 1) / WHEEL_TICK_MS * WHEEL_TICK_MS;
+    if (due_ms < pinger->timer_ms)
+        wake_at(pinger, due_ms);
 }
 
 /* ---- requests -----------------------------------------------------------------------------
@@ -230,10 +242,8 @@ static void send_waiting(struct echo_socket *self)
 static void on_ready(struct loop_io *io, unsigned readiness)
 {
     struct echo_socket *self = CONTAINER_OF(io, struct echo_socket, io);
-    if (readiness & LOOP_READABLE) {
-        for (unsigned i = 0; i < BATCHES_PER_TURN && read_batch(self); i++)
-            ;
-    }
+    if (readiness & LOOP_READABLE)
+        read_answers(self, BATCHES_PER_TURN);
     if (readiness & LOOP_WRITABLE)
         send_waiting(self);
 }
@@ -280,7 +290,10 @@ void ping_start(struct pinger *pinger,
 void ping_expire(struct ping *ping, uint32_t slack_ms)
 {
     uint64_t now_us = monotime_now_us();
-    if (now_us / 1000 + slack_ms >= ping->deadline.when_ms)
+    if (now_us / 1000 + slack_ms < ping->deadline.when_ms)
+        return;
+    read_answers(socket_of(ping->pinger, ping), PING_MAXIMUM / BATCH);
+    if (ping_is_running(ping))
         finish(ping, ping->failure, now_us);
 }
 

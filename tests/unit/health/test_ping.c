@@ -19,6 +19,7 @@ enum {
     TIMEOUT_MS = 5000,
     SHORT_MS = 200,
     MANY = 5000,
+    SOME = 1000,
     SILENT_COUNT = 20
 };
 
@@ -219,6 +220,39 @@ static void its_next_beat_may_end_a_ping_a_little_early(void **state)
     teardown(&fixture);
 }
 
+static void pass_ms(uint64_t ms)
+{
+    uint64_t end_ms = monotime_now_ms() + ms;
+    while (monotime_now_ms() <= end_ms)
+        continue;
+}
+
+/* However many wait to be read, and whoever ends the pings: their time or their next beat. */
+static void answers_count_that_came_while_this_process_did_not_run(void **state)
+{
+    struct fixture fixture;
+    setup(&fixture, false);
+    struct asked *asked = calloc(SOME, sizeof(*asked));
+    for (unsigned i = 0; i < SOME; i++)
+        ask(&fixture, &asked[i], "127.0.0.1", SHORT_MS);
+    pass_ms(2 * SHORT_MS);
+    ping_expire(&asked[SOME - 1].ping, 0);
+    assert_int_equal(asked[SOME - 1].results, 1);
+    for (unsigned i = 0; i < SOME; i++) {
+        wait_for(&fixture, &asked[i]);
+        assert_int_equal(asked[i].reason, VERDICT_REASON_NONE);
+    }
+    for (unsigned i = 0; i < SOME; i++)
+        ask(&fixture, &asked[i], "127.0.0.1", SHORT_MS);
+    pass_ms(2 * SHORT_MS);
+    for (unsigned i = 0; i < SOME; i++) {
+        wait_for(&fixture, &asked[i]);
+        assert_int_equal(asked[i].reason, VERDICT_REASON_NONE);
+    }
+    free(asked);
+    teardown(&fixture);
+}
+
 /* Requests to silent neighbours wait in the kernel for their link addresses and fill the buffer
  * that all share: the others wait for room, and lose nothing but time. */
 static void a_full_buffer_delays_a_ping_and_fails_nobody(void **state)
@@ -358,6 +392,7 @@ int main(void)
         cmocka_unit_test(without_sockets_each_ping_says_so),
         cmocka_unit_test(a_cancelled_ping_has_no_result_and_its_place_is_free),
         cmocka_unit_test(its_next_beat_may_end_a_ping_a_little_early),
+        cmocka_unit_test(answers_count_that_came_while_this_process_did_not_run),
         cmocka_unit_test(a_full_buffer_delays_a_ping_and_fails_nobody),
         cmocka_unit_test(only_the_right_cookie_from_the_right_host_is_an_answer),
         cmocka_unit_test(a_late_answer_is_nobodys),
