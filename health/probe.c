@@ -23,8 +23,9 @@ static void close_connection(int fd)
 
 static void release(struct probe *probe)
 {
-    loop_io_stop(&probe->io);
-    loop_timer_stop(&probe->timer);
+    struct prober *prober = probe->prober;
+    loop_swarm_leave(prober->swarm, &probe->io);
+    loop_deadlines_clear(&prober->deadlines, &probe->deadline);
     probe_exchange_end(&probe->exchange, probe->target);
     if (probe->exchange.fd >= 0)
         close_connection(probe->exchange.fd);
@@ -41,7 +42,7 @@ static void finish(struct probe *probe, enum verdict_reason reason, uint16_t sta
 }
 
 /* Events come once for each change: whatever can be done is done before the next one. */
-static void on_ready(struct loop_io *io, unsigned readiness)
+static void on_ready(struct swarm_io *io, unsigned readiness)
 {
     struct probe *probe = CONTAINER_OF(io, struct probe, io);
     struct probe_judgement judgement;
@@ -52,26 +53,34 @@ static void on_ready(struct loop_io *io, unsigned readiness)
         finish(probe, judgement.reason, judgement.status);
 }
 
-static void on_timeout(struct loop_timer *timer)
+static void end_late(struct probe *probe)
 {
-    struct probe *probe = CONTAINER_OF(timer, struct probe, timer);
     finish(probe, probe_exchange_lateness(&probe->exchange, probe->target), 0);
+}
+
+void probe_on_deadline(struct deadline *deadline)
+{
+    struct probe *probe = CONTAINER_OF(deadline, struct probe, deadline);
+    if (probe->start_failure)
+        finish(probe, (enum verdict_reason)probe->start_failure, 0);
+    else
+        end_late(probe);
 }
 
 /* ---- the start -----------------------------------------------------------------------------
  */
 
-/* What is wrong is reported from the loop, never from inside probe_start. */
-static void on_failed_start(struct loop_timer *timer)
+static void end_in(struct probe *probe, uint32_t delay_ms)
 {
-    struct probe *probe = CONTAINER_OF(timer, struct probe, timer);
-    finish(probe, (enum verdict_reason)probe->start_failure, 0);
+    loop_deadlines_set(&probe->prober->deadlines, &probe->deadline,
+                       probe->started_us / 1000 + delay_ms);
 }
 
+/* What is wrong is reported from the loop, never from inside probe_start. */
 static void fail_soon(struct probe *probe, enum verdict_reason reason)
 {
     probe->start_failure = (uint8_t)reason;
-    loop_timer_start(probe->prober->loop, &probe->timer, 0, on_failed_start);
+    end_in(probe, 0);
 }
 
 /* A socket whose first acknowledgement waits for what is to be sent: that saves a packet, and a
@@ -91,11 +100,12 @@ void probe_start(struct prober *prober,
 {
     struct sockaddr_storage address;
     socklen_t size = ip_endpoint_to_sockaddr(&target->endpoint, &address);
-    unsigned events = LOOP_WRITABLE | LOOP_READABLE | LOOP_EDGE;
     probe->prober = prober;
     probe->target = target;
     probe->on_result = on_result;
     probe->started_us = monotime_now_us();
+    probe->start_failure = VERDICT_REASON_NONE;
+    probe->deadline = (struct deadline){0};
     int fd = open_socket(address.ss_family);
     probe_exchange_init(&probe->exchange, fd, (uint32_t)probe->started_us);
     if (fd < 0) {
@@ -106,18 +116,18 @@ void probe_start(struct prober *prober,
         fail_soon(probe, probe_connect_reason(errno));
         return;
     }
-    if (loop_io_start(prober->loop, &probe->io, fd, events, on_ready) != 0) {
+    if (loop_swarm_join(prober->swarm, &probe->io, fd, on_ready) != 0) {
         fail_soon(probe, VERDICT_REASON_LOCAL);
         return;
     }
-    loop_timer_start(prober->loop, &probe->timer, target->timeout_ms, on_timeout);
+    end_in(probe, target->timeout_ms);
 }
 
 void probe_expire(struct probe *probe, uint32_t slack_ms)
 {
     uint64_t ran_ms = (monotime_now_us() - probe->started_us) / 1000;
     if (ran_ms + slack_ms >= probe->target->timeout_ms)
-        on_timeout(&probe->timer);
+        end_late(probe);
 }
 
 bool probe_is_running(const struct probe *probe)

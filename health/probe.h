@@ -18,11 +18,11 @@ struct probe {
     struct prober *prober;
     const struct probe_target *target; /* the owner keeps it until the result or cancel */
     void (*on_result)(struct probe *probe, const struct probe_result *result);
-    struct loop_io io;
-    struct loop_timer timer;
+    struct swarm_io io;
+    struct deadline deadline;
     uint64_t started_us;
     struct probe_exchange exchange; /* its socket: -1: none */
-    uint8_t start_failure;          /* enum verdict_reason, to be reported from the loop */
+    uint8_t start_failure; /* enum verdict_reason, to be reported from the loop, or 0 */
 };
 
 void probe_start(struct prober *prober,
@@ -31,6 +31,8 @@ void probe_start(struct prober *prober,
                  void (*on_result)(struct probe *, const struct probe_result *));
 /* Ends a probe by timeout, with its result, if it has no more than SLACK_MS left. */
 void probe_expire(struct probe *probe, uint32_t slack_ms);
+/* The time of a probe is over, or it failed to start. */
+void probe_on_deadline(struct deadline *deadline);
 bool probe_is_running(const struct probe *probe);
 void probe_cancel(struct probe *probe); /* idempotent */
 

@@ -1,5 +1,7 @@
 #include "health/prober.h"
 
+#include "health/probe.h"
+
 #include <stdlib.h>
 
 struct prober *prober_new(struct loop *loop, const struct icmp_sockets *icmp)
@@ -8,11 +10,13 @@ struct prober *prober_new(struct loop *loop, const struct icmp_sockets *icmp)
     if (!prober)
         return NULL;
     prober->loop = loop;
+    prober->swarm = loop_swarm_new(loop);
+    loop_deadlines_init(&prober->deadlines, loop, probe_on_deadline);
     prober->pinger = pinger_new(loop, icmp);
     prober->tls = NULL;
-    if (prober->pinger)
+    if (prober->swarm && prober->pinger)
         return prober;
-    free(prober);
+    prober_free(prober);
     return NULL;
 }
 
@@ -29,5 +33,7 @@ void prober_free(struct prober *prober)
         return;
     pinger_free(prober->pinger);
     tls_context_free(prober->tls);
+    loop_deadlines_stop(&prober->deadlines);
+    loop_swarm_free(prober->swarm);
     free(prober);
 }
