@@ -37,6 +37,22 @@ static void status_text(char out[HEALTH_REASON_TEXT_SIZE],
         snprintf(out, HEALTH_REASON_TEXT_SIZE, "status %u, not expected", status);
 }
 
+/* What the commonest alerts of a handshake mean (RFC 8446 6, B.2). */
+static const char *alert_name(uint16_t alert)
+{
+    switch (alert) {
+    case 40: return ", handshake failure";
+    case 42: return ", bad certificate";
+    case 47: return ", illegal parameter";
+    case 70: return ", protocol version";
+    case 71: return ", insufficient security";
+    case 80: return ", internal error";
+    case 112: return ", unrecognized name";
+    case 116: return ", certificate required";
+    default: return "";
+    }
+}
+
 void health_reason_text(char out[HEALTH_REASON_TEXT_SIZE],
                         enum verdict_reason reason,
                         uint16_t status,
@@ -49,7 +65,7 @@ void health_reason_text(char out[HEALTH_REASON_TEXT_SIZE],
     else if (reason == VERDICT_REASON_STATUS && status)
         status_text(out, status, monitor);
     else if (reason == VERDICT_REASON_TLS_ALERT && status)
-        snprintf(out, HEALTH_REASON_TEXT_SIZE, "%s (%u)", words, status);
+        snprintf(out, HEALTH_REASON_TEXT_SIZE, "%s (%u%s)", words, status, alert_name(status));
     else
         snprintf(out, HEALTH_REASON_TEXT_SIZE, "%s", words);
 }

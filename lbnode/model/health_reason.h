@@ -14,8 +14,8 @@ enum {
 const char *verdict_reason_text(enum verdict_reason reason);
 
 /* A sentence with the figures that belong to it: "timeout after 5 s", "status 503, expected
- * 200", "refused by a TLS alert (40)". STATUS: of the HTTP answer or the alert, 0 without.
- * MONITOR: whose limits were missed; NULL: unknown, no figures of it. */
+ * 200", "refused by a TLS alert (40, handshake failure)". STATUS: of the HTTP answer or the
+ * alert, 0 without. MONITOR: whose limits were missed; NULL: unknown, no figures of it. */
 void health_reason_text(char out[HEALTH_REASON_TEXT_SIZE],
                         enum verdict_reason reason,
                         uint16_t status,

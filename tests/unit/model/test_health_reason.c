@@ -25,7 +25,9 @@ static void test_figures_stand_in_the_sentence(void **state)
     assert_reads(VERDICT_REASON_CONNECT_TIMEOUT, 0, &monitor, "connect timeout after 5 s");
     assert_reads(VERDICT_REASON_ANSWER_SLOW, 0, &monitor, "answer not complete after 5 s");
     assert_reads(VERDICT_REASON_STATUS, 503, &monitor, "status 503, expected 200-204");
-    assert_reads(VERDICT_REASON_TLS_ALERT, 40, &monitor, "refused by a TLS alert (40)");
+    assert_reads(VERDICT_REASON_TLS_ALERT, 40, &monitor,
+                 "refused by a TLS alert (40, handshake failure)");
+    assert_reads(VERDICT_REASON_TLS_ALERT, 90, &monitor, "refused by a TLS alert (90)");
     assert_reads(VERDICT_REASON_NONE, 200, &monitor, "");
 }
 
