@@ -13,6 +13,7 @@
 
 enum {
     MAXIMUM_CERTIFICATES = 32768, /* bytes of a chain */
+    MAXIMUM_DATALESS = 32,        /* records after the handshake that carry no data: tickets */
     RECORD_ALERT = 21,
     RECORD_HANDSHAKE = 22,
 };
@@ -28,6 +29,8 @@ struct tls_client {
     int fd;
     int error_number; /* of the socket, 0: none */
     bool closed;      /* by the peer */
+    bool drained;     /* nothing more to read from the socket now */
+    uint8_t dataless; /* records without data so far */
     uint8_t alert;
     uint8_t first_size, first[TLS_FIRST_BYTES];
 };
@@ -67,6 +70,7 @@ static int socket_read(BIO *bio, char *data, int size)
     for (ssize_t i = 0; i < n && client->first_size < sizeof(client->first); i++)
         client->first[client->first_size++] = (uint8_t)data[i];
     client->closed = client->closed || n == 0;
+    client->drained = n <= 0;
     return n >= 0 ? (int)n : fail_transfer(bio, BIO_FLAGS_READ);
 }
 
@@ -122,6 +126,7 @@ static SSL_CTX *settings_new(OSSL_LIB_CTX *library)
                                       SSL_OP_IGNORE_UNEXPECTED_EOF);
     SSL_CTX_set_mode(settings, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
                                    SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_clear_mode(settings, SSL_MODE_AUTO_RETRY); /* see tls_client_receive */
     SSL_CTX_set_read_ahead(settings, 1); /* one system call where there would be two */
     SSL_CTX_set_max_cert_list(settings, MAXIMUM_CERTIFICATES);
     return settings;
@@ -246,11 +251,20 @@ tls_client_send(struct tls_client *client, const void *data, size_t size, size_t
     return rv == 1 ? TLS_DONE : result_of(client, rv);
 }
 
+/* OpenSSL returns after each record that carries no data, so that a peer who sends nothing else
+ * does not keep this side reading for ever. */
 enum tls_result
 tls_client_receive(struct tls_client *client, void *data, size_t size, size_t *out_size)
 {
-    int rv = SSL_read_ex(client->ssl, data, size, out_size);
-    return rv == 1 ? TLS_DONE : result_of(client, rv);
+    client->drained = false;
+    for (;;) {
+        int rv = SSL_read_ex(client->ssl, data, size, out_size);
+        enum tls_result result = rv == 1 ? TLS_DONE : result_of(client, rv);
+        if (result != TLS_AGAIN || client->drained)
+            return result;
+        if (++client->dataless > MAXIMUM_DATALESS)
+            return TLS_BROKEN;
+    }
 }
 
 int tls_client_errno(const struct tls_client *client)

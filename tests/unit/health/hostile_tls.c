@@ -85,6 +85,13 @@ void tls_break(int fd, const struct behaviour *behaviour)
         pause();
 }
 
+void tls_tickets(int fd, const struct behaviour *behaviour)
+{
+    SSL *tls = accept_tls(fd, server_settings(), true);
+    while (SSL_new_session_ticket(tls) == 1 && SSL_do_handshake(tls) == 1)
+        continue;
+}
+
 void tls_wants_certificate(int fd, const struct behaviour *behaviour)
 {
     SSL_CTX *settings = server_settings();

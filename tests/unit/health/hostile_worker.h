@@ -33,9 +33,10 @@ void serve_close(int fd, const struct behaviour *behaviour); /* at once */
 /* On top of TLS, with a certificate that nobody signed and that has expired: */
 void tls_answer(int fd, const struct behaviour *behaviour);
 void tls_answer_1_2(int fd, const struct behaviour *behaviour); /* and no newer version */
-void tls_cut(int fd, const struct behaviour *behaviour);   /* closed without close_notify */
-void tls_close(int fd, const struct behaviour *behaviour); /* after the handshake */
-void tls_break(int fd, const struct behaviour *behaviour); /* sends no record */
+void tls_cut(int fd, const struct behaviour *behaviour);     /* closed without close_notify */
+void tls_close(int fd, const struct behaviour *behaviour);   /* after the handshake */
+void tls_break(int fd, const struct behaviour *behaviour);   /* sends no record */
+void tls_tickets(int fd, const struct behaviour *behaviour); /* and nothing else */
 void tls_wants_certificate(int fd, const struct behaviour *behaviour);
 
 /* A listening socket of 127.0.0.1. */

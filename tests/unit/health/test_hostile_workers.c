@@ -127,6 +127,7 @@ static const struct row {
     HTTPS("silence over TLS", TIMEOUT, 0, DOES(tls_answer, "")),
     HTTPS("the end after the handshake", CLOSED, 0, DOES(tls_close, "")),
     HTTPS("no TLS after the handshake", TLS_BROKEN, 0, DOES(tls_break, ANSWER)),
+    HTTPS("session tickets for ever", TLS_BROKEN, 0, DOES(tls_tickets, "")),
     HTTPS("wants a certificate", TLS_ALERT, 116, DOES(tls_wants_certificate, ANSWER)),
     HTTPS("no handshake", TLS_SLOW, 0, DOES(serve_nothing, "")),
     HTTPS("a dripping handshake", TLS_SLOW, 0, DOES(serve_drip, "\x16\x03\x03\x40\x00\x02")),
