@@ -50,9 +50,9 @@ bool pool_watch_look(struct generation *generation,
         _Atomic uint32_t *leniency = &generation->pools[i]->leniency;
         uint32_t before = atomic_load(leniency);
         bool monitored = member_pick_is_monitored(snapshot, pool);
-        struct tally tally = {0};
-        if (monitored)
-            tally = count(snapshot, pool, verdicts, before);
+        struct tally tally = count(snapshot, pool, verdicts, before);
+        if (!monitored)
+            tally.usable = tally.total;
         uint32_t after = leniency_for(pool, monitored, before, &tally);
         atomic_store(leniency, after);
         any |= before != after;

@@ -95,8 +95,8 @@ static void tell_turn(void *context, const struct pool_turn *turn)
             name, turn->usable, turn->total, turn->pool->fail_open_percent);
     else
         snprintf(text, sizeof(text),
-                 "Of pool %.80s %u of %u members are usable: only these get traffic again.",
-                 name, turn->usable, turn->total);
+                 "Of pool %.80s %u of %u members are usable: only these get traffic.", name,
+                 turn->usable, turn->total);
     log_warning("%s", text);
     send_event(proxy, turn->fails_open ? EVENT_POOL_FAILS_OPEN : EVENT_POOL_FAILS_OPEN_NO_MORE,
                text);

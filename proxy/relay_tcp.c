@@ -2,6 +2,7 @@
 
 #include "lbnode/base/bytes.h"
 #include "proxy/http_exchange.h"
+#include "proxy/member_down.h"
 
 #include <string.h>
 #include <sys/socket.h>
@@ -274,6 +275,7 @@ static void dispatched(struct relay *relay, enum dispatch_result result)
     case DISPATCH_READY: break;
     case DISPATCH_CONNECTING:
         relay->stage = RELAY_CONNECT;
+        relay->drain_until_ms = 0; /* that was about another member */
         worker_set_deadline(relay->worker, &client->timed, relay->connect_ms);
         break;
     case DISPATCH_PAUSE:
@@ -294,6 +296,15 @@ static void dispatched(struct relay *relay, enum dispatch_result result)
     }
 }
 
+/* If the member went down meanwhile, it is told what becomes of it in the next turn. */
+static void begin_running(struct relay *relay)
+{
+    const struct dispatch *dispatch = &relay->dispatch;
+    relay->stage = RELAY_RUN;
+    relay->worker->verdicts_unseen |=
+        member_down_is_known(relay->worker, dispatch->slot, dispatch->incarnation);
+}
+
 static void on_turn(struct dispatch *dispatch)
 {
     dispatched(dispatch->owner, dispatch_next(dispatch, false));
@@ -310,7 +321,7 @@ static void on_member_event(struct member_connection *connection)
             dispatched(relay, dispatch_next(&relay->dispatch, false));
             return;
         }
-        relay->stage = RELAY_RUN;
+        begin_running(relay);
         dispatch_connected(&relay->dispatch);
         dispatch_succeeded(&relay->dispatch);
         dispatch_settle(&relay->dispatch);
@@ -451,7 +462,7 @@ void relay_from_exchange(struct client *client)
     buffer_put_empty(&client->worker->buffers, &relay->up.early);
     client->exchange = NULL;
     exchange_free(exchange);
-    relay->stage = RELAY_RUN;
+    begin_running(relay);
     relay->idle_ms = RELAY_TUNNEL_IDLE_MS;
     client->stream.readable = true;
     stream_probe_when_idle(&client->stream);

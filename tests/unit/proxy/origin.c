@@ -187,11 +187,15 @@ static bool answer_mute(struct connection *c)
     return c->origin->name == 'b' && answer_who(c);
 }
 
-/* Waits for the test, then answers. */
-static bool answer_gate(struct connection *c)
+static void wait_at_gate(const struct connection *c)
 {
     while (!c->origin->stopping && !c->origin->gate_is_open)
         usleep(1000);
+}
+
+static bool answer_gate(struct connection *c)
+{
+    wait_at_gate(c);
     return answer_who(c);
 }
 
@@ -281,6 +285,12 @@ static bool answer_upgrade(struct connection *c)
     return false;
 }
 
+static bool answer_late_upgrade(struct connection *c)
+{
+    wait_at_gate(c);
+    return answer_upgrade(c);
+}
+
 /* PREFIX and a number. */
 static bool is_sized(struct bytes path, const char *prefix, size_t *out_size)
 {
@@ -322,6 +332,7 @@ static bool answer(struct connection *c)
         {"/chunks-cut", answer_chunks_cut},
         {"/chunks-bad", answer_chunks_bad},
         {"/upgrade", answer_upgrade},
+        {"/late-upgrade", answer_late_upgrade},
         {"/not-modified", answer_not_modified},
     };
     struct bytes path = http_head_text(text_string(&c->message.input), c->message.head.target,

@@ -20,7 +20,7 @@ struct origin {
     bool is_tcp;
     pthread_t thread;
     _Atomic bool stopping;
-    _Atomic bool gate_is_open; /* before that, GET /gate is not answered */
+    _Atomic bool gate_is_open; /* before that, GET /gate and /late-upgrade wait */
     _Atomic unsigned connections, requests, open;
 };
 

@@ -246,6 +246,24 @@ static void with_drain_a_busy_tcp_connection_has_the_time_that_a_member_has(void
     WORLD_AWAIT(ended_by(TERMINATION_MEMBER_DOWN) == 1);
 }
 
+/* A request that becomes a tunnel only after its member went down. */
+static void with_drain_a_tunnel_that_begins_late_ends_too(void **state)
+{
+    enum {
+        DRAIN_MS = 300
+    };
+    struct visitor visitor;
+    world.image.listeners[0].timeout_member_data_ms = DRAIN_MS;
+    set_on_down(SNAPSHOT_ON_DOWN_DRAIN);
+    ask_a(&visitor, &world.http,
+          "GET /late-upgrade HTTP/1.1\r\nHost: t\r\nConnection: upgrade\r\n"
+          "Upgrade: websocket\r\n\r\n");
+    take_down();
+    a.gate_is_open = true;
+    WORLD_AWAIT(ended_by(TERMINATION_MEMBER_DOWN) == 1);
+    visitor_leave(&visitor);
+}
+
 static void a_member_that_comes_back_keeps_what_was_to_drain(void **state)
 {
     enum {
@@ -333,6 +351,7 @@ int main(void)
         TEST(with_reset_a_tcp_connection_is_reset),
         TEST(with_reset_a_tunnel_is_reset),
         TEST(with_drain_a_busy_tcp_connection_has_the_time_that_a_member_has),
+        TEST(with_drain_a_tunnel_that_begins_late_ends_too),
         TEST(a_member_that_comes_back_keeps_what_was_to_drain),
         TEST(without_a_monitor_a_verdict_of_before_ends_nothing),
         TEST(a_pool_that_fails_open_resets_nothing_and_serves),
