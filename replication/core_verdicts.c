@@ -12,6 +12,7 @@ enum {
      * the last probe ms u32 */
     VERDICT_SIZE = 22,
     VERDICT_STATE_BITS = 0x0f,
+    VERDICT_LAST_FAILED = 0x40,
     VERDICT_IS_RARE = 0x80,
     VERDICTS_PER_BATCH = 46, /* fit into a datagram */
     WANTED_GAP_MS = 2000,
@@ -23,7 +24,8 @@ enum {
 static void pack(const struct shared_verdict *verdict, uint8_t out[VERDICT_SIZE])
 {
     memcpy(out, verdict->member_id.bytes, 8);
-    out[8] = (uint8_t)(verdict->state | (verdict->rare ? VERDICT_IS_RARE : 0));
+    out[8] = (uint8_t)(verdict->state | (verdict->rare ? VERDICT_IS_RARE : 0) |
+                       (verdict->last_failed ? VERDICT_LAST_FAILED : 0));
     out[9] = verdict->reason;
     store_be16(out + 10, verdict->round_trip_ms);
     store_be32(out + 12, verdict->age_ms);
@@ -36,6 +38,7 @@ static struct shared_verdict unpack(const uint8_t in[VERDICT_SIZE])
     struct shared_verdict verdict = {
         .state = in[8] & VERDICT_STATE_BITS,
         .rare = (in[8] & VERDICT_IS_RARE) != 0,
+        .last_failed = (in[8] & VERDICT_LAST_FAILED) != 0,
         .reason = in[9],
         .round_trip_ms = load_be16(in + 10),
         .age_ms = load_be32(in + 12),

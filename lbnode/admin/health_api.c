@@ -5,6 +5,7 @@
 #include "lbnode/admin/health_view.h"
 #include "lbnode/admin/node_view.h"
 #include "lbnode/admin/resource_api.h"
+#include "lbnode/base/monotime.h"
 #include "lbnode/base/parse_number.h"
 
 enum {
@@ -132,6 +133,7 @@ void pool_probe_start(struct admin_request *request)
     json_value_set_number(answer, "members", (int64_t)count_probed(state, pool));
     json_value_set(answer, "nodes", node_names(state));
     json_value_set_number(answer, "asked_at", (int64_t)asked_ms);
+    json_value_set_number(answer, "asked_ms_ago", (int64_t)(walltime_now_ms() - asked_ms));
     json_value_set_number(answer, "limit_ms", monitor->timeout * 1000 + ANSWER_SLACK_MS);
     admin_answer_wrapped(request, 202, "probe", answer);
 }

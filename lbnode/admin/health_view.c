@@ -52,7 +52,7 @@ static int64_t ms_ago(uint64_t wall_ms, uint64_t now_ms)
     return now_ms > wall_ms ? (int64_t)(now_ms - wall_ms) : 0;
 }
 
-static const struct verdict_slot *slot_of(const struct node_state *state,
+const struct verdict_slot *health_slot_of(const struct node_state *state,
                                           const struct uuid *member_id)
 {
     uint32_t number, incarnation;
@@ -67,7 +67,7 @@ static const struct verdict_slot *slot_of(const struct node_state *state,
 static void
 read_own(const struct node_state *state, const struct uuid *member_id, struct health_view *out)
 {
-    const struct verdict_slot *slot = slot_of(state, member_id);
+    const struct verdict_slot *slot = health_slot_of(state, member_id);
     uint64_t now_ms = walltime_now_ms();
     if (!slot)
         return;
@@ -87,6 +87,27 @@ read_own(const struct node_state *state, const struct uuid *member_id, struct he
     out->probed_ms_ago = ms_ago(atomic_load(&slot->probed_wall_ms), now_ms);
 }
 
+static int64_t known_age(uint32_t age_ms)
+{
+    return age_ms == UINT32_MAX ? HEALTH_NEVER_MS : (int64_t)age_ms;
+}
+
+static void
+read_peer(const struct node_state *state, const struct uuid *member_id, struct health_view *out)
+{
+    struct shared_verdict verdict;
+    if (!state->peer_verdict ||
+        !state->peer_verdict(state->peer_verdict_context, &out->node_id, member_id, &verdict))
+        return;
+    out->state = (enum verdict_state)verdict.state;
+    out->last_failed = verdict.last_failed;
+    out->reason = (enum verdict_reason)verdict.reason;
+    out->status = verdict.status;
+    out->round_trip_us = verdict.round_trip_ms * 1000u;
+    out->since_ms_ago = known_age(verdict.age_ms);
+    out->probed_ms_ago = known_age(verdict.probe_age_ms);
+}
+
 static void read_view(const struct node_state *state,
                       const struct uuid *member_id,
                       struct health_view *view)
@@ -94,6 +115,8 @@ static void read_view(const struct node_state *state,
     view->since_ms_ago = view->probed_ms_ago = HEALTH_NEVER_MS;
     if (view->is_self)
         read_own(state, member_id, view);
+    else
+        read_peer(state, member_id, view);
 }
 
 enum verdict_state health_decided(const struct node_state *state, const struct uuid *member_id)
@@ -309,5 +332,5 @@ bool health_is_probed(const struct node_state *state, const struct effective *me
     const struct health_monitor *monitor =
         configuration_monitor_of(state->configuration, &member->resource->owner);
     return monitor && monitor->resource.admin_state_up && member->effective &&
-           member->resource->admin_state_up && slot_of(state, &member->resource->id);
+           member->resource->admin_state_up && health_slot_of(state, &member->resource->id);
 }

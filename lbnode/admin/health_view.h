@@ -29,6 +29,9 @@ struct health_view {
     uint64_t history; /* as on the board; the newest min(probes, HEALTH_HISTORY) bits count */
 };
 
+/* What this node's health process says of the member; NULL: nothing. */
+const struct verdict_slot *health_slot_of(const struct node_state *state,
+                                          const struct uuid *member_id);
 /* The verdict that counts for MEMBER's status on every node: that of the active node of its
  * load balancer's VRRP group, or this node's own when there is none or nothing is known of it.
  */

@@ -22,61 +22,12 @@ void metrics_append_label(struct text *out, const char *name, const char *value)
     text_append_string(out, "\"");
 }
 
-static void heading(struct text *out, const char *name, const char *kind, const char *help)
+void metrics_append_heading(struct text *out,
+                            const char *name,
+                            const char *kind,
+                            const char *help)
 {
     text_appendf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind);
-}
-
-static void append_identity(struct text *out,
-                            const char *kind,
-                            const struct resource *resource,
-                            const char *owner_kind,
-                            const struct resource *owner)
-{
-    char id[UUID_TEXT_SIZE];
-    uuid_format(&resource->id, id);
-    text_append_string(out, "{");
-    metrics_append_label(out, "id", id);
-    text_append_string(out, ",");
-    metrics_append_label(out, kind, resource->name);
-    if (owner) {
-        text_append_string(out, ",");
-        metrics_append_label(out, owner_kind, owner->name);
-    }
-    text_append_string(out, "}");
-}
-
-/* ---- members
- * ---------------------------------------------------------------------------------
- */
-
-static const struct resource *owner_of(const struct node_state *state,
-                                       const struct resource *resource)
-{
-    const struct effective *owner = configuration_find(state->configuration, &resource->owner);
-    return owner ? owner->resource : NULL;
-}
-
-static void append_member_state(const struct node_state *state, struct text *out)
-{
-    const struct effective *object;
-    struct traffic_place place;
-    const struct traffic_kind *kind = traffic_kind_of(RESOURCE_MEMBER);
-    heading(out, "lbnode_member_up", "gauge",
-            "1: the monitor says ONLINE, 0: ERROR; absent while there is no verdict");
-    for (size_t i = 0; (object = configuration_at(state->configuration, RESOURCE_MEMBER, i));
-         i++) {
-        if (!state->verdicts || !traffic_find(state, kind, &object->resource->id, &place))
-            continue;
-        enum verdict_state verdict =
-            verdict_board_state(state->verdicts, place.slot, place.incarnation);
-        if (verdict == VERDICT_UNKNOWN)
-            continue;
-        text_append_string(out, "lbnode_member_up");
-        append_identity(out, "member", object->resource, "pool",
-                        owner_of(state, object->resource));
-        text_appendf(out, " %d\n", verdict == VERDICT_ONLINE);
-    }
 }
 
 /* ---- the node, its peers and processes -----------------------------------------------------
@@ -84,22 +35,24 @@ static void append_member_state(const struct node_state *state, struct text *out
 
 static void append_node(const struct node_state *state, struct text *out)
 {
-    heading(out, "lbnode_node_info", "gauge", "Name and version of this node");
+    metrics_append_heading(out, "lbnode_node_info", "gauge", "Name and version of this node");
     text_append_string(out, "lbnode_node_info{");
     metrics_append_label(out, "node", replication_node_name(state->replication));
     text_append_string(out, ",");
     metrics_append_label(out, "version", LBNODE_VERSION);
     text_append_string(out, "} 1\n");
-    heading(out, "lbnode_node_start_time_seconds", "gauge", "When the node started");
+    metrics_append_heading(out, "lbnode_node_start_time_seconds", "gauge",
+                           "When the node started");
     text_appendf(out, "lbnode_node_start_time_seconds %llu\n",
                  (unsigned long long)(state->started_wall_ms / 1000));
-    heading(out, "lbnode_configuration_generation", "gauge",
-            "Configurations built and running in the proxy");
+    metrics_append_heading(out, "lbnode_configuration_generation", "gauge",
+                           "Configurations built and running in the proxy");
     text_appendf(out, "lbnode_configuration_generation{state=\"built\"} %llu\n",
                  (unsigned long long)state->built_generation);
     text_appendf(out, "lbnode_configuration_generation{state=\"running\"} %llu\n",
                  (unsigned long long)state->running_generation);
-    heading(out, "lbnode_process_restarts_total", "counter", "Restarts of a process");
+    metrics_append_heading(out, "lbnode_process_restarts_total", "counter",
+                           "Restarts of a process");
     for (size_t role = 0; role < PROCESS_ROLE_COUNT; role++)
         text_appendf(out, "lbnode_process_restarts_total{process=\"%s\"} %u\n",
                      process_role_name((enum process_role)role),
@@ -119,7 +72,7 @@ static void append_proxy(const struct node_state *state, struct text *out)
 #undef PROXY_METRIC
     };
     for (size_t i = 0; state->counters && i < ARRAY_LENGTH(metrics); i++) {
-        heading(out, metrics[i].name, metrics[i].kind, metrics[i].help);
+        metrics_append_heading(out, metrics[i].name, metrics[i].kind, metrics[i].help);
         text_appendf(out, "%s %llu\n", metrics[i].name,
                      (unsigned long long)traffic_proxy_sum(state, metrics[i].offset));
     }
@@ -129,8 +82,8 @@ static void append_suspicions(const struct node_state *state, struct text *out)
 {
     if (!state->counters)
         return;
-    heading(out, "lbnode_suspicions_total", "counter",
-            "Times that traffic cast doubt on a member, by what happened");
+    metrics_append_heading(out, "lbnode_suspicions_total", "counter",
+                           "Times that traffic cast doubt on a member, by what happened");
     for (unsigned kind = 0; kind < SUSPICION_KIND_COUNT; kind++) {
         size_t offset = offsetof(struct worker_counters, proxy.suspicions) + kind * 8;
         text_appendf(out, "lbnode_suspicions_total{kind=\"%s\"} %llu\n",
@@ -157,9 +110,10 @@ static void append_peer_behind(void *context, const struct peer_view *peer)
 
 static void append_peers(const struct node_state *state, struct text *out)
 {
-    heading(out, "lbnode_peer_up", "gauge", "1: the peer answers");
+    metrics_append_heading(out, "lbnode_peer_up", "gauge", "1: the peer answers");
     replication_visit_peers(state->replication, append_peer_up, out);
-    heading(out, "lbnode_peer_changes_behind", "gauge", "Own changes that the peer lacks");
+    metrics_append_heading(out, "lbnode_peer_changes_behind", "gauge",
+                           "Own changes that the peer lacks");
     replication_visit_peers(state->replication, append_peer_behind, out);
 }
 
@@ -191,19 +145,21 @@ static void append_peer_session(void *context, const struct peer_view *peer)
 
 static void append_gossip(const struct node_state *state, struct text *out)
 {
-    heading(out, "lbnode_peer_session", "gauge", "1: the peer has an encrypted session");
+    metrics_append_heading(out, "lbnode_peer_session", "gauge",
+                           "1: the peer has an encrypted session");
     replication_visit_peers(state->replication, append_peer_session, out);
-    heading(out, "lbnode_gossip_datagrams_total", "counter",
-            "Datagrams to the gossip port by what became of them");
+    metrics_append_heading(out, "lbnode_gossip_datagrams_total", "counter",
+                           "Datagrams to the gossip port by what became of them");
     replication_visit_datagrams(state->replication, append_datagram, out);
-    heading(out, "lbnode_gossip_connections_total", "counter",
-            "Connections of others to the gossip port by what became of them");
+    metrics_append_heading(out, "lbnode_gossip_connections_total", "counter",
+                           "Connections of others to the gossip port by what became of them");
     replication_visit_streams(state->replication, append_stream, out);
 }
 
 static void append_storage(const struct node_state *state, struct text *out)
 {
-    heading(out, "lbnode_storage_degraded", "gauge", "1: the store takes no writes");
+    metrics_append_heading(out, "lbnode_storage_degraded", "gauge",
+                           "1: the store takes no writes");
     text_appendf(out, "lbnode_storage_degraded %d\n",
                  replication_storage_problem(state->replication)[0] != 0);
 }
@@ -246,7 +202,7 @@ static void append_vrrp(const struct node_state *state, struct text *out)
          "Times that gossip proved another node to be the better active one"},
     };
     for (size_t m = 0; m < ARRAY_LENGTH(metrics); m++) {
-        heading(out, metrics[m].name, metrics[m].kind, metrics[m].help);
+        metrics_append_heading(out, metrics[m].name, metrics[m].kind, metrics[m].help);
         for (size_t i = 0; i < state->vrrp_count; i++) {
             append_vrrp_labels(state, &state->vrrp[i], metrics[m].name, out);
             text_appendf(out, " %llu\n", (unsigned long long)vrrp_value(&state->vrrp[i], m));
@@ -256,7 +212,8 @@ static void append_vrrp(const struct node_state *state, struct text *out)
 
 static void append_events(const struct node_state *state, struct text *out)
 {
-    heading(out, "lbnode_events_total", "counter", "Events by code since the start");
+    metrics_append_heading(out, "lbnode_events_total", "counter",
+                           "Events by code since the start");
     for (unsigned code = 0; code < EVENT_CODE_COUNT; code++)
         text_appendf(
             out, "lbnode_events_total{code=\"%s\"} %llu\n",
@@ -275,7 +232,7 @@ void metrics_append(const struct node_state *state, struct text *out)
     append_gossip(state, out);
     append_storage(state, out);
     append_vrrp(state, out);
-    append_member_state(state, out);
+    metrics_append_health(state, out);
     append_events(state, out);
     for (size_t i = 0; i < ARRAY_LENGTH(types); i++)
         metrics_append_counters(state, types[i], out);

@@ -14,6 +14,13 @@ void metrics_append_counters(const struct node_state *state,
 void metrics_append_latencies(const struct node_state *state,
                               enum resource_type type,
                               struct text *out);
+/* Verdicts and probes of members, and how many members of a pool are what. (health_metrics.c)
+ */
+void metrics_append_health(const struct node_state *state, struct text *out);
+void metrics_append_heading(struct text *out,
+                            const char *name,
+                            const char *kind,
+                            const char *help);
 /* NAME="VALUE" with quotes, backslashes and newlines escaped. */
 void metrics_append_label(struct text *out, const char *name, const char *value);
 

@@ -53,6 +53,12 @@ struct node_state {
      * returned moment (wall clock, ms) on answer that. */
     uint64_t (*probe_pool)(void *context, const struct uuid *pool_id);
     void *probe_pool_context;
+    /* What the node told last of the member, as old as it is now; false: nothing. */
+    bool (*peer_verdict)(void *context,
+                         const struct uuid *node_id,
+                         const struct uuid *member_id,
+                         struct shared_verdict *out);
+    void *peer_verdict_context;
     struct uuid undoing;    /* the unconfirmed change that is being undone now; zero: none */
     bool manages_addresses; /* a vrrp process with the rights to do its work runs */
 };

@@ -81,7 +81,7 @@ static void on_verdict(void *context,
                        const uint8_t member_key[8],
                        const struct shared_verdict *verdict)
 {
-    verdicts_import(context, member_key, verdict);
+    verdicts_import(context, author, member_key, verdict);
 }
 
 static void on_verdicts_wanted(void *context, const struct uuid *peer)
@@ -136,6 +136,14 @@ static uint64_t test_pool(void *context, const struct uuid *pool_id)
     return control_test_pool(context, pool_id);
 }
 
+static bool peer_verdict(void *context,
+                         const struct uuid *node_id,
+                         const struct uuid *member_id,
+                         struct shared_verdict *out)
+{
+    return verdicts_of_peer(context, node_id, member_id, out);
+}
+
 /* ---- start ----------------------------------------------------------------------------------
  */
 
@@ -158,6 +166,8 @@ static bool open_channel(struct control *control)
     control->state->hand_over_context = control;
     control->state->probe_pool = test_pool;
     control->state->probe_pool_context = control;
+    control->state->peer_verdict = peer_verdict;
+    control->state->peer_verdict_context = control;
     control->channel = channel_new(control->loop, control->context->channel_fd, &handler);
     return control->channel;
 }

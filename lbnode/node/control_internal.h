@@ -18,6 +18,7 @@
 #include "lbnode/node/control.h"
 #include "lbnode/node/message_list.h"
 #include "lbnode/node/offer_round.h"
+#include "lbnode/node/peer_views.h"
 #include "lbnode/node/vouch_saver.h"
 
 enum {
@@ -82,6 +83,7 @@ struct control {
     uint64_t *seen_verdicts; /* MEMBER_SLOTS words as last reported */
     uint64_t published_at_ms;
     struct loop_timer verdict_timer;
+    struct peer_views *peer_views; /* what each peer told last */
     struct tested_pool tested[TESTED_POOLS];
     struct loop_timer tested_timer;
 
@@ -162,6 +164,7 @@ bool verdicts_start(struct control *control);
 /* Members came, went or changed. */
 void verdicts_members_changed(struct control *control);
 void verdicts_import(struct control *control,
+                     const struct uuid *author,
                      const uint8_t member_key[8],
                      const struct shared_verdict *verdict);
 /* Tells the peers of those members of the pool whose last own probe ended at FROM_WALL_MS or
@@ -169,6 +172,11 @@ void verdicts_import(struct control *control,
 void verdicts_publish_pool(struct control *control,
                            const struct uuid *pool_id,
                            uint64_t from_wall_ms);
+/* What the peer told last of the member, as old as it is now; false: nothing. */
+bool verdicts_of_peer(const struct control *control,
+                      const struct uuid *node_id,
+                      const struct uuid *member_id,
+                      struct shared_verdict *out);
 /* PEER wants all own verdicts. */
 void verdicts_send_all(struct control *control, const struct uuid *peer);
 void verdicts_free(struct control *control);

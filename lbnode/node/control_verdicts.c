@@ -77,6 +77,7 @@ static void publish_later(struct publishing *publishing,
         .round_trip_ms = round_trip_ms > UINT16_MAX ? UINT16_MAX : (uint16_t)round_trip_ms,
         .age_ms = age_ms > UINT32_MAX ? UINT32_MAX : (uint32_t)age_ms,
         .status = atomic_load(&slot->last_status),
+        .last_failed = atomic_load(&slot->probes) > 0 && !(atomic_load(&slot->history) & 1),
         .probe_age_ms = age_of(atomic_load(&slot->probed_wall_ms), now_ms),
     };
 }
@@ -180,7 +181,8 @@ bool verdicts_start(struct control *control)
 {
     const struct verdict_board *board = control->context->verdicts;
     control->seen_verdicts = calloc(MEMBER_SLOTS, sizeof(*control->seen_verdicts));
-    if (!control->seen_verdicts)
+    control->peer_views = peer_views_new();
+    if (!control->seen_verdicts || !control->peer_views)
         return false;
     for (size_t i = 0; i < MEMBER_SLOTS; i++)
         control->seen_verdicts[i] = atomic_load(&board->slots[i].word);
@@ -245,6 +247,7 @@ static const struct uuid *find_member(struct control *control, const uint8_t key
 }
 
 void verdicts_import(struct control *control,
+                     const struct uuid *author,
                      const uint8_t member_key[8],
                      const struct shared_verdict *verdict)
 {
@@ -254,13 +257,27 @@ void verdicts_import(struct control *control,
     if (!member_id ||
         !slot_map_find(control->slots, member_id, &message.member_slot, &message.incarnation))
         return;
+    peer_views_put(control->peer_views, author, message.member_slot, message.incarnation,
+                   verdict, loop_now_ms(control->loop));
     message.state = verdict->state;
     message.age_ms = verdict->age_ms;
     control_send(control, &message.header, NULL, 0);
 }
 
+bool verdicts_of_peer(const struct control *control,
+                      const struct uuid *node_id,
+                      const struct uuid *member_id,
+                      struct shared_verdict *out)
+{
+    uint32_t slot, incarnation;
+    return slot_map_find(control->slots, member_id, &slot, &incarnation) &&
+           peer_views_find(control->peer_views, node_id, slot, incarnation,
+                           loop_now_ms(control->loop), out);
+}
+
 void verdicts_free(struct control *control)
 {
+    peer_views_free(control->peer_views);
     loop_timer_stop(&control->verdict_timer);
     free(control->seen_verdicts);
     free(control->member_ids);

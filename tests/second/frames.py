@@ -58,6 +58,7 @@ def check_health(body):
     need(len(entries) <= HEALTH_ENTRIES * HEALTH_ENTRY, "too many health entries")
     body["entries"] = [
         {"member": entries[at:at + 8], "state": entries[at + 8] & 15, "rare": entries[at + 8] >> 7,
+         "last_failed": entries[at + 8] >> 6 & 1,
          "reason": entries[at + 9], "round_trip": u64(entries[at + 10:at + 12]),
          "age": u64(entries[at + 12:at + 16]), "status": u64(entries[at + 16:at + 18]),
          "probe_age": u64(entries[at + 18:at + 22])}

@@ -58,6 +58,7 @@ static void a_verdict_reaches_all_peers_as_it_was(void **state)
     struct shared_verdict sent = {.member_id = {{1, 2, 3, 4, 5, 6, 7, 8}},
                                   .state = 2,
                                   .rare = true,
+                                  .last_failed = true,
                                   .reason = 250,
                                   .round_trip_ms = 12,
                                   .age_ms = 70000,
@@ -72,6 +73,7 @@ static void a_verdict_reaches_all_peers_as_it_was(void **state)
         assert_memory_equal(got->member_id.bytes, sent.member_id.bytes, 8);
         assert_int_equal(got->state, 2);
         assert_true(got->rare);
+        assert_true(got->last_failed);
         assert_int_equal(got->reason, 250);
         assert_int_equal(got->round_trip_ms, 12);
         assert_int_equal(got->age_ms, 70000);
