@@ -156,6 +156,17 @@ static bool parse_heartbeat(struct bytes in, struct heartbeat *out)
     return wire_ended(&reader) && out->sent_us != 0;
 }
 
+/* How far THEIRS is ahead. What a peer says may be any number: beyond what JSON carries
+ * exactly, 100000 years, it is as good as that. */
+static int64_t clock_offset_ms(uint64_t theirs_ms, uint64_t own_ms)
+{
+    const uint64_t most_ms = 1ull << 52;
+    bool ahead = theirs_ms > own_ms;
+    uint64_t apart_ms = ahead ? theirs_ms - own_ms : own_ms - theirs_ms;
+    int64_t bounded_ms = (int64_t)(apart_ms < most_ms ? apart_ms : most_ms);
+    return ahead ? bounded_ms : -bounded_ms;
+}
+
 static void measure(struct core *core,
                     struct peer *peer,
                     const struct heartbeat *heartbeat,
@@ -172,8 +183,8 @@ static void measure(struct core *core,
         peer->in_session = core->has_news = true;
     uint64_t rtt = since - heartbeat->echo_delay_us;
     peer->rtt_us = peer->rtt_us ? (7 * peer->rtt_us + rtt) / 8 : rtt;
-    peer->offset_ms =
-        (int64_t)(heartbeat->wall_ms + peer->rtt_us / (2 * MS)) - (int64_t)core->now.wall_ms;
+    peer->offset_ms = clock_offset_ms(heartbeat->wall_ms, core->now.wall_ms) +
+                      (int64_t)(peer->rtt_us / (2 * MS));
     bool skewed = peer->offset_ms > alarm_ms || peer->offset_ms < -alarm_ms;
     if (skewed && !peer->skew_reported)
         core_act_event(actions, EVENT_CLOCK_SKEW, "the clock of %s differs by %lld ms",

@@ -324,6 +324,47 @@ struct told {
     bool storage_trouble[NODES];
 };
 
+static void note_offset(void *context, const struct peer_view *peer)
+{
+    int64_t *offset_ms = context;
+    const struct uuid id = id_of(1);
+    if (uuid_equal(&peer->node_id, &id))
+        *offset_ms = peer->clock_offset_ms;
+}
+
+/* What node 0 makes of the clock of node 1 when that says WALL_MS. */
+static int64_t offset_of(struct net *net, uint64_t wall_ms)
+{
+    struct wire_writer body = {0};
+    int64_t offset_ms = 0;
+    wire_put_varint(&body, 1, net->now_us);
+    wire_put_varint(&body, 2, net->now_us);
+    wire_put_varint(&body, 4, wall_ms);
+    step(net, 0,
+         &(struct core_event){.kind = CORE_FRAME,
+                              .node = id_of(1),
+                              .frame_type = FRAME_HEARTBEAT,
+                              .body = wire_written(&body)});
+    wire_writer_free(&body);
+    core_visit_peers(net->cores[0], (struct core_now){net->now_us, 0}, note_offset, &offset_ms);
+    return offset_ms;
+}
+
+static void a_clock_may_say_any_number(void **state)
+{
+    struct net *net = *state;
+    const int64_t now_ms = 1800000000000, most_ms = 1ll << 52;
+    run(net, 1000);
+    assert_int_equal(offset_of(net, (uint64_t)now_ms + 4000), 4000);
+    assert_int_equal(net->events[0][EVENT_CLOCK_SKEW], 0);
+    assert_int_equal(offset_of(net, (1ull << 63) + 498), most_ms);
+    assert_int_equal(net->events[0][EVENT_CLOCK_SKEW], 1);
+    assert_int_equal(offset_of(net, UINT64_MAX), most_ms);
+    assert_int_equal(offset_of(net, (uint64_t)now_ms), 0);
+    assert_int_equal(offset_of(net, 0), -now_ms);
+    assert_int_equal(net->events[0][EVENT_CLOCK_SKEW], 2);
+}
+
 static void note_trouble(void *context, const struct peer_view *peer)
 {
     struct told *told = context;
@@ -380,6 +421,7 @@ int main(void)
         RULE(e6_a_node_alone_cannot_tell_why),
         RULE(a_record_reaches_a_peer_that_does_not_hear_its_author),
         RULE(the_others_hear_that_a_store_takes_no_writes),
+        RULE(a_clock_may_say_any_number),
 #undef RULE
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
