@@ -21,9 +21,19 @@ bool world_all_are_up(const struct world *world)
     return up > 1 && up == active;
 }
 
+/* Who could not use the rows that it had asked for (its disk was full, or it took a snapshot)
+ * sweeps again a minute later. */
 static void let_sweep(struct world *world)
 {
-    world_run(world, 20 * second_us);
+    uint64_t until_us = world->now_us;
+    for (unsigned i = 0; i < world->node_count; i++) {
+        uint64_t due_us = world_is_up(&world->nodes[i])
+                              ? core_sweep_due_us(world->nodes[i].core)
+                              : UINT64_MAX;
+        if (due_us != UINT64_MAX && due_us > until_us)
+            until_us = due_us;
+    }
+    world_run(world, until_us - world->now_us + 20 * second_us);
 }
 
 /* ---- the absent node -------------------------------------------------------------------- */
