@@ -154,6 +154,15 @@ static const char test_details[] =
     "nodes, 10 when some did not, 11 when none did; a node that tells nothing counts as not\n"
     "answered. At most once a second.\n";
 
+static const char monitor_details[] =
+    "Without options it probes each 5 s and waits 3 s (no longer than the delay); 3 successes\n"
+    "or 3 failures in a row change a state. The type is that of the pool: HTTP, TCP, or\n"
+    "UDP-CONNECT for UDP.\n";
+
+static const char member_details[] =
+    "And what each node's monitor thinks of it: since when, why, the last 64 results of this\n"
+    "node, and how often traffic cast doubt on it.\n";
+
 static const struct option init_options[] = {
     {.name = "name", .value_name = "CLUSTER", .help = "name of the cluster (lbnode)"},
     {.name = ""},
@@ -266,17 +275,18 @@ static const struct option help_options[] = {
 
 /* ---- commands ---------------------------------------------------------------------------- */
 
-/* noun, type, words for help, positional of create (and how many), create function,
- * options of create, of list, of delete */
-#define RESOURCE_ROWS(noun_, type_, word, create_args, create_count, create_run, create_rows,  \
-                      list_args, list_count, list_rows, target_args, target_count,             \
-                      delete_rows)                                                             \
+/* noun, type, words for help, positional of create (and how many), create function, its
+ * details, options of create, of list, details of show, options of delete */
+#define RESOURCE_ROWS(noun_, type_, word, create_args, create_count, create_run,               \
+                      create_details, create_rows, list_args, list_count, list_rows,           \
+                      show_details, target_args, target_count, delete_rows)                    \
     {.noun = noun_,                                                                            \
      .verb = "create",                                                                         \
      .positional = create_args,                                                                \
      .positional_minimum = create_count,                                                       \
      .positional_maximum = create_count,                                                       \
      .summary = "make a new " word,                                                            \
+     .details = create_details,                                                                \
      .type = type_,                                                                            \
      .attributes = ATTRIBUTES_CREATE,                                                          \
      .options = create_rows,                                                                   \
@@ -297,6 +307,7 @@ static const struct option help_options[] = {
          .positional_minimum = target_count,                                                   \
          .positional_maximum = target_count,                                                   \
          .summary = "show all attributes of one",                                              \
+         .details = show_details,                                                              \
          .type = type_,                                                                        \
          .run = run_resource_show},                                                            \
         {.noun = noun_,                                                                        \
@@ -334,14 +345,16 @@ static const struct command commands[] = {
      .options = status_options, .run = run_status_show},
 
     RESOURCE_ROWS("loadbalancer", RESOURCE_LOAD_BALANCER, "load balancer",
-                  "", 0, run_resource_create, NULL, "", 0, NULL, "NAME", 1, cascade_options),
+                  "", 0, run_resource_create, NULL, NULL, "", 0, NULL, NULL, "NAME", 1, cascade_options),
     RESOURCE_ROWS("listener", RESOURCE_LISTENER, "listener",
-                  "LOADBALANCER", 1, run_resource_create, NULL, "", 0, filter_options,
-                  "NAME", 1, delete_options),
+                  "LOADBALANCER", 1, run_resource_create, NULL, NULL, "", 0, filter_options,
+                  NULL, "NAME", 1, delete_options),
     RESOURCE_ROWS("pool", RESOURCE_POOL, "pool of members",
-                  "", 0, run_pool_create, pool_options, "", 0, filter_options, "NAME", 1, delete_options),
+                  "", 0, run_pool_create, NULL, pool_options, "", 0, filter_options, NULL, "NAME", 1,
+                  delete_options),
     RESOURCE_ROWS("member", RESOURCE_MEMBER, "member of a pool",
-                  "POOL", 1, run_resource_create, NULL, "POOL", 1, NULL, "POOL NAME", 2, delete_options),
+                  "POOL", 1, run_resource_create, NULL, NULL, "POOL", 1, NULL, member_details, "POOL NAME", 2,
+                  delete_options),
     {.noun = "member", .verb = "add", .positional = "POOL ADDRESS:PORT...",
      .positional_minimum = 2, .positional_maximum = POSITIONAL_MAXIMUM,
      .summary = "add several members at once, named after address and port",
@@ -350,12 +363,13 @@ static const struct command commands[] = {
     STATS_ROW("pool", RESOURCE_POOL, "NAME", 1),
     STATS_ROW("member", RESOURCE_MEMBER, "POOL NAME", 2),
     RESOURCE_ROWS("healthmonitor", RESOURCE_HEALTH_MONITOR, "health monitor",
-                  "POOL", 1, run_monitor_create, NULL, "", 0, NULL, "NAME|POOL", 1, delete_options),
+                  "POOL", 1, run_monitor_create, monitor_details, NULL, "", 0, NULL, NULL, "NAME|POOL", 1,
+                  delete_options),
     {.noun = "healthmonitor", .verb = "test", .positional = "POOL", .positional_minimum = 1,
      .positional_maximum = 1, .summary = "probe all members of a pool now, from every node",
      .details = test_details, .type = RESOURCE_HEALTH_MONITOR, .run = run_monitor_test},
     RESOURCE_ROWS("vrrpgroup", RESOURCE_VRRP_GROUP, "VRRP group",
-                  "", 0, run_resource_create, NULL, "", 0, NULL, "NAME", 1, delete_options),
+                  "", 0, run_resource_create, NULL, NULL, "", 0, NULL, NULL, "NAME", 1, delete_options),
 
     {.noun = "secret", .verb = "create", .positional = "NAME", .positional_minimum = 1,
      .positional_maximum = 1, .summary = "keep a key, a certificate or a passphrase",

@@ -173,6 +173,7 @@ void help_manual(void)
         printf("\n");
         print_escaped(command->summary);
         printf(".\n");
+        print_escaped(command->details ? command->details : "");
         manual_options(command);
     }
 }

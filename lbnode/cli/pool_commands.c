@@ -38,7 +38,14 @@ bool run_pool_create(struct context *context, struct error *error)
     return cli_create(context, body, error);
 }
 
-/* The usual monitor: each 5 s, 3 s of patience, 3 successes; HTTP pools by HTTP. */
+/* What fits the pool: HTTP and TCP are their own types of monitor, datagrams have one. */
+static const char *usual_monitor_type(const struct json_value *pool)
+{
+    const char *protocol = json_value_get_text(pool, "protocol");
+    return protocol && strcmp(protocol, "UDP") == 0 ? "UDP-CONNECT" : protocol;
+}
+
+/* The usual monitor: each 5 s, 3 s of patience, 3 successes. */
 bool run_monitor_create(struct context *context, struct error *error)
 {
     int64_t delay = 5;
@@ -49,7 +56,7 @@ bool run_monitor_create(struct context *context, struct error *error)
         return false;
     struct json_value *body = json_value_object();
     json_value_set_text(body, "pool_id", json_value_get_text(pool, "id"));
-    json_value_set_text(body, "type", json_value_get_text(pool, "protocol"));
+    json_value_set_text(body, "type", usual_monitor_type(pool));
     json_value_set_number(body, "delay", delay);
     if (given)
         parse_integer(given, 1, INT32_MAX, &delay);

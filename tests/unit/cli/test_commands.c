@@ -1,141 +1,18 @@
-/* Whole commands against a scripted daemon: a thread that checks each request and plays the
- * answer that stands beside it. */
-#include "lbnode/base/bytes.h"
+/* What commands ask the daemon for, and what they print. */
 #include "lbnode/base/monotime.h"
 #include "lbnode/cli/cli.h"
 #include "lbnode/cli/client.h"
-#include "lbnode/http/http_message.h"
 #include "tests/support/test.h"
+#include "tests/unit/cli/scripted_daemon.h"
 
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-struct step {
-    const char *request; /* "METHOD TARGET BODY" */
-    const char *answer;  /* status line, fields and body */
-};
-
-struct daemon {
-    int listener;
-    char path[64], directory[32];
-    const struct step *steps;
-    size_t step_count;
-    size_t mistakes;
-    pthread_t thread;
-};
-
-#define ANSWER(status, fields, body)                                                           \
-    "HTTP/1.1 " status "\r\nConnection: close\r\n" fields "\r\n" body
 #define POOLS "{\"pools\": [{\"id\": \"p1\", \"name\": \"workers\", \"protocol\": \"HTTP\"}]}"
 
 #define MONITOR_ID "2fbd1b4c-8ba1-4f3e-9d44-7b1c6a1e0f01"
-
-static void play(struct daemon *daemon, const struct step *step, int fd)
-{
-    struct http_message *message = calloc(1, sizeof(*message));
-    char buffer[4096], request[4096];
-    ssize_t size;
-    http_message_init(message, NULL, sizeof(buffer));
-    enum http_parse_result result = HTTP_NEED_MORE;
-    while (result == HTTP_NEED_MORE && (size = read(fd, buffer, sizeof(buffer))) > 0)
-        result = http_message_feed(message, buffer, (size_t)size);
-    const char *input = text_string(&message->input);
-    snprintf(request, sizeof(request), "%.*s %.*s%s%s", message->head.method_length,
-             input + message->head.method, message->head.target_length,
-             input + message->head.target, message->body.length ? " " : "",
-             text_string(&message->body));
-    if (strcmp(request, step->request) != 0) {
-        fprintf(stderr, "expected %s\n     got %s\n", step->request, request);
-        daemon->mistakes++;
-    }
-    if (write(fd, step->answer, strlen(step->answer)) < 0)
-        daemon->mistakes++;
-    http_message_free(message);
-    free(message);
-}
-
-static void *serve(void *context)
-{
-    struct daemon *daemon = context;
-    for (size_t i = 0; i < daemon->step_count; i++) {
-        int fd = accept4(daemon->listener, NULL, NULL, SOCK_CLOEXEC);
-        if (fd < 0)
-            return NULL;
-        play(daemon, &daemon->steps[i], fd);
-        close(fd);
-    }
-    return NULL;
-}
-
-static void daemon_start(struct daemon *daemon, const struct step *steps, size_t count)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    *daemon = (struct daemon){.steps = steps, .step_count = count};
-    snprintf(daemon->directory, sizeof(daemon->directory), "/tmp/lbnode-test-XXXXXX");
-    assert_non_null(mkdtemp(daemon->directory));
-    snprintf(daemon->path, sizeof(daemon->path), "%s/s", daemon->directory);
-    snprintf(address.sun_path, sizeof(address.sun_path), "%s", daemon->path);
-    daemon->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(daemon->listener, (struct sockaddr *)&address, sizeof(address)), 0);
-    assert_int_equal(listen(daemon->listener, 8), 0);
-    assert_int_equal(pthread_create(&daemon->thread, NULL, serve, daemon), 0);
-}
-
-static void daemon_stop(struct daemon *daemon)
-{
-    shutdown(daemon->listener, SHUT_RDWR);
-    pthread_join(daemon->thread, NULL);
-    close(daemon->listener);
-    unlink(daemon->path);
-    rmdir(daemon->directory);
-}
-
-/* What the last command printed to standard output. */
-static char printed[8192];
-
-/* Runs the command line with its output in `printed`: it is no TAP. */
-static int run_captured(int argc, char **argv)
-{
-    FILE *output = tmpfile();
-    assert_non_null(output);
-    fflush(stdout);
-    int terminal = dup(STDOUT_FILENO);
-    dup2(fileno(output), STDOUT_FILENO);
-    int exit_code = cli_main(argc, argv);
-    fflush(stdout);
-    dup2(terminal, STDOUT_FILENO);
-    close(terminal);
-    rewind(output);
-    printed[fread(printed, 1, sizeof(printed) - 1, output)] = '\0';
-    fclose(output);
-    return exit_code;
-}
-
-/* Runs COMMAND against STEPS; all of them must have been asked for, in order. */
-static int
-run(const char *const *command, size_t words, const struct step *steps, size_t step_count)
-{
-    struct daemon daemon;
-    char *argv[24] = {(char[]){"lbnode"}, (char[]){"--socket"}};
-    daemon_start(&daemon, steps, step_count);
-    argv[2] = daemon.path;
-    for (size_t i = 0; i < words; i++)
-        argv[3 + i] = (char *)(uintptr_t)command[i];
-    int exit_code = run_captured((int)words + 3, argv);
-    daemon_stop(&daemon);
-    assert_int_equal(daemon.mistakes, 0);
-    return exit_code;
-}
-
-#define RUN(steps, ...)                                                                        \
-    run((const char *[]){__VA_ARGS__}, ARRAY_LENGTH(((const char *[]){__VA_ARGS__})), steps,   \
-        ARRAY_LENGTH(steps))
 
 static void a_pool_takes_its_protocol_from_the_listener(void **state)
 {
@@ -161,6 +38,19 @@ static void a_monitor_has_the_usual_timing(void **state)
          ANSWER("201 Created", "", "{\"healthmonitor\": {\"id\": \"h1\"}}")},
     };
     assert_int_equal(RUN(steps, "hm", "create", "workers", "--delay", "2"), 0);
+}
+
+static void a_pool_of_datagrams_gets_its_own_type_of_monitor(void **state)
+{
+    const struct step steps[] = {
+        {"GET /v2.0/lbaas/pools?name=names",
+         ANSWER("200 OK", "",
+                "{\"pools\": [{\"id\": \"p1\", \"name\": \"names\", \"protocol\": \"UDP\"}]}")},
+        {"POST /v2.0/lbaas/healthmonitors {\"healthmonitor\": {\"pool_id\": \"p1\", \"type\": "
+         "\"UDP-CONNECT\", \"delay\": 5, \"timeout\": 3, \"max_retries\": 3}}",
+         ANSWER("201 Created", "", "{\"healthmonitor\": {\"id\": \"h1\"}}")},
+    };
+    assert_int_equal(RUN(steps, "hm", "create", "names"), 0);
 }
 
 static void a_member_is_changed_by_pool_and_name(void **state)
@@ -229,8 +119,8 @@ static void lists_show_names_instead_of_ids(void **state)
         {"GET /v2.0/lbaas/pools", ANSWER("200 OK", "", POOLS)},
     };
     assert_int_equal(RUN(steps, "hm", "list"), 0);
-    assert_non_null(strstr(printed, "name  pool     type"));
-    assert_non_null(strstr(printed, "-     workers  -"));
+    assert_non_null(strstr(printed(), "name  pool     type"));
+    assert_non_null(strstr(printed(), "-     workers  -"));
 }
 
 static void several_members_are_one_change(void **state)
@@ -246,7 +136,7 @@ static void several_members_are_one_change(void **state)
     };
     assert_int_equal(
         RUN(steps, "member", "add", "workers", "10.0.0.1:80", "[fd00::1]:81", "-o", "name"), 0);
-    assert_string_equal(printed, "a\n");
+    assert_string_equal(printed(), "a\n");
 }
 
 static void the_daemons_kind_of_error_is_the_exit_code(void **state)
@@ -282,7 +172,6 @@ static void nobody_there_is_exit_code_7(void **state)
     assert_int_equal(cli_main(3, argv), 7);
 }
 
-/* A daemon that closes without an answer is not taken for success. */
 /* The kernel accepts for a stopped daemon, so connecting alone proves nothing. */
 static void a_read_gives_up_on_a_daemon_that_says_nothing(void **state)
 {
@@ -347,12 +236,13 @@ static void a_failover_that_nobody_takes_says_of_each_node_why(void **state)
         steps[i] = (struct step){"GET /v1/status", ANSWER("200 OK", "", NOBODY_TOOK)};
     steps[49].request = steps[98].request = ASK_AGAIN;
     assert_int_equal(RUN(steps, "failover"), 4);
-    assert_string_equal(printed, "group default (IPv4): active on lb1\n"
-                                 "  node lb2 (backup) was asked and did not take it over\n"
-                                 "  node lb3 cannot take it over: it is drained; there: "
-                                 "lbnode node undrain lb3\n");
+    assert_string_equal(printed(), "group default (IPv4): active on lb1\n"
+                                   "  node lb2 (backup) was asked and did not take it over\n"
+                                   "  node lb3 cannot take it over: it is drained; there: "
+                                   "lbnode node undrain lb3\n");
 }
 
+/* A daemon that closes without an answer is not taken for success. */
 static void a_cut_answer_is_exit_code_7(void **state)
 {
     const struct step steps[] = {{"GET /v1/export", "HTTP/1.1 200 OK\r\nContent-Le"}};
@@ -439,7 +329,7 @@ static void status_is_an_overview_on_one_page(void **state)
     snprintf(answer, sizeof(answer), ANSWER("200 OK", "", "%s"), status_answer);
     const struct step steps[] = {{"GET /v1/status", answer}};
     assert_int_equal(RUN(steps, "status"), 0);
-    assert_string_equal(printed, status_overview);
+    assert_string_equal(printed(), status_overview);
 }
 
 static void status_says_who_is_drained_and_claims_no_owner_in_fault(void **state)
@@ -452,8 +342,8 @@ static void status_says_who_is_drained_and_claims_no_owner_in_fault(void **state
                 " \"state\": \"fault\", \"active_node\": \"lb1\","
                 " \"reason\": \"interface eth0 is down\", \"addresses\": [\"fd77::100\"]}]}")}};
     assert_int_equal(RUN(steps, "status"), 0);
-    assert_non_null(strstr(printed, "lb1  alive, drained  "));
-    assert_non_null(strstr(printed, "active: not known here  here: fault, interface eth0"));
+    assert_non_null(strstr(printed(), "lb1  alive, drained  "));
+    assert_non_null(strstr(printed(), "active: not known here  here: fault, interface eth0"));
 }
 
 /* Programs read objects from standard output; a note there would break them. */
@@ -465,11 +355,11 @@ static void json_is_the_object_alone(void **state)
                 "{\"loadbalancer\": {\"id\": \"1\", \"vip_address\": \"10.0.0.1\"}}")},
     };
     assert_int_equal(RUN(steps, "lb", "create", "--vip-address", "10.0.0.1", "-o", "json"), 0);
-    assert_string_equal(printed, "{\n  \"id\": \"1\",\n  \"vip_address\": \"10.0.0.1\"\n}\n");
+    assert_string_equal(printed(), "{\n  \"id\": \"1\",\n  \"vip_address\": \"10.0.0.1\"\n}\n");
     assert_int_equal(RUN(steps, "lb", "create", "--vip-address", "10.0.0.1"), 0);
-    assert_string_equal(printed, "id           1\n"
-                                 "vip_address  10.0.0.1\n"
-                                 "committed on lb1\n");
+    assert_string_equal(printed(), "id           1\n"
+                                   "vip_address  10.0.0.1\n"
+                                   "committed on lb1\n");
 }
 
 static void a_table_leaves_out_what_is_not_set(void **state)
@@ -482,8 +372,8 @@ static void a_table_leaves_out_what_is_not_set(void **state)
              "\"tags\": [], \"admin_state_up\": false, \"tenant_id\": \"p\"}}")},
     };
     assert_int_equal(RUN(steps, "lb", "create", "--vip-address", "10.0.0.1"), 0);
-    assert_string_equal(printed, "id              1\n"
-                                 "admin_state_up  false\n");
+    assert_string_equal(printed(), "id              1\n"
+                                   "admin_state_up  false\n");
 }
 
 /* In a table only: programs that read the object from standard output do not see it. */
@@ -495,10 +385,10 @@ static void show_tells_the_revision(void **state)
                                             "{\"pool\": {\"id\": \"p1\"}}")},
     };
     assert_int_equal(RUN(steps, "pool", "show", "workers"), 0);
-    assert_string_equal(printed, "id        p1\n"
-                                 "revision  00112233445566ff\n");
+    assert_string_equal(printed(), "id        p1\n"
+                                   "revision  00112233445566ff\n");
     assert_int_equal(RUN(steps, "pool", "show", "workers", "-o", "json"), 0);
-    assert_string_equal(printed, "{\n  \"id\": \"p1\"\n}\n");
+    assert_string_equal(printed(), "{\n  \"id\": \"p1\"\n}\n");
 }
 
 static void what_is_no_revision_is_not_sent(void **state)
@@ -525,10 +415,10 @@ static void a_conflict_shows_what_is_disputed(void **state)
                 "\"node\": \"lb2\", \"author\": \"ann\", \"active\": false}]}]}")},
     };
     assert_int_equal(RUN(steps, "conflicts"), 0);
-    assert_non_null(strstr(printed, "value: member w1: name, description\n"
-                                    "  1  in force   description=a  T1 by root on lb1\n"
-                                    "  2  overruled  description=b  T2 by ann on lb2\n"
-                                    "  Because.\n"));
+    assert_non_null(strstr(printed(), "value: member w1: name, description\n"
+                                      "  1  in force   description=a  T1 by root on lb1\n"
+                                      "  2  overruled  description=b  T2 by ann on lb2\n"
+                                      "  Because.\n"));
 }
 
 #define TWO_CONFLICTS                                                                          \
@@ -546,7 +436,7 @@ static void resolve_names_the_object_the_facet_and_the_value(void **state)
         {"POST /v1/conflicts/i1/meta {\"take\": 2}", ANSWER("200 OK", "", "{}")},
     };
     assert_int_equal(RUN(steps, "resolve", "w1", "tags", "--take", "2"), 0);
-    assert_string_equal(printed, "took value 2 of meta of w1\n");
+    assert_string_equal(printed(), "took value 2 of meta of w1\n");
     /* Which of the two? */
     const struct step only_list[] = {steps[0]};
     assert_int_equal(RUN(only_list, "resolve", "w1", "--take", "2"), 4);
@@ -559,6 +449,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_pool_takes_its_protocol_from_the_listener),
         cmocka_unit_test(a_monitor_has_the_usual_timing),
+        cmocka_unit_test(a_pool_of_datagrams_gets_its_own_type_of_monitor),
         cmocka_unit_test(a_member_is_changed_by_pool_and_name),
         cmocka_unit_test(tags_are_added_to_those_that_are_there),
         cmocka_unit_test(an_empty_value_resets_an_attribute),
