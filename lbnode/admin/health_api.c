@@ -82,7 +82,7 @@ can_be_probed(const struct node_state *state, const struct effective *pool, stru
     if (!monitor)
         return error_set(error, ERROR_CONFLICT,
                          "Pool %.64s has no health monitor, so nobody knows what to ask its "
-                         "members: lbnode healthmonitor create --type HTTP %.64s",
+                         "members: lbnode healthmonitor create %.64s",
                          name, name);
     if (!monitor->resource.admin_state_up)
         return error_set(

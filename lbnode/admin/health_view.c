@@ -3,6 +3,7 @@
 #include "lbnode/admin/eligibility_view.h"
 #include "lbnode/admin/node_view.h"
 #include "lbnode/admin/status_view.h"
+#include "lbnode/admin/traffic.h"
 #include "lbnode/base/monotime.h"
 #include "lbnode/base/text.h"
 
@@ -263,6 +264,15 @@ static void set_history(struct json_value *object, const struct health_view *vie
     json_value_set_number(object, "failures", view->failures);
 }
 
+/* How often this node's traffic cast doubt on the member. */
+static uint64_t suspicions_of(const struct node_state *state, const struct effective *member)
+{
+    struct traffic_place place;
+    if (!traffic_find(state, traffic_kind_of(RESOURCE_MEMBER), &member->resource->id, &place))
+        return 0;
+    return traffic_sum(&place, offsetof(struct member_counters, suspicions));
+}
+
 static const char *state_name(enum verdict_state state)
 {
     return state == VERDICT_ONLINE ? "ONLINE" : state == VERDICT_ERROR ? "ERROR" : NULL;
@@ -296,8 +306,11 @@ static void list_view(void *context, const struct health_view *view)
         json_value_set_bool(object, "last_succeeded", !view->last_failed);
     else
         json_value_set(object, "last_succeeded", json_value_null());
-    if (view->is_self)
+    if (view->is_self) {
         set_history(object, view);
+        json_value_set_number(object, "suspicions",
+                              (int64_t)suspicions_of(listing->state, listing->member));
+    }
     if (view->decides)
         listing->decider = view->node;
     json_value_append(listing->list, object);

@@ -1,6 +1,7 @@
 /* healthmonitor test: all nodes probe the members of a pool now, and tell. */
 #include "lbnode/base/bytes.h"
 #include "lbnode/base/monotime.h"
+#include "lbnode/cli/health_text.h"
 #include "lbnode/cli/lookup.h"
 #include "lbnode/cli/resource_commands.h"
 
@@ -27,11 +28,6 @@ struct test {
 struct tally {
     size_t asked, told, answered;
 };
-
-static bool is_true(const struct json_value *object, const char *key)
-{
-    return json_value_truth(json_value_get(object, key));
-}
 
 /* ---- the question -------------------------------------------------------------------------
  */
@@ -93,11 +89,13 @@ static struct tally count(const struct test *test)
     for (size_t m = 0; m < json_value_count(members); m++) {
         const struct json_value *member = json_value_at(members, m);
         const struct json_value *nodes = json_value_get(member, "nodes");
-        for (size_t n = 0; is_true(member, "probed") && n < json_value_count(nodes); n++) {
+        for (size_t n = 0; value_is_true(member, "probed") && n < json_value_count(nodes);
+             n++) {
             const struct json_value *node = json_value_at(nodes, n);
             tally.asked++;
-            tally.told += is_true(node, "answered");
-            tally.answered += is_true(node, "answered") && is_true(node, "last_succeeded");
+            tally.told += value_is_true(node, "answered");
+            tally.answered +=
+                value_is_true(node, "answered") && value_is_true(node, "last_succeeded");
         }
     }
     return tally;
@@ -140,32 +138,27 @@ static bool wait_for_answers(struct test *test, struct error *error)
 
 static const char *result_of(const struct json_value *node)
 {
-    if (!is_true(node, "answered"))
+    if (!value_is_true(node, "answered"))
         return "no result";
-    return is_true(node, "last_succeeded") ? "answered" : "failed";
+    return value_is_true(node, "last_succeeded") ? "answered" : "failed";
 }
 
 static const char *reason_of(const struct json_value *node)
 {
     const char *reason = json_value_get_text(node, "reason");
-    if (!is_true(node, "alive"))
+    if (!value_is_true(node, "alive"))
         return "this node does not answer";
-    if (!is_true(node, "answered"))
-        return "this node told nothing in time";
-    return reason && !is_true(node, "last_succeeded") ? reason : "";
-}
-
-static void add_took(struct table *table, const struct json_value *node)
-{
-    if (is_true(node, "answered"))
-        table_addf(table, "%.1f", json_value_fraction(json_value_get(node, "round_trip_ms")));
-    else
-        table_add(table, "-");
+    if (value_is_true(node, "answered"))
+        return reason && !value_is_true(node, "last_succeeded") ? reason : "";
+    /* Without any probe so far the reason is why there is none; else it is an earlier one's. */
+    bool was_never_probed = json_value_is_null(json_value_get(node, "last_succeeded"));
+    return reason && was_never_probed ? reason : "this node told nothing in time";
 }
 
 static void print_results(const struct test *test)
 {
-    static const char *const titles[] = {"member", "node", "result", "ms", "verdict", "reason"};
+    static const char *const titles[] = {"member", "node",    "result",
+                                         "took",   "verdict", "reason"};
     const struct json_value *members = json_value_get(test->health, "members");
     struct table table;
     struct text out = {0};
@@ -175,12 +168,13 @@ static void print_results(const struct test *test)
     for (size_t m = 0; m < json_value_count(members); m++) {
         const struct json_value *member = json_value_at(members, m);
         const struct json_value *nodes = json_value_get(member, "nodes");
-        for (size_t n = 0; is_true(member, "probed") && n < json_value_count(nodes); n++) {
+        for (size_t n = 0; value_is_true(member, "probed") && n < json_value_count(nodes);
+             n++) {
             const struct json_value *node = json_value_at(nodes, n);
             table_add(&table, cli_text_of(member, "name"));
             table_add(&table, cli_text_of(node, "node"));
             table_add(&table, result_of(node));
-            add_took(&table, node);
+            health_took_add(&table, value_is_true(node, "answered") ? node : NULL);
             table_add(&table, cli_text_of(node, "state"));
             table_add(&table, reason_of(node));
         }

@@ -5,17 +5,6 @@
 
 #include <string.h>
 
-static bool is_true(const struct json_value *object, const char *key)
-{
-    return json_value_truth(json_value_get(object, key));
-}
-
-static const char *text_or(const struct json_value *object, const char *key, const char *other)
-{
-    const char *text = json_value_get_text(object, key);
-    return text && text[0] ? text : other;
-}
-
 void health_age_write(const struct json_value *age_ms, struct text *out)
 {
     static const struct {
@@ -69,13 +58,13 @@ static void add_number(struct table *table, const struct json_value *node, const
         table_addf(table, "%lld", (long long)json_value_number(value));
 }
 
-static void add_took(struct table *table, const struct json_value *node)
+void health_took_add(struct table *table, const struct json_value *node)
 {
     const struct json_value *took = json_value_get(node, "round_trip_ms");
     double ms = json_value_fraction(took);
     if (json_value_is_null(took))
         table_add(table, "-");
-    else if (ms < 1 && !is_true(node, "self")) /* nodes tell each other whole ones */
+    else if (ms < 1 && !value_is_true(node, "self")) /* nodes tell each other whole ones */
         table_add(table, "< 1 ms");
     else
         table_addf(table, "%.1f ms", ms);
@@ -83,20 +72,24 @@ static void add_took(struct table *table, const struct json_value *node)
 
 static const char *words_of(const struct json_value *node)
 {
-    if (!is_true(node, "alive"))
+    if (!value_is_true(node, "alive"))
         return "this node does not answer";
     if (!json_value_get_text(node, "state"))
-        return "nothing known of its view yet";
-    return text_or(node, "reason", is_true(node, "imported") ? "told by another node" : "");
+        return value_text_or(node, "reason",
+                             value_is_true(node, "self") ? "no verdict yet"
+                                                         : "nothing known of its view yet");
+    return value_text_or(node, "reason",
+                         value_is_true(node, "imported") ? "told by another node" : "");
 }
 
 static void add_node(struct table *table, const struct json_value *node)
 {
-    table_addf(table, "%s%s", text_or(node, "node", "-"), is_true(node, "decides") ? " *" : "");
-    table_add(table, text_or(node, "state", "-"));
+    table_addf(table, "%s%s", value_text_or(node, "node", "-"),
+               value_is_true(node, "decides") ? " *" : "");
+    table_add(table, value_text_or(node, "state", "-"));
     add_since(table, node);
     add_age(table, "", json_value_get(node, "probed_ms_ago"));
-    add_took(table, node);
+    health_took_add(table, node);
     add_number(table, node, "last_status");
     table_add(table, words_of(node));
 }
@@ -127,18 +120,19 @@ static void print_bar(const struct json_value *node)
         return;
     history_bar_write(history, unicode, &bar);
     printf("\n  %s\n  the last %zu results of %s, the oldest left: %s; %lld of %lld probes "
-           "failed\n",
-           text_string(&bar), strlen(history), text_or(node, "node", "this node"),
+           "failed, %lld suspicions by traffic\n",
+           text_string(&bar), strlen(history), value_text_or(node, "node", "this node"),
            history_bar_legend(unicode),
            (long long)json_value_number(json_value_get(node, "failures")),
-           (long long)json_value_number(json_value_get(node, "probes")));
+           (long long)json_value_number(json_value_get(node, "probes")),
+           (long long)json_value_number(json_value_get(node, "suspicions")));
     text_free(&bar);
 }
 
 void health_print(const struct json_value *health)
 {
     const struct json_value *nodes = json_value_get(health, "nodes");
-    if (!is_true(health, "probed")) {
+    if (!value_is_true(health, "probed")) {
         printf(
             "\nhealth: not probed; the pool has no monitor, or it or the member is disabled\n");
         return;
@@ -161,9 +155,14 @@ void health_line_write(const struct json_value *health, struct text *out)
     }
     for (size_t i = 0; i < json_value_count(nodes); i++) {
         const struct json_value *node = json_value_at(nodes, i);
-        if (!is_true(node, "decides") || strcmp(text_or(node, "state", ""), "ERROR") != 0)
+        const char *state = value_text_or(node, "state", "");
+        if (!value_is_true(node, "decides") || strcmp(state, "ONLINE") == 0)
             continue;
-        text_appendf(out, "%s, ", text_or(node, "reason", "told by another node"));
+        if (!state[0]) { /* why it cannot be judged, if it is not just waited for */
+            text_append_string(out, value_text_or(node, "reason", ""));
+            continue;
+        }
+        text_appendf(out, "%s, ", value_text_or(node, "reason", "told by another node"));
         health_age_write(json_value_get(node, "since_ms_ago"), out);
     }
 }

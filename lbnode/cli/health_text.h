@@ -6,6 +6,8 @@
 
 /* "3 min ago", "0.4 s ago"; "never" for null. */
 void health_age_write(const struct json_value *age_ms, struct text *out);
+/* How long a node's last probe took: "0.7 ms", "-" when there was none. */
+void health_took_add(struct table *table, const struct json_value *node);
 /* A member's health as GET .../health tells it: a table of the nodes, and the bar of this one.
  */
 void health_print(const struct json_value *health);

@@ -172,6 +172,17 @@ char *value_text(const struct json_value *object, const char *key)
     return text.data ? text.data : strdup("");
 }
 
+const char *value_text_or(const struct json_value *object, const char *key, const char *other)
+{
+    const char *text = json_value_get_text(object, key);
+    return text && text[0] ? text : other;
+}
+
+bool value_is_true(const struct json_value *object, const char *key)
+{
+    return json_value_truth(json_value_get(object, key));
+}
+
 /* ---- whole answers ----------------------------------------------------------------------- */
 
 void output_document(enum output_format format, const struct json_value *document)

@@ -45,6 +45,9 @@ void value_write(const struct json_value *value, struct text *out);
 /* The same for member KEY of OBJECT; the result is malloc'd, never NULL unless out of memory.
  */
 char *value_text(const struct json_value *object, const char *key);
+/* The text of member KEY as it is; OTHER when it is missing, no string or empty. */
+const char *value_text_or(const struct json_value *object, const char *key, const char *other);
+bool value_is_true(const struct json_value *object, const char *key);
 
 /* Prints VALUE as JSON or YAML to stdout, a table of all its attributes otherwise. */
 void output_object(enum output_format format, const struct json_value *object);

@@ -190,15 +190,22 @@ add_filter(const struct context *context, char target[TARGET_SIZE], struct error
     return true;
 }
 
+/* Where what is ours about TARGET stands: "/v1/pools/ID/stats". */
+static void write_own_path(const char *target, const char *last, char out[2 * TARGET_SIZE + 16])
+{
+    const char *below = strstr(target, "/lbaas/");
+    snprintf(out, 2 * TARGET_SIZE + 16, "/v1/%s/%s", below ? below + strlen("/lbaas/") : target,
+             last);
+}
+
 /* What the nodes think of what TARGET names: a member, or the members of a pool; NULL: it
  * cannot be had, and is left out. */
 static struct json_value *fetch_health(const struct context *context, const char *target)
 {
     char path[2 * TARGET_SIZE + 16];
     struct response response;
-    const char *below = strstr(target, "/lbaas/");
     struct json_value *health = NULL;
-    snprintf(path, sizeof(path), "/v1/%s/health", below ? below + strlen("/lbaas/") : target);
+    write_own_path(target, "health", path);
     if (client_request(&context->client, "GET", path, NULL, &response, NULL))
         health = json_value_copy(json_value_get(response.json, "health"));
     response_free(&response);
@@ -300,8 +307,7 @@ bool run_resource_stats(struct context *context, struct error *error)
     if (!object)
         return false;
     json_value_free(object);
-    const char *below = strstr(target, "/lbaas/");
-    snprintf(path, sizeof(path), "/v1/%s/stats", below ? below + strlen("/lbaas/") : target);
+    write_own_path(target, "stats", path);
     bool good = client_request(&context->client, "GET", path, NULL, &response, error);
     if (good)
         print_stats(context, json_value_get(response.json, "stats"));

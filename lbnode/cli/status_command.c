@@ -5,17 +5,6 @@
 
 /* What the overview is made of: sections of aligned lines. */
 
-static const char *text_or(const struct json_value *object, const char *key, const char *other)
-{
-    const char *text = json_value_get_text(object, key);
-    return text && text[0] ? text : other;
-}
-
-static bool is_true(const struct json_value *object, const char *key)
-{
-    return json_value_truth(json_value_get(object, key));
-}
-
 static void print_table(const char *title, struct table *table)
 {
     struct text out = {0};
@@ -29,12 +18,12 @@ static void print_table(const char *title, struct table *table)
 static void print_headline(const struct json_value *status)
 {
     const struct json_value *cluster = json_value_get(status, "cluster");
-    const char *node = text_or(json_value_get(status, "node"), "name", "this node");
+    const char *node = value_text_or(json_value_get(status, "node"), "name", "this node");
     if (json_value_is_null(cluster))
-        printf("%s, in no cluster yet: %s\n", node, text_or(status, "health", "unknown"));
+        printf("%s, in no cluster yet: %s\n", node, value_text_or(status, "health", "unknown"));
     else
-        printf("%s in cluster %s: %s\n", node, text_or(cluster, "name", "-"),
-               text_or(status, "health", "unknown"));
+        printf("%s in cluster %s: %s\n", node, value_text_or(cluster, "name", "-"),
+               value_text_or(status, "health", "unknown"));
 }
 
 /* "0.4 s ago": how long ago in the largest unit that still says something. */
@@ -42,7 +31,7 @@ static void add_ago(struct table *table, const struct json_value *node)
 {
     const struct json_value *heard = json_value_get(node, "last_heard_ms");
     int64_t ms = json_value_number(heard);
-    if (is_true(node, "self"))
+    if (value_is_true(node, "self"))
         table_add(table, "this node");
     else if (json_value_is_null(heard))
         table_add(table, "never heard");
@@ -57,7 +46,7 @@ static void add_ago(struct table *table, const struct json_value *node)
 static void add_sync(struct table *table, const struct json_value *node)
 {
     int64_t behind = json_value_number(json_value_get(node, "changes_behind"));
-    if (is_true(node, "in_sync"))
+    if (value_is_true(node, "in_sync"))
         table_add(table, "in sync");
     else if (behind > 0)
         table_addf(table, "%lld changes behind", (long long)behind);
@@ -71,7 +60,8 @@ static void add_session(struct table *table, const struct json_value *node)
     const struct json_value *since = json_value_get(node, "session_ms");
     if (!json_value_is_null(since))
         table_addf(table, "session %lld s, key %s",
-                   (long long)(json_value_number(since) / 1000), text_or(node, "key", "-"));
+                   (long long)(json_value_number(since) / 1000),
+                   value_text_or(node, "key", "-"));
     else if (json_value_number(json_value_get(node, "spoken_protocol")) == 1)
         table_add(table, "signed packets");
     else
@@ -84,16 +74,18 @@ static void print_nodes(const struct json_value *nodes, const char *versions)
     table_init(&table, 7);
     for (size_t i = 0; i < json_value_count(nodes); i++) {
         const struct json_value *node = json_value_at(nodes, i);
-        const char *membership = text_or(node, "status", "ACTIVE");
+        const char *membership = value_text_or(node, "status", "ACTIVE");
         bool active = strcasecmp(membership, "active") == 0;
-        table_add(&table, text_or(node, "name", "-"));
-        table_addf(&table, "%s%s%s", active ? text_or(node, "state", "-") : membership,
-                   is_true(node, "drain") ? ", drained" : "",
-                   text_or(node, "storage_problem", "")[0] ? ", store takes no writes" : "");
+        table_add(&table, value_text_or(node, "name", "-"));
+        table_addf(&table, "%s%s%s", active ? value_text_or(node, "state", "-") : membership,
+                   value_is_true(node, "drain") ? ", drained" : "",
+                   value_text_or(node, "storage_problem", "")[0] ? ", store takes no writes"
+                                                                 : "");
         add_sync(&table, node);
         add_ago(&table, node);
-        table_add(&table, text_or(node, "address", "-"));
-        table_addf(&table, "%s, protocol %lld", text_or(node, "version", "earlier version"),
+        table_add(&table, value_text_or(node, "address", "-"));
+        table_addf(&table, "%s, protocol %lld",
+                   value_text_or(node, "version", "earlier version"),
                    (long long)json_value_number(json_value_get(node, "protocol")));
         add_session(&table, node);
     }
@@ -106,8 +98,9 @@ static void print_nodes(const struct json_value *nodes, const char *versions)
 /* A backup's dead time is of interest, and why it is not as short as it could be. */
 static void add_state_here(struct table *table, const struct json_value *group)
 {
-    const char *state = text_or(group, "state", "-"), *reason = text_or(group, "reason", "");
-    const char *dead_time_reason = text_or(group, "dead_time_reason", "");
+    const char *state = value_text_or(group, "state", "-");
+    const char *reason = value_text_or(group, "reason", "");
+    const char *dead_time_reason = value_text_or(group, "dead_time_reason", "");
     if (strcmp(state, "backup") == 0 && dead_time_reason[0])
         table_addf(table, "here: %s, dead time %.0f ms (%s)", state,
                    json_value_fraction(json_value_get(group, "dead_time_ms")),
@@ -119,9 +112,10 @@ static void add_state_here(struct table *table, const struct json_value *group)
 /* A node in fault does not listen: what it heard last, itself perhaps, is old. */
 static const char *active_of(const struct json_value *group)
 {
-    if (strcmp(text_or(group, "state", "-"), "fault") == 0)
+    if (strcmp(value_text_or(group, "state", "-"), "fault") == 0)
         return "not known here";
-    return text_or(group, "active_node", text_or(group, "active_address", "nobody"));
+    return value_text_or(group, "active_node",
+                         value_text_or(group, "active_address", "nobody"));
 }
 
 static void print_vrrp(const struct json_value *groups)
@@ -133,7 +127,8 @@ static void print_vrrp(const struct json_value *groups)
         if (json_value_count(json_value_get(group, "addresses")) == 0)
             continue; /* nothing moves with it */
         char *addresses = value_text(group, "addresses");
-        table_addf(&table, "%s %s", text_or(group, "group", "-"), text_or(group, "family", ""));
+        table_addf(&table, "%s %s", value_text_or(group, "group", "-"),
+                   value_text_or(group, "family", ""));
         table_addf(&table, "vrid %lld",
                    (long long)json_value_number(json_value_get(group, "vrid")));
         table_addf(&table, "active: %s", active_of(group));
@@ -151,12 +146,13 @@ static void add_ineligible(struct table *table, const struct json_value *group)
     const struct json_value *nodes = json_value_get(group, "nodes");
     for (size_t i = 0; i < json_value_count(nodes); i++) {
         const struct json_value *node = json_value_at(nodes, i);
-        const char *remedy = text_or(node, "remedy", "");
-        if (is_true(node, "eligible"))
+        const char *remedy = value_text_or(node, "remedy", "");
+        if (value_is_true(node, "eligible"))
             continue;
-        table_add(table, text_or(node, "name", "-"));
-        table_addf(table, "%s %s", text_or(group, "group", "-"), text_or(group, "family", ""));
-        table_add(table, text_or(node, "reason", "-"));
+        table_add(table, value_text_or(node, "name", "-"));
+        table_addf(table, "%s %s", value_text_or(group, "group", "-"),
+                   value_text_or(group, "family", ""));
+        table_add(table, value_text_or(node, "reason", "-"));
         table_addf(table, "%s%s", remedy[0] ? "there: " : "", remedy);
     }
 }
@@ -188,7 +184,7 @@ static void print_confirmations(const struct json_value *list)
             table_addf(&table, "undone in %lld s", (long long)left_s);
         else
             table_add(&table, "undone now");
-        table_addf(&table, "keep it: %s", text_or(entry, "confirm", "-"));
+        table_addf(&table, "keep it: %s", value_text_or(entry, "confirm", "-"));
     }
     if (json_value_count(list) > 0)
         print_table("changes that wait for a confirmation", &table);
@@ -202,18 +198,18 @@ static void add_line(struct table *table,
                      const struct json_value *object,
                      const char *detail)
 {
-    const char *name = text_or(object, "name", text_or(object, "id", "-"));
+    const char *name = value_text_or(object, "name", value_text_or(object, "id", "-"));
     table_addf(table, "%*s%s %s", (int)(2 * depth), "", kind, name);
-    table_add(table, text_or(object, "operating_status", "-"));
+    table_add(table, value_text_or(object, "operating_status", "-"));
     table_addf(table, "%s%s%s", detail,
-               text_or(object, "reason", "")[0] && detail[0] ? ", " : "",
-               text_or(object, "reason", ""));
+               value_text_or(object, "reason", "")[0] && detail[0] ? ", " : "",
+               value_text_or(object, "reason", ""));
 }
 
 static void add_member(struct table *table, const struct json_value *member)
 {
     char detail[160];
-    const char *address = text_or(member, "address", "-");
+    const char *address = value_text_or(member, "address", "-");
     const struct json_value *weight = json_value_get(member, "weight");
     int used = snprintf(detail, sizeof(detail), strchr(address, ':') ? "[%s]:%lld" : "%s:%lld",
                         address,
@@ -221,7 +217,7 @@ static void add_member(struct table *table, const struct json_value *member)
     if (!json_value_is_null(weight) && used > 0 && (size_t)used < sizeof(detail))
         snprintf(detail + used, sizeof(detail) - (size_t)used, " weight %lld%s",
                  (long long)json_value_number(weight),
-                 is_true(member, "backup") ? " backup" : "");
+                 value_is_true(member, "backup") ? " backup" : "");
     add_line(table, 3, "member", member, detail);
 }
 
@@ -232,10 +228,10 @@ static void add_pools(struct table *table, const struct json_value *pools)
         const struct json_value *monitor = json_value_get(pool, "health_monitor");
         const struct json_value *members = json_value_get(pool, "members");
         char detail[120];
-        snprintf(detail, sizeof(detail), "%s%s%s%s", text_or(pool, "lb_algorithm", ""),
-                 text_or(pool, "lb_algorithm", "")[0] ? ", " : "",
+        snprintf(detail, sizeof(detail), "%s%s%s%s", value_text_or(pool, "lb_algorithm", ""),
+                 value_text_or(pool, "lb_algorithm", "")[0] ? ", " : "",
                  monitor ? "monitored by " : "no monitor",
-                 monitor ? text_or(monitor, "type", "-") : "");
+                 monitor ? value_text_or(monitor, "type", "-") : "");
         add_line(table, 2, "pool", pool, detail);
         for (size_t m = 0; m < json_value_count(members); m++)
             add_member(table, json_value_at(members, m));
@@ -246,12 +242,12 @@ static void add_load_balancer(struct table *table, const struct json_value *load
 {
     const struct json_value *listeners = json_value_get(load_balancer, "listeners");
     add_line(table, 0, "loadbalancer", load_balancer,
-             text_or(load_balancer, "vip_address", ""));
+             value_text_or(load_balancer, "vip_address", ""));
     for (size_t i = 0; i < json_value_count(listeners); i++) {
         const struct json_value *listener = json_value_at(listeners, i);
         char detail[80];
         const struct json_value *port = json_value_get(listener, "protocol_port");
-        snprintf(detail, sizeof(detail), "%s %lld", text_or(listener, "protocol", "port"),
+        snprintf(detail, sizeof(detail), "%s %lld", value_text_or(listener, "protocol", "port"),
                  (long long)json_value_number(port));
         add_line(table, 1, "listener", listener, json_value_is_null(port) ? "" : detail);
         add_pools(table, json_value_get(listener, "pools"));
@@ -291,7 +287,7 @@ enum {
 
 static int check_code(const struct json_value *status)
 {
-    const char *health = text_or(status, "health", "error");
+    const char *health = value_text_or(status, "health", "error");
     if (strcmp(health, "healthy") == 0)
         return 0;
     return strcmp(health, "degraded") == 0 ? CHECK_DEGRADED : CHECK_ERROR;
@@ -303,7 +299,7 @@ bool run_status_show(struct context *context, struct error *error)
     bool good = client_request(&context->client, "GET", "/v1/status", NULL, &response, error);
     const struct json_value *status = response.json;
     if (good && context->format == OUTPUT_NAME) {
-        printf("%s\n", text_or(status, "health", "unknown"));
+        printf("%s\n", value_text_or(status, "health", "unknown"));
     } else if (good && context->format != OUTPUT_TABLE) {
         output_document(context->format, status);
     } else if (good) {

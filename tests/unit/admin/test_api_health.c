@@ -93,6 +93,29 @@ static void a_failing_member_says_why_since_when_and_how_often(void **state)
     json_value_free(health);
 }
 
+static void what_traffic_found_stands_beside_it(void **state)
+{
+    struct guide guide = play_guide();
+    struct counter_board *counters = counter_board_create();
+    struct node_state *node = &api_guide_node()->state;
+    struct uuid id;
+    uint32_t slot, incarnation;
+    assert_non_null(counters);
+    probe(guide.first, VERDICT_ONLINE, 1, 1);
+    assert_true(uuid_parse(guide.first, &id) && slot_map_find(slots, &id, &slot, &incarnation));
+    node->counters = counters;
+    node->worker_count = 2;
+    for (unsigned worker = 0; worker < 2; worker++) {
+        counters->workers[worker].members[slot].incarnation = incarnation;
+        counters->workers[worker].members[slot].suspicions = 3;
+    }
+    struct json_value *health = health_of(&guide, guide.first);
+    assert_int_equal(json_value_number(json_value_get(own_view(health), "suspicions")), 6);
+    json_value_free(health);
+    node->counters = NULL;
+    munmap(counters, sizeof(*counters));
+}
+
 static void the_history_has_64_results_at_most(void **state)
 {
     struct guide guide = play_guide();
@@ -173,7 +196,7 @@ static void a_pool_without_monitor_is_told_the_remedy(void **state)
     api_answer_free(&answer);
     answer = call_id("POST", "/v1/pools/", guide.pool, "/probe", NULL);
     assert_int_equal(answer.status, 409);
-    assert_non_null(strstr(api_fault(&answer), "lbnode healthmonitor create --type HTTP"));
+    assert_non_null(strstr(api_fault(&answer), "lbnode healthmonitor create workers"));
     api_answer_free(&answer);
 }
 
@@ -182,6 +205,7 @@ int main(void)
 #define RULE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         RULE(a_failing_member_says_why_since_when_and_how_often),
+        RULE(what_traffic_found_stands_beside_it),
         RULE(the_history_has_64_results_at_most),
         RULE(a_member_without_results_has_no_figures),
         RULE(only_a_newer_probe_answers_a_question),

@@ -68,6 +68,12 @@ static void a_list_says_why_a_member_fails_or_how_nodes_differ(void **state)
                "\"state\": \"ERROR\", \"reason\": \"connection refused\", \"since_ms_ago\": "
                "30000}]}",
                "connection refused, 30 s ago");
+    check_line("{\"differences\": null, \"nodes\": [{\"decides\": true, \"state\": null, "
+               "\"reason\": \"no ICMP socket\", \"since_ms_ago\": 30000}]}",
+               "no ICMP socket");
+    check_line("{\"differences\": null, \"nodes\": [{\"decides\": true, \"state\": null, "
+               "\"reason\": null}]}",
+               "");
     check_line("{\"differences\": \"lb1 ONLINE, lb2 ERROR: connect timeout after 5 s\", "
                "\"nodes\": []}",
                "lb1 ONLINE, lb2 ERROR: connect timeout after 5 s");
