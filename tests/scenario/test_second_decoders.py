@@ -125,7 +125,7 @@ def text_of(*place):
 
 def rows_of_source(text, kind):
     """{(type, facet, tag, name, how it is written)} of the field rows in TEXT; owners are none of a facet."""
-    choices = {name: re.findall(r'"(\w+)"', words) for name, words in CHOICES.findall(text)}
+    choices = {name: re.findall(r'"([\w-]+)"', words) for name, words in CHOICES.findall(text)}
     found = set()
     for name, rest in ROW.findall(text):
         said = dict(re.findall(r"\.(type|facet|tag|choices) = (\w+)", rest))
