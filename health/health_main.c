@@ -37,17 +37,29 @@ static void adopt(struct health *health, int fd)
         report(health, EVENT_SNAPSHOT_REJECTED, error.text);
 }
 
+static void import(struct health *health, const struct message_imported_verdicts *message)
+{
+    for (uint32_t i = 0; i < message->count && i < IMPORTED_VERDICTS; i++) {
+        const struct imported_verdict *verdict = &message->verdicts[i];
+        if (verdict->state <= VERDICT_ERROR)
+            monitor_set_import(health->monitors, verdict->member_slot, verdict->incarnation,
+                               verdict->state, verdict->age_ms);
+    }
+}
+
 static void
 on_message(void *context, const struct message *message, const int *fds, size_t fd_count)
 {
     struct health *health = context;
     const union message_buffer *any = (const union message_buffer *)(const void *)message;
-    const struct message_imported_verdict *imported = &any->member_IMPORTED_VERDICT;
     if (message->type == MESSAGE_SNAPSHOT && fd_count == 1)
         adopt(health, fds[0]);
-    else if (message->type == MESSAGE_IMPORTED_VERDICT && imported->state <= VERDICT_ERROR)
-        monitor_set_import(health->monitors, imported->member_slot, imported->incarnation,
-                           imported->state);
+    else if (message->type == MESSAGE_IMPORTED_VERDICTS)
+        import(health, &any->member_IMPORTED_VERDICTS);
+    else if (message->type == MESSAGE_HEALTH_RANK &&
+             any->member_HEALTH_RANK.rank <= HEALTH_RANK_OTHER)
+        monitor_set_rank(health->monitors, &any->member_HEALTH_RANK.group_id,
+                         any->member_HEALTH_RANK.rank);
     else if (message->type == MESSAGE_SUSPICION)
         monitor_set_probe_now(health->monitors, any->member_SUSPICION.member_slot,
                               any->member_SUSPICION.incarnation);

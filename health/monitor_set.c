@@ -1,89 +1,14 @@
-#include "health/monitor_set.h"
+#include "health/monitor_set_internal.h"
 
-#include "health/member_probe.h"
-#include "health/probe_schedule.h"
-#include "health/verdict.h"
 #include "lbnode/base/monotime.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-struct monitored {
-    struct monitor_set *set;
-    uint32_t slot, incarnation;
-    uint32_t round; /* of the snapshot that last named it */
-    struct verdict verdict;
-    uint8_t max_retries, max_retries_down;
-    struct probe_target target; /* strings point into the snapshot */
-    struct member_probe probe;
-};
-
-struct monitor_set {
-    struct loop *loop;
-    struct prober *prober;
-    struct loop_timer wake;
-    struct probe_schedule *schedule;
-    struct verdict_board *board;
-    const struct snapshot *snapshot;
-    uint32_t round;
-    struct monitored *by_slot[MEMBER_SLOTS];
-    uint32_t running, most_running;
-};
-
 static void on_wake(struct loop_timer *timer);
-
-/* ---- the board ----------------------------------------------------------------------------
- */
-
-static void publish(struct monitored *monitored, bool changed, bool imported)
-{
-    struct verdict_board *board = monitored->set->board;
-    struct verdict_slot *slot = &board->slots[monitored->slot];
-    if (changed)
-        atomic_store(&slot->since_wall_ms, walltime_now_ms());
-    if (monitored->verdict.state == VERDICT_UNKNOWN)
-        atomic_store(&slot->reason, (uint16_t)VERDICT_REASON_NONE);
-    atomic_store(&slot->history, monitored->verdict.history);
-    atomic_store(&slot->word,
-                 verdict_word_make(monitored->incarnation, monitored->verdict.state, imported));
-    if (changed)
-        atomic_fetch_add(&board->changes, 1);
-}
-
-/* A restarted process goes on with the verdicts that its predecessor left. */
-static void take_over(struct monitored *monitored)
-{
-    struct verdict_slot *slot = &monitored->set->board->slots[monitored->slot];
-    monitored->verdict.state =
-        verdict_board_state(monitored->set->board, monitored->slot, monitored->incarnation);
-    if (monitored->verdict.state != VERDICT_UNKNOWN) {
-        monitored->verdict.history = atomic_load(&slot->history);
-        return;
-    }
-    atomic_store(&slot->probes, 0);
-    atomic_store(&slot->failures, 0);
-    publish(monitored, true, false);
-}
 
 /* ---- probing ------------------------------------------------------------------------------
  */
-
-static void take_result(struct monitored *monitored, const struct probe_result *result)
-{
-    struct verdict_slot *slot = &monitored->set->board->slots[monitored->slot];
-    bool success = result->reason == VERDICT_REASON_NONE;
-    bool changed = verdict_step(&monitored->verdict, success, monitored->max_retries,
-                                monitored->max_retries_down);
-    atomic_store(&slot->round_trip_us, result->round_trip_us);
-    atomic_store(&slot->last_status, result->status);
-    atomic_store(&slot->probed_wall_ms, walltime_now_ms());
-    atomic_fetch_add(&slot->probes, 1);
-    if (!success) {
-        atomic_fetch_add(&slot->failures, 1);
-        atomic_store(&slot->reason, (uint16_t)result->reason);
-    }
-    publish(monitored, changed, false);
-}
 
 static void on_result(struct member_probe *probe, const struct probe_result *result)
 {
@@ -93,7 +18,7 @@ static void on_result(struct member_probe *probe, const struct probe_result *res
     if (result->reason == VERDICT_REASON_NO_ICMP_SOCKET)
         atomic_store(&set->board->slots[monitored->slot].reason, (uint16_t)result->reason);
     else if (result->reason != VERDICT_REASON_LOCAL) /* neither says anything of the member */
-        take_result(monitored, result);
+        monitor_board_take_result(monitored, result);
     if (set->running + 1 == set->most_running)
         loop_timer_start(set->loop, &set->wake, 0, on_wake);
 }
@@ -107,7 +32,7 @@ static bool is_free(struct monitored *monitored)
     return !member_probe_is_running(&monitored->probe);
 }
 
-static void start_due(struct monitor_set *set)
+void monitor_set_go_on(struct monitor_set *set)
 {
     uint64_t now_ms = monotime_now_ms();
     uint32_t slot;
@@ -117,6 +42,7 @@ static void start_due(struct monitor_set *set)
         if (!is_free(monitored))
             continue;
         set->running++;
+        monitored->started_ms = now_ms;
         member_probe_start(set->prober, &monitored->probe, &monitored->target, on_result);
     }
     if (set->running >= set->most_running)
@@ -128,7 +54,7 @@ static void start_due(struct monitor_set *set)
 
 static void on_wake(struct loop_timer *timer)
 {
-    start_due(CONTAINER_OF(timer, struct monitor_set, wake));
+    monitor_set_go_on(CONTAINER_OF(timer, struct monitor_set, wake));
 }
 
 /* ---- the snapshot -------------------------------------------------------------------------
@@ -160,8 +86,10 @@ static struct monitored *monitored_at(struct monitor_set *set,
     monitored->set = set;
     monitored->slot = member->slot;
     monitored->incarnation = member->incarnation;
-    monitored->verdict = (struct verdict){.state = VERDICT_UNKNOWN};
-    take_over(monitored);
+    monitored->imported = VERDICT_UNKNOWN;
+    monitored->confirms = monitored->fell = false;
+    monitored->imported_ms = monitored->probed_ms = monitored->started_ms = 0;
+    monitor_board_adopt(monitored);
     return monitored;
 }
 
@@ -211,8 +139,13 @@ static void aim(struct monitored *monitored,
     monitored->max_retries = monitor->max_retries;
     monitored->max_retries_down = monitor->max_retries_down;
     monitored->target = target; /* its texts are those of the snapshot that stays */
-    probe_schedule_put(set->schedule, member->slot, load_be64(member->id.bytes),
-                       monitor->delay_ms, monotime_now_ms());
+    monitored->pool = member->pool;
+    monitored->takes_traffic = member->weight > 0;
+    monitored->delay_ms = monitor->delay_ms;
+    monitored->transition_delay_ms = monitor->transition_delay_ms;
+    monitored->key = load_be64(member->id.bytes);
+    monitor_board_count(monitored);
+    monitor_rank_pace(monitored, monotime_now_ms());
     if (again)
         probe_schedule_hurry(set->schedule, member->slot);
 }
@@ -222,8 +155,7 @@ static void forget(struct monitor_set *set, struct monitored *monitored)
     stop_probe(monitored);
     probe_schedule_remove(set->schedule, monitored->slot);
     set->by_slot[monitored->slot] = NULL;
-    monitored->verdict.state = VERDICT_UNKNOWN;
-    publish(monitored, true, false);
+    monitor_board_forget(monitored);
     free(monitored);
 }
 
@@ -236,9 +168,54 @@ static void forget_unnamed(struct monitor_set *set)
     }
 }
 
+/* The pools of SNAPSHOT; a round that goes on in a pool keeps its numbers. */
+static struct monitored_pool *plan_pools(const struct monitor_set *set,
+                                         const struct snapshot *snapshot)
+{
+    const struct snapshot_pool *now = snapshot_pools(snapshot);
+    const struct snapshot_pool *before = set->snapshot ? snapshot_pools(set->snapshot) : NULL;
+    uint32_t count_before = before ? set->snapshot->pools.count : 0;
+    struct monitored_pool *pools = calloc(snapshot->pools.count + 1, sizeof(*pools));
+    for (uint32_t i = 0; pools && i < snapshot->pools.count; i++) {
+        pools[i].rank = monitor_rank_of(set, &now[i].group);
+        pools[i].initially_online = now[i].initial_state == SNAPSHOT_INITIAL_ONLINE;
+        for (uint32_t j = 0; j < count_before;
+             j++) /* the first one unless pools came or went */
+            if (uuid_equal(&before[(i + j) % count_before].id, &now[i].id)) {
+                pools[i].round = set->pools[(i + j) % count_before].round;
+                break;
+            }
+    }
+    return pools;
+}
+
+static void count_anew(struct monitor_set *set, struct monitored_pool *pools)
+{
+    free(set->pools);
+    set->pools = pools;
+    for (uint32_t slot = 0; slot < MEMBER_SLOTS; slot++)
+        if (set->by_slot[slot])
+            set->by_slot[slot]->is_counted = false;
+}
+
+/* When all are counted, since the last usable member of a pool is judged otherwise. */
+static void review_all(struct monitor_set *set)
+{
+    uint64_t now_ms = monotime_now_ms();
+    for (uint32_t slot = 0; slot < MEMBER_SLOTS; slot++)
+        if (set->by_slot[slot])
+            monitor_board_review(set->by_slot[slot], now_ms);
+}
+
 void monitor_set_adopt(struct monitor_set *set, const struct snapshot *snapshot)
 {
     const struct snapshot_pool *pools = snapshot_pools(snapshot);
+    struct monitored_pool *planned = plan_pools(set, snapshot);
+    if (!planned) { /* no memory: what was running goes on */
+        snapshot_close(snapshot);
+        return;
+    }
+    count_anew(set, planned);
     set->round++;
     for (uint32_t i = 0; i < snapshot->members.count; i++) {
         const struct snapshot_member *member = &snapshot_members(snapshot)[i];
@@ -254,19 +231,8 @@ void monitor_set_adopt(struct monitor_set *set, const struct snapshot *snapshot)
     forget_unnamed(set);
     snapshot_close(set->snapshot);
     set->snapshot = snapshot;
-    start_due(set);
-}
-
-void monitor_set_import(struct monitor_set *set,
-                        uint32_t slot,
-                        uint32_t incarnation,
-                        enum verdict_state state)
-{
-    struct monitored *monitored = slot < MEMBER_SLOTS ? set->by_slot[slot] : NULL;
-    if (!monitored || monitored->incarnation != incarnation)
-        return;
-    if (verdict_import(&monitored->verdict, state))
-        publish(monitored, true, true);
+    review_all(set);
+    monitor_set_go_on(set);
 }
 
 void monitor_set_probe_now(struct monitor_set *set, uint32_t slot, uint32_t incarnation)
@@ -275,7 +241,7 @@ void monitor_set_probe_now(struct monitor_set *set, uint32_t slot, uint32_t inca
     if (!monitored || monitored->incarnation != incarnation)
         return;
     probe_schedule_hurry(set->schedule, slot);
-    start_due(set);
+    monitor_set_go_on(set);
 }
 
 struct monitor_set *
@@ -302,6 +268,8 @@ void monitor_set_free(struct monitor_set *set)
     if (!set)
         return;
     loop_timer_stop(&set->wake);
+    monitor_board_stop(set);
+    monitor_rank_stop(set);
     for (uint32_t slot = 0; slot < MEMBER_SLOTS; slot++) {
         if (set->by_slot[slot])
             stop_probe(set->by_slot[slot]);
@@ -310,5 +278,6 @@ void monitor_set_free(struct monitor_set *set)
     probe_schedule_free(set->schedule);
     prober_free(set->prober);
     snapshot_close(set->snapshot);
+    free(set->pools);
     free(set);
 }

@@ -4,13 +4,15 @@
 #define HEALTH_MONITOR_SET_H
 
 #include "lbnode/loop/loop.h"
+#include "lbnode/model/message.h"
 #include "lbnode/model/process.h"
 #include "lbnode/model/snapshot.h"
 #include "lbnode/model/verdict_board.h"
 
 /* Probes running at once; what is due beyond waits for a free place. */
 enum {
-    MONITOR_SET_MAXIMUM_PROBES = 8192
+    MONITOR_SET_MAXIMUM_PROBES = 8192,
+    MONITOR_SET_MAXIMUM_GROUPS = 64 /* whose rank is kept */
 };
 
 struct monitor_set;
@@ -22,11 +24,16 @@ struct monitor_set *monitor_set_new(struct loop *loop,
                                     const struct icmp_sockets *icmp);
 /* Probes what SNAPSHOT says from now on. The set keeps SNAPSHOT and closes it when replaced. */
 void monitor_set_adopt(struct monitor_set *set, const struct snapshot *snapshot);
-/* What a peer measured; used while there is no own verdict. */
+/* What the peer that knows best found; UNKNOWN: nothing any more. AGE_MS: since it was last
+ * known to hold. */
 void monitor_set_import(struct monitor_set *set,
                         uint32_t slot,
                         uint32_t incarnation,
-                        enum verdict_state state);
+                        enum verdict_state state,
+                        uint32_t age_ms);
+/* The node's place in a vrrp group; until it is known members are probed at the full rate. One
+ * that becomes active confirms what it knows of the group's members at once. */
+void monitor_set_rank(struct monitor_set *set, const struct uuid *group, enum health_rank rank);
 /* Somebody wants to know now: SLOT is probed at once, and its beats stay. Nothing happens if it
  * is not monitored as INCARNATION. */
 void monitor_set_probe_now(struct monitor_set *set, uint32_t slot, uint32_t incarnation);

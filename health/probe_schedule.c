@@ -215,6 +215,27 @@ void probe_schedule_put(struct probe_schedule *schedule,
         queue_enter(schedule, (int32_t)slot, QUEUE_FRESH);
 }
 
+void probe_schedule_pace(struct probe_schedule *schedule,
+                         uint32_t slot,
+                         uint32_t delay_ms,
+                         uint64_t first_ms)
+{
+    assert(slot < schedule->capacity);
+    struct entry *entry = &schedule->entries[slot];
+    if (delay_ms < PROBE_MINIMUM_DELAY_MS)
+        delay_ms = PROBE_MINIMUM_DELAY_MS;
+    if (!entry->used || entry->delay_ms == delay_ms)
+        return;
+    bool waits = entry->queued == QUEUE_FRESH;
+    probe_schedule_remove(schedule, slot);
+    *entry = (struct entry){
+        .used = true, .delay_ms = delay_ms, .phase_ms = (uint32_t)(first_ms % delay_ms)};
+    schedule->per_tick_share += rate_of(delay_ms);
+    wheel_enter(schedule, (int32_t)slot, first_ms);
+    if (waits)
+        queue_enter(schedule, (int32_t)slot, QUEUE_FRESH);
+}
+
 void probe_schedule_remove(struct probe_schedule *schedule, uint32_t slot)
 {
     struct entry *entry = &schedule->entries[slot];

@@ -34,6 +34,11 @@ void probe_schedule_put(struct probe_schedule *schedule,
                         uint64_t key,
                         uint32_t delay_ms,
                         uint64_t now_ms);
+/* SLOT, which is there, goes on each DELAY_MS, first at FIRST_MS: the phase is the caller's. */
+void probe_schedule_pace(struct probe_schedule *schedule,
+                         uint32_t slot,
+                         uint32_t delay_ms,
+                         uint64_t first_ms);
 void probe_schedule_remove(struct probe_schedule *schedule, uint32_t slot);
 /* SLOT is probed once more, as soon as possible; its beats stay. */
 void probe_schedule_hurry(struct probe_schedule *schedule, uint32_t slot);

@@ -2,12 +2,11 @@
 
 #include <assert.h>
 
-static bool become(struct verdict *verdict, enum verdict_state state)
+bool verdict_assume(struct verdict *verdict, enum verdict_state state)
 {
     bool changed = verdict->state != state;
     verdict->state = state;
     verdict->successes = verdict->failures = 0;
-    verdict->imported = false;
     return changed;
 }
 
@@ -18,23 +17,18 @@ bool verdict_step(struct verdict *verdict,
 {
     assert(max_retries >= 1 && max_retries_down >= 1);
     verdict->history = verdict->history << 1 | success;
-    if (verdict->state == VERDICT_UNKNOWN || verdict->imported)
-        return become(verdict, success ? VERDICT_ONLINE : VERDICT_ERROR);
+    if (verdict->state == VERDICT_UNKNOWN)
+        return verdict_assume(verdict, success ? VERDICT_ONLINE : VERDICT_ERROR);
     if (success == (verdict->state == VERDICT_ONLINE)) { /* agrees: counting starts again */
         verdict->successes = verdict->failures = 0;
         return false;
     }
     if (success)
-        return ++verdict->successes >= max_retries && become(verdict, VERDICT_ONLINE);
-    return ++verdict->failures >= max_retries_down && become(verdict, VERDICT_ERROR);
+        return ++verdict->successes >= max_retries && verdict_assume(verdict, VERDICT_ONLINE);
+    return ++verdict->failures >= max_retries_down && verdict_assume(verdict, VERDICT_ERROR);
 }
 
-bool verdict_import(struct verdict *verdict, enum verdict_state state)
+bool verdict_is_in_transition(const struct verdict *verdict)
 {
-    bool own = verdict->state != VERDICT_UNKNOWN && !verdict->imported;
-    if (own || state == VERDICT_UNKNOWN)
-        return false;
-    bool changed = become(verdict, state);
-    verdict->imported = true;
-    return changed;
+    return verdict->successes > 0 || verdict->failures > 0;
 }

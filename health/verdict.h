@@ -10,7 +10,6 @@
 
 struct verdict {
     enum verdict_state state;
-    bool imported;               /* the state is a peer's; the first own result replaces it */
     uint8_t successes, failures; /* in a row, towards the next change */
     uint64_t history;            /* one bit per probe, newest lowest, 1 = success */
 };
@@ -20,7 +19,10 @@ bool verdict_step(struct verdict *verdict,
                   bool success,
                   unsigned max_retries,
                   unsigned max_retries_down);
-/* A peer's verdict, taken only while there is no own one; true when the state changed. */
-bool verdict_import(struct verdict *verdict, enum verdict_state state);
+/* Results in a row count towards a change, and are not enough yet. */
+bool verdict_is_in_transition(const struct verdict *verdict);
+/* Goes on from STATE, which others found; the history stays what it is. True when the state
+ * changed. */
+bool verdict_assume(struct verdict *verdict, enum verdict_state state);
 
 #endif

@@ -53,6 +53,8 @@ enum event_level {
     ROW(VRRP_BAD_PACKET, WARNING, "a malformed or unknown VRRP packet was dropped")            \
     ROW(MEMBER_ONLINE, INFO, "a member answers its health monitor")                            \
     ROW(MEMBER_ERROR, WARNING, "a member fails its health monitor")                            \
+    ROW(PATH_ASYMMETRY, WARNING, "nodes differ about a member for long")                       \
+    ROW(PATH_SYMMETRY, INFO, "they agree about it again")                                      \
     ROW(CONFIG_CHANGED, INFO, "a configuration change was committed")                          \
     ROW(CONFLICT_OPENED, WARNING,                                                              \
         "two nodes changed the same thing at once; see lbnode conflicts")                      \

@@ -257,13 +257,35 @@ struct message_hindrance {
     char text[96]; /* for people; "" = the kind's own words */
 };
 
-/* control -> supervisor -> health: what a peer measured, used while there is no own verdict. */
-struct message_imported_verdict {
+enum {
+    IMPORTED_VERDICTS = 16
+};
+
+/* control -> supervisor -> health: what the peer that knows best found, said again each delay
+ * while it holds. */
+struct message_imported_verdicts {
     struct message header;
-    uint32_t member_slot;
-    uint32_t incarnation;
-    uint8_t state; /* enum verdict_state */
-    uint32_t age_ms;
+    uint32_t count;
+    struct imported_verdict {
+        uint32_t member_slot;
+        uint32_t incarnation;
+        uint32_t age_ms; /* since it was last known to hold */
+        uint8_t state;   /* enum verdict_state; UNKNOWN: no more */
+    } verdicts[IMPORTED_VERDICTS];
+};
+
+enum health_rank {
+    HEALTH_RANK_ACTIVE,
+    HEALTH_RANK_SUCCESSOR,
+    HEALTH_RANK_OTHER, /* probes rarely */
+};
+
+/* control -> supervisor -> health: this node's place in a vrrp group. The supervisor keeps the
+ * last of each, and says ACTIVE itself as soon as vrrp does. */
+struct message_health_rank {
+    struct message header;
+    struct uuid group_id;
+    uint8_t rank; /* enum health_rank */
 };
 
 /* control -> supervisor -> health: somebody wants to know now; the member is probed once more
@@ -325,7 +347,8 @@ struct message_stop {
     ROW(VRRP_OWNED, struct message_vrrp_owned)                                                 \
     ROW(ELIGIBLE, struct message_eligible)                                                     \
     ROW(HINDRANCE, struct message_hindrance)                                                   \
-    ROW(IMPORTED_VERDICT, struct message_imported_verdict)                                     \
+    ROW(IMPORTED_VERDICTS, struct message_imported_verdicts)                                   \
+    ROW(HEALTH_RANK, struct message_health_rank)                                               \
     ROW(PROBE_NOW, struct message_probe_now)                                                   \
     ROW(SUSPICION, struct message_suspicion)                                                   \
     ROW(ALIVE, struct message_alive)                                                           \

@@ -4,6 +4,7 @@
 #define LBNODE_MODEL_VERDICT_BOARD_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 enum {
@@ -71,7 +72,7 @@ enum verdict_reason {
 };
 
 struct verdict_slot {
-    _Atomic uint64_t word;          /* verdict_word_*: incarnation 32, imported 1, state 8 */
+    _Atomic uint64_t word; /* verdict_word_*: incarnation 32, own state, flags, state */
     _Atomic uint64_t since_wall_ms; /* of the state */
     _Atomic uint64_t probed_wall_ms;
     _Atomic uint64_t history; /* one bit per own probe, newest lowest, 1 = success */
@@ -87,10 +88,38 @@ struct verdict_board {
     struct verdict_slot slots[MEMBER_SLOTS];
 };
 
+/* IMPORTED: STATE is a peer's, and OWN, which this node found itself, is UNKNOWN or older. */
+static inline uint64_t verdict_word_with_own(uint32_t incarnation,
+                                             enum verdict_state state,
+                                             unsigned imported,
+                                             enum verdict_state own,
+                                             unsigned rare)
+{
+    return (uint64_t)incarnation << 32 | (uint64_t)own << 16 | (uint64_t)(rare != 0) << 9 |
+           (uint64_t)(imported != 0) << 8 | (uint64_t)state;
+}
+
 static inline uint64_t
 verdict_word_make(uint32_t incarnation, enum verdict_state state, unsigned imported)
 {
-    return (uint64_t)incarnation << 32 | (uint64_t)(imported != 0) << 8 | (uint64_t)state;
+    return verdict_word_with_own(incarnation, state, imported,
+                                 imported ? VERDICT_UNKNOWN : state, 0);
+}
+
+static inline enum verdict_state verdict_word_own(uint64_t word)
+{
+    return (enum verdict_state)(word >> 16 & 0xff);
+}
+
+static inline bool verdict_word_is_imported(uint64_t word)
+{
+    return word >> 8 & 1;
+}
+
+/* This node probes the member at a lower rate than the monitor's delay. */
+static inline bool verdict_word_is_rare(uint64_t word)
+{
+    return word >> 9 & 1;
 }
 
 /* The state of SLOT as seen with the snapshot's INCARNATION; UNKNOWN when they differ. */

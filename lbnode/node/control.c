@@ -226,7 +226,7 @@ static bool open_all(struct control *control, struct error *error)
     if (!open_replication(control, error))
         return false;
     /* The board is read before health hears of the snapshot: what comes after is news. */
-    if (!verdicts_start(control) || !control_projection_open(control))
+    if (!verdicts_start(control) || !peers_start(control) || !control_projection_open(control))
         return error_set(error, ERROR_INTERNAL, "Out of memory.");
     outlook_start(control);
     control_projection_update(control, replication_position(control->replication));
@@ -264,6 +264,7 @@ static void close_all(struct control *control)
     outlook_stop(control);
     control_probe_stop(control);
     verdicts_free(control);
+    peers_free(control);
     control_projection_free(control);
     channel_free(control->channel);
     if (control->state)

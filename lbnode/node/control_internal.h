@@ -18,14 +18,14 @@
 #include "lbnode/node/control.h"
 #include "lbnode/node/message_list.h"
 #include "lbnode/node/offer_round.h"
-#include "lbnode/node/peer_views.h"
+#include "lbnode/node/peer_verdicts.h"
 #include "lbnode/node/vouch_saver.h"
 
 enum {
     SNAPSHOT_PAUSE_MS = 5, /* at least, between two builds of a snapshot */
     SNAPSHOT_REST = 20,    /* and this many times what the last one took */
-    VERDICT_POLL_MS = 100,
-    VERDICT_PUBLISH_ALL_MS = 30000,
+    VERDICT_POLL_MS = 40,
+    VERDICTS_PER_POLL = 92, /* 50 batches a second */
     OUTLOOK_MAXIMUM = 16,
     OUTLOOK_REPEAT_MS = 250,
     OUTLOOK_VALID_MS = 1000,
@@ -81,9 +81,9 @@ struct control {
     bool members_changed;    /* member_ids must be made anew before use */
     uint64_t seen_changes;   /* of the verdict board */
     uint64_t *seen_verdicts; /* MEMBER_SLOTS words as last reported */
-    uint64_t published_at_ms;
     struct loop_timer verdict_timer;
-    struct peer_views *peer_views; /* what each peer told last */
+    struct peer_verdicts *peer_verdicts; /* what each peer told last */
+    struct control_peers *peers;
     struct tested_pool tested[TESTED_POOLS];
     struct loop_timer tested_timer;
 
@@ -180,6 +180,20 @@ bool verdicts_of_peer(const struct control *control,
 /* PEER wants all own verdicts. */
 void verdicts_send_all(struct control *control, const struct uuid *peer);
 void verdicts_free(struct control *control);
+
+/* ---- control_peers.c ---- */
+
+bool peers_start(struct control *control);
+void peers_take_verdict(struct control *control,
+                        const struct uuid *author,
+                        const struct uuid *member_id,
+                        const struct shared_verdict *verdict);
+/* A health process that knows nothing of peers' verdicts. It may be there before peers_start.
+ */
+void peers_health_started(struct control *control);
+/* This node's place in the groups may have changed. */
+void peers_rank(struct control *control);
+void peers_free(struct control *control);
 
 /* ---- control_probe.c ---- */
 

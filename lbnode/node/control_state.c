@@ -58,7 +58,10 @@ void control_take_process(struct control *control, const struct message_process 
 {
     if (process->role >= PROCESS_ROLE_COUNT)
         return;
+    bool is_new = control->state->processes[process->role].pid != process->pid;
     control->state->processes[process->role] = *process;
+    if (process->role == PROCESS_HEALTH && process->pid > 0 && is_new)
+        peers_health_started(control);
     if (process->role == PROCESS_VRRP)
         control->state->manages_addresses = process->pid > 0;
 }
@@ -89,6 +92,7 @@ void control_take_vrrp_status(struct control *control, const struct message_vrrp
     }
     state->vrrp[i] = *status;
     control_publish_claims(control);
+    peers_rank(control);
     eligibility_review(control, status, &control->offers[i]);
 }
 

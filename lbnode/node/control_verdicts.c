@@ -16,17 +16,8 @@ struct publishing {
     struct shared_verdict *verdicts;
     size_t count, capacity;
     bool all;
+    bool left; /* more has changed than may be told at once */
 };
-
-static bool is_imported(uint64_t word)
-{
-    return word >> 8 & 1;
-}
-
-static enum verdict_state state_of(uint64_t word)
-{
-    return (enum verdict_state)(word & 0xff);
-}
 
 static void report(struct control *control,
                    const struct effective *pool,
@@ -75,11 +66,24 @@ static void publish_later(struct publishing *publishing,
         .state = (uint8_t)state,
         .reason = (uint8_t)atomic_load(&slot->reason),
         .round_trip_ms = round_trip_ms > UINT16_MAX ? UINT16_MAX : (uint16_t)round_trip_ms,
+        .rare = verdict_word_is_rare(atomic_load(&slot->word)),
         .age_ms = age_ms > UINT32_MAX ? UINT32_MAX : (uint32_t)age_ms,
         .status = atomic_load(&slot->last_status),
         .last_failed = atomic_load(&slot->probes) > 0 && !(atomic_load(&slot->history) & 1),
         .probe_age_ms = age_of(atomic_load(&slot->probed_wall_ms), now_ms),
     };
+}
+
+/* Peers are told of it when this changes. */
+static uint64_t what_is_told(uint64_t word)
+{
+    return word >> 32 << 32 | (uint64_t)verdict_word_own(word) << 1 |
+           verdict_word_is_rare(word);
+}
+
+static bool is_same_state(uint64_t word, uint64_t before)
+{
+    return word >> 32 == before >> 32 && verdict_word_own(word) == verdict_word_own(before);
 }
 
 static void look_at(struct publishing *publishing,
@@ -93,19 +97,25 @@ static void look_at(struct publishing *publishing,
         return;
     const struct verdict_slot *slot = &control->context->verdicts->slots[number];
     uint64_t word = atomic_load(&slot->word), before = control->seen_verdicts[number];
-    enum verdict_state state = state_of(word);
-    if ((uint32_t)(word >> 32) != incarnation || state == VERDICT_UNKNOWN || is_imported(word))
+    enum verdict_state state = verdict_word_own(word);
+    if ((uint32_t)(word >> 32) != incarnation || state == VERDICT_UNKNOWN)
         return;
+    bool is_news = what_is_told(word) != what_is_told(before);
+    if (is_news && !publishing->all && publishing->count >= VERDICTS_PER_POLL) {
+        publishing->left = true;
+        return;
+    }
     control->seen_verdicts[number] = word;
-    if (word != before)
+    if (is_news && !is_same_state(word, before))
         report(control, pool, member, slot, state);
-    if (word != before || publishing->all)
+    if (is_news || publishing->all)
         publish_later(publishing, &member->resource->id, slot, state);
 }
 
-static void look_at_all(struct control *control, bool all, const struct uuid *peer)
+/* All for PEER, or what changed for everybody. False: some had to be left for later. */
+static bool look_at_all(struct control *control, const struct uuid *peer)
 {
-    struct publishing publishing = {.control = control, .all = all};
+    struct publishing publishing = {.control = control, .all = peer != NULL};
     const struct effective *pool, *member;
     for (size_t i = 0; (pool = configuration_at(control->configuration, RESOURCE_POOL, i));
          i++) {
@@ -122,6 +132,7 @@ static void look_at_all(struct control *control, bool all, const struct uuid *pe
         replication_publish_verdicts(control->replication, publishing.verdicts,
                                      publishing.count);
     free(publishing.verdicts);
+    return !publishing.left;
 }
 
 static void publish_probed(struct publishing *publishing,
@@ -135,9 +146,9 @@ static void publish_probed(struct publishing *publishing,
         return;
     const struct verdict_slot *slot = &control->context->verdicts->slots[number];
     uint64_t word = atomic_load(&slot->word);
-    if ((uint32_t)(word >> 32) == incarnation && state_of(word) != VERDICT_UNKNOWN &&
-        !is_imported(word) && atomic_load(&slot->probed_wall_ms) >= from_wall_ms)
-        publish_later(publishing, &member->resource->id, slot, state_of(word));
+    if ((uint32_t)(word >> 32) == incarnation && verdict_word_own(word) != VERDICT_UNKNOWN &&
+        atomic_load(&slot->probed_wall_ms) >= from_wall_ms)
+        publish_later(publishing, &member->resource->id, slot, verdict_word_own(word));
 }
 
 void verdicts_publish_pool(struct control *control,
@@ -160,20 +171,15 @@ static void poll_board(struct loop_timer *timer)
 {
     struct control *control = CONTAINER_OF(timer, struct control, verdict_timer);
     uint64_t changes = atomic_load(&control->context->verdicts->changes);
-    uint64_t now_ms = loop_now_ms(control->loop);
-    bool all = now_ms - control->published_at_ms >= VERDICT_PUBLISH_ALL_MS;
-    if (all)
-        control->published_at_ms = now_ms;
-    if (all || changes != control->seen_changes)
-        look_at_all(control, all, NULL);
-    control->seen_changes = changes;
+    if (changes != control->seen_changes && look_at_all(control, NULL))
+        control->seen_changes = changes;
     loop_timer_start(control->loop, timer, VERDICT_POLL_MS, poll_board);
 }
 
 void verdicts_send_all(struct control *control, const struct uuid *peer)
 {
     if (control->configuration)
-        look_at_all(control, true, peer);
+        look_at_all(control, peer);
 }
 
 /* A control process that starts again takes what is on the board as already reported. */
@@ -181,13 +187,11 @@ bool verdicts_start(struct control *control)
 {
     const struct verdict_board *board = control->context->verdicts;
     control->seen_verdicts = calloc(MEMBER_SLOTS, sizeof(*control->seen_verdicts));
-    control->peer_views = peer_views_new();
-    if (!control->seen_verdicts || !control->peer_views)
+    if (!control->seen_verdicts)
         return false;
     for (size_t i = 0; i < MEMBER_SLOTS; i++)
         control->seen_verdicts[i] = atomic_load(&board->slots[i].word);
     control->seen_changes = atomic_load(&board->changes);
-    control->published_at_ms = loop_now_ms(control->loop);
     loop_timer_start(control->loop, &control->verdict_timer, VERDICT_POLL_MS, poll_board);
     return true;
 }
@@ -251,17 +255,9 @@ void verdicts_import(struct control *control,
                      const uint8_t member_key[8],
                      const struct shared_verdict *verdict)
 {
-    struct message_imported_verdict message =
-        MESSAGE_OF(IMPORTED_VERDICT, struct message_imported_verdict);
     const struct uuid *member_id = find_member(control, member_key);
-    if (!member_id ||
-        !slot_map_find(control->slots, member_id, &message.member_slot, &message.incarnation))
-        return;
-    peer_views_put(control->peer_views, author, message.member_slot, message.incarnation,
-                   verdict, loop_now_ms(control->loop));
-    message.state = verdict->state;
-    message.age_ms = verdict->age_ms;
-    control_send(control, &message.header, NULL, 0);
+    if (member_id)
+        peers_take_verdict(control, author, member_id, verdict);
 }
 
 bool verdicts_of_peer(const struct control *control,
@@ -271,13 +267,12 @@ bool verdicts_of_peer(const struct control *control,
 {
     uint32_t slot, incarnation;
     return slot_map_find(control->slots, member_id, &slot, &incarnation) &&
-           peer_views_find(control->peer_views, node_id, slot, incarnation,
-                           loop_now_ms(control->loop), out);
+           peer_verdicts_view(control->peer_verdicts, node_id, slot, incarnation,
+                              loop_now_ms(control->loop), out);
 }
 
 void verdicts_free(struct control *control)
 {
-    peer_views_free(control->peer_views);
     loop_timer_stop(&control->verdict_timer);
     free(control->seen_verdicts);
     free(control->member_ids);

@@ -21,6 +21,7 @@
 enum {
     ENDPOINTS_MAXIMUM = 4096,
     VRRP_STATUS_MAXIMUM = 512,
+    HEALTH_RANKS_MAXIMUM = 512,
     VRRP_OWNED_MAXIMUM = 4096,
     HINDRANCES_MAXIMUM = 1024,
     VRRP_VOUCHED_MAXIMUM = 64,
@@ -127,6 +128,8 @@ struct supervisor {
     size_t vouched_count;
     struct message_vrrp_owned owned[VRRP_OWNED_MAXIMUM];
     size_t owned_count;
+    struct message_health_rank ranks[HEALTH_RANKS_MAXIMUM];
+    size_t rank_count;
     struct message_event events[EVENTS_KEPT];
     size_t event_count;
 };

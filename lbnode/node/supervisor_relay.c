@@ -255,6 +255,50 @@ void supervisor_tell_process(struct supervisor *supervisor, enum process_role ro
     supervisor_send(supervisor, PROCESS_CONTROL, &process.header, NULL, 0);
 }
 
+/* ---- ranks for health -----------------------------------------------------------------------
+ */
+
+static bool is_active_for(const struct supervisor *supervisor, const struct uuid *group)
+{
+    for (size_t i = 0; i < supervisor->status_count; i++)
+        if (supervisor->statuses[i].state == VRRP_ACTIVE &&
+            uuid_equal(&supervisor->statuses[i].group_id, group))
+            return true;
+    return false;
+}
+
+static void
+tell_rank(struct supervisor *supervisor, const struct uuid *group, enum health_rank rank)
+{
+    size_t i = 0;
+    while (i < supervisor->rank_count && !uuid_equal(&supervisor->ranks[i].group_id, group))
+        i++;
+    if (i == HEALTH_RANKS_MAXIMUM ||
+        (i < supervisor->rank_count && supervisor->ranks[i].rank == rank))
+        return;
+    supervisor->rank_count += i == supervisor->rank_count;
+    supervisor->ranks[i] = MESSAGE_OF(HEALTH_RANK, struct message_health_rank);
+    supervisor->ranks[i].group_id = *group;
+    supervisor->ranks[i].rank = (uint8_t)rank;
+    supervisor_send(supervisor, PROCESS_HEALTH, &supervisor->ranks[i].header, NULL, 0);
+}
+
+/* Whoever is active probes as such, whatever control has not heard yet. */
+static void take_rank(struct supervisor *supervisor, const struct message_health_rank *message)
+{
+    if (message->rank <= HEALTH_RANK_OTHER)
+        tell_rank(supervisor, &message->group_id,
+                  is_active_for(supervisor, &message->group_id)
+                      ? HEALTH_RANK_ACTIVE
+                      : (enum health_rank)message->rank);
+}
+
+static void send_ranks(struct supervisor *supervisor)
+{
+    for (size_t i = 0; i < supervisor->rank_count; i++)
+        supervisor_send(supervisor, PROCESS_HEALTH, &supervisor->ranks[i].header, NULL, 0);
+}
+
 /* ---- in -------------------------------------------------------------------------------------
  */
 
@@ -284,7 +328,8 @@ static void from_control(struct supervisor *supervisor, const struct message *me
         supervisor_send(supervisor, PROCESS_VRRP, message, NULL, 0);
         break;
     case MESSAGE_HINDRANCE: hindrances_take(supervisor, (const void *)message); break;
-    case MESSAGE_IMPORTED_VERDICT:
+    case MESSAGE_HEALTH_RANK: take_rank(supervisor, (const void *)message); break;
+    case MESSAGE_IMPORTED_VERDICTS:
     case MESSAGE_PROBE_NOW:
         supervisor_send(supervisor, PROCESS_HEALTH, message, NULL, 0);
         break;
@@ -295,7 +340,10 @@ static void from_control(struct supervisor *supervisor, const struct message *me
 static void from_vrrp(struct supervisor *supervisor, const struct message *message)
 {
     if (message->type == MESSAGE_VRRP_STATUS) {
-        keep_status(supervisor, (const void *)message);
+        const struct message_vrrp_status *status = (const void *)message;
+        keep_status(supervisor, status);
+        if (status->state == VRRP_ACTIVE)
+            tell_rank(supervisor, &status->group_id, HEALTH_RANK_ACTIVE);
         supervisor_send(supervisor, PROCESS_CONTROL, message, NULL, 0);
     } else if (message->type == MESSAGE_VRID_HEARD) {
         supervisor_send(supervisor, PROCESS_CONTROL, message, NULL, 0);
@@ -380,7 +428,10 @@ void supervisor_replay(struct supervisor *supervisor, enum process_role role)
         bindings_replay(supervisor, PROCESS_PROXY);
         send_snapshot(supervisor, PROCESS_PROXY);
         break;
-    case PROCESS_HEALTH: send_snapshot(supervisor, PROCESS_HEALTH); break;
+    case PROCESS_HEALTH:
+        send_ranks(supervisor);
+        send_snapshot(supervisor, PROCESS_HEALTH);
+        break;
     case PROCESS_VRRP:
         if (supervisor->eligible.header.type != MESSAGE_NONE)
             supervisor_send(supervisor, role, &supervisor->eligible.header, NULL, 0);

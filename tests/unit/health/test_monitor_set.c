@@ -382,9 +382,9 @@ static void a_peers_verdict_fills_the_board_until_there_is_an_own_one(void **sta
     site_monitor(&site, "TCP");
     monitor_set_adopt(fixture.set, site_snapshot(&site, fixture.slots));
     slot_of(&fixture, &site.members[0], &slot, &incarnation);
-    monitor_set_import(fixture.set, slot, incarnation + 1, VERDICT_ONLINE);
+    monitor_set_import(fixture.set, slot, incarnation + 1, VERDICT_ONLINE, 0);
     assert_int_equal(state_of(&fixture, &site.members[0]), VERDICT_UNKNOWN);
-    monitor_set_import(fixture.set, slot, incarnation, VERDICT_ONLINE);
+    monitor_set_import(fixture.set, slot, incarnation, VERDICT_ONLINE, 0);
     assert_int_equal(state_of(&fixture, &site.members[0]), VERDICT_ONLINE);
     wait_for(&fixture, &site.members[0], VERDICT_ERROR);
     teardown(&fixture);

@@ -39,15 +39,24 @@ static void max_retries_successes_in_a_row_bring_it_up(void **state)
     assert_int_equal(verdict.state, VERDICT_ONLINE);
 }
 
-static void a_peers_verdict_counts_until_the_first_own_result(void **state)
+static void what_others_found_is_gone_on_from_and_the_history_stays(void **state)
 {
     struct verdict verdict = {0};
-    assert_false(verdict_import(&verdict, VERDICT_UNKNOWN));
-    assert_true(verdict_import(&verdict, VERDICT_ERROR));
-    assert_true(verdict_import(&verdict, VERDICT_ONLINE)); /* the peer changed its mind */
-    assert_true(verdict_step(&verdict, false, RISE, FALL));
-    assert_int_equal(verdict.state, VERDICT_ERROR);
-    assert_false(verdict_import(&verdict, VERDICT_ONLINE));
+    assert_true(verdict_step(&verdict, true, RISE, FALL));
+    assert_false(verdict_step(&verdict, false, RISE, FALL));
+    assert_true(verdict_is_in_transition(&verdict));
+    assert_true(verdict_assume(&verdict, VERDICT_ERROR));
+    assert_false(verdict_is_in_transition(&verdict));
+    assert_int_equal(verdict.history, 2);
+    assert_false(verdict_step(&verdict, true, RISE, FALL));
+    assert_false(verdict_step(&verdict, true, RISE, FALL));
+    assert_true(verdict_step(&verdict, true, RISE, FALL));
+}
+
+static void a_result_that_decides_alone_is_one_with_counts_of_one(void **state)
+{
+    struct verdict verdict = {.state = VERDICT_ONLINE};
+    assert_true(verdict_step(&verdict, false, 1, 1));
     assert_int_equal(verdict.state, VERDICT_ERROR);
 }
 
@@ -137,7 +146,8 @@ int main(void)
         cmocka_unit_test(the_first_own_result_decides_alone),
         cmocka_unit_test(max_retries_down_failures_in_a_row_bring_it_down),
         cmocka_unit_test(max_retries_successes_in_a_row_bring_it_up),
-        cmocka_unit_test(a_peers_verdict_counts_until_the_first_own_result),
+        cmocka_unit_test(what_others_found_is_gone_on_from_and_the_history_stays),
+        cmocka_unit_test(a_result_that_decides_alone_is_one_with_counts_of_one),
         cmocka_unit_test(random_results_lead_to_what_an_oracle_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
