@@ -65,6 +65,7 @@ const struct verdict_slot *health_slot_of(const struct node_state *state,
     return (uint32_t)(atomic_load(&slot->word) >> 32) == incarnation ? slot : NULL;
 }
 
+/* Its own verdict as peers get it; before there is one, what it goes by instead. */
 static void
 read_own(const struct node_state *state, const struct uuid *member_id, struct health_view *out)
 {
@@ -73,16 +74,20 @@ read_own(const struct node_state *state, const struct uuid *member_id, struct he
     if (!slot)
         return;
     uint64_t word = atomic_load(&slot->word);
-    out->state = (enum verdict_state)(word & 0xff);
-    out->imported = word >> 8 & 1;
+    out->state = verdict_word_own(word);
+    if (out->state == VERDICT_UNKNOWN) {
+        out->state = (enum verdict_state)(word & 0xff);
+        out->imported = verdict_word_is_imported(word);
+    }
     out->probes = atomic_load(&slot->probes);
     out->failures = atomic_load(&slot->failures);
     out->history = atomic_load(&slot->history);
     out->since_ms_ago = ms_ago(atomic_load(&slot->since_wall_ms), now_ms);
+    out->reason =
+        (enum verdict_reason)atomic_load(&slot->reason); /* also why it cannot probe */
     if (out->probes == 0)
         return;
     out->last_failed = !(out->history & 1);
-    out->reason = (enum verdict_reason)atomic_load(&slot->reason);
     out->status = atomic_load(&slot->last_status);
     out->round_trip_us = atomic_load(&slot->round_trip_us);
     out->probed_ms_ago = ms_ago(atomic_load(&slot->probed_wall_ms), now_ms);
@@ -120,18 +125,26 @@ static void read_view(const struct node_state *state,
         read_peer(state, member_id, view);
 }
 
-enum verdict_state health_decided(const struct node_state *state, const struct uuid *member_id)
+void health_decision(const struct node_state *state,
+                     const struct uuid *member_id,
+                     struct health_view *out)
 {
     const struct effective *member = configuration_find(state->configuration, member_id);
-    struct health_view own = {.is_self = true}, other = {0};
-    bool decided = member && find_decider(state, member->resource, &other.node_id) &&
-                   !node_view_is_self(state, &other.node_id);
-    if (decided)
-        read_view(state, member_id, &other);
-    if (other.state != VERDICT_UNKNOWN)
-        return other.state;
-    read_view(state, member_id, &own);
-    return own.state;
+    *out = (struct health_view){.decides = true};
+    if (member && find_decider(state, member->resource, &out->node_id) &&
+        !node_view_is_self(state, &out->node_id))
+        read_view(state, member_id, out);
+    if (out->state != VERDICT_UNKNOWN)
+        return;
+    *out = (struct health_view){.is_self = true, .decides = true};
+    read_view(state, member_id, out);
+}
+
+enum verdict_state health_decided(const struct node_state *state, const struct uuid *member_id)
+{
+    struct health_view view;
+    health_decision(state, member_id, &view);
+    return view.state;
 }
 
 static void complete(const struct node_state *state,

@@ -35,6 +35,9 @@ const struct verdict_slot *health_slot_of(const struct node_state *state,
 /* The verdict that counts for MEMBER's status on every node: that of the active node of its
  * load balancer's VRRP group, or this node's own when there is none or nothing is known of it.
  */
+void health_decision(const struct node_state *state,
+                     const struct uuid *member_id,
+                     struct health_view *out); /* node, answers: not set */
 enum verdict_state health_decided(const struct node_state *state, const struct uuid *member_id);
 /* Of this node first, then of the others that are active in the roster. */
 void health_visit(const struct node_state *state,

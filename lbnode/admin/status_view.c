@@ -1,5 +1,6 @@
 #include "lbnode/admin/status_view.h"
 
+#include "lbnode/admin/health_view.h"
 #include "lbnode/base/monotime.h"
 #include "lbnode/model/field_table.h"
 #include "lbnode/model/health_reason.h"
@@ -11,25 +12,9 @@
 /* ---- sources -------------------------------------------------------------------------------
  */
 
-static const struct verdict_slot *
-slot_of(const struct node_state *state, const struct uuid *member_id, uint32_t *out_incarnation)
-{
-    uint32_t slot;
-    if (!state->slots || !state->verdicts ||
-        !slot_map_find(state->slots, member_id, &slot, out_incarnation) || slot >= MEMBER_SLOTS)
-        return NULL;
-    return &state->verdicts->slots[slot];
-}
-
 static enum verdict_state verdict_of(void *context, const struct uuid *member_id)
 {
-    const struct node_state *state = context;
-    uint32_t incarnation;
-    const struct verdict_slot *slot = slot_of(state, member_id, &incarnation);
-    if (!slot)
-        return VERDICT_UNKNOWN;
-    return verdict_board_state(state->verdicts, (uint32_t)(slot - state->verdicts->slots),
-                               incarnation);
+    return health_decided(context, member_id);
 }
 
 static const struct load_balancer *owner_of(const struct node_state *state,
@@ -157,30 +142,28 @@ set_attribute(struct json_value *node, const struct resource *resource, const ch
         json_value_set(node, name, field_to_json(field, resource));
 }
 
-/* Why a member is ERROR or not judged: "connection refused since 2026-01-31T12:34:56". */
+/* Why the node that decides found a member ERROR or cannot judge it: "connection refused since
+ * 2026-01-31T12:34:56". */
 static void set_reason(const struct node_state *state,
                        struct json_value *node,
                        const struct effective *object)
 {
-    uint32_t incarnation;
     char text[HEALTH_REASON_TEXT_SIZE + 64], why[HEALTH_REASON_TEXT_SIZE];
-    char since[WALLTIME_TEXT_SIZE];
-    const struct verdict_slot *slot = slot_of(state, &object->resource->id, &incarnation);
+    char since[WALLTIME_TEXT_SIZE] = "";
+    struct health_view view;
     if (!object->effective) {
         json_value_set_text(node, "reason", object->reason_text);
         return;
     }
-    enum verdict_state verdict = verdict_of((void *)(uintptr_t)state, &object->resource->id);
-    if (!slot || verdict == VERDICT_ONLINE)
-        return;
-    if (verdict == VERDICT_UNKNOWN &&
-        atomic_load_explicit(&slot->reason, memory_order_relaxed) == VERDICT_REASON_NONE)
-        return; /* it is waited for; else this node cannot probe */
+    health_decision(state, &object->resource->id, &view);
+    if (view.state == VERDICT_ONLINE ||
+        (view.state == VERDICT_UNKNOWN && view.reason == VERDICT_REASON_NONE))
+        return; /* it is well or waited for; else this node cannot probe */
     health_reason_text(
-        why, atomic_load_explicit(&slot->reason, memory_order_relaxed),
-        atomic_load_explicit(&slot->last_status, memory_order_relaxed),
+        why, view.reason, view.status,
         configuration_monitor_of(state->configuration, &object->resource->owner));
-    walltime_format(atomic_load_explicit(&slot->since_wall_ms, memory_order_relaxed), since);
+    if (view.since_ms_ago != HEALTH_NEVER_MS)
+        walltime_format(walltime_now_ms() - (uint64_t)view.since_ms_ago, since);
     snprintf(text, sizeof(text), "%s%s%s", *why ? why : "reported by another node",
              *since ? " since " : "", since);
     json_value_set_text(node, "reason", text);

@@ -29,6 +29,7 @@ struct replication {
     size_t facet_count;
     uint64_t seq;
     enum error_kind refusal;
+    struct uuid owner; /* of all vrrp groups; zero: nobody is known */
     struct peer_view peer;
     const struct conflict_view *conflict;
     size_t submissions, gathered;
@@ -76,6 +77,11 @@ void fake_replication_set_peer(struct replication *replication,
 void fake_replication_set_peer_trouble(struct replication *replication, bool storage_trouble)
 {
     replication->peer.storage_trouble = storage_trouble;
+}
+
+void fake_replication_set_owner(struct replication *replication, const struct uuid *node_id)
+{
+    replication->owner = *node_id;
 }
 
 void fake_replication_set_conflict(struct replication *replication,
@@ -413,7 +419,8 @@ bool replication_find_owner(const struct replication *replication,
                             uint8_t family,
                             struct uuid *out)
 {
-    return false;
+    *out = replication->owner;
+    return !uuid_is_zero(out);
 }
 
 void replication_avoid_vrids(struct replication *replication, const bool *avoided)

@@ -21,6 +21,8 @@ void fake_replication_set_peer(struct replication *replication,
                                enum peer_state state);
 /* What it says of its store. */
 void fake_replication_set_peer_trouble(struct replication *replication, bool storage_trouble);
+/* The node that is active for all vrrp groups. */
+void fake_replication_set_owner(struct replication *replication, const struct uuid *node_id);
 /* One open conflict about the facet of an object. */
 void fake_replication_set_conflict(struct replication *replication,
                                    const struct conflict_view *conflict);

@@ -35,6 +35,8 @@ static int teardown(void **state)
 {
     api_guide_node()->state.verdicts = NULL;
     api_guide_node()->state.slots = NULL;
+    api_guide_node()->state.peer_verdict = NULL;
+    api_guide_node()->state.vrrp_count = 0;
     slot_map_free(slots);
     munmap(board, sizeof(*board));
     return api_guide_teardown(state);
@@ -181,6 +183,75 @@ static void a_probe_is_asked_for_with_its_limit(void **state)
     api_answer_free(&answer);
 }
 
+static const struct uuid lb2 = {{2}};
+
+static bool peer_says(void *context,
+                      const struct uuid *node_id,
+                      const struct uuid *member_id,
+                      struct shared_verdict *out)
+{
+    *out = (struct shared_verdict){.state = VERDICT_ERROR,
+                                   .last_failed = true,
+                                   .reason = VERDICT_REASON_STATUS,
+                                   .status = 503,
+                                   .age_ms = 1000};
+    return uuid_equal(node_id, &lb2);
+}
+
+/* lb2 is active for all load balancers and has a verdict about each member. */
+static void let_lb2_decide(void)
+{
+    struct node_state *node = &api_guide_node()->state;
+    const struct effective *group =
+        configuration_at(node->configuration, RESOURCE_VRRP_GROUP, 0);
+    node->vrrp[0] = (struct message_vrrp_status){
+        .group_id = group->resource->id, .family = 4, .state = VRRP_BACKUP};
+    node->vrrp_count = 1;
+    node->peer_verdict = peer_says;
+    fake_replication_set_owner(node->replication, &lb2);
+}
+
+static void a_status_is_that_of_the_node_that_is_active(void **state)
+{
+    struct guide guide = play_guide();
+    probe(guide.first, VERDICT_ONLINE, 1, 1);
+    let_lb2_decide();
+    struct json_value *health = health_of(&guide, guide.first);
+    assert_string_equal(json_value_get_text(health, "operating_status"), "ERROR");
+    assert_string_equal(json_value_get_text(own_view(health), "state"), "ONLINE");
+    assert_false(json_value_truth(json_value_get(own_view(health), "decides")));
+    json_value_free(health);
+    struct api_answer answer =
+        call_id("GET", LBAAS "/loadbalancers/", guide.balancer, "", NULL);
+    assert_string_equal(
+        json_value_get_text(json_value_get(answer.json, "loadbalancer"), "operating_status"),
+        "ERROR");
+    api_answer_free(&answer);
+}
+
+static void the_reason_is_that_of_the_node_that_is_active(void **state)
+{
+    struct guide guide = play_guide();
+    probe(guide.first, VERDICT_ERROR, 1, 0)->reason = VERDICT_REASON_CONNECT_REFUSED;
+    let_lb2_decide();
+    struct api_answer answer = api_call(api_guide_node(), "GET", "/v1/status", NULL);
+    assert_int_equal(answer.status, 200);
+    assert_non_null(strstr(text_string(&answer.body), "status 503, expected 200 since "));
+    assert_null(strstr(text_string(&answer.body), "connection refused"));
+    api_answer_free(&answer);
+}
+
+static void before_the_active_node_has_a_verdict_the_own_one_counts(void **state)
+{
+    struct guide guide = play_guide();
+    probe(guide.first, VERDICT_ONLINE, 1, 1);
+    let_lb2_decide();
+    api_guide_node()->state.peer_verdict = NULL;
+    struct json_value *health = health_of(&guide, guide.first);
+    assert_string_equal(json_value_get_text(health, "operating_status"), "ONLINE");
+    json_value_free(health);
+}
+
 static void a_pool_without_monitor_is_told_the_remedy(void **state)
 {
     struct guide guide = play_guide();
@@ -210,6 +281,9 @@ int main(void)
         RULE(a_member_without_results_has_no_figures),
         RULE(only_a_newer_probe_answers_a_question),
         RULE(a_probe_is_asked_for_with_its_limit),
+        RULE(a_status_is_that_of_the_node_that_is_active),
+        RULE(the_reason_is_that_of_the_node_that_is_active),
+        RULE(before_the_active_node_has_a_verdict_the_own_one_counts),
         RULE(a_pool_without_monitor_is_told_the_remedy),
     };
 #undef RULE
