@@ -79,23 +79,42 @@ static bool is_older(const struct core *core, uint64_t wall_ms, uint64_t age_ms)
 
 /* ---- tombstones ------------------------------------------------------------------------- */
 
+static bool says_deleted(const struct facet_entry *life)
+{
+    return life->value_size == 1 && life->value[0] == 0;
+}
+
 static bool is_deleted(const struct object *object)
 {
     const struct facet_state *life = facet_of(object, FACET_LIFE);
     for (size_t i = 0; life && i < life->count; i++)
-        if (life->entries[i].value_size != 1 || life->entries[i].value[0] != 0)
+        if (!says_deleted(&life->entries[i]))
             return false;
     return life && life->count > 0;
+}
+
+/* Nothing of LIFE in REALM says that the object is there, or what it is below is gone. But a
+ * grant that is alive stays: it hides what else there is under its id. */
+static bool
+is_left(const struct core *core, const struct facet_state *life, enum facet_realm realm)
+{
+    const struct facet_entry *winner = facet_winner_in(life, realm);
+    bool deleted = true;
+    for (size_t i = 0; life && i < life->count; i++)
+        deleted &=
+            facet_realm_of(life->entries[i].type) != realm || says_deleted(&life->entries[i]);
+    return deleted ||
+           (!(realm == REALM_GRANTS && winner->value_size == 1 && winner->value[0]) &&
+            !uuid_is_zero(&winner->owner) && !facet_object(&core->facets, &winner->owner));
 }
 
 /* Deleted without objection, or left behind by what was purged before: an object whose owner is
  * gone, or of which only an edit is left. */
 static bool is_tombstone(const struct core *core, const struct object *object)
 {
-    const struct facet_entry *life = facet_winner(facet_of(object, FACET_LIFE));
-    if (!life || is_deleted(object))
-        return true;
-    return !uuid_is_zero(&life->owner) && !facet_object(&core->facets, &life->owner);
+    const struct facet_state *life = facet_of(object, FACET_LIFE);
+    return is_left(core, life, REALM_THINGS) && is_left(core, life, REALM_GRANTS) &&
+           is_left(core, life, REALM_NODES);
 }
 
 static bool is_purgeable(const struct core *core, const struct object *object)

@@ -198,10 +198,14 @@ bool facet_load(struct facet_table *table, struct bytes key, struct bytes value)
 const struct object *facet_object(const struct facet_table *table, const struct uuid *id);
 const struct facet_state *facet_of(const struct object *object, uint16_t facet); /* or NULL */
 enum facet_realm facet_realm_of(uint8_t type);
-/* The highest one in which it has a life. */
+/* The highest one in which it is alive, or if there is none, in which it has a life. */
 enum facet_realm facet_object_realm(const struct object *object);
-/* The entry that counts, of the highest realm (replication.md 3.3). */
+/* The entry that counts, of a life that of the object's realm, else of the highest realm
+ * (replication.md 3.3). */
 const struct facet_entry *facet_winner(const struct facet_state *state);
+/* The same of the entries of REALM alone; NULL: there is none. */
+const struct facet_entry *facet_winner_in(const struct facet_state *state,
+                                          enum facet_realm realm);
 /* The one of OBJECT's realm; NULL: there is none. */
 const struct facet_entry *facet_seen(const struct object *object,
                                      const struct facet_state *state);

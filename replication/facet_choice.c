@@ -41,23 +41,8 @@ enum facet_realm facet_realm_of(uint8_t type)
                                         : REALM_THINGS;
 }
 
-static enum facet_realm highest_realm(const struct facet_state *state)
-{
-    enum facet_realm highest = REALM_THINGS;
-    for (size_t i = 0; state && i < state->count; i++) {
-        enum facet_realm realm = facet_realm_of(state->entries[i].type);
-        highest = realm > highest ? realm : highest;
-    }
-    return highest;
-}
-
-enum facet_realm facet_object_realm(const struct object *object)
-{
-    return highest_realm(facet_of(object, FACET_LIFE));
-}
-
-static const struct facet_entry *winner_in(const struct facet_state *state,
-                                           enum facet_realm realm)
+const struct facet_entry *facet_winner_in(const struct facet_state *state,
+                                          enum facet_realm realm)
 {
     const struct facet_entry *winner = NULL;
     for (size_t i = 0; state && i < state->count; i++) {
@@ -76,15 +61,43 @@ static const struct facet_entry *winner_in(const struct facet_state *state,
     return winner;
 }
 
+static bool is_alive_in(const struct facet_state *life, enum facet_realm realm)
+{
+    const struct facet_entry *winner = facet_winner_in(life, realm);
+    return winner && winner->value_size == 1 && winner->value[0] != 0;
+}
+
+/* The highest in which there is a value. But what is deleted is gone from some nodes and not
+ * from others, so a life that says so hides nothing that is alive in a lower one. */
+static enum facet_realm realm_seen(const struct facet_state *state)
+{
+    enum facet_realm highest = REALM_THINGS, alive = REALM_THINGS;
+    bool is_life = state && state->facet == FACET_LIFE, any_alive = false;
+    for (size_t i = 0; state && i < state->count; i++) {
+        enum facet_realm realm = facet_realm_of(state->entries[i].type);
+        highest = realm > highest ? realm : highest;
+        if (is_life && (!any_alive || realm > alive) && is_alive_in(state, realm)) {
+            alive = realm;
+            any_alive = true;
+        }
+    }
+    return any_alive ? alive : highest;
+}
+
+enum facet_realm facet_object_realm(const struct object *object)
+{
+    return realm_seen(facet_of(object, FACET_LIFE));
+}
+
 const struct facet_entry *facet_winner(const struct facet_state *state)
 {
-    return winner_in(state, highest_realm(state));
+    return facet_winner_in(state, realm_seen(state));
 }
 
 const struct facet_entry *facet_seen(const struct object *object,
                                      const struct facet_state *state)
 {
-    return winner_in(state, facet_object_realm(object));
+    return facet_winner_in(state, facet_object_realm(object));
 }
 
 size_t facet_seen_count(const struct object *object, const struct facet_state *state)

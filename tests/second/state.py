@@ -206,7 +206,11 @@ class State:
 
     def standing(self, thing, facet):
         """The entries of the object's realm that nothing replaced but what is void."""
-        top = max((realm(e.type) for e in self.not_replaced(thing, LIFE)), default=0)
+        lives = {}
+        for entry in self.not_replaced(thing, LIFE):
+            lives.setdefault(realm(entry.type), []).append(entry)
+        alive = [where for where, entries in lives.items() if is_alive_value(best(LIFE, entries).value)]
+        top = max(alive or lives, default=0)  # what is deleted hides nothing
         return [e for e in self.not_replaced(thing, facet) if realm(e.type) == top]
 
     def not_replaced(self, thing, facet):
@@ -215,13 +219,7 @@ class State:
 
     def counting(self, thing, facet):
         """The entry that counts; None without any."""
-        entries = self.standing(thing, facet)
-        if facet == LIFE:
-            entries = [e for e in entries if e.value == DELETED] or entries
-        elif facet == ADMIN and entries:
-            least = min(map(admin_of, entries))
-            entries = [e for e in entries if admin_of(e) == least]
-        return max(entries, key=lambda e: e.place, default=None)
+        return best(facet, self.standing(thing, facet))
 
     def value(self, thing, facet, schema):
         entry = self.counting(thing, facet)
@@ -229,7 +227,7 @@ class State:
 
     def is_alive(self, thing, depth=0):
         life = self.counting(thing, LIFE) if depth < 8 else None
-        if not life or len(life.value) != 1 or life.value == DELETED:
+        if not life or not is_alive_value(life.value):
             return False
         return life.owner == NOBODY or self.is_alive(life.owner, depth + 1)
 
@@ -280,6 +278,20 @@ class State:
     def active(self):
         """The ids of all active nodes, ascending."""
         return [node for node, found in self.roster().items() if found.status == ACTIVE]
+
+
+def is_alive_value(value):
+    return len(value) == 1 and value != DELETED
+
+
+def best(facet, entries):
+    """The one of ENTRIES that counts; None without any."""
+    if facet == LIFE:
+        entries = [e for e in entries if e.value == DELETED] or entries
+    elif facet == ADMIN and entries:
+        least = min(map(admin_of, entries))
+        entries = [e for e in entries if admin_of(e) == least]
+    return max(entries, key=lambda e: e.place, default=None)
 
 
 def admin_of(entry):

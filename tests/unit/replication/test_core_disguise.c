@@ -163,6 +163,46 @@ static void what_was_there_under_the_id_of_a_node_is_no_part_of_the_state(void *
     reader_free(&reader);
 }
 
+/* Who purged a deleted grant and who did not yet show the same of what is made anew there. */
+static void a_deleted_grant_hides_nothing_that_is_made_under_its_id(void **state)
+{
+    struct example *example = *state;
+    const struct uuid id = {{0x66}};
+    struct vv knew = vector(2, 0, 0);
+    const uint8_t lives[] = {1, 0};
+    uint8_t hashes[2][HASH_SIZE];
+    for (size_t i = 0; i < ARRAY_LENGTH(lives); i++) {
+        struct change_set grant = {0};
+        struct vv nothing = vector(0, 0, 0);
+        change_set_add(&grant, &id, &example->ids[FAR], RESOURCE_KEY_GRANT, FACET_LIFE,
+                       (struct bytes){&lives[i], 1});
+        write_changes(example, LOST, &nothing, &grant); /* b, c */
+        change_set_free(&grant);
+        vv_free(&nothing);
+    }
+    struct change_set made = {0};
+    change_set_add(&made, &id, &none, 5, FACET_LIFE, (struct bytes){&alive, 1});
+    change_set_add(&made, &id, &none, 5, FACET, (struct bytes){&alive, 1});
+    write_changes(example, NEAR, &knew, &made); /* d */
+    change_set_free(&made);
+    vv_free(&knew);
+    for (int purges = 0; purges < 2; purges++) {
+        struct reader reader = read_in_order(example, "abc");
+        struct store_batch batch = {0};
+        if (purges)
+            facet_purge(&reader.core->facets, &id, &batch);
+        store_batch_free(&batch);
+        take(example, &reader, 3);
+        const struct object *object = facet_object(core_facets(reader.core), &id);
+        assert_true(facet_object_counts(core_facets(reader.core), object));
+        const struct facet_entry *seen = facet_seen(object, facet_of(object, FACET));
+        assert_int_equal(seen ? seen->value[0] : -1, 1);
+        facet_kept_hash(&reader.core->facets, hashes[purges]);
+        reader_free(&reader);
+    }
+    assert_memory_equal(hashes[0], hashes[1], HASH_SIZE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -172,6 +212,7 @@ int main(void)
         EXAMPLE(what_a_record_says_of_a_node_is_not_taken_back_in_disguise),
         EXAMPLE(who_is_admitted_under_an_id_that_was_in_use_is_a_node),
         EXAMPLE(what_was_there_under_the_id_of_a_node_is_no_part_of_the_state),
+        EXAMPLE(a_deleted_grant_hides_nothing_that_is_made_under_its_id),
     };
     crypto_start();
     return cmocka_run_group_tests(tests, NULL, NULL);
