@@ -37,12 +37,22 @@ static bool is_known(const struct facet_stamp *stamp, struct dot dot)
                                            : vv_get(stamp->context, dot.stream) >= dot.seq;
 }
 
-/* Void or not: to the author it was what counted. */
-static bool stood_for(const struct facet_entry *entry, const struct facet_stamp *stamp)
+/* What is void now is not on all nodes, so it says nothing: neither what it said nor what it
+ * replaced. But the record is judged as one that counts, and with it what is before it in its
+ * own stream. */
+static bool counts_for(const struct core *core, const struct facet_stamp *stamp, struct dot dot)
 {
-    bool stood = is_known(stamp, entry->dot);
-    for (size_t i = 0; i < entry->by_count; i++)
-        stood &= !is_known(stamp, entry->by[i]);
+    return is_known(stamp, dot) &&
+           (dot.stream == stamp->dot.stream || !core_is_void(core, dot));
+}
+
+static bool stood_for(const struct core *core,
+                      const struct facet_entry *entry,
+                      const struct facet_stamp *stamp)
+{
+    bool stood = counts_for(core, stamp, entry->dot);
+    for (size_t i = 0; stood && i < entry->by_count; i++)
+        stood = !counts_for(core, stamp, entry->by[i]);
     return stood;
 }
 
@@ -57,11 +67,12 @@ static struct facet_state entries_known(const struct core *core,
     const struct facet_shadows *shadows = uuid_map_get(&core->facets.shadows, node_id);
     struct facet_state out = {.facet = facet};
     for (size_t i = 0; state && i < state->count; i++)
-        if (state->entries[i].type == RESOURCE_NODE && stood_for(&state->entries[i], stamp))
+        if (state->entries[i].type == RESOURCE_NODE &&
+            stood_for(core, &state->entries[i], stamp))
             *facet_append_entry(&out) = state->entries[i];
     for (size_t i = 0; shadows && i < shadows->count; i++)
         if (shadows->items[i].facet == facet && shadows->items[i].entry.type == RESOURCE_NODE &&
-            stood_for(&shadows->items[i].entry, stamp))
+            stood_for(core, &shadows->items[i].entry, stamp))
             *facet_append_entry(&out) = shadows->items[i].entry;
     return out;
 }

@@ -177,7 +177,11 @@ class State:
                     status, cutoffs = read_status(other["value"])
         except (Malformed, ValueError):
             return False
-        known = RosterNode.of_entries(self.stood_for(knows, node, FACET_STATUS), self.stood_for(knows, node, FACET_KEY))
+
+        def knows_valid(dot):
+            return knows(dot) and (dot[0] == record.stream or not self.is_void(dot))
+
+        known = RosterNode.of_entries(*(self.stood_for(knows_valid, node, facet) for facet in (FACET_STATUS, FACET_KEY)))
         for stream, (owner, opened_with) in self.owners.items():
             needed = min(context.get(stream, 0), known.limit(stream, opened_with))
             over = known.status != ACTIVE or status != ACTIVE or (key and key != opened_with)
@@ -186,7 +190,7 @@ class State:
         return True
 
     def stood_for(self, knows, thing, facet):
-        """The entries that counted for whoever KNOWS, void or not."""
+        """The entries that counted for whoever KNOWS."""
         return [e for dot, e in self.facets.get((thing, facet), {}).items()
                 if e.type == NODE_TYPE and knows(dot) and not any(map(knows, e.by.items()))]
 

@@ -455,7 +455,7 @@ void world_check_model(struct world *world, const struct world_node *node)
     struct model model = {0};
     const struct object *object;
     model_read(&model, world, core_durable(node->core));
-    model.closings = world_closings(world);
+    model.closings = world_closings(world, core_durable(node->core));
     for (size_t i = 0; (object = uuid_map_next(&core_facets(node->core)->objects, &i));)
         for (size_t f = 0; f < object->count && !world->failure[0]; f++)
             for (int realm = REALM_THINGS; realm <= REALM_NODES; realm++)

@@ -30,6 +30,7 @@ struct closing {
 };
 
 struct closings {
+    const struct vv *counting; /* of each stream */
     struct opened_stream *streams;
     size_t stream_count, stream_capacity;
     struct closing *items; /* nobody knows a later one */
@@ -127,14 +128,27 @@ static bool knows(const struct closing *item, struct dot dot)
     return vv_get(&item->context, dot.stream) >= dot.seq;
 }
 
-static bool stood_for(const struct closing *reader, const struct closing *one, bool is_status)
+/* What is void says nothing; but what is before the reader in its stream is judged as it is. */
+static bool knows_valid(const struct closings *closings,
+                        const struct closing *reader,
+                        const struct closing *one)
 {
-    if (!one->counts || !(is_status ? one->has_status : one->has_key) ||
-        !uuid_equal(&one->node_id, &reader->node_id) || !knows(reader, one->dot))
+    return one->counts && knows(reader, one->dot) &&
+           (one->dot.stream == reader->dot.stream ||
+            vv_get(closings->counting, one->dot.stream) >= one->dot.seq);
+}
+
+static bool stood_for(const struct closings *closings,
+                      const struct closing *reader,
+                      const struct closing *one,
+                      bool is_status)
+{
+    if (!knows_valid(closings, reader, one) || !(is_status ? one->has_status : one->has_key) ||
+        !uuid_equal(&one->node_id, &reader->node_id))
         return false;
     for (const struct closing *by = one + 1; by < reader; by++)
-        if (by->counts && (is_status ? by->has_status : by->has_key) && knows(by, one->dot) &&
-            uuid_equal(&by->node_id, &reader->node_id) && knows(reader, by->dot))
+        if (knows_valid(closings, reader, by) && (is_status ? by->has_status : by->has_key) &&
+            knows(by, one->dot) && uuid_equal(&by->node_id, &reader->node_id))
             return false;
     return true;
 }
@@ -159,8 +173,8 @@ static uint64_t limit_known(const struct closings *closings,
     int64_t status = NODE_ACTIVE;
     const struct closing *key = NULL;
     for (const struct closing *one = closings->items; one < reader; one++) {
-        bool says = stood_for(reader, one, true);
-        bool names_key = stood_for(reader, one, false);
+        bool says = stood_for(closings, reader, one, true);
+        bool names_key = stood_for(closings, reader, one, false);
         uint64_t own = one->dot.stream == stream->id ? one->dot.seq : 0;
         uint64_t listed = says ? vv_get(&one->listed, stream->id) : 0;
         if (says && one->status != NODE_ACTIVE) {
@@ -225,9 +239,10 @@ static void sort_items(struct closings *closings)
     }
 }
 
-struct closings *world_closings(const struct world *world)
+struct closings *world_closings(const struct world *world, const struct vv *counting)
 {
     struct closings *closings = memory_new(sizeof(*closings));
+    closings->counting = counting;
     const struct world_record *bytes;
     struct record record;
     for (size_t i = 0; (bytes = uuid_map_next(&world->records, &i));)

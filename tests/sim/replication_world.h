@@ -219,7 +219,8 @@ void world_return(struct world *world);
 
 struct closings;
 
-struct closings *world_closings(const struct world *world);
+/* COUNTING: how far each stream counts. */
+struct closings *world_closings(const struct world *world, const struct vv *counting);
 /* Does it count what the record DOT says in facets 10 and 14 of NODE_ID? */
 bool closings_count(const struct closings *closings,
                     struct dot dot,

@@ -214,9 +214,31 @@ static void a_node_revokes_another_in_a_new_stream(void **state)
     reader_free(&reader);
 }
 
+/* The thief LOST had revoked FAR; that is void since LOST was revoked itself, and on who heard
+ * of that first it never was. What NEAR says of FAR, having known both, is judged alike. */
+static void what_a_void_removal_listed_is_asked_of_nobody(void **state)
+{
+    struct example *example = *state;
+    struct vv knew = vector(0, 0, 1), list = {0}, nothing = {0};
+    value_by(example, FAR, 0, 0, 0, 2); /* b */
+    vv_raise(&list, FAR + 1, 1);
+    write_status(example, LOST, &knew, FAR, NODE_REVOKED, &list); /* c */
+    vv_free(&knew);
+    knew = vector(0, 0, 0);
+    write_status(example, FIRST, &knew, LOST, NODE_REVOKED, &nothing); /* d */
+    vv_free(&knew);
+    knew = vector(1, 0, 1);
+    vv_raise(&knew, FIRST + 1, 2);
+    write_status(example, NEAR, &knew, FAR, NODE_ACTIVE, &nothing); /* e */
+    vv_free(&knew);
+    vv_free(&list);
+    assert_same(example, "abcde", "abdce");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        EXAMPLE(what_a_void_removal_listed_is_asked_of_nobody),
         EXAMPLE(who_was_removed_and_revoked_can_be_let_in_again),
         EXAMPLE(two_nodes_that_remove_each_other_are_both_out),
         EXAMPLE(who_was_removed_does_not_revoke_itself),
