@@ -213,6 +213,7 @@ void core_refresh_roster(struct core *core, struct core_actions *actions)
     roster_rebuild(&core->roster, &core->facets, begins ? &core->genesis : NULL);
     roster_drop(&core->roster, &core->genesis.root_id); /* whoever made that object */
     core->roster_dirty = false;
+    core_note_departures(core, before);
     if (actions)
         report_changes(core, before, actions);
     roster_free(before);

@@ -309,8 +309,9 @@ struct core {
     char storage_problem[200];
     uint64_t storage_probe_us;
     struct sweep sweep;
-    struct vv settled;  /* all nodes have that: none of it can become void any more */
-    uint64_t settle_us; /* when that is looked at next */
+    struct vv settled;           /* all nodes have that: none of it can become void any more */
+    uint64_t settle_us;          /* when that is looked at next */
+    uint64_t unsettled_until_us; /* until then nothing is: a node was taken out lately */
     bool settled_dirty;
     size_t ahead_count;           /* of all streams */
     struct store_batch cleaning;  /* rows of a sweep, for the next batch */
@@ -385,6 +386,9 @@ bool (*core_late_judge(const struct core *core,
 bool core_lift(struct core *core, struct stream *stream);
 /* May STREAM be lifted: is its node removed, and its key in good hands? */
 bool core_may_lift(const struct core *core, const struct stream *stream);
+/* The roster was BEFORE what it says now: who was taken out may have taken out others itself,
+ * not knowing, and what it says counts. */
+void core_note_departures(struct core *core, const struct roster *before);
 /* What is replaced for good is forgotten: now and then, or at once. */
 void core_settle(struct core *core);
 void core_settle_now(struct core *core);

@@ -24,6 +24,8 @@ enum {
 };
 
 static const uint64_t settle_pause_us = 5 * 1000000;
+/* How long a node that was taken out may be cut off with a removal of its own. */
+static const uint64_t departure_us = 3600ull * 1000000;
 
 /* ---- cut-offs --------------------------------------------------------------------------- */
 
@@ -347,7 +349,8 @@ bool core_lift(struct core *core, struct stream *stream)
 /* ---- what can never become void --------------------------------------------------------- */
 
 /* Whoever removes a node lists what it has of it. So what all active nodes have on their disks
- * is in every list that is still to come. */
+ * is in every list that is still to come. But one that was taken out lately may have removed
+ * others, too, before it heard of it. */
 static bool is_on_all_disks(const struct core *core, struct dot dot)
 {
     if (vv_get(&core->shown, dot.stream) < dot.seq)
@@ -367,10 +370,21 @@ static bool settle_one(void *context, struct dot dot)
     return true;
 }
 
+void core_note_departures(struct core *core, const struct roster *before)
+{
+    for (size_t i = 0; i < core->roster.count; i++) {
+        const struct roster_node *node = &core->roster.nodes[i];
+        const struct roster_node *old = roster_find(before, &node->id);
+        if (node->status != NODE_ACTIVE && (!old || old->status == NODE_ACTIVE))
+            core->unsettled_until_us = core->now.mono_us + departure_us;
+    }
+}
+
 void core_settle_now(struct core *core)
 {
     core->settle_us = core->now.mono_us + settle_pause_us;
-    if (core->facets.shadow_count > 0 && core_is_caught_up(core))
+    if (core->now.mono_us >= core->unsettled_until_us && core->facets.shadow_count > 0 &&
+        core_is_caught_up(core))
         facet_shadows_prune(&core->facets, settle_one, core);
 }
 

@@ -235,10 +235,42 @@ static void what_a_void_removal_listed_is_asked_of_nobody(void **state)
     assert_same(example, "abcde", "abdce");
 }
 
+/* All that are left say that they have on their disks what READER has. */
+static void settle(struct reader *reader)
+{
+    for (size_t i = 0; i < reader->core->peer_count; i++)
+        vv_copy(&reader->core->peers[i]->reported, core_durable(reader->core));
+    core_settle_now(reader->core);
+}
+
+/* FAR cannot say what it has, and may revoke LOST before it hears that LOST revoked it. */
+static void what_a_node_replaced_that_took_out_another_is_kept_for_a_while(void **state)
+{
+    struct example *example = *state;
+    struct vv knew = vector(0, 0, 0);
+    revoke(example, LOST, LOST + 1, &knew, FAR); /* b */
+    value_by(example, LOST, 0, 0, 0, 9);         /* c */
+    revoke(example, FAR, 61, &knew, LOST);       /* d */
+    vv_free(&knew);
+    struct reader reader = read_in_order(example, "abc");
+    settle(&reader);
+    assert_int_equal(value_of(&reader, &thing, FACET), 9);
+    take(example, &reader, 3);
+    assert_int_equal(value_of(&reader, &thing, FACET), 1);
+    reader_free(&reader);
+    reader = read_in_order(example, "abc");
+    reader.now_us += 3600ull * 1000000;
+    step(&reader, &(struct core_event){.kind = CORE_STAGE});
+    settle(&reader);
+    assert_int_equal(reader.core->facets.shadow_count, 0);
+    reader_free(&reader);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         EXAMPLE(what_a_void_removal_listed_is_asked_of_nobody),
+        EXAMPLE(what_a_node_replaced_that_took_out_another_is_kept_for_a_while),
         EXAMPLE(who_was_removed_and_revoked_can_be_let_in_again),
         EXAMPLE(two_nodes_that_remove_each_other_are_both_out),
         EXAMPLE(who_was_removed_does_not_revoke_itself),
