@@ -1,10 +1,10 @@
 """A worker with many members, one a port: ports.py FIRST COUNT answers at the ports FIRST, FIRST + 1, ... and, for
-monitors, at the same number of ports from FIRST + 1000 on."""
+monitors, at the same number of ports from FIRST + 10000 on."""
 import selectors
 import socket
 import sys
 
-MONITOR_OFFSET = 1000
+MONITOR_OFFSET = 10000
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
 
 

@@ -13,7 +13,7 @@ from ports import MONITOR_OFFSET
 from prober import Prober
 
 PORTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "ports.py")
-WORKER, FIRST = "w1", 20000
+WORKER, FIRST = "w1", 10000
 DELAY, TIMEOUT, FAILURES = 1, 1, 2  # of the monitor
 VERDICT_SECONDS = DELAY * FAILURES + TIMEOUT
 COUNTER = """table inet takeover {
@@ -60,7 +60,7 @@ class Members:
 
     def _serve(self, first, count):
         # each port has a listener, and so has its monitor's
-        process = self.lab.popen(WORKER, "bash", "-c", 'ulimit -n 8192; exec python3 "$@"', "ports", PORTS, str(first),
+        process = self.lab.popen(WORKER, "bash", "-c", 'ulimit -n $(ulimit -H -n); exec python3 "$@"', "ports", PORTS, str(first),
                                  str(count), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
         if process.stdout.readline() != "ready\n":
             raise LabError("the members do not listen")

@@ -48,9 +48,29 @@ class HealthPair(PairTest):
         self.assertIn("connection refused since", self.cli(self.other(active), "status"))
 
 
+class HealthOfThree(PairTest):
+    nodes = 3
+
+    def probes(self):
+        """How often each node has probed w1."""
+        return {node: int(re.search(r" of (\d+) probes failed", self.cli(node, "member show workers w1"))[1])
+                for node in self.lab.node_names()}
+
+    def test_the_third_node_probes_rarely_and_knows_as_soon_as_the_others(self):
+        active = self.active()
+        before = self.probes()
+        self.eventually(lambda: self.probes()[active] >= before[active] + 4, 8, "%s probes each second" % active)
+        after = self.probes()
+        rare = [node for node in self.lab.node_names() if after[node] < before[node] + 3]
+        self.assertEqual(len(rare), 1, "before: %s, after: %s" % (before, after))
+        self.assertNotEqual(rare, [active])
+        self.lab.worker_stop("w1")
+        for node in self.lab.node_names():
+            self.eventually(lambda: self.member(node, "w1").get("operating_status") == "ERROR", 4, "w1 is ERROR on " + node)
+
+
 class Takeover(PairTest):
     workers, serves = 1, False
-    alone = True
 
     def test_a_new_active_node_sends_nothing_to_members_that_are_dead(self):
         outcome = takeover.run(self.lab, VIP, members=100, dead=30)
