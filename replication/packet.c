@@ -81,8 +81,10 @@ static void clear_between(struct replay_window *window, uint64_t first, uint64_t
         memset(window->seen, 0, sizeof(window->seen));
         return;
     }
-    for (uint64_t counter = first; counter <= last; counter++)
+    for (uint64_t step = 0; step <= last - first; step++) { /* LAST may be the last number */
+        uint64_t counter = first + step;
         window->seen[counter % REPLAY_WINDOW_BITS / 64] &= ~(1ull << counter % 64);
+    }
 }
 
 bool replay_accept(struct replay_window *window, uint64_t incarnation, uint64_t counter)

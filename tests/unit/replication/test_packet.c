@@ -89,6 +89,16 @@ static void the_window_ends_at_its_size(void **state)
     assert_false(replay_accept(&window, 1, 10002));
 }
 
+static void no_counter_is_too_great(void **state)
+{
+    struct replay_window window = {0};
+    assert_true(replay_accept(&window, 1, UINT64_MAX - 70));
+    assert_true(replay_accept(&window, 1, UINT64_MAX));
+    assert_false(replay_accept(&window, 1, UINT64_MAX));
+    assert_true(replay_accept(&window, 1, UINT64_MAX - 1));
+    assert_false(replay_accept(&window, 1, UINT64_MAX - 70));
+}
+
 static void a_new_incarnation_starts_anew_and_the_old_one_is_over(void **state)
 {
     struct replay_window window = {0};
@@ -105,6 +115,7 @@ int main(void)
         cmocka_unit_test(a_frame_longer_than_the_packet_is_refused),
         cmocka_unit_test(each_counter_is_accepted_once),
         cmocka_unit_test(the_window_ends_at_its_size),
+        cmocka_unit_test(no_counter_is_too_great),
         cmocka_unit_test(a_new_incarnation_starts_anew_and_the_old_one_is_over),
     };
     crypto_start();
