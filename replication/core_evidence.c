@@ -122,6 +122,13 @@ void core_put_liveness(const struct core *core, struct wire_writer *body)
         wire_put_varint(body, 12, 1);
 }
 
+/* A greater age says no more, and sums with it stay in range. */
+static uint64_t bounded_age_ms(uint64_t age_ms)
+{
+    const uint64_t most_ms = 1ull << 40; /* 34 years */
+    return age_ms < most_ms ? age_ms : most_ms;
+}
+
 /* BEFORE: the claim before it in the heartbeat, NULL when it is the first one or that could not
  * be read. The number of the source is kept in the address until all sources are known. */
 static bool
@@ -145,11 +152,11 @@ parse_claim(struct bytes in, const struct vrrp_claim *before, struct vrrp_claim 
         case 3: out->vrid = (uint8_t)field.integer; break;
         case 4: out->state = (uint8_t)field.integer; break;
         case 5: out->priority = (uint8_t)field.integer; break;
-        case 6: out->since_ms_ago = field.integer; break;
+        case 6: out->since_ms_ago = bounded_age_ms(field.integer); break;
         case 7: out->advert_ms = (uint32_t)field.integer; break;
         case 8: out->hindrance = (uint8_t)field.integer; break;
         case 9: out->source.bytes[0] = (uint8_t)field.integer; break;
-        case 10: out->told_ms_ago = field.integer; break;
+        case 10: out->told_ms_ago = bounded_age_ms(field.integer); break;
         }
     }
     return wire_ended(&reader) && has_group;

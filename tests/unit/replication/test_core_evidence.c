@@ -286,6 +286,29 @@ static void a_claim_without_a_group_needs_one_before_it(void **state)
     wire_writer_free(&body);
 }
 
+static void a_claim_of_any_age_grows_no_younger(void **state)
+{
+    struct net *net = *state;
+    const struct uuid first = id_of(0), group = {{GROUP}};
+    struct wire_writer body = {0};
+    struct peer *peer = core_peer(net->cores[1], &first);
+    run(net, 1000);
+    size_t mark = wire_begin(&body, 10);
+    wire_put_bytes(&body, 1, (struct bytes){group.bytes, 16});
+    wire_put_varint(&body, 4, VRRP_ACTIVE);
+    wire_put_varint(&body, 6, UINT64_MAX);
+    wire_put_varint(&body, 10, UINT64_MAX);
+    wire_end(&body, mark);
+    core_take_liveness(net->cores[1], peer, wire_written(&body));
+    net->cut[0][1] = true;
+    run(net, 500);
+    assert_int_equal(peer->claims.count, 1);
+    assert_false(core_claim_is_active(net->cores[1], &peer->claims, &peer->claims.items[0]));
+    peer->claims.items[0].told_ms_ago = 0;
+    assert_true(core_claim_is_active(net->cores[1], &peer->claims, &peer->claims.items[0]));
+    wire_writer_free(&body);
+}
+
 static void a_member_may_ask_another_for_a_switch_once_a_second(void **state)
 {
     struct net *net = *state;
@@ -422,6 +445,7 @@ int main(void)
         RULE(a_record_reaches_a_peer_that_does_not_hear_its_author),
         RULE(the_others_hear_that_a_store_takes_no_writes),
         RULE(a_clock_may_say_any_number),
+        RULE(a_claim_of_any_age_grows_no_younger),
 #undef RULE
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
