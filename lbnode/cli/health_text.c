@@ -140,7 +140,9 @@ void health_print(const struct json_value *health)
     printf("\nhealth\n");
     print_table(nodes);
     if (json_value_count(nodes) > 1)
-        printf("  * its verdict is the member's status on all nodes\n");
+        printf(
+            "  * its verdict is the member's status on all nodes; the others tell theirs when "
+            "it changes, and now and then\n");
     for (size_t i = 0; i < json_value_count(nodes); i++)
         print_bar(json_value_at(nodes, i));
 }
