@@ -198,8 +198,9 @@ void health_words(const struct node_state *state,
     const struct health_monitor *monitor =
         configuration_monitor_of(state->configuration, &member->resource->owner);
     out[0] = '\0';
-    if (view->state == VERDICT_ERROR || view->last_failed)
-        health_reason_text(out, view->reason, view->status, monitor);
+    bool cannot_probe = view->reason == VERDICT_REASON_NO_ICMP_SOCKET;
+    if (view->state == VERDICT_ERROR || view->last_failed || cannot_probe)
+        health_reason_text(out, view->reason, view->last_failed ? view->status : 0, monitor);
 }
 
 struct comparison {

@@ -32,19 +32,21 @@ struct health_view {
 /* What this node's health process says of the member; NULL: nothing. */
 const struct verdict_slot *health_slot_of(const struct node_state *state,
                                           const struct uuid *member_id);
-/* The verdict that counts for MEMBER's status on every node: that of the active node of its
+/* The view that counts for the member's status on every node: that of the active node of its
  * load balancer's VRRP group, or this node's own when there is none or nothing is known of it.
- */
+ * Its `node` and `answers` are not set. */
 void health_decision(const struct node_state *state,
                      const struct uuid *member_id,
-                     struct health_view *out); /* node, answers: not set */
+                     struct health_view *out);
+/* Its state alone. */
 enum verdict_state health_decided(const struct node_state *state, const struct uuid *member_id);
 /* Of this node first, then of the others that are active in the roster. */
 void health_visit(const struct node_state *state,
                   const struct effective *member,
                   void (*visit)(void *context, const struct health_view *view),
                   void *context);
-/* Why the view is not ONLINE, or what the last probe found; "" when all is well. */
+/* Why the view is not ONLINE, what the last probe failed with, or why the node cannot probe; ""
+ * when all is well or waited for. */
 void health_words(const struct node_state *state,
                   const struct effective *member,
                   const struct health_view *view,

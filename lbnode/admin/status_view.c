@@ -142,7 +142,7 @@ set_attribute(struct json_value *node, const struct resource *resource, const ch
         json_value_set(node, name, field_to_json(field, resource));
 }
 
-/* Why the node that decides found a member ERROR or cannot judge it: "connection refused since
+/* Why the node that decides found a member ERROR or cannot judge it: "timeout after 5 s, since
  * 2026-01-31T12:34:56". */
 static void set_reason(const struct node_state *state,
                        struct json_value *node,
@@ -156,16 +156,13 @@ static void set_reason(const struct node_state *state,
         return;
     }
     health_decision(state, &object->resource->id, &view);
-    if (view.state == VERDICT_ONLINE ||
-        (view.state == VERDICT_UNKNOWN && view.reason == VERDICT_REASON_NONE))
-        return; /* it is well or waited for; else this node cannot probe */
-    health_reason_text(
-        why, view.reason, view.status,
-        configuration_monitor_of(state->configuration, &object->resource->owner));
-    if (view.since_ms_ago != HEALTH_NEVER_MS)
+    health_words(state, object, &view, why);
+    if (view.state == VERDICT_ONLINE || (view.state == VERDICT_UNKNOWN && !*why))
+        return; /* it is well, or waited for */
+    if (view.state == VERDICT_ERROR && view.since_ms_ago != HEALTH_NEVER_MS)
         walltime_format(walltime_now_ms() - (uint64_t)view.since_ms_ago, since);
-    snprintf(text, sizeof(text), "%s%s%s", *why ? why : "reported by another node",
-             *since ? " since " : "", since);
+    snprintf(text, sizeof(text), "%s%s%s", *why ? why : "told by another node",
+             *since ? ", since " : "", since);
     json_value_set_text(node, "reason", text);
 }
 

@@ -45,7 +45,7 @@ class HealthPair(PairTest):
         for node in self.lab.node_names():
             self.eventually(lambda: self.status_of(node, "w1") == "ERROR", 6, "w1 is ERROR on " + node)
             self.assertEqual(self.json(node, "pool show workers")["operating_status"], "DEGRADED")
-        self.assertIn("connection refused since", self.cli(self.other(active), "status"))
+        self.assertIn("connection refused, since", self.cli(self.other(active), "status"))
 
 
 class HealthOfThree(PairTest):

@@ -95,6 +95,33 @@ static void a_failing_member_says_why_since_when_and_how_often(void **state)
     json_value_free(health);
 }
 
+/* It answers again, and has not done so often enough: the last status is not the one that it
+ * failed with. */
+static void a_member_on_its_way_back_is_blamed_for_no_good_status(void **state)
+{
+    struct guide guide = play_guide();
+    struct verdict_slot *slot = probe(guide.first, VERDICT_ERROR, 5, 0x01);
+    slot->reason = VERDICT_REASON_STATUS;
+    slot->last_status = 200;
+    struct json_value *health = health_of(&guide, guide.first);
+    assert_string_equal(json_value_get_text(own_view(health), "reason"),
+                        "unexpected HTTP status");
+    json_value_free(health);
+}
+
+static void a_node_that_cannot_probe_says_so(void **state)
+{
+    struct guide guide = play_guide();
+    probe(guide.first, VERDICT_UNKNOWN, 0, 0)->reason = VERDICT_REASON_NO_ICMP_SOCKET;
+    struct json_value *health = health_of(&guide, guide.first);
+    assert_null(json_value_get_text(own_view(health), "state"));
+    assert_string_equal(json_value_get_text(own_view(health), "reason"), "no ICMP socket");
+    json_value_free(health);
+    struct api_answer answer = api_call(api_guide_node(), "GET", "/v1/status", NULL);
+    assert_non_null(strstr(text_string(&answer.body), "\"no ICMP socket\""));
+    api_answer_free(&answer);
+}
+
 static void what_traffic_found_stands_beside_it(void **state)
 {
     struct guide guide = play_guide();
@@ -236,7 +263,7 @@ static void the_reason_is_that_of_the_node_that_is_active(void **state)
     let_lb2_decide();
     struct api_answer answer = api_call(api_guide_node(), "GET", "/v1/status", NULL);
     assert_int_equal(answer.status, 200);
-    assert_non_null(strstr(text_string(&answer.body), "status 503, expected 200 since "));
+    assert_non_null(strstr(text_string(&answer.body), "status 503, expected 200, since "));
     assert_null(strstr(text_string(&answer.body), "connection refused"));
     api_answer_free(&answer);
 }
@@ -276,6 +303,8 @@ int main(void)
 #define RULE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         RULE(a_failing_member_says_why_since_when_and_how_often),
+        RULE(a_member_on_its_way_back_is_blamed_for_no_good_status),
+        RULE(a_node_that_cannot_probe_says_so),
         RULE(what_traffic_found_stands_beside_it),
         RULE(the_history_has_64_results_at_most),
         RULE(a_member_without_results_has_no_figures),
