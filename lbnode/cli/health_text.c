@@ -66,6 +66,8 @@ void health_took_add(struct table *table, const struct json_value *node)
         table_add(table, "-");
     else if (ms < 1 && !value_is_true(node, "self")) /* nodes tell each other whole ones */
         table_add(table, "< 1 ms");
+    else if (ms < 0.05)
+        table_add(table, "< 0.1 ms");
     else
         table_addf(table, "%.1f ms", ms);
 }
@@ -141,8 +143,8 @@ void health_print(const struct json_value *health)
     print_table(nodes);
     if (json_value_count(nodes) > 1)
         printf(
-            "  * its verdict is the member's status on all nodes; the others tell theirs when "
-            "it changes, and now and then\n");
+            "  * its verdict is the member's status on all nodes; others tell theirs when it\n"
+            "    changes, and have probed since\n");
     for (size_t i = 0; i < json_value_count(nodes); i++)
         print_bar(json_value_at(nodes, i));
 }
