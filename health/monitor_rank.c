@@ -38,8 +38,9 @@ void monitor_rank_pace(struct monitored *monitored, uint64_t now_ms)
     uint32_t usual_ms = usual_delay_ms(monitored), quick_ms = monitored->transition_delay_ms;
     if (verdict_is_in_transition(&monitored->verdict) && quick_ms < usual_ms) {
         uint64_t next_ms = monitored->started_ms + quick_ms;
-        probe_schedule_pace(schedule, monitored->slot, quick_ms,
-                            next_ms > now_ms ? next_ms : now_ms + PROBE_TICK_MS);
+        if (probe_schedule_pace(schedule, monitored->slot, quick_ms,
+                                next_ms > now_ms ? next_ms : now_ms + PROBE_TICK_MS))
+            monitor_set_wake(monitored->set);
     } else {
         probe_schedule_put(schedule, monitored->slot, monitored->key, usual_ms, now_ms);
     }

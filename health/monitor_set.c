@@ -20,7 +20,7 @@ static void on_result(struct member_probe *probe, const struct probe_result *res
     else if (result->reason != VERDICT_REASON_LOCAL) /* neither says anything of the member */
         monitor_board_take_result(monitored, result);
     if (set->running + 1 == set->most_running)
-        loop_timer_start(set->loop, &set->wake, 0, on_wake);
+        monitor_set_wake(set);
 }
 
 /* A probe that its next beat meets has used up its time, or else keeps its connection to the
@@ -55,6 +55,11 @@ void monitor_set_go_on(struct monitor_set *set)
 static void on_wake(struct loop_timer *timer)
 {
     monitor_set_go_on(CONTAINER_OF(timer, struct monitor_set, wake));
+}
+
+void monitor_set_wake(struct monitor_set *set)
+{
+    loop_timer_start(set->loop, &set->wake, 0, on_wake);
 }
 
 /* ---- the snapshot -------------------------------------------------------------------------

@@ -71,6 +71,9 @@ struct monitor_set {
 
 /* Starts what is due. */
 void monitor_set_go_on(struct monitor_set *set);
+/* The same, but not before the caller has returned: something is due sooner than was planned.
+ */
+void monitor_set_wake(struct monitor_set *set);
 
 /* ---- monitor_board.c ---- */
 

@@ -215,7 +215,7 @@ void probe_schedule_put(struct probe_schedule *schedule,
         queue_enter(schedule, (int32_t)slot, QUEUE_FRESH);
 }
 
-void probe_schedule_pace(struct probe_schedule *schedule,
+bool probe_schedule_pace(struct probe_schedule *schedule,
                          uint32_t slot,
                          uint32_t delay_ms,
                          uint64_t first_ms)
@@ -225,7 +225,7 @@ void probe_schedule_pace(struct probe_schedule *schedule,
     if (delay_ms < PROBE_MINIMUM_DELAY_MS)
         delay_ms = PROBE_MINIMUM_DELAY_MS;
     if (!entry->used || entry->delay_ms == delay_ms)
-        return;
+        return false;
     bool waits = entry->queued == QUEUE_FRESH;
     probe_schedule_remove(schedule, slot);
     *entry = (struct entry){
@@ -234,6 +234,7 @@ void probe_schedule_pace(struct probe_schedule *schedule,
     wheel_enter(schedule, (int32_t)slot, first_ms);
     if (waits)
         queue_enter(schedule, (int32_t)slot, QUEUE_FRESH);
+    return true;
 }
 
 void probe_schedule_remove(struct probe_schedule *schedule, uint32_t slot)

@@ -34,8 +34,9 @@ void probe_schedule_put(struct probe_schedule *schedule,
                         uint64_t key,
                         uint32_t delay_ms,
                         uint64_t now_ms);
-/* SLOT, which is there, goes on each DELAY_MS, first at FIRST_MS: the phase is the caller's. */
-void probe_schedule_pace(struct probe_schedule *schedule,
+/* SLOT, which is there, goes on each DELAY_MS, first at FIRST_MS: the phase is the caller's.
+ * False: it did already, and keeps its phase. */
+bool probe_schedule_pace(struct probe_schedule *schedule,
                          uint32_t slot,
                          uint32_t delay_ms,
                          uint64_t first_ms);
