@@ -96,5 +96,9 @@ void tls_wants_certificate(int fd, const struct behaviour *behaviour)
 {
     SSL_CTX *settings = server_settings();
     SSL_CTX_set_verify(settings, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
-    answer(accept_tls(fd, settings, true), behaviour);
+    SSL *tls = SSL_new(settings);
+    SSL_set_fd(tls, fd);
+    worker_end_by_reset(fd);
+    if (SSL_accept(tls) != 1) /* without one it has sent an alert */
+        serve_nothing(fd, behaviour);
 }

@@ -42,10 +42,15 @@ static void stay(int fd)
         continue;
 }
 
-static void reset(int fd)
+void worker_end_by_reset(int fd)
 {
     struct linger now = {.l_onoff = 1};
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+}
+
+static void reset(int fd)
+{
+    worker_end_by_reset(fd);
     close(fd);
 }
 
@@ -73,6 +78,13 @@ void serve_and_reset(int fd, const struct behaviour *behaviour)
     read_request(fd);
     put(fd, behaviour->data, behaviour->size);
     reset(fd);
+}
+
+void serve_deaf(int fd, const struct behaviour *behaviour)
+{
+    worker_end_by_reset(fd);
+    put(fd, behaviour->data, behaviour->size);
+    serve_nothing(fd, behaviour);
 }
 
 void serve_and_shut(int fd, const struct behaviour *behaviour)

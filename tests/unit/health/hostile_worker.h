@@ -29,6 +29,7 @@ void serve_interims(int fd, const struct behaviour *behaviour);
 void serve_nothing(int fd, const struct behaviour *behaviour);
 void serve_reset(int fd, const struct behaviour *behaviour); /* at once */
 void serve_close(int fd, const struct behaviour *behaviour); /* at once */
+void serve_deaf(int fd, const struct behaviour *behaviour);  /* its end is a reset */
 
 /* On top of TLS, with a certificate that nobody signed and that has expired: */
 void tls_answer(int fd, const struct behaviour *behaviour);
@@ -37,12 +38,14 @@ void tls_cut(int fd, const struct behaviour *behaviour);     /* closed without c
 void tls_close(int fd, const struct behaviour *behaviour);   /* after the handshake */
 void tls_break(int fd, const struct behaviour *behaviour);   /* sends no record */
 void tls_tickets(int fd, const struct behaviour *behaviour); /* and nothing else */
-void tls_wants_certificate(int fd, const struct behaviour *behaviour);
+void tls_wants_certificate(int fd, const struct behaviour *behaviour); /* its end is a reset */
 
 /* A listening socket of 127.0.0.1. */
 int worker_listen(int backlog, int receive_buffer, uint16_t *out_port);
 /* Serves one connection of LISTENER, which stays the caller's. */
 pid_t worker_start(int listener, const struct behaviour *behaviour);
 void worker_stop(pid_t worker);
+/* In a worker: the end of its process will reset the connection. */
+void worker_end_by_reset(int fd);
 
 #endif
