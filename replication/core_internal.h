@@ -389,6 +389,9 @@ bool core_may_lift(const struct core *core, const struct stream *stream);
 /* The roster was BEFORE what it says now: who was taken out may have taken out others itself,
  * not knowing, and what it says counts. */
 void core_note_departures(struct core *core, const struct roster *before);
+/* That was lately: what all nodes have may yet become void, and what is void may count again.
+ */
+bool core_may_regain(const struct core *core);
 /* What is replaced for good is forgotten: now and then, or at once. */
 void core_settle(struct core *core);
 void core_settle_now(struct core *core);

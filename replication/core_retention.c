@@ -142,6 +142,8 @@ static bool purge_tombstones(struct core *core, struct core_actions *actions)
     struct uuid found[SLICE_TOMBSTONES];
     size_t count = 0, orphans = 0;
     const struct object *object;
+    if (core_may_regain(core))
+        return true; /* a tombstone may have ended what is void now and comes back */
     for (size_t i = 0; (object = uuid_map_next(&core->facets.objects, &i));) {
         if (count == SLICE_TOMBSTONES || !is_tombstone(core, object) ||
             !is_purgeable(core, object))

@@ -380,11 +380,15 @@ void core_note_departures(struct core *core, const struct roster *before)
     }
 }
 
+bool core_may_regain(const struct core *core)
+{
+    return core->now.mono_us < core->unsettled_until_us;
+}
+
 void core_settle_now(struct core *core)
 {
     core->settle_us = core->now.mono_us + settle_pause_us;
-    if (core->now.mono_us >= core->unsettled_until_us && core->facets.shadow_count > 0 &&
-        core_is_caught_up(core))
+    if (!core_may_regain(core) && core->facets.shadow_count > 0 && core_is_caught_up(core))
         facet_shadows_prune(&core->facets, settle_one, core);
 }
 

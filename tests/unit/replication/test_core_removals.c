@@ -266,11 +266,58 @@ static void what_a_node_replaced_that_took_out_another_is_kept_for_a_while(void 
     reader_free(&reader);
 }
 
+/* READER cleans up, a day later. */
+static void sweep(struct reader *reader)
+{
+    struct core *core = reader->core;
+    struct core_actions actions = {0};
+    settle(reader);
+    core->retention.keep_ms = 1;
+    core->now.wall_ms += 24ull * 3600 * 1000;
+    core_sweep_init(core);
+    for (int slice = 0; slice < 8; slice++) {
+        reader->now_us += 2000000;
+        core->now.mono_us = reader->now_us;
+        core_sweep(core, &actions);
+    }
+    core_actions_free(&actions);
+}
+
+/* What NEAR deleted is void until NEAR itself removes LOST, having had more of it than FAR. */
+static void what_ended_something_void_is_not_purged_for_a_while(void **state)
+{
+    struct example *example = *state;
+    struct vv knew = vector(0, 0, 0), list = {0};
+    write_value(example, LOST, &knew, &other_thing, FACET_LIFE, 1); /* b */
+    vv_raise(&knew, LOST + 1, 1);
+    vv_raise(&list, LOST + 1, 1);
+    write_value(example, NEAR, &knew, &other_thing, FACET_LIFE, 0); /* c */
+    removal_by(example, FAR, 0, NODE_REMOVED, 0);                   /* d */
+    write_status(example, NEAR, &knew, LOST, NODE_REMOVED, &list);  /* e */
+    struct reader reader = read_in_order(example, "adbc");
+    assert_int_equal(value_of(&reader, &other_thing, FACET_LIFE), 0);
+    sweep(&reader);
+    take(example, &reader, 4);
+    take(example, &reader, 1);
+    assert_int_equal(vv_get(core_durable(reader.core), LOST + 1), 1);
+    assert_int_equal(value_of(&reader, &other_thing, FACET_LIFE), 0);
+    reader_free(&reader);
+    reader = read_in_order(example, "adbc");
+    reader.now_us += 3600ull * 1000000;
+    step(&reader, &(struct core_event){.kind = CORE_STAGE});
+    sweep(&reader);
+    assert_null(facet_object(core_facets(reader.core), &other_thing));
+    reader_free(&reader);
+    vv_free(&knew);
+    vv_free(&list);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         EXAMPLE(what_a_void_removal_listed_is_asked_of_nobody),
         EXAMPLE(what_a_node_replaced_that_took_out_another_is_kept_for_a_while),
+        EXAMPLE(what_ended_something_void_is_not_purged_for_a_while),
         EXAMPLE(who_was_removed_and_revoked_can_be_let_in_again),
         EXAMPLE(two_nodes_that_remove_each_other_are_both_out),
         EXAMPLE(who_was_removed_does_not_revoke_itself),
