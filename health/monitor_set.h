@@ -12,7 +12,7 @@
 /* Probes running at once; what is due beyond waits for a free place. */
 enum {
     MONITOR_SET_MAXIMUM_PROBES = 8192,
-    MONITOR_SET_MAXIMUM_GROUPS = 64 /* whose rank is kept */
+    MONITOR_SET_MAXIMUM_GROUPS = 512 /* whose rank is kept */
 };
 
 struct monitor_set;

@@ -129,6 +129,17 @@ static void who_probes_rarely_believes_others_and_looks_at_once(void **state)
     stop(0, 2);
 }
 
+static void a_node_may_be_in_many_groups(void **state)
+{
+    start(1, 0);
+    for (uint16_t i = 1; i < MONITOR_SET_MAXIMUM_GROUPS; i++)
+        monitor_set_rank(fixture.set, &(struct uuid){{(uint8_t)i, (uint8_t)(i >> 8)}},
+                         HEALTH_RANK_ACTIVE);
+    come_up(1, HEALTH_RANK_OTHER);
+    assert_true(verdict_word_is_rare(board_of(0)->word));
+    stop(0, 1);
+}
+
 static void others_do_not_take_the_last_usable_member_down(void **state)
 {
     start(2, 0);
@@ -176,6 +187,7 @@ int main(void)
         cmocka_unit_test(a_new_active_node_that_reaches_nobody_believes_what_it_knew),
         cmocka_unit_test(who_was_active_already_takes_nobody_down_by_one_failure),
         cmocka_unit_test(who_probes_rarely_believes_others_and_looks_at_once),
+        cmocka_unit_test(a_node_may_be_in_many_groups),
         cmocka_unit_test(others_do_not_take_the_last_usable_member_down),
         cmocka_unit_test(who_stops_to_probe_rarely_goes_on_from_what_others_found),
         cmocka_unit_test(while_results_count_towards_a_change_they_come_quickly),
