@@ -17,9 +17,11 @@ static void on_result(struct member_probe *probe, const struct probe_result *res
     set->running--;
     if (result->reason == VERDICT_REASON_NO_ICMP_SOCKET)
         atomic_store(&set->board->slots[monitored->slot].reason, (uint16_t)result->reason);
+    else if (result->is_void)
+        probe_schedule_hurry(set->schedule, monitored->slot);
     else if (result->reason != VERDICT_REASON_LOCAL) /* neither says anything of the member */
         monitor_board_take_result(monitored, result);
-    if (set->running + 1 == set->most_running)
+    if (result->is_void || set->running + 1 == set->most_running)
         monitor_set_wake(set);
 }
 
@@ -86,6 +88,7 @@ static struct monitored *monitored_at(struct monitor_set *set,
         set->by_slot[member->slot] = monitored;
     } else { /* the slot is another member's now */
         stop_probe(monitored);
+        probe_memory_clear(&monitored->memory);
         probe_schedule_remove(set->schedule, member->slot);
     }
     monitored->set = set;
@@ -136,14 +139,18 @@ static void aim(struct monitored *monitored,
 {
     struct monitor_set *set = monitored->set;
     struct probe_target target = target_of(snapshot, member, monitor);
-    bool again =
-        member_probe_is_running(&monitored->probe) && !same_target(&target, &monitored->target);
+    bool other = monitored->target.request.http_method && /* set before */
+                 !same_target(&target, &monitored->target);
+    bool again = other && member_probe_is_running(&monitored->probe);
     if (again)
         stop_probe(monitored);
+    if (other)
+        probe_memory_clear(&monitored->memory);
     monitored->round = set->round;
     monitored->max_retries = monitor->max_retries;
     monitored->max_retries_down = monitor->max_retries_down;
     monitored->target = target; /* its texts are those of the snapshot that stays */
+    monitored->target.memory = &monitored->memory;
     monitored->pool = member->pool;
     monitored->takes_traffic = member->weight > 0;
     monitored->delay_ms = monitor->delay_ms;
@@ -161,6 +168,7 @@ static void forget(struct monitor_set *set, struct monitored *monitored)
     probe_schedule_remove(set->schedule, monitored->slot);
     set->by_slot[monitored->slot] = NULL;
     monitor_board_forget(monitored);
+    probe_memory_clear(&monitored->memory);
     free(monitored);
 }
 
@@ -276,8 +284,10 @@ void monitor_set_free(struct monitor_set *set)
     monitor_board_stop(set);
     monitor_rank_stop(set);
     for (uint32_t slot = 0; slot < MEMBER_SLOTS; slot++) {
-        if (set->by_slot[slot])
-            stop_probe(set->by_slot[slot]);
+        if (!set->by_slot[slot])
+            continue;
+        stop_probe(set->by_slot[slot]);
+        probe_memory_clear(&set->by_slot[slot]->memory);
         free(set->by_slot[slot]);
     }
     probe_schedule_free(set->schedule);

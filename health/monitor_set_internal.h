@@ -26,7 +26,8 @@ struct monitored {
     uint32_t delay_ms, transition_delay_ms;
     uint64_t key;                                /* its place in the schedule follows from it */
     uint64_t imported_ms, probed_ms, started_ms; /* monotonic; 0: never */
-    struct probe_target target;                  /* strings point into the snapshot */
+    struct probe_memory memory;
+    struct probe_target target; /* strings point into the snapshot */
     struct member_probe probe;
 };
 

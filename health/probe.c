@@ -35,8 +35,15 @@ static void release(struct probe *probe)
 
 static void finish(struct probe *probe, enum verdict_reason reason, uint16_t status)
 {
-    struct probe_result result = {reason, status,
-                                  (uint32_t)(monotime_now_us() - probe->started_us)};
+    struct probe_result result = {
+        .reason = reason,
+        .status = status,
+        .round_trip_us = (uint32_t)(monotime_now_us() - probe->started_us),
+        .is_void = probe_exchange_failed_to_resume(&probe->exchange, probe->target, reason),
+    };
+    if (probe->target->memory)
+        probe_memory_end(probe->target->memory, probe->exchange.tls,
+                         reason == VERDICT_REASON_NONE, probe->started_us / 1000);
     release(probe);
     probe->on_result(probe, &result);
 }
@@ -104,6 +111,8 @@ void probe_start(struct prober *prober,
     probe->target = target;
     probe->on_result = on_result;
     probe->started_us = monotime_now_us();
+    if (target->memory)
+        probe_memory_begin(target->memory, probe->started_us / 1000);
     probe->start_failure = VERDICT_REASON_NONE;
     probe->deadline = (struct deadline){0};
     int fd = open_socket(address.ss_family);

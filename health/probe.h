@@ -12,6 +12,7 @@ struct probe_result {
     enum verdict_reason reason; /* NONE: success; LOCAL says nothing of the member */
     uint16_t status;            /* of the HTTP answer or the TLS alert, 0 without */
     uint32_t round_trip_us;
+    bool is_void; /* the end of a resumption, not of the member: probe again, now */
 };
 
 struct probe {

@@ -293,6 +293,11 @@ static bool send_request(struct probe_exchange *exchange,
     return false;
 }
 
+static const struct tls_session *kept_session(const struct probe_target *target)
+{
+    return target->memory ? target->memory->session : NULL;
+}
+
 /* HTTPS: true when it ended. */
 static bool shake_hands(struct probe_exchange *exchange,
                         struct prober *prober,
@@ -305,8 +310,10 @@ static bool shake_hands(struct probe_exchange *exchange,
         struct tls_context *context = error_number ? NULL : prober_tls(prober);
         if (error_number)
             return decide(out, probe_connect_reason(error_number), 0);
-        exchange->tls =
-            context ? tls_client_new(context, exchange->fd, target->request.domain_name) : NULL;
+        exchange->tls = context
+                            ? tls_client_new(context, exchange->fd, target->request.domain_name,
+                                             kept_session(target))
+                            : NULL;
         if (!exchange->tls)
             return decide(out, VERDICT_REASON_LOCAL, 0);
         exchange->stage = PROBE_SHAKES_HANDS;
@@ -342,6 +349,14 @@ bool probe_exchange_go_on(struct probe_exchange *exchange,
 void probe_exchange_init(struct probe_exchange *exchange, int fd, uint32_t seed)
 {
     *exchange = (struct probe_exchange){.fd = fd, .seed = seed};
+}
+
+bool probe_exchange_failed_to_resume(const struct probe_exchange *exchange,
+                                     const struct probe_target *target,
+                                     enum verdict_reason reason)
+{
+    return exchange->tls && exchange->stage == PROBE_SHAKES_HANDS && kept_session(target) &&
+           reason != VERDICT_REASON_TLS_SLOW && reason != VERDICT_REASON_LOCAL;
 }
 
 void probe_exchange_end(struct probe_exchange *exchange, const struct probe_target *target)

@@ -4,6 +4,7 @@
 #ifndef HEALTH_PROBE_EXCHANGE_H
 #define HEALTH_PROBE_EXCHANGE_H
 
+#include "health/probe_memory.h"
 #include "health/probe_request.h"
 #include "health/prober.h"
 #include "health/tls_hello.h"
@@ -15,6 +16,7 @@ struct probe_target {
     const char *expected_codes;
     struct probe_request request;
     uint32_t timeout_ms;
+    struct probe_memory *memory; /* of probes with this target; NULL: they remember nothing */
 };
 
 enum probe_stage {
@@ -49,6 +51,11 @@ bool probe_exchange_go_on(struct probe_exchange *exchange,
 /* Why it has not ended in time. */
 enum verdict_reason probe_exchange_lateness(const struct probe_exchange *exchange,
                                             const struct probe_target *target);
+/* Did the member end the handshake because of the session that was to be resumed, perhaps? Then
+ * this says nothing of it: a full handshake will. */
+bool probe_exchange_failed_to_resume(const struct probe_exchange *exchange,
+                                     const struct probe_target *target,
+                                     enum verdict_reason reason);
 /* Frees what belongs to it; idempotent. */
 void probe_exchange_end(struct probe_exchange *exchange, const struct probe_target *target);
 /* A connection that could not be made. */

@@ -2,6 +2,7 @@
 
 #include "lbnode/base/ip_address.h"
 #include "lbnode/tls/tls_library.h"
+#include "lbnode/tls/tls_session.h"
 
 #include <errno.h>
 #include <openssl/bio.h>
@@ -10,10 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 enum {
     MAXIMUM_CERTIFICATES = 32768, /* bytes of a chain */
     MAXIMUM_DATALESS = 32,        /* records after the handshake that carry no data: tickets */
+    MAXIMUM_SENT = 2048,          /* bytes of a record: its buffer is that large */
+    HELD_SIZE = 256,              /* of the end of a handshake */
     RECORD_ALERT = 21,
     RECORD_HANDSHAKE = 22,
 };
@@ -29,10 +33,13 @@ struct tls_client {
     int fd;
     int error_number; /* of the socket, 0: none */
     bool closed;      /* by the peer */
-    bool drained;     /* nothing more to read from the socket now */
+    bool drained;     /* the socket has to be waited for */
     uint8_t dataless; /* records without data so far */
     uint8_t alert;
     uint8_t first_size, first[TLS_FIRST_BYTES];
+    bool shakes_hands;
+    uint16_t held_size; /* bytes that go out before any others */
+    uint8_t held[HELD_SIZE];
 };
 
 /* ---- the socket ----------------------------------------------------------------------------
@@ -41,6 +48,7 @@ struct tls_client {
 static int fail_transfer(BIO *bio, int retry_flag)
 {
     struct tls_client *client = BIO_get_data(bio);
+    client->drained = true;
     if (errno == EAGAIN)
         BIO_set_flags(bio, retry_flag | BIO_FLAGS_SHOULD_RETRY);
     else
@@ -48,14 +56,38 @@ static int fail_transfer(BIO *bio, int retry_flag)
     return -1;
 }
 
+/* What is held back and then DATA: how much of DATA went out, -1 with errno: nothing of it. */
+static ssize_t send_held(struct tls_client *client, const void *data, size_t size)
+{
+    struct iovec parts[] = {{client->held, client->held_size}, {(void *)data, size}};
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+    ssize_t n;
+    do
+        n = sendmsg(client->fd, &message, MSG_NOSIGNAL);
+    while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return -1;
+    size_t held = (size_t)n < client->held_size ? (size_t)n : client->held_size;
+    client->held_size = (uint16_t)(client->held_size - held);
+    memmove(client->held, client->held + held, client->held_size);
+    if (client->held_size == 0 && (size_t)n > held)
+        return n - (ssize_t)held;
+    errno = EAGAIN;
+    return client->held_size == 0 && size == 0 ? 0 : -1;
+}
+
+/* The end of a handshake waits for the first data, so that both are one packet: one system call
+ * less, and none of Nagle's waiting for an acknowledgement that the peer delays. */
 static int socket_write(BIO *bio, const char *data, int size)
 {
     struct tls_client *client = BIO_get_data(bio);
-    ssize_t n;
     BIO_clear_retry_flags(bio);
-    do
-        n = send(client->fd, data, (size_t)size, MSG_NOSIGNAL);
-    while (n < 0 && errno == EINTR);
+    if (client->shakes_hands && (size_t)size <= sizeof(client->held) - client->held_size) {
+        memcpy(client->held + client->held_size, data, (size_t)size);
+        client->held_size = (uint16_t)(client->held_size + size);
+        return size;
+    }
+    ssize_t n = send_held(client, data, (size_t)size);
     return n >= 0 ? (int)n : fail_transfer(bio, BIO_FLAGS_WRITE);
 }
 
@@ -64,6 +96,8 @@ static int socket_read(BIO *bio, char *data, int size)
     struct tls_client *client = BIO_get_data(bio);
     ssize_t n;
     BIO_clear_retry_flags(bio);
+    if (client->held_size > 0 && send_held(client, NULL, 0) < 0)
+        return fail_transfer(bio, BIO_FLAGS_READ);
     do
         n = recv(client->fd, data, (size_t)size, 0);
     while (n < 0 && errno == EINTR);
@@ -128,6 +162,7 @@ static SSL_CTX *settings_new(OSSL_LIB_CTX *library)
                                    SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_clear_mode(settings, SSL_MODE_AUTO_RETRY); /* see tls_client_receive */
     SSL_CTX_set_read_ahead(settings, 1); /* one system call where there would be two */
+    SSL_CTX_set_max_send_fragment(settings, MAXIMUM_SENT);
     SSL_CTX_set_max_cert_list(settings, MAXIMUM_CERTIFICATES);
     return settings;
 }
@@ -160,6 +195,18 @@ void tls_context_free(struct tls_context *context)
 /* ---- one connection ------------------------------------------------------------------------
  */
 
+/* A session of TLS 1.2 or older is offered with its version alone: the share of a key that TLS
+ * 1.3 wants costs as much as all else in such a handshake. */
+static bool resume(SSL *ssl, const struct tls_session *packed)
+{
+    SSL_SESSION *session = tls_session_unpack(packed);
+    int version = session ? SSL_SESSION_get_protocol_version(session) : 0;
+    bool done = session && SSL_set_session(ssl, session) &&
+                (version >= TLS1_3_VERSION || SSL_set_max_proto_version(ssl, version));
+    SSL_SESSION_free(session); /* SSL has its own reference */
+    return done;
+}
+
 static bool
 prepare(struct tls_context *context, struct tls_client *client, const char *server_name)
 {
@@ -177,13 +224,16 @@ prepare(struct tls_context *context, struct tls_client *client, const char *serv
     return SSL_set_tlsext_host_name(client->ssl, server_name) == 1;
 }
 
-struct tls_client *tls_client_new(struct tls_context *context, int fd, const char *server_name)
+struct tls_client *tls_client_new(struct tls_context *context,
+                                  int fd,
+                                  const char *server_name,
+                                  const struct tls_session *session)
 {
     struct tls_client *client = calloc(1, sizeof(*client));
     if (!client)
         return NULL;
     client->fd = fd;
-    if (prepare(context, client, server_name))
+    if (prepare(context, client, server_name) && (!session || resume(client->ssl, session)))
         return client;
     ERR_clear_error();
     tls_client_free(client);
@@ -238,10 +288,34 @@ static enum tls_result result_of(struct tls_client *client, int rv)
     return result;
 }
 
+/* OpenSSL returned after a record that brought nothing to the caller: is it to go on? */
+static bool is_patient(struct tls_client *client)
+{
+    return ++client->dataless <= MAXIMUM_DATALESS;
+}
+
 enum tls_result tls_client_handshake(struct tls_client *client)
 {
-    int rv = SSL_do_handshake(client->ssl);
-    return rv == 1 ? TLS_DONE : result_of(client, rv);
+    enum tls_result result;
+    client->shakes_hands = true;
+    client->drained = false;
+    do {
+        int rv = SSL_do_handshake(client->ssl);
+        result = rv == 1 ? TLS_DONE : result_of(client, rv);
+    } while (result == TLS_AGAIN && !client->drained && is_patient(client));
+    client->shakes_hands = false;
+    return result == TLS_AGAIN && !client->drained ? TLS_BROKEN : result;
+}
+
+bool tls_client_is_resumed(const struct tls_client *client)
+{
+    return SSL_session_reused(client->ssl);
+}
+
+struct tls_session *tls_client_session(const struct tls_client *client)
+{
+    const SSL_SESSION *session = SSL_get_session(client->ssl);
+    return session && SSL_SESSION_is_resumable(session) ? tls_session_pack(session) : NULL;
 }
 
 enum tls_result
@@ -262,7 +336,7 @@ tls_client_receive(struct tls_client *client, void *data, size_t size, size_t *o
         enum tls_result result = rv == 1 ? TLS_DONE : result_of(client, rv);
         if (result != TLS_AGAIN || client->drained)
             return result;
-        if (++client->dataless > MAXIMUM_DATALESS)
+        if (!is_patient(client))
             return TLS_BROKEN;
     }
 }

@@ -36,7 +36,7 @@ LIBRARIES = {
     r"jansson\.h": ["lbnode/base/json_value.c"],
     r"yaml\.h": ["lbnode/base/yaml_value.c"],
     r"sodium": ["lbnode/crypto/"],
-    r"openssl/": ["lbnode/tls/", "tests/unit/health/hostile_tls.c"],
+    r"openssl/": ["lbnode/tls/", "tests/unit/health/hostile_tls.c", "tests/unit/health/resuming_worker.c"],
     r"lmdb\.h": ["replication/store_lmdb.c"],
     r"netlink/": ["vrrp/"],
     r"cap-ng\.h": ["lbnode/node/privileges.c"],
