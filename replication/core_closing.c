@@ -170,7 +170,8 @@ static uint64_t needed_of(const struct roster_node *known,
     bool has_other_key =
         saying->has_key && memcmp(saying->key_id, stream->key_id, RECORD_KEY_ID_SIZE) != 0;
     if (!uuid_equal(&stream->node_id, &known->id) || stream->id == stamp->dot.stream ||
-        (known->status == NODE_ACTIVE && saying->status == NODE_ACTIVE && !has_other_key))
+        (known->status == NODE_ACTIVE && saying->status == NODE_ACTIVE && !has_other_key &&
+         vv_get(&saying->listed, stream->id) == 0))
         return 0;
     uint64_t limit = roster_limit(known, stream->id, stream->key_id, 0);
     return had < limit ? had : limit;
@@ -342,7 +343,9 @@ static bool complete_status(const struct core *core,
             vv_raise(&listed, stream->id, stream->seq < limit ? stream->seq : limit);
     }
     saying->status = node->status;
+    vv_copy(&saying->listed, &listed);
     list_needed(core, node_id, saying, &listed);
+    vv_free(&saying->listed);
     write_list(&listed, node);
     vv_free(&listed);
     resource->id = *node_id;

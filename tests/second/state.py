@@ -184,7 +184,7 @@ class State:
         known = RosterNode.of_entries(*(self.stood_for(knows_valid, node, facet) for facet in (FACET_STATUS, FACET_KEY)))
         for stream, (owner, opened_with) in self.owners.items():
             needed = min(context.get(stream, 0), known.limit(stream, opened_with))
-            over = known.status != ACTIVE or status != ACTIVE or (key and key != opened_with)
+            over = known.status != ACTIVE or status != ACTIVE or (key and key != opened_with) or stream in cutoffs
             if owner == node and stream != record.stream and over and cutoffs.get(stream, 0) < needed:
                 return False
         return True

@@ -211,8 +211,9 @@ static bool lists_enough(const struct closings *closings, const struct closing *
         uint64_t limit = limit_known(closings, item, stream, &was_out);
         bool has_other_key =
             item->has_key && memcmp(item->key_id, stream->key_id, RECORD_KEY_ID_SIZE) != 0;
-        if (was_out || item->status != NODE_ACTIVE || has_other_key)
-            enough &= vv_get(&item->listed, stream->id) >= (had < limit ? had : limit);
+        uint64_t listed = vv_get(&item->listed, stream->id);
+        if (was_out || item->status != NODE_ACTIVE || has_other_key || listed > 0)
+            enough &= listed >= (had < limit ? had : limit);
     }
     return enough;
 }

@@ -248,6 +248,20 @@ static void a_removal_that_lists_less_than_its_author_had_is_none(void **state)
     reader_free(&reader);
 }
 
+/* All may have what it would take from the node, and have forgotten what that replaced. */
+static void who_lets_a_node_stay_takes_nothing_from_it(void **state)
+{
+    struct example *example = *state;
+    value_by(example, LOST, 0, 0, 0, 2);          /* b */
+    value_by(example, LOST, 0, 0, 0, 3);          /* c */
+    removal_by(example, NEAR, 2, NODE_ACTIVE, 1); /* d */
+    struct reader reader = read_in_order(example, "abcd");
+    assert_int_equal(status_at(&reader, &example->ids[LOST]), NODE_ACTIVE);
+    assert_int_equal(value_of(&reader, &thing, FACET), 3);
+    assert_int_equal(vv_get(core_durable(reader.core), LOST + 1), 2);
+    reader_free(&reader);
+}
+
 static void nonsense_about_a_key_counts_nowhere(void **state)
 {
     struct example *example = *state;
@@ -421,6 +435,7 @@ int main(void)
         EXAMPLE(a_stream_that_counts_is_not_believed_to_be_void),
         EXAMPLE(a_lie_about_a_stream_keeps_nobody_from_asking_for_it),
         EXAMPLE(a_removal_that_lists_less_than_its_author_had_is_none),
+        EXAMPLE(who_lets_a_node_stay_takes_nothing_from_it),
         EXAMPLE(nonsense_about_a_key_counts_nowhere),
         EXAMPLE(a_removal_by_one_that_is_revoked_is_void),
         EXAMPLE(who_was_admitted_by_a_void_record_is_out_with_what_it_wrote),
