@@ -37,8 +37,17 @@ enum {
 struct query {
     uint64_t after, since_ms;
     int64_t wait_s;
-    const char *object, *code; /* NULL: any */
+    const char *object; /* NULL: any */
+    unsigned code;      /* enum event_code; EVENT_CODE_COUNT: any */
 };
+
+static unsigned code_of(const char *name)
+{
+    unsigned code = 0;
+    while (code < EVENT_CODE_COUNT && strcmp(event_code_name((enum event_code)code), name) != 0)
+        code++;
+    return code;
+}
 
 static void write_start(const struct node_state *state, char out[START_TEXT_SIZE])
 {
@@ -62,9 +71,13 @@ read_query(const struct admin_request *request, struct query *out, struct error 
     const char *after_text = http_url_parameter(url, "after");
     const char *wait_text = http_url_parameter(url, "wait");
     const char *since = http_url_parameter(url, "since");
+    const char *code_text = http_url_parameter(url, "code");
     int64_t after = 0;
     *out = (struct query){.object = http_url_parameter(url, "object"),
-                          .code = http_url_parameter(url, "code")};
+                          .code = code_text ? code_of(code_text) : EVENT_CODE_COUNT};
+    if (code_text && out->code == EVENT_CODE_COUNT)
+        return error_invalid_field(error, "code", code_text,
+                                   "Value should be the code of an event such as MEMBER_ERROR");
     if (after_text && !parse_integer(after_text, 0, INT64_MAX, &after))
         return error_invalid_field(error, "after", after_text,
                                    "Value should be the number of an event");
@@ -100,7 +113,7 @@ static bool names(const char *text, const char *name)
 static bool matches(const struct query *query, const struct event_record *record)
 {
     return record->wall_ms >= query->since_ms &&
-           (!query->code || strcmp(query->code, event_code_name(record->code)) == 0) &&
+           (query->code == EVENT_CODE_COUNT || query->code == (unsigned)record->code) &&
            (!query->object || names(record->text, query->object));
 }
 
