@@ -76,7 +76,7 @@ read_own(const struct node_state *state, const struct uuid *member_id, struct he
     uint64_t word = atomic_load(&slot->word);
     out->state = verdict_word_own(word);
     if (out->state == VERDICT_UNKNOWN) {
-        out->state = (enum verdict_state)(word & 0xff);
+        out->state = verdict_word_state(word);
         out->imported = verdict_word_is_imported(word);
     }
     out->probes = atomic_load(&slot->probes);

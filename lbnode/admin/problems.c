@@ -258,8 +258,7 @@ static void find_in_traffic(const struct node_state *state, struct problem_list 
         if (fails_open(state, object->resource))
             add(problems, HEALTH_DEGRADED,
                 "pool %.64s fails open: fewer members than its fail_open_percent are usable, "
-                "so "
-                "all get traffic, whatever the monitor finds",
+                "so all get traffic, whatever the monitor finds",
                 object->resource->name);
     }
     for (size_t i = 0; (object = configuration_at(state->configuration, RESOURCE_MEMBER, i));

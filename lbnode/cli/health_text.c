@@ -121,10 +121,10 @@ static void print_bar(const struct json_value *node)
     if (!history || !history[0])
         return;
     history_bar_write(history, unicode, &bar);
-    printf("\n  %s\n  the last %zu results of %s, the oldest left: %s; %lld of %lld probes "
+    printf("\n  %s\n  the last %zu result%s of %s, the oldest left: %s; %lld of %lld probes "
            "failed, %lld suspicions by traffic\n",
-           text_string(&bar), strlen(history), value_text_or(node, "node", "this node"),
-           history_bar_legend(unicode),
+           text_string(&bar), strlen(history), strlen(history) == 1 ? "" : "s",
+           value_text_or(node, "node", "this node"), history_bar_legend(unicode),
            (long long)json_value_number(json_value_get(node, "failures")),
            (long long)json_value_number(json_value_get(node, "probes")),
            (long long)json_value_number(json_value_get(node, "suspicions")));

@@ -101,6 +101,9 @@ bool configuration_check_update(const struct configuration *configuration,
                                 const struct resource *before,
                                 const struct resource *after,
                                 struct error *error);
+/* Can a pool of POOL_PROTOCOL serve a listener of LISTENER_PROTOCOL (octavia-api.md 9.1)? */
+bool protocols_are_compatible(int64_t listener_protocol, int64_t pool_protocol);
+const char *protocol_name(int64_t protocol); /* "HTTP" */
 /* The VRRP group `default`, which every cluster has. */
 bool configuration_is_permanent(const struct resource *resource);
 /* Appends the deletion of RESOURCE, and of everything below it when CASCADE; else refuses if a
@@ -114,10 +117,6 @@ bool configuration_plan_delete(const struct configuration *configuration,
 
 /* ---- documents: lbnode export, lbnode apply -------------------------------------------------
  */
-
-/* Can a pool of POOL_PROTOCOL serve a listener of LISTENER_PROTOCOL (octavia-api.md 9.1)? */
-bool protocols_are_compatible(int64_t listener_protocol, int64_t pool_protocol);
-const char *protocol_name(int64_t protocol); /* "HTTP" */
 
 /* A document for people: {"loadbalancers": [{name, ..., "listeners": [...], "pools": [{...,
  * "members": [...], "healthmonitor": {...}}]}], "vrrp_groups": [...], "secrets": [...]};

@@ -106,6 +106,11 @@ verdict_word_make(uint32_t incarnation, enum verdict_state state, unsigned impor
                                  imported ? VERDICT_UNKNOWN : state, 0);
 }
 
+static inline enum verdict_state verdict_word_state(uint64_t word)
+{
+    return (enum verdict_state)(word & 0xff);
+}
+
 static inline enum verdict_state verdict_word_own(uint64_t word)
 {
     return (enum verdict_state)(word >> 16 & 0xff);
@@ -127,8 +132,7 @@ static inline enum verdict_state
 verdict_board_state(const struct verdict_board *board, uint32_t slot, uint32_t incarnation)
 {
     uint64_t word = atomic_load_explicit(&board->slots[slot].word, memory_order_relaxed);
-    return (uint32_t)(word >> 32) == incarnation ? (enum verdict_state)(word & 0xff)
-                                                 : VERDICT_UNKNOWN;
+    return (uint32_t)(word >> 32) == incarnation ? verdict_word_state(word) : VERDICT_UNKNOWN;
 }
 
 /* Makes the shared memory: returns the mapping (inherited by children) or NULL with errno. */
