@@ -46,8 +46,8 @@ static const struct {
     const char *name, *kind, *help;
 } member_metrics[MEMBER_METRIC_COUNT] = {
     [MEMBER_UP] = {"lbnode_member_up", "gauge",
-                   "1: this node's monitor says ONLINE, 0: ERROR; absent while there is no "
-                   "verdict"},
+                   "1: this node takes the member for ONLINE, 0: for ERROR; absent while there "
+                   "is no verdict"},
     [MEMBER_SINCE] = {"lbnode_member_verdict_age_seconds", "gauge",
                       "How long this node's verdict has been the same"},
     [MEMBER_PROBES] = {"lbnode_member_probes_total", "counter",
@@ -64,7 +64,7 @@ static bool read_value(const struct verdict_slot *slot, enum member_metric metri
     uint64_t word = atomic_load_explicit(&slot->word, memory_order_relaxed);
     uint64_t since_ms = atomic_load_explicit(&slot->since_wall_ms, memory_order_relaxed);
     uint64_t now_ms = walltime_now_ms();
-    enum verdict_state verdict = (enum verdict_state)(word & 0xff);
+    enum verdict_state verdict = verdict_word_state(word);
     uint32_t probes = atomic_load_explicit(&slot->probes, memory_order_relaxed);
     switch (metric) {
     case MEMBER_UP: *out = verdict == VERDICT_ONLINE; return verdict != VERDICT_UNKNOWN;

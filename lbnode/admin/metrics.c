@@ -80,12 +80,18 @@ static void append_proxy(const struct node_state *state, struct text *out)
 
 static void append_suspicions(const struct node_state *state, struct text *out)
 {
+    struct text help = {0};
     if (!state->counters)
         return;
-    metrics_append_heading(out, "lbnode_suspicions_total", "counter",
-                           "Times that traffic cast doubt on a member, by what happened");
+    text_append_string(&help, "Times that traffic cast doubt on a member");
+    for (unsigned kind = 0; kind < SUSPICION_KIND_COUNT; kind++)
+        text_appendf(&help, "; %s: %s", suspicion_text((enum suspicion_kind)kind),
+                     suspicion_help((enum suspicion_kind)kind));
+    metrics_append_heading(out, "lbnode_suspicions_total", "counter", text_string(&help));
+    text_free(&help);
     for (unsigned kind = 0; kind < SUSPICION_KIND_COUNT; kind++) {
-        size_t offset = offsetof(struct worker_counters, proxy.suspicions) + kind * 8;
+        size_t offset =
+            offsetof(struct worker_counters, proxy.suspicions) + kind * sizeof(uint64_t);
         text_appendf(out, "lbnode_suspicions_total{kind=\"%s\"} %llu\n",
                      suspicion_text((enum suspicion_kind)kind),
                      (unsigned long long)traffic_proxy_sum(state, offset));

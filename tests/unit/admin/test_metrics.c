@@ -125,12 +125,19 @@ static void latencies_are_cumulative_and_in_seconds(void **state)
     text_clear(&out);
     metrics_append(&fixture.state, &out);
     static const char *const lines[] = {
-        "\"web\",le=\"0.0001\"} 0\n",    "\"web\",le=\"0.00025\"} 2\n",
-        "\"web\",le=\"1\"} 2\n",         "\"web\",le=\"5\"} 4\n",
-        "\"web\",le=\"+Inf\"} 4\n",      "\"web\"} 8.000400\n",
-        "reason=\"no_member\"} 4\n",     "# TYPE lbnode_listener_total_seconds histogram\n",
-        "_total{kind=\"empty\"} 6\n",    "# TYPE lbnode_suspicions_total counter\n",
-        "reason=\"member_failed\"} 0\n", "# TYPE lbnode_member_total_seconds summary\n",
+        "\"web\",le=\"0.0001\"} 0\n",
+        "\"web\",le=\"0.00025\"} 2\n",
+        "\"web\",le=\"1\"} 2\n",
+        "\"web\",le=\"5\"} 4\n",
+        "\"web\",le=\"+Inf\"} 4\n",
+        "\"web\"} 8.000400\n",
+        "reason=\"no_member\"} 4\n",
+        "# TYPE lbnode_listener_total_seconds histogram\n",
+        "_total{kind=\"empty\"} 6\n",
+        "# TYPE lbnode_suspicions_total counter\n",
+        "; connect: a connection could not be opened; ",
+        "reason=\"member_failed\"} 0\n",
+        "# TYPE lbnode_member_total_seconds summary\n",
     };
     for (size_t i = 0; i < ARRAY_LENGTH(lines); i++)
         assert_non_null(strstr(text_string(&out), lines[i]));
