@@ -14,8 +14,9 @@
 #include <unistd.h>
 
 enum {
-    TIMEOUT_MS = 300,
-    DEADLINE_MS = 10000, /* on a busy machine; a probe whose time never ends does not make it */
+    SHORT_MS = 700,      /* the time of a probe that is to use it up */
+    AMPLE_MS = 5000,     /* of one that is to end before, on a busy machine too */
+    DEADLINE_MS = 10000, /* a probe whose time never ends does not make it */
     HTTP_MEMORY = 20 << 10,
     TLS_MEMORY = 64 << 10,
     TLS_CACHES = 96 << 10, /* of OpenSSL, however many handshakes there are */
@@ -180,7 +181,8 @@ static void on_result(struct probe *probe, const struct probe_result *result)
     run->ended = true;
 }
 
-static struct probe_target target_of(uint8_t type, uint16_t port, const char *path)
+static struct probe_target
+target_of(uint8_t type, uint16_t port, const char *path, uint32_t timeout_ms)
 {
     struct ip_endpoint endpoint = {.port = port};
     assert_true(ip_address_parse("127.0.0.1", &endpoint.address));
@@ -192,7 +194,7 @@ static struct probe_target target_of(uint8_t type, uint16_t port, const char *pa
                                              .domain_name = "",
                                              .http_version = 11,
                                              .endpoint = endpoint},
-                                 .timeout_ms = TIMEOUT_MS};
+                                 .timeout_ms = timeout_ms};
 }
 
 struct outcome {
@@ -201,11 +203,11 @@ struct outcome {
     size_t memory; /* the most that it had of the heap */
 };
 
-static struct outcome
-probe_once(struct prober *prober, uint8_t type, uint16_t port, const char *path)
+static struct outcome probe_for(
+    struct prober *prober, uint8_t type, uint16_t port, const char *path, uint32_t timeout_ms)
 {
     struct run run = {.ended = false};
-    struct probe_target target = target_of(type, port, path);
+    struct probe_target target = target_of(type, port, path, timeout_ms);
     size_t before = mallinfo2().uordblks, most = before;
     uint64_t start_ms = monotime_now_ms();
     probe_start(prober, &run.probe, &target, on_result);
@@ -230,7 +232,9 @@ static void assert_row(struct prober *prober, const struct row *row)
     uint16_t port;
     int listener = worker_listen(8, 0, &port);
     pid_t worker = worker_start(listener, &row->behaviour);
-    struct outcome outcome = probe_once(prober, row->type, port, "/");
+    bool waits = waits_for_timeout(row->reason);
+    uint32_t timeout_ms = waits ? SHORT_MS : AMPLE_MS;
+    struct outcome outcome = probe_for(prober, row->type, port, "/", timeout_ms);
     size_t bound = row->type == SNAPSHOT_MONITOR_HTTPS ? TLS_MEMORY : HTTP_MEMORY;
     worker_stop(worker);
     close(listener);
@@ -238,7 +242,7 @@ static void assert_row(struct prober *prober, const struct row *row)
         fail_msg("%s: '%s' (%u) in place of '%s' (%u)", row->name,
                  verdict_reason_text(outcome.result.reason), outcome.result.status,
                  verdict_reason_text(row->reason), row->status);
-    if (waits_for_timeout(row->reason) != (outcome.ran_ms >= TIMEOUT_MS))
+    if (waits != (outcome.ran_ms >= timeout_ms))
         fail_msg("%s: took %llu ms", row->name, (unsigned long long)outcome.ran_ms);
     if (outcome.memory > bound)
         fail_msg("%s: took %zu bytes", row->name, outcome.memory);
@@ -260,7 +264,8 @@ static void warm_up(struct fixture *fixture)
     int listener = worker_listen(1, 0, &port);
     answers.serve = tls_answer;
     pid_t worker = worker_start(listener, &answers);
-    struct outcome outcome = probe_once(fixture->prober, SNAPSHOT_MONITOR_HTTPS, port, "/");
+    struct outcome outcome =
+        probe_for(fixture->prober, SNAPSHOT_MONITOR_HTTPS, port, "/", AMPLE_MS);
     assert_int_equal(outcome.result.reason, VERDICT_REASON_NONE);
     worker_stop(worker);
     close(listener);
@@ -320,7 +325,8 @@ static void test_closed_at_once(void **state)
     setup(&fixture);
     int listener = worker_listen(1, 0, &port);
     pid_t worker = worker_start(listener, &closes);
-    struct outcome outcome = probe_once(fixture.prober, SNAPSHOT_MONITOR_HTTP, port, "/");
+    struct outcome outcome =
+        probe_for(fixture.prober, SNAPSHOT_MONITOR_HTTP, port, "/", AMPLE_MS);
     assert_true(outcome.result.reason == VERDICT_REASON_CLOSED ||
                 outcome.result.reason == VERDICT_REASON_RESET);
     worker_stop(worker);
@@ -334,9 +340,10 @@ static void test_nobody_listens(void **state)
     uint16_t port;
     setup(&fixture);
     close(worker_listen(1, 0, &port));
-    struct outcome outcome = probe_once(fixture.prober, SNAPSHOT_MONITOR_TCP, port, "/");
+    struct outcome outcome =
+        probe_for(fixture.prober, SNAPSHOT_MONITOR_TCP, port, "/", AMPLE_MS);
     assert_int_equal(outcome.result.reason, VERDICT_REASON_CONNECT_REFUSED);
-    outcome = probe_once(fixture.prober, SNAPSHOT_MONITOR_HTTPS, port, "/");
+    outcome = probe_for(fixture.prober, SNAPSHOT_MONITOR_HTTPS, port, "/", AMPLE_MS);
     assert_int_equal(outcome.result.reason, VERDICT_REASON_CONNECT_REFUSED);
     teardown(&fixture);
 }
@@ -356,7 +363,8 @@ static void test_nobody_accepts(void **state)
         fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
         (void)!connect(fillers[i], (struct sockaddr *)&address, sizeof(address));
     }
-    struct outcome outcome = probe_once(fixture.prober, SNAPSHOT_MONITOR_TCP, port, "/");
+    struct outcome outcome =
+        probe_for(fixture.prober, SNAPSHOT_MONITOR_TCP, port, "/", SHORT_MS);
     assert_int_equal(outcome.result.reason, VERDICT_REASON_CONNECT_TIMEOUT);
     for (size_t i = 0; i < ARRAY_LENGTH(fillers); i++)
         close(fillers[i]);
@@ -373,7 +381,8 @@ static void test_nobody_reads_the_request(void **state)
     memset(path, 'p', sizeof(path) - 1);
     path[0] = '/';
     setup(&fixture);
-    struct outcome outcome = probe_once(fixture.prober, SNAPSHOT_MONITOR_HTTP, port, path);
+    struct outcome outcome =
+        probe_for(fixture.prober, SNAPSHOT_MONITOR_HTTP, port, path, SHORT_MS);
     assert_int_equal(outcome.result.reason, VERDICT_REASON_REQUEST_NOT_READ);
     close(listener);
     teardown(&fixture);
