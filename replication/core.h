@@ -215,6 +215,9 @@ void core_visit_streams(const struct core *core,
 /* Has this node everything that its peers said they have? Then no record is on its way that was
  * made without what all of them have. */
 bool core_is_caught_up(const struct core *core);
+/* Do all other nodes answer, and has this one everything that they have? Else what this node
+ * says of how far its own streams count may leave out what others have. */
+bool core_knows_all(const struct core *core, struct error *error);
 bool core_node_is_up(const struct core *core, const struct uuid *node_id); /* it answers */
 /* As far as it told: has the node, if it is active, this record on its disk? */
 bool core_node_has(const struct core *core, const struct uuid *node_id, struct dot dot);

@@ -98,6 +98,19 @@ void core_visit_peers(struct core *core,
     }
 }
 
+bool core_knows_all(const struct core *core, struct error *error)
+{
+    for (size_t i = 0; i < core->peer_count; i++)
+        if (core->peers[i]->state != PEER_IS_ALIVE)
+            return error_set(error, ERROR_CONFLICT,
+                             "node %.64s does not answer, and would not know this node any "
+                             "more when it comes back: start it, or remove it first",
+                             core_node_name(core, &core->peers[i]->id));
+    return core_is_caught_up(core) ||
+           error_set(error, ERROR_CONFLICT,
+                     "this node has not got all yet that the others have; try again");
+}
+
 bool core_node_has(const struct core *core, const struct uuid *node_id, struct dot dot)
 {
     if (uuid_equal(node_id, &core->node_id))

@@ -5,7 +5,13 @@
  *
  * Who has the record speaks with the new key only, who does not with the old one. So as long as
  * a node may lack it, this node speaks by turns with the one and the other: what it says with
- * the old key is how that node learns of the new one. */
+ * the old key is how that node learns of the new one.
+ *
+ * A disk may lose the record again (a damaged store, an older copy of it), or it was never
+ * made: then a new key is in its file, and the roster does not name it. Others may have the
+ * record, and what the old key signs is void to them. So this node writes nothing, speaks by
+ * turns with either key, and once all others answer and it has all that they have, it makes the
+ * record, if it has not got it by then. */
 #include "lbnode/model/field_table.h"
 #include "replication/memory.h"
 #include "replication/node_key.h"
@@ -21,19 +27,22 @@
 
 enum {
     FIRST_US = 50000, /* with the old key, after the record is on this disk */
-    OLD_US = 2500000,
-    NEW_US = 4000000,
-    RENAME_US = 60000000,
+    OTHER_US = 2500000,
+    OWN_US = 4000000,
+    RETRY_US = 60000000,
     ANSWER_US = 6000000, /* who asked for it is told by then */
     KEY_FACET = 10       /* of a node */
 };
 
 struct rekey {
-    struct sign_key *next; /* not in force yet: the record is on its way; or NULL */
-    struct sign_key *old;  /* in force before: not all nodes have the record; or NULL */
-    bool speaks_old;
-    uint64_t turn_us, started_us; /* when the other one's turn is; when it came into force */
-    uint64_t rename_us;           /* not before: the disk refused */
+    struct sign_key *next;        /* not in force yet; or NULL */
+    struct sign_key *old;         /* in force before: not all nodes have the record; or NULL */
+    bool is_submitted;            /* the record that names the next one is on its way */
+    bool is_resumed;              /* nobody asked: the record was not there at the start */
+    bool speaks_other;            /* the old one, or the next one */
+    uint64_t turn_us, started_us; /* when the other one's turn is; when it came into force, or
+                                   was looked at last */
+    uint64_t retry_us;            /* not before: the disk refused */
     uint64_t waiter;              /* who asked; 0: nobody any more */
 };
 
@@ -50,14 +59,37 @@ static uint64_t now_us(const struct replication *replication)
 const struct sign_key *rekey_spoken(const struct replication *replication)
 {
     const struct rekey *rekey = replication->rekey;
-    return rekey && rekey->old && rekey->speaks_old ? rekey->old : replication->key;
+    if (!rekey || !rekey->speaks_other)
+        return replication->key;
+    return rekey->old ? rekey->old : rekey->next;
+}
+
+static bool is_key_of(const struct sign_key *key, const struct roster_node *node)
+{
+    return memcmp(sign_key_public(key), node->public_key, SIGN_PUBLIC_KEY_SIZE) == 0;
+}
+
+static const struct roster_node *own_node(const struct replication *replication)
+{
+    return roster_find(core_roster(replication->core), &replication->node_id);
+}
+
+bool rekey_allows_removal(const struct replication *replication, struct error *error)
+{
+    return !replication->rekey || !replication->rekey->is_submitted ||
+           error_set(error, ERROR_CONFLICT,
+                     "this node gets a new key in this moment; try again");
 }
 
 bool rekey_allows(const struct replication *replication, struct error *error)
 {
-    return !replication->rekey || !replication->rekey->next ||
+    const struct rekey *rekey = replication->rekey;
+    if (!rekey_allows_removal(replication, error))
+        return false;
+    return !rekey || !rekey->next ||
            error_set(error, ERROR_CONFLICT,
-                     "this node gets a new key in this moment; try again");
+                     "this node was given a new key that its store does not know: nothing is "
+                     "written here before all other nodes answer, or were removed");
 }
 
 void rekey_close(struct replication *replication)
@@ -79,8 +111,9 @@ come_into_force(struct replication *replication, struct sign_key *next, uint64_t
 {
     struct rekey *rekey = replication->rekey;
     rekey->next = NULL;
+    rekey->is_submitted = false;
     rekey->old = replication->key;
-    rekey->speaks_old = true;
+    rekey->speaks_other = true;
     rekey->started_us = now_us(replication);
     rekey->turn_us = rekey->started_us + old_us;
     replication->key = next;
@@ -146,7 +179,7 @@ static void end(struct replication *replication)
     if (!node_key_take_next(path)) {
         snprintf(text, sizeof(text), "%s.new cannot be renamed: %s", path, strerror(errno));
         replication_event(replication, EVENT_STORAGE_DEGRADED, text);
-        replication->rekey->rename_us = now_us(replication) + RENAME_US;
+        replication->rekey->retry_us = now_us(replication) + RETRY_US;
         return;
     }
     replication_event(replication, EVENT_NODE_REKEYED,
@@ -155,21 +188,26 @@ static void end(struct replication *replication)
     rekey_close(replication);
 }
 
-void rekey_tick(struct replication *replication)
+static void take_turns(struct rekey *rekey, uint64_t now)
+{
+    if (now < rekey->turn_us)
+        return;
+    rekey->speaks_other = !rekey->speaks_other;
+    rekey->turn_us = now + (rekey->speaks_other ? OTHER_US : OWN_US);
+}
+
+static void tell(struct replication *replication)
 {
     struct rekey *rekey = replication->rekey;
     uint64_t now = now_us(replication);
     size_t unaware = 0;
-    if (!rekey || !rekey->old)
-        return;
     replication_visit_unaware(replication, count_one, &unaware);
     if (unaware == 0) {
-        rekey->speaks_old = false;
-        if (now >= rekey->rename_us)
+        rekey->speaks_other = false;
+        if (now >= rekey->retry_us)
             end(replication);
-    } else if (now >= rekey->turn_us) {
-        rekey->speaks_old = !rekey->speaks_old;
-        rekey->turn_us = now + (rekey->speaks_old ? OLD_US : NEW_US);
+    } else {
+        take_turns(rekey, now);
     }
     if (replication->rekey && now - rekey->started_us > ANSWER_US)
         answer(replication);
@@ -177,42 +215,30 @@ void rekey_tick(struct replication *replication)
 
 /* ---- after a restart -------------------------------------------------------------------- */
 
-static bool is_key_of(const struct sign_key *key, const struct roster_node *node)
-{
-    return memcmp(sign_key_public(key), node->public_key, SIGN_PUBLIC_KEY_SIZE) == 0;
-}
-
 void rekey_open(struct replication *replication)
 {
-    const struct roster_node *own =
-        roster_find(core_roster(replication->core), &replication->node_id);
+    const struct roster_node *own = own_node(replication);
     char path[PATH_MAX];
     key_path(replication, path);
     struct sign_key *next = replication->settings.key_fd > 0
                                 ? NULL
                                 : node_key_read_next(path, &replication->node_id);
-    if (next && own && is_key_of(next, own)) {
-        replication->rekey = memory_new(sizeof(*replication->rekey));
-        come_into_force(replication, next, OLD_US);
+    if (!next || !own) {
+        sign_key_free(next);
         return;
     }
-    if (next && own && is_key_of(replication->key, own))
-        node_key_drop_next(path); /* no record names it */
-    sign_key_free(next);
+    replication->rekey = memory_new(sizeof(*replication->rekey));
+    replication->rekey->next = next;
+    replication->rekey->is_resumed = true;
+    replication->rekey->turn_us = now_us(replication) + OWN_US;
+    if (is_key_of(next, own))
+        come_into_force(replication, next, OTHER_US);
 }
 
 /* ---- the beginning ---------------------------------------------------------------------- */
 
-static void find_silent(void *context, const struct peer_view *peer)
-{
-    const char **silent = context;
-    if (peer->state != PEER_IS_ALIVE)
-        *silent = peer->name;
-}
-
 static bool may_rekey(const struct replication *replication, struct error *error)
 {
-    const char *silent = NULL;
     if (!core_is_initialised(replication->core) || core_was_removed(replication->core))
         return error_set(error, ERROR_CONFLICT, "this node is not part of a cluster");
     if (replication->settings.key_fd > 0)
@@ -223,16 +249,8 @@ static bool may_rekey(const struct replication *replication, struct error *error
     if (replication->rekey)
         return error_set(error, ERROR_CONFLICT,
                          "this node has got a new key already, which not all nodes know yet");
-    replication_visit_peers(replication, find_silent, &silent);
-    if (silent)
-        return error_set(error, ERROR_CONFLICT,
-                         "node %.64s does not answer, and would not know this node any "
-                         "more when it comes back: start it, or remove it first",
-                         silent);
-    /* What the old key signed counts as far as this node knows of it: an older disk may not. */
-    return core_is_caught_up(replication->core) ||
-           error_set(error, ERROR_CONFLICT,
-                     "this node has not got all yet that the others have; try again");
+    /* What the old key signed counts as far as this node knows of it. */
+    return core_knows_all(replication->core, error);
 }
 
 static bool plan_key(const struct replication *replication,
@@ -259,6 +277,11 @@ static void on_committed(void *context, const struct submit_result *result)
     struct replication *replication = context;
     struct rekey *rekey = replication->rekey;
     char path[PATH_MAX];
+    if (result->error.kind != ERROR_NONE && rekey->is_resumed) {
+        rekey->is_submitted = false;
+        rekey->retry_us = now_us(replication) + RETRY_US;
+        return;
+    }
     if (result->error.kind != ERROR_NONE) {
         key_path(replication, path);
         node_key_drop_next(path);
@@ -270,7 +293,7 @@ static void on_committed(void *context, const struct submit_result *result)
     keys_open(replication); /* what is sealed to this node is sealed to the new key */
     replication_event(replication, EVENT_NODE_REKEYED,
                       "this node has a new key; what the old one signs is void");
-    rekey_tick(replication);
+    tell(replication);
 }
 
 static void submit(struct replication *replication,
@@ -279,6 +302,7 @@ static void submit(struct replication *replication,
                    const char *via)
 {
     struct store_batch extra = {0};
+    replication->rekey->is_submitted = true;
     token_rows_clear(replication->store, &extra); /* they name the old key */
     const struct core_event event = {
         .kind = CORE_SUBMIT,
@@ -320,4 +344,46 @@ bool replication_rekey(struct replication *replication,
     }
     change_set_free(&changes);
     return made;
+}
+
+/* ---- what was begun before the start ---------------------------------------------------- */
+
+static void make_record(struct replication *replication)
+{
+    struct rekey *rekey = replication->rekey;
+    struct change_set changes = {0};
+    if (now_us(replication) < rekey->retry_us || !core_knows_all(replication->core, NULL))
+        return;
+    if (plan_key(replication, rekey->next, &changes))
+        submit(replication, &changes, NULL, NULL);
+    change_set_free(&changes);
+}
+
+static void resume(struct replication *replication)
+{
+    struct rekey *rekey = replication->rekey;
+    const struct roster_node *own = own_node(replication);
+    if (rekey->started_us == 0)
+        replication_event(replication, EVENT_NODE_REKEYED,
+                          "this node was given a new key that its store does not know: it "
+                          "writes nothing before all others answer");
+    rekey->started_us = now_us(replication);
+    take_turns(rekey, rekey->started_us);
+    if (!own || core_was_removed(replication->core))
+        return;
+    if (is_key_of(rekey->next, own)) {
+        come_into_force(replication, rekey->next, OTHER_US);
+        keys_open(replication);
+    } else if (is_key_of(replication->key, own)) {
+        make_record(replication);
+    }
+}
+
+void rekey_tick(struct replication *replication)
+{
+    const struct rekey *rekey = replication->rekey;
+    if (rekey && rekey->next && !rekey->is_submitted)
+        resume(replication);
+    else if (rekey && rekey->old)
+        tell(replication);
 }

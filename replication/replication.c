@@ -419,7 +419,7 @@ void replication_remove_node(struct replication *replication,
         .submit = {.kind = RECORD_ROSTER},
     };
     struct error error;
-    if (rekey_allows(replication, &error))
+    if (rekey_allows_removal(replication, &error))
         submit(replication, &event, options, done, context);
     else
         replication_finish(replication, replication_await(replication, done, NULL, context),

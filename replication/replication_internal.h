@@ -215,9 +215,11 @@ bool removal_allows(const struct replication *replication,
 void rekey_open(struct replication *replication);
 void rekey_close(struct replication *replication);
 void rekey_tick(struct replication *replication);
-/* False: the record of a new key is on its way to the disk, and nothing may follow it in its
- * stream. */
+/* False: nothing may be written: the record of a new key is on its way to the disk, or others
+ * may have one that this disk lost, and what the old key signs is void to them. */
 bool rekey_allows(const struct replication *replication, struct error *error);
+/* The same for the removal of a node, which may be the one that a new key waits for. */
+bool rekey_allows_removal(const struct replication *replication, struct error *error);
 /* The key that the other nodes know this one by. */
 const struct sign_key *rekey_spoken(const struct replication *replication);
 

@@ -82,23 +82,70 @@ static void both_nodes_of_a_pair_get_new_keys_one_after_the_other(void **state)
     assert_string_equal(value_on(node_at(0), &object).value, "x");
 }
 
-static void a_key_that_no_record_names_is_forgotten_at_the_start(void **state)
+static bool has_no_next(void)
+{
+    return !has_next(node_at(0));
+}
+
+/* Whether the record was never made or went with a disk: nobody can know. */
+static void a_key_that_no_record_names_is_given_once_all_answer(void **state)
 {
     char path[128];
-    uint8_t before[SIGN_PUBLIC_KEY_SIZE];
+    struct uuid object = uuid_random();
+    uint8_t wanted[SIGN_PUBLIC_KEY_SIZE];
     struct error error = {0};
     form_pair();
-    public_key(node_at(0), before);
     const struct uuid id = *replication_node_id(node_at(0)->replication);
     stop_node(node_at(0));
+    stop_node(node_at(1));
     struct sign_key *next = sign_key_generate();
+    memcpy(wanted, sign_key_public(next), sizeof(wanted));
     key_path(node_at(0), "", path);
     assert_true(node_key_write_next(path, &id, next, &error));
     sign_key_free(next);
     start_node(node_at(0));
-    assert_memory_equal(sign_key_public(node_at(0)->replication->key), before, sizeof(before));
-    assert_false(has_next(node_at(0)));
+    assert_memory_not_equal(sign_key_public(node_at(0)->replication->key), wanted,
+                            sizeof(wanted));
+    assert_false(rekey_allows(node_at(0)->replication, &error));
+    assert_non_null(strstr(error.text, "new key"));
+    assert_true(rekey_allows_removal(node_at(0)->replication, &error)); /* of who is silent */
+    start_node(node_at(1));
+    wait_until(has_no_next, "the new key");
     wait_until(pair_is_synced, "in sync");
+    assert_memory_equal(known_key(node_at(1), node_at(0)), wanted, sizeof(wanted));
+    submit_value(node_at(0), &object, "goes on");
+    wait_until(pair_is_synced, "in sync");
+    assert_string_equal(value_on(node_at(1), &object).value, "goes on");
+}
+
+/* Its disk is as it was before, the other one knows the new key alone. */
+static void a_node_that_lost_the_record_of_its_new_key_goes_on_with_that(void **state)
+{
+    struct uuid object = uuid_random();
+    uint8_t after[SIGN_PUBLIC_KEY_SIZE];
+    char command[600];
+    const char *directory = node_at(0)->directory;
+    form_pair();
+    stop_node(node_at(0));
+    snprintf(command, sizeof(command), "cd %s && cp -p node.key old && cp -p config.mdb older",
+             directory);
+    assert_int_equal(system(command), 0);
+    start_node(node_at(0));
+    wait_until(pair_is_synced, "in sync");
+    rekey(node_at(0));
+    public_key(node_at(0), after);
+    stop_node(node_at(0));
+    snprintf(command, sizeof(command),
+             "cd %s && mv node.key node.key.new && mv old node.key && mv older config.mdb",
+             directory);
+    assert_int_equal(system(command), 0);
+    start_node(node_at(0));
+    wait_until(has_no_next, "the new key");
+    wait_until(pair_is_synced, "in sync");
+    assert_memory_equal(sign_key_public(node_at(0)->replication->key), after, sizeof(after));
+    submit_value(node_at(0), &object, "goes on");
+    wait_until(pair_is_synced, "in sync");
+    assert_string_equal(value_on(node_at(1), &object).value, "goes on");
 }
 
 static bool record_is_committed(void)
@@ -189,7 +236,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_node_goes_on_with_a_new_key),
         TEST(both_nodes_of_a_pair_get_new_keys_one_after_the_other),
-        TEST(a_key_that_no_record_names_is_forgotten_at_the_start),
+        TEST(a_key_that_no_record_names_is_given_once_all_answer),
+        TEST(a_node_that_lost_the_record_of_its_new_key_goes_on_with_that),
         TEST(a_node_that_dies_before_the_others_know_its_new_key_tells_them_later),
         TEST(a_node_that_dies_before_its_file_is_renamed_speaks_with_the_new_key),
         TEST(no_new_key_while_a_node_does_not_answer),
