@@ -106,7 +106,7 @@ void world_start_copy(struct world *world, struct world_node *node)
 {
     struct world_node *copy = &world->nodes[WORLD_COPY];
     if (copy->is_member || !world_is_up(node) || node->is_committing || node->has_rot ||
-        !world_join_is_known(world))
+        !world_join_is_known(world) || world_lacks_key(node))
         return;
     uint8_t seed[SIGN_SEED_SIZE];
     sign_key_seed(node->key, seed);
@@ -120,6 +120,8 @@ void world_start_copy(struct world *world, struct world_node *node)
     memset(copy->heard, 0, sizeof(copy->heard));
     copy->is_member = true;
     copy->left = false;
+    copy->chosen = node->chosen ? copy->key : NULL;
+    copy->is_key_known = true;
     world_start(world, copy);
 }
 

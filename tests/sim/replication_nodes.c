@@ -65,74 +65,6 @@ void world_crash(struct world *world, struct world_node *node)
     node->core = NULL;
 }
 
-/* ---- keys ------------------------------------------------------------------------------- */
-
-/* The key that the roster on its disk names is the one that it signs with: a record that names
- * another may be lost with a disk. */
-void world_look_at_key(struct world_node *node)
-{
-    const struct core *core = node->core;
-    const struct roster_node *known = core ? roster_find(core_roster(core), &node->id) : NULL;
-    if (!known || core->committing || core->unwritten.count > 0 ||
-        memcmp(known->public_key, sign_key_public(core->key), SIGN_PUBLIC_KEY_SIZE) == 0)
-        return;
-    for (size_t i = 0; i < ARRAY_LENGTH(node->keys); i++)
-        if (node->keys[i] && memcmp(known->public_key, sign_key_public(node->keys[i]),
-                                    SIGN_PUBLIC_KEY_SIZE) == 0) {
-            struct sign_key *before = node->key;
-            core_set_key(node->core, node->keys[i]);
-            node->key = node->keys[i];
-            node->keys[i] = before;
-        }
-}
-
-static bool has_rot(const struct world *world)
-{
-    bool rot = false;
-    for (unsigned i = 0; i < WORLD_NODES; i++)
-        rot |= world->nodes[i].has_rot;
-    return rot;
-}
-
-static void forget_images(struct world *world)
-{
-    for (unsigned i = 0; i < WORLD_NODES; i++) {
-        store_close(world->nodes[i].image);
-        world->nodes[i].image = NULL;
-    }
-}
-
-void world_rekey(struct world *world, struct world_node *node)
-{
-    struct change_set changes = {0};
-    uint8_t seed[SIGN_SEED_SIZE];
-    size_t place = 0;
-    while (place < ARRAY_LENGTH(node->keys) && node->keys[place])
-        place++;
-    if (!world_is_up(node) || world->nodes[WORLD_COPY].is_member ||
-        place == ARRAY_LENGTH(node->keys) || node->number == WORLD_COPY ||
-        !core_is_caught_up(node->core) || !world_join_is_known(world) || has_rot(world))
-        return;
-    forget_images(world); /* with an older disk the file with the key is older here, too */
-    const struct object *object = facet_object(core_facets(node->core), &node->id);
-    struct node *before = object ? roster_read_node(core_facets(node->core), object) : NULL;
-    if (!before)
-        return;
-    struct resource *after = resource_copy(&before->resource);
-    world_fill(world, seed, sizeof(seed));
-    node->keys[place] = sign_key_from_seed(seed);
-    membership_set_key(CONTAINER_OF(after, struct node, resource),
-                       sign_key_public(node->keys[place]));
-    change_set_add_update(&changes, &before->resource, after);
-    resource_free(after);
-    resource_free(&before->resource);
-    struct core_event event = {.kind = CORE_SUBMIT,
-                               .submit = {.changes = &changes, .kind = RECORD_ROSTER}};
-    world_fill(world, event.submit.change_id.bytes, 16);
-    world_step(world, node, &event);
-    change_set_free(&changes);
-}
-
 /* ---- replaying a log -------------------------------------------------------------------- */
 
 struct log_copy {
@@ -380,9 +312,9 @@ struct world_node *world_join(struct world *world, struct world_node *inviter)
     struct change_set changes = {0};
     if (!world_is_up(inviter) || inviter->number == WORLD_COPY || inviter->has_rot ||
         world->node_count == WORLD_NODES || world->nodes[WORLD_COPY].is_member ||
-        !world_join_is_known(world) || has_rot(world))
+        !world_join_is_known(world) || world_has_rot(world) || world_lacks_key(inviter))
         return NULL;
-    forget_images(world);
+    world_forget_images(world);
     struct world_node *node = &world->nodes[world->node_count];
     make_node(world, world->node_count++);
     plan_member(node, &changes);

@@ -102,11 +102,10 @@ static void become(struct world_node *node, const struct uuid *id, struct sign_k
 {
     sign_key_free(node->key);
     node->key = key;
+    node->chosen = NULL;
     node->id = *id;
-    for (size_t i = 0; i < ARRAY_LENGTH(node->keys); i++) {
-        sign_key_free(node->keys[i]);
-        node->keys[i] = NULL;
-    }
+    sign_key_free(node->other);
+    node->other = NULL;
     store_close(node->image);
     node->image = NULL;
     node->left = false;

@@ -305,6 +305,7 @@ void world_step(struct world *world, struct world_node *node, const struct core_
     if (node->core && (core_wants_stage(node->core) || event->kind == CORE_TICK))
         world_step_once(node, &(struct core_event){.kind = CORE_STAGE});
     world_look_at_key(node);
+    world_resume_key(node);
     world_check_queues(world, node);
     world_schedule(node);
 }
@@ -500,8 +501,7 @@ static void free_node(struct world_node *node)
     store_close(node->store);
     store_close(node->image);
     sign_key_free(node->key);
-    for (size_t i = 0; i < ARRAY_LENGTH(node->keys); i++)
-        sign_key_free(node->keys[i]);
+    sign_key_free(node->other);
     vv_free(&node->persisted);
     vv_free(&node->seen);
 }

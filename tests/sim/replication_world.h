@@ -48,10 +48,12 @@ struct world_node {
     struct world *world;
     unsigned number;
     struct uuid id;
-    struct sign_key *key, *keys[4]; /* keys: that it had, or may get; or NULL */
-    bool is_member;                 /* in the roster, or a copy of one */
-    struct store *store, *image;    /* image: an older state of the disk, or NULL */
-    struct core *core;              /* NULL: down */
+    struct sign_key *key, *other;  /* other: that it had, or is to get; or NULL */
+    const struct sign_key *chosen; /* of these: the one that it is to have; NULL: its first */
+    bool is_key_known;             /* by all nodes: there is no other file any more */
+    bool is_member;                /* in the roster, or a copy of one */
+    struct store *store, *image;   /* image: an older state of the disk, or NULL */
+    struct core *core;             /* NULL: down */
     uint64_t incarnation;
     int64_t clock_offset_ms;
     uint64_t paused_until_us, next_tick_us;
@@ -166,6 +168,12 @@ void world_crash(struct world *world, struct world_node *node);
 /* NODE gets a new key, if its record comes through. */
 void world_rekey(struct world *world, struct world_node *node);
 void world_look_at_key(struct world_node *node);
+/* Its disk does not know the key that it is to have: it writes nothing. */
+bool world_lacks_key(const struct world_node *node);
+/* Its record is made, if it went with a disk. */
+void world_resume_key(struct world_node *node);
+bool world_has_rot(const struct world *world);
+void world_forget_images(struct world *world);
 /* A new node joins through INVITER; NULL when there is no place or it does not work now. */
 struct world_node *world_join(struct world *world, struct world_node *inviter);
 void world_copy_log(struct world_node *from, struct world_node *to);

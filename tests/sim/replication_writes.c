@@ -179,7 +179,7 @@ static void submit(struct world *world, struct world_node *node, struct change_s
 void world_write(struct world *world, struct world_node *node)
 {
     struct change_set changes = {0};
-    if (!node->core || world->change_count == WORLD_CHANGES)
+    if (!node->core || world->change_count == WORLD_CHANGES || world_lacks_key(node))
         return;
     if (world_below(world, 4) == 0)
         plan_claim(world, node, &changes);
