@@ -305,7 +305,8 @@ void world_step(struct world *world, struct world_node *node, const struct core_
     if (node->core && (core_wants_stage(node->core) || event->kind == CORE_TICK))
         world_step_once(node, &(struct core_event){.kind = CORE_STAGE});
     world_look_at_key(node);
-    world_resume_key(node);
+    if (event->kind == CORE_TICK)
+        world_resume_key(node);
     world_check_queues(world, node);
     world_schedule(node);
 }
