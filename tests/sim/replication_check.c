@@ -278,11 +278,12 @@ struct model_record {
     uint64_t objects;  /* a bit for each that it writes to; many share one */
 };
 
-/* A record that makes an object anew. */
+/* A record that makes an object anew, or deletes it. */
 struct model_start {
     struct uuid object;
     enum facet_realm realm;
     size_t record;
+    bool deletes;
 };
 
 struct model {
@@ -316,13 +317,14 @@ static void note_ops(struct model *model, size_t number)
     struct record_op op;
     while (record_next_op(&ops, &op)) {
         model->records[number].objects |= object_bit(&op.object_id);
-        if (!op.anew || op.facet != FACET_LIFE || op.type == RESOURCE_NODE ||
+        bool deletes = op.value.size == 1 && op.value.data[0] == 0;
+        if (!(op.anew || deletes) || op.facet != FACET_LIFE || op.type == RESOURCE_NODE ||
             names_higher(&model->records[number].record, &op))
             continue;
         model->starts = memory_grow(model->starts, model->start_count, &model->start_capacity,
                                     sizeof(*model->starts));
         model->starts[model->start_count++] =
-            (struct model_start){op.object_id, facet_realm_of(op.type), number};
+            (struct model_start){op.object_id, facet_realm_of(op.type), number, deletes};
     }
 }
 
@@ -374,8 +376,22 @@ static bool writes(const struct model *model,
     return false;
 }
 
-/* Did somebody who knew RECORD make OBJECT anew later, or what it was below? Of a folded stream
- * that is not always said: nobody has anything of it. */
+/* Does START end what RECORD says? Of a folded stream later records do not say that they knew
+ * it, as nobody has anything of it: what was deleted is purged then, and who writes to the
+ * object afterwards (a thief may without making it anew) brings none of that back. */
+static bool ends(const struct model *model,
+                 const struct model_start *start,
+                 const struct model_record *record,
+                 bool is_folded)
+{
+    const struct model_record *by = &model->records[start->record];
+    bool knew = vv_get(&by->context, record->record.stream) >= record->record.seq;
+    if (start->deletes)
+        return knew && is_folded;
+    return knew || (is_folded && vv_get(&record->context, by->record.stream) < by->record.seq);
+}
+
+/* Did somebody who knew RECORD make OBJECT anew later, or what it was below? */
 static bool ended(const struct model *model,
                   const struct core *core,
                   const struct model_record *record,
@@ -386,12 +402,9 @@ static bool ended(const struct model *model,
     const struct stream *stream = core_stream(core, record->record.stream);
     for (size_t i = 0; i < model->start_count; i++) {
         const struct model_start *start = &model->starts[i];
-        const struct model_record *by = &model->records[start->record];
-        if (by != record && start->realm == realm &&
+        if (&model->records[start->record] != record && start->realm == realm &&
             (uuid_equal(&start->object, object) || uuid_equal(&start->object, owner)) &&
-            (vv_get(&by->context, record->record.stream) >= record->record.seq ||
-             (stream && stream->folded &&
-              vv_get(&record->context, by->record.stream) < by->record.seq)))
+            ends(model, start, record, stream && stream->folded))
             return true;
     }
     return false;
