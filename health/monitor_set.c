@@ -7,6 +7,53 @@
 
 static void on_wake(struct loop_timer *timer);
 
+/* ---- places of HTTPS probes ---------------------------------------------------------------
+ * They need more memory than others. Who finds no place waits in turn, which is no failure. */
+
+static bool wants_tls(const struct monitored *monitored)
+{
+    return monitored->target.type == SNAPSHOT_MONITOR_HTTPS;
+}
+
+static void wait_for_place(struct monitored *monitored)
+{
+    struct monitor_set *set = monitored->set;
+    if (monitored->waits)
+        return;
+    monitored->waits = true;
+    monitored->before = set->last_waiting;
+    monitored->after = NULL;
+    if (set->last_waiting)
+        set->last_waiting->after = monitored;
+    else
+        set->first_waiting = monitored;
+    set->last_waiting = monitored;
+}
+
+static void stop_waiting(struct monitored *monitored)
+{
+    struct monitor_set *set = monitored->set;
+    if (!monitored->waits)
+        return;
+    if (monitored->before)
+        monitored->before->after = monitored->after;
+    else
+        set->first_waiting = monitored->after;
+    if (monitored->after)
+        monitored->after->before = monitored->before;
+    else
+        set->last_waiting = monitored->before;
+    monitored->waits = false;
+}
+
+static void leave_place(struct monitored *monitored)
+{
+    struct monitor_set *set = monitored->set;
+    set->running--;
+    set->running_tls -= monitored->holds_tls;
+    monitored->holds_tls = false;
+}
+
 /* ---- probing ------------------------------------------------------------------------------
  */
 
@@ -14,14 +61,14 @@ static void on_result(struct member_probe *probe, const struct probe_result *res
 {
     struct monitored *monitored = CONTAINER_OF(probe, struct monitored, probe);
     struct monitor_set *set = monitored->set;
-    set->running--;
+    leave_place(monitored);
     if (result->reason == VERDICT_REASON_NO_ICMP_SOCKET)
         atomic_store(&set->board->slots[monitored->slot].reason, (uint16_t)result->reason);
     else if (result->is_void)
         probe_schedule_hurry(set->schedule, monitored->slot);
     else if (result->reason != VERDICT_REASON_LOCAL) /* neither says anything of the member */
         monitor_board_take_result(monitored, result);
-    if (result->is_void || set->running + 1 == set->most_running)
+    if (result->is_void || set->first_waiting || set->running + 1 == set->most_running)
         monitor_set_wake(set);
 }
 
@@ -34,18 +81,44 @@ static bool is_free(struct monitored *monitored)
     return !member_probe_is_running(&monitored->probe);
 }
 
+static void start_probe(struct monitored *monitored, uint64_t now_ms)
+{
+    struct monitor_set *set = monitored->set;
+    stop_waiting(monitored);
+    monitored->holds_tls = wants_tls(monitored);
+    set->running++;
+    set->running_tls += monitored->holds_tls;
+    monitored->started_ms = now_ms;
+    member_probe_start(set->prober, &monitored->probe, &monitored->target, on_result);
+}
+
+static bool has_place(const struct monitor_set *set, const struct monitored *monitored)
+{
+    return !wants_tls(monitored) || set->running_tls < set->most_running_tls;
+}
+
+static void start_waiting(struct monitor_set *set, uint64_t now_ms)
+{
+    while (set->running < set->most_running && set->first_waiting &&
+           has_place(set, set->first_waiting))
+        start_probe(set->first_waiting, now_ms);
+}
+
 void monitor_set_go_on(struct monitor_set *set)
 {
     uint64_t now_ms = monotime_now_ms();
     uint32_t slot;
+    start_waiting(set, now_ms);
     while (set->running < set->most_running &&
            probe_schedule_take(set->schedule, now_ms, &slot)) {
         struct monitored *monitored = set->by_slot[slot];
         if (!is_free(monitored))
             continue;
-        set->running++;
-        monitored->started_ms = now_ms;
-        member_probe_start(set->prober, &monitored->probe, &monitored->target, on_result);
+        if (wants_tls(monitored))
+            wait_for_place(monitored);
+        else
+            start_probe(monitored, now_ms);
+        start_waiting(set, now_ms);
     }
     if (set->running >= set->most_running)
         return; /* a result wakes the set */
@@ -69,10 +142,11 @@ void monitor_set_wake(struct monitor_set *set)
 
 static void stop_probe(struct monitored *monitored)
 {
+    stop_waiting(monitored);
     if (!member_probe_is_running(&monitored->probe))
         return;
     member_probe_cancel(&monitored->probe);
-    monitored->set->running--;
+    leave_place(monitored);
 }
 
 static struct monitored *monitored_at(struct monitor_set *set,
@@ -141,7 +215,7 @@ static void aim(struct monitored *monitored,
     struct probe_target target = target_of(snapshot, member, monitor);
     bool other = monitored->target.request.http_method && /* set before */
                  !same_target(&target, &monitored->target);
-    bool again = other && member_probe_is_running(&monitored->probe);
+    bool again = other && (monitored->waits || member_probe_is_running(&monitored->probe));
     if (again)
         stop_probe(monitored);
     if (other)
@@ -266,6 +340,7 @@ monitor_set_new(struct loop *loop, struct verdict_board *board, const struct icm
     set->loop = loop;
     set->board = board;
     set->most_running = MONITOR_SET_MAXIMUM_PROBES;
+    set->most_running_tls = MONITOR_SET_MAXIMUM_TLS_PROBES;
     set->schedule = probe_schedule_new(MEMBER_SLOTS, monotime_now_ms());
     set->prober = prober_new(loop, icmp);
     if (set->schedule && set->prober)

@@ -12,6 +12,8 @@
 /* Probes running at once; what is due beyond waits for a free place. */
 enum {
     MONITOR_SET_MAXIMUM_PROBES = 8192,
+    /* of them HTTPS, 42 KiB each until a hello has come: 84 MiB */
+    MONITOR_SET_MAXIMUM_TLS_PROBES = 2048,
     MONITOR_SET_MAXIMUM_GROUPS = 512 /* whose rank is kept */
 };
 

@@ -26,6 +26,8 @@ struct monitored {
     uint32_t delay_ms, transition_delay_ms;
     uint64_t key;                                /* its place in the schedule follows from it */
     uint64_t imported_ms, probed_ms, started_ms; /* monotonic; 0: never */
+    struct monitored *before, *after;            /* of those that wait for a place */
+    bool waits, holds_tls;                       /* for a place of an HTTPS probe; has one */
     struct probe_memory memory;
     struct probe_target target; /* strings point into the snapshot */
     struct member_probe probe;
@@ -62,6 +64,8 @@ struct monitor_set {
     uint32_t round;
     struct monitored *by_slot[MEMBER_SLOTS];
     uint32_t running, most_running;
+    uint32_t running_tls, most_running_tls;
+    struct monitored *first_waiting, *last_waiting; /* who was due first is first */
     struct group_rank ranks[MONITOR_SET_MAXIMUM_GROUPS];
     size_t rank_count;
     struct confirmation *confirmations; /* in the order of their times */

@@ -5,6 +5,8 @@
 #include "lbnode/tls/tls_session.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -37,7 +39,7 @@ struct tls_client {
     uint8_t dataless; /* records without data so far */
     uint8_t alert;
     uint8_t first_size, first[TLS_FIRST_BYTES];
-    bool shakes_hands;
+    bool shakes_hands, acknowledges;
     uint16_t held_size; /* bytes that go out before any others */
     uint8_t held[HELD_SIZE];
 };
@@ -325,6 +327,15 @@ tls_client_send(struct tls_client *client, const void *data, size_t size, size_t
     return rv == 1 ? TLS_DONE : result_of(client, rv);
 }
 
+/* Tickets came alone: a peer that heeds Nagle sends the answer when they are acknowledged. */
+static void acknowledge(struct tls_client *client)
+{
+    static const int yes = 1;
+    if (!client->acknowledges)
+        setsockopt(client->fd, IPPROTO_TCP, TCP_QUICKACK, &yes, sizeof(yes));
+    client->acknowledges = true;
+}
+
 /* OpenSSL returns after each record that carries no data, so that a peer who sends nothing else
  * does not keep this side reading for ever. */
 enum tls_result
@@ -334,6 +345,8 @@ tls_client_receive(struct tls_client *client, void *data, size_t size, size_t *o
     for (;;) {
         int rv = SSL_read_ex(client->ssl, data, size, out_size);
         enum tls_result result = rv == 1 ? TLS_DONE : result_of(client, rv);
+        if (result == TLS_AGAIN && client->drained && client->dataless > 0)
+            acknowledge(client);
         if (result != TLS_AGAIN || client->drained)
             return result;
         if (!is_patient(client))

@@ -1,4 +1,5 @@
 /* The monitor set against small servers on loopback, from a real snapshot. */
+#include "health/monitor_set_internal.h"
 #include "lbnode/base/monotime.h"
 #include "tests/support/test.h"
 #include "tests/unit/health/monitor_site.h"
@@ -87,6 +88,34 @@ static void changes_faster_than_the_timeout_do_not_hide_a_silent_member(void **s
     assert_int_equal(fixture_state(&fixture, &site.members[0]), VERDICT_ERROR);
     close(image);
     server_stop(&silent);
+    fixture_stop(&fixture);
+}
+
+static void who_finds_no_place_for_tls_waits_in_turn(void **state)
+{
+    struct fixture fixture;
+    struct server silent[3];
+    struct site site;
+    fixture_start(&fixture);
+    fixture.set->most_running_tls = 1;
+    site_start(&site);
+    for (size_t i = 0; i < 3; i++) {
+        server_start(&silent[i], fixture.loop, "");
+        site_member(&site, silent[i].port);
+    }
+    site_monitor(&site, "HTTPS");
+    monitor_set_adopt(fixture.set, site_snapshot(&site, fixture.slots));
+    uint64_t deadline = monotime_now_ms() + DEADLINE_MS;
+    while (!fixture.set->first_waiting && monotime_now_ms() < deadline)
+        loop_turn(fixture.loop, true);
+    assert_non_null(fixture.set->first_waiting);
+    for (size_t i = 0; i < 3; i++) {
+        assert_in_range(fixture.set->running_tls, 0, 1);
+        fixture_await(&fixture, &site.members[i], VERDICT_ERROR);
+        assert_int_equal(fixture_reason(&fixture, &site.members[i]), VERDICT_REASON_TLS_SLOW);
+    }
+    for (size_t i = 0; i < 3; i++)
+        server_stop(&silent[i]);
     fixture_stop(&fixture);
 }
 
@@ -196,6 +225,7 @@ int main(void)
         cmocka_unit_test(each_failure_has_its_reason),
         cmocka_unit_test(a_refused_tcp_member_goes_down_and_comes_back),
         cmocka_unit_test(changes_faster_than_the_timeout_do_not_hide_a_silent_member),
+        cmocka_unit_test(who_finds_no_place_for_tls_waits_in_turn),
         cmocka_unit_test(what_this_node_cannot_do_is_not_held_against_the_member),
         cmocka_unit_test(without_a_monitor_nothing_is_probed_or_judged),
         cmocka_unit_test(a_restarted_process_goes_on_with_the_verdicts_on_the_board),
