@@ -2,8 +2,14 @@
 
 #include "lbnode/base/monotime.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum {
+    TLS_CROWD = 64,      /* HTTPS probes at once that leave memory worth giving back */
+    TRIM_DELAY_MS = 1000 /* after it: what ends together is given back together */
+};
 
 static void on_wake(struct loop_timer *timer);
 
@@ -46,12 +52,34 @@ static void stop_waiting(struct monitored *monitored)
     monitored->waits = false;
 }
 
+/* The sessions that stay lie among what a crowd of handshakes gave back, so that the heap does
+ * not shrink by itself. */
+static void on_trim(struct loop_timer *timer)
+{
+    (void)timer;
+    malloc_trim(0);
+}
+
+static void take_place(struct monitored *monitored)
+{
+    struct monitor_set *set = monitored->set;
+    monitored->holds_tls = wants_tls(monitored);
+    set->running++;
+    set->running_tls += monitored->holds_tls;
+    if (set->running_tls >= TLS_CROWD)
+        set->crowd_was_here = true;
+}
+
 static void leave_place(struct monitored *monitored)
 {
     struct monitor_set *set = monitored->set;
     set->running--;
     set->running_tls -= monitored->holds_tls;
     monitored->holds_tls = false;
+    if (!set->crowd_was_here || set->running_tls > TLS_CROWD / 4)
+        return;
+    set->crowd_was_here = false;
+    loop_timer_start(set->loop, &set->trim_timer, TRIM_DELAY_MS, on_trim);
 }
 
 /* ---- probing ------------------------------------------------------------------------------
@@ -85,9 +113,7 @@ static void start_probe(struct monitored *monitored, uint64_t now_ms)
 {
     struct monitor_set *set = monitored->set;
     stop_waiting(monitored);
-    monitored->holds_tls = wants_tls(monitored);
-    set->running++;
-    set->running_tls += monitored->holds_tls;
+    take_place(monitored);
     monitored->started_ms = now_ms;
     member_probe_start(set->prober, &monitored->probe, &monitored->target, on_result);
 }
@@ -356,6 +382,7 @@ void monitor_set_free(struct monitor_set *set)
     if (!set)
         return;
     loop_timer_stop(&set->wake);
+    loop_timer_stop(&set->trim_timer);
     monitor_board_stop(set);
     monitor_rank_stop(set);
     for (uint32_t slot = 0; slot < MEMBER_SLOTS; slot++) {

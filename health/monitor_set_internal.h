@@ -65,6 +65,8 @@ struct monitor_set {
     struct monitored *by_slot[MEMBER_SLOTS];
     uint32_t running, most_running;
     uint32_t running_tls, most_running_tls;
+    bool crowd_was_here; /* of HTTPS probes, since the heap was trimmed */
+    struct loop_timer trim_timer;
     struct monitored *first_waiting, *last_waiting; /* who was due first is first */
     struct group_rank ranks[MONITOR_SET_MAXIMUM_GROUPS];
     size_t rank_count;
