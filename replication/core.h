@@ -216,7 +216,8 @@ void core_visit_streams(const struct core *core,
  * made without what all of them have. */
 bool core_is_caught_up(const struct core *core);
 /* Do all other nodes answer, and has this one everything that they have? Else what this node
- * says of how far its own streams count may leave out what others have. */
+ * says of how far its own streams count may leave out what others have. A node says only what
+ * is on its disk: one that cannot write may have more, and one whose writing is slow, too. */
 bool core_knows_all(const struct core *core, struct error *error);
 bool core_node_is_up(const struct core *core, const struct uuid *node_id); /* it answers */
 /* As far as it told: has the node, if it is active, this record on its disk? */

@@ -106,6 +106,12 @@ bool core_knows_all(const struct core *core, struct error *error)
                              "node %.64s does not answer, and would not know this node any "
                              "more when it comes back: start it, or remove it first",
                              core_node_name(core, &core->peers[i]->id));
+    for (size_t i = 0; i < core->peer_count; i++)
+        if (core->peers[i]->storage_trouble)
+            return error_set(error, ERROR_CONFLICT,
+                             "node %.64s cannot write to its store, and does not say what it "
+                             "heard meanwhile: mend that, or remove it first",
+                             core_node_name(core, &core->peers[i]->id));
     return core_is_caught_up(core) ||
            error_set(error, ERROR_CONFLICT,
                      "this node has not got all yet that the others have; try again");

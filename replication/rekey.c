@@ -11,7 +11,9 @@
  * made: then a new key is in its file, and the roster does not name it. Others may have the
  * record, and what the old key signs is void to them. So this node writes nothing, speaks by
  * turns with either key, and once all others answer and it has all that they have, it makes the
- * record, if it has not got it by then. */
+ * record, if it has not got it by then. Two such records make each other void, for each ends
+ * the streams of the old key that it does not list. So it is not made at once: another node
+ * may have the first one on its way to the disk, and says nothing of that until it is there. */
 #include "lbnode/model/field_table.h"
 #include "replication/memory.h"
 #include "replication/node_key.h"
@@ -30,6 +32,7 @@ enum {
     OTHER_US = 2500000,
     OWN_US = 4000000,
     RETRY_US = 60000000,
+    QUIET_US = 3000000,  /* all was known for that long: what others were writing is written */
     ANSWER_US = 6000000, /* who asked for it is told by then */
     KEY_FACET = 10       /* of a node */
 };
@@ -43,6 +46,7 @@ struct rekey {
     uint64_t turn_us, started_us; /* when the other one's turn is; when it came into force, or
                                    was looked at last */
     uint64_t retry_us;            /* not before: the disk refused */
+    uint64_t known_us;            /* resumed: since when all is known that others have; or 0 */
     uint64_t waiter;              /* who asked; 0: nobody any more */
 };
 
@@ -352,7 +356,8 @@ static void make_record(struct replication *replication)
 {
     struct rekey *rekey = replication->rekey;
     struct change_set changes = {0};
-    if (now_us(replication) < rekey->retry_us || !core_knows_all(replication->core, NULL))
+    uint64_t now = now_us(replication);
+    if (now < rekey->retry_us || rekey->known_us == 0 || now - rekey->known_us < QUIET_US)
         return;
     if (plan_key(replication, rekey->next, &changes))
         submit(replication, &changes, NULL, NULL);
@@ -368,7 +373,12 @@ static void resume(struct replication *replication)
                           "this node was given a new key that its store does not know: it "
                           "writes nothing before all others answer");
     rekey->started_us = now_us(replication);
-    take_turns(rekey, rekey->started_us);
+    if (!core_knows_all(replication->core, NULL)) {
+        rekey->known_us = 0;
+        take_turns(rekey, rekey->started_us);
+    } else if (rekey->known_us == 0) {
+        rekey->known_us = rekey->started_us;
+    }
     if (!own || core_was_removed(replication->core))
         return;
     if (is_key_of(rekey->next, own)) {

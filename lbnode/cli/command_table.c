@@ -402,7 +402,7 @@ static const struct command commands[] = {
      .type = RESOURCE_NODE, .changes = true, .run = run_node_undrain},
     {.noun = "node", .verb = "rekey", .positional = "[NAME]", .positional_maximum = 1,
      .summary = "give this node a new key; the old one becomes void",
-     .details = "On the node itself, while all others answer. A node whose key is lost is removed, and joins anew.\n",
+     .details = "On the node itself, while all others answer and can write. A node whose key is lost is removed, and joins anew.\n",
      .type = RESOURCE_NODE, .run = run_node_rekey},
     {.noun = "node", .verb = "remove", .positional = "NAME", .positional_minimum = 1,
      .positional_maximum = 1, .summary = "take a node out of the cluster for good",

@@ -44,6 +44,7 @@ void world_start(struct world *world, struct world_node *node)
         return;
     node->epoch++;
     node->paused_until_us = 0;
+    node->known_us = 0;
     node->core = world_load(node);
     if (!node->core && node->has_rot)
         world_quarantine(node);

@@ -106,8 +106,14 @@ static void name_chosen(struct world_node *node)
 
 void world_resume_key(struct world_node *node)
 {
-    if (world_lacks_key(node) && !node->is_key_known && world_is_up(node) &&
-        !is_on_its_way(node) && core_knows_all(node->core, NULL))
+    const uint64_t quiet_us = 3000000;
+    if (!world_lacks_key(node) || node->is_key_known || !world_is_up(node) ||
+        is_on_its_way(node) || !core_knows_all(node->core, NULL)) {
+        node->known_us = 0;
+        return;
+    }
+    node->known_us = node->known_us ? node->known_us : node->world->now_us;
+    if (node->world->now_us - node->known_us >= quiet_us)
         name_chosen(node);
 }
 

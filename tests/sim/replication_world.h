@@ -51,6 +51,7 @@ struct world_node {
     struct sign_key *key, *other;  /* other: that it had, or is to get; or NULL */
     const struct sign_key *chosen; /* of these: the one that it is to have; NULL: its first */
     bool is_key_known;             /* by all nodes: there is no other file any more */
+    uint64_t known_us;             /* since when it, lacking that, has all that others have */
     bool is_member;                /* in the roster, or a copy of one */
     struct store *store, *image;   /* image: an older state of the disk, or NULL */
     struct core *core;             /* NULL: down */

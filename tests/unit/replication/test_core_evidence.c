@@ -419,6 +419,23 @@ static void the_others_hear_that_a_store_takes_no_writes(void **state)
     assert_false(hears_of_trouble(net, 1, 0));
 }
 
+/* It may have heard what it does not say as long as it is not on its disk. */
+static void who_cannot_write_may_know_more_than_it_says(void **state)
+{
+    struct net *net = *state;
+    const struct core_now now = {net->now_us, 0};
+    struct error error = {0};
+    run(net, 2000);
+    assert_true(core_knows_all(net->cores[1], &error));
+    core_set_storage_problem(net->cores[0], "no room", now);
+    run(net, 500);
+    assert_false(core_knows_all(net->cores[1], &error));
+    assert_non_null(strstr(error.text, "cannot write"));
+    core_set_storage_problem(net->cores[0], "", now);
+    run(net, 500);
+    assert_true(core_knows_all(net->cores[1], &error));
+}
+
 int main(void)
 {
     crypto_start();
@@ -444,6 +461,7 @@ int main(void)
         RULE(e6_a_node_alone_cannot_tell_why),
         RULE(a_record_reaches_a_peer_that_does_not_hear_its_author),
         RULE(the_others_hear_that_a_store_takes_no_writes),
+        RULE(who_cannot_write_may_know_more_than_it_says),
         RULE(a_clock_may_say_any_number),
         RULE(a_claim_of_any_age_grows_no_younger),
 #undef RULE

@@ -1,4 +1,5 @@
 /* A node gets a new key, whenever the power fails meanwhile. */
+#include "lbnode/base/monotime.h"
 #include "lbnode/base/random.h"
 #include "replication/node_key.h"
 #include "replication/replication_internal.h"
@@ -109,8 +110,11 @@ static void a_key_that_no_record_names_is_given_once_all_answer(void **state)
     assert_false(rekey_allows(node_at(0)->replication, &error));
     assert_non_null(strstr(error.text, "new key"));
     assert_true(rekey_allows_removal(node_at(0)->replication, &error)); /* of who is silent */
+    uint64_t started_us = monotime_now_us();
     start_node(node_at(1));
     wait_until(has_no_next, "the new key");
+    /* What the other one may have been writing meanwhile is on its disk. */
+    assert_true(monotime_now_us() - started_us >= 3000000);
     wait_until(pair_is_synced, "in sync");
     assert_memory_equal(known_key(node_at(1), node_at(0)), wanted, sizeof(wanted));
     submit_value(node_at(0), &object, "goes on");
