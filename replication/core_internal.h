@@ -378,6 +378,9 @@ void core_judge(struct core *core, struct store_batch *batch, struct core_action
 /* RECORD is about to be applied to STREAM: notes what its author knew and this node does not
  * have. */
 void core_note_ahead(struct core *core, struct stream *stream, const struct record *record);
+/* Was a record applied whose author knew DOT, while that was void and not here? Then nothing
+ * else waits for it either. */
+bool core_goes_without(const struct core *core, struct dot dot);
 /* For struct facet_stamp: NULL unless some record here knew RECORD. */
 bool (*core_late_judge(const struct core *core,
                        const struct record *record))(const void *, struct dot, struct dot);

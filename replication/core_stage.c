@@ -156,14 +156,16 @@ enum readiness {
     NEVER
 };
 
-/* Nothing of a removed node counts beyond its cut-off, so nothing waits for that either. */
+/* Nothing of a removed node counts beyond its cut-off, so nothing waits for that either. What
+ * was once not waited for is not waited for later: should the node be in again by what somebody
+ * said, perhaps nobody has it, and just the record that waits takes that back. */
 static bool dep_is_met(const struct core *core, struct dot dep)
 {
     uint64_t have = vv_get(&core->applied, dep.stream);
     const struct stream *stream = core_stream(core, dep.stream);
     if (have >= dep.seq)
         return true;
-    return stream && have >= core_cutoff(core, stream);
+    return (stream && have >= core_cutoff(core, stream)) || core_goes_without(core, dep);
 }
 
 static enum readiness readiness_of(const struct core *core, const struct record *record)

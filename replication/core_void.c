@@ -274,6 +274,14 @@ static bool is_ahead(const struct stream *stream, uint64_t seq, struct dot of)
     return false;
 }
 
+bool core_goes_without(const struct core *core, struct dot dot)
+{
+    for (size_t i = 0; core->ahead_count > 0 && i < core->stream_count; i++)
+        if (is_ahead(core->streams[i], UINT64_MAX, dot))
+            return true;
+    return false;
+}
+
 static bool is_late(const void *context, struct dot by, struct dot of)
 {
     const struct stream *stream = core_stream(context, by.stream);
@@ -283,11 +291,7 @@ static bool is_late(const void *context, struct dot by, struct dot of)
 bool (*core_late_judge(const struct core *core,
                        const struct record *record))(const void *, struct dot, struct dot)
 {
-    const struct dot dot = {record->stream, record->seq};
-    for (size_t i = 0; core->ahead_count > 0 && i < core->stream_count; i++)
-        if (is_ahead(core->streams[i], UINT64_MAX, dot))
-            return is_late;
-    return NULL;
+    return core_goes_without(core, (struct dot){record->stream, record->seq}) ? is_late : NULL;
 }
 
 void core_add_ahead(const struct core *core, const struct stream *own, struct vv *out)

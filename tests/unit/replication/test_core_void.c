@@ -160,6 +160,32 @@ static void who_builds_on_a_record_that_nobody_has_is_taken(void **state)
     reader_free(&reader);
 }
 
+/* What FAR built on was void, then FAR lets its author in again; who takes that back knows what
+ * FAR knew, and nobody has it. */
+static void what_was_not_waited_for_is_not_waited_for_later(void **state)
+{
+    struct example *example = *state;
+    struct vv far_knew = vector(1, 1, 0), near_knew = vector(1, 1, 1);
+    struct vv nothing = {0}, listed = {0};
+    vv_raise(&listed, FAR + 1, 1);
+    value_by(example, LOST, 0, 0, 0, 2);                                 /* b */
+    value_by(example, FAR, 1, 0, 0, 3);                                  /* c */
+    removal_by(example, NEAR, 0, NODE_REVOKED, 0);                       /* d */
+    write_status(example, FAR, &far_knew, LOST, NODE_ACTIVE, &nothing);  /* e */
+    write_status(example, NEAR, &near_knew, FAR, NODE_REVOKED, &listed); /* f */
+    struct reader reader = read_in_order(example, "adbce");
+    assert_int_equal(status_at(&reader, &example->ids[LOST]), NODE_ACTIVE);
+    take(example, &reader, 5);
+    assert_int_equal(status_at(&reader, &example->ids[FAR]), NODE_REVOKED);
+    assert_int_equal(status_at(&reader, &example->ids[LOST]), NODE_REVOKED);
+    reader_free(&reader);
+    assert_same(example, "adbcef", "adbcfe");
+    assert_same(example, "adbcef", "abcdef");
+    vv_free(&far_knew);
+    vv_free(&near_knew);
+    vv_free(&listed);
+}
+
 /* A stream that counts is none of these, whatever a peer says. */
 /* Somebody says that the stream is that of a node that nobody knows. */
 static void a_stream_that_was_believed_to_be_void_counts_when_it_is_proved(void **state)
@@ -431,6 +457,7 @@ int main(void)
         EXAMPLE(who_builds_on_a_void_record_is_valid),
         EXAMPLE(a_record_that_comes_after_who_knew_it_is_replaced),
         EXAMPLE(who_builds_on_a_record_that_nobody_has_is_taken),
+        EXAMPLE(what_was_not_waited_for_is_not_waited_for_later),
         EXAMPLE(a_stream_that_was_believed_to_be_void_counts_when_it_is_proved),
         EXAMPLE(a_stream_that_counts_is_not_believed_to_be_void),
         EXAMPLE(a_lie_about_a_stream_keeps_nobody_from_asking_for_it),
