@@ -91,15 +91,16 @@ void world_take_image(struct world *world, struct world_node *node)
     node->image = world_copy_store(node->store);
 }
 
-void world_roll_back(struct world *world, struct world_node *node)
+bool world_roll_back(struct world *world, struct world_node *node)
 {
     struct store *image = node->image;
     if (!image || node->left || !world_join_is_known(world) || may_lose_join(world, image))
-        return;
+        return false;
     world_crash(world, node);
     node->image = NULL;
     replace_disk(node, image);
     world_start(world, node);
+    return true;
 }
 
 void world_start_copy(struct world *world, struct world_node *node)

@@ -83,7 +83,8 @@ void world_return(struct world *world)
     bool must_take = is_truncated_for(world, &had);
     unsigned taken = node->events[EVENT_BOOTSTRAP_DONE];
     vv_free(&had);
-    world_roll_back(world, node);
+    /* Its image is gone when a new key came into force meanwhile: then it keeps what it has. */
+    must_take &= world_roll_back(world, node);
     world_write(world, node); /* before it hears of anybody */
     find_back(world, node);
     world_check_convergence(world, "with an old disk back");

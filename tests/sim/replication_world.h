@@ -240,7 +240,8 @@ void closings_free(struct closings *closings);
 
 struct store *world_copy_store(struct store *store);
 void world_take_image(struct world *world, struct world_node *node);
-void world_roll_back(struct world *world, struct world_node *node);
+/* False: there is no image that it may go back to, and nothing changes. */
+bool world_roll_back(struct world *world, struct world_node *node);
 /* NODE's disk is copied and started a second time; until world_end_copy both run. */
 void world_start_copy(struct world *world, struct world_node *node);
 void world_end_copy(struct world *world);
