@@ -7,6 +7,7 @@
 #include <string.h>
 
 enum {
+    SOON_SHARE = 8,      /* of the delay */
     TLS_CROWD = 64,      /* HTTPS probes at once that leave memory worth giving back */
     TRIM_DELAY_MS = 1000 /* after it: what ends together is given back together */
 };
@@ -89,24 +90,31 @@ static void on_result(struct member_probe *probe, const struct probe_result *res
 {
     struct monitored *monitored = CONTAINER_OF(probe, struct monitored, probe);
     struct monitor_set *set = monitored->set;
+    bool again = result->is_void || monitored->owes_beat;
     leave_place(monitored);
+    monitored->owes_beat = false;
     if (result->reason == VERDICT_REASON_NO_ICMP_SOCKET)
         atomic_store(&set->board->slots[monitored->slot].reason, (uint16_t)result->reason);
-    else if (result->is_void)
+    else if (!result->is_void && result->reason != VERDICT_REASON_LOCAL)
+        monitor_board_take_result(monitored, result); /* neither says anything of the member */
+    if (again)
         probe_schedule_hurry(set->schedule, monitored->slot);
-    else if (result->reason != VERDICT_REASON_LOCAL) /* neither says anything of the member */
-        monitor_board_take_result(monitored, result);
-    if (result->is_void || set->first_waiting || set->running + 1 == set->most_running)
+    if (again || set->first_waiting || set->running + 1 == set->most_running)
         monitor_set_wake(set);
 }
 
 /* A probe that its next beat meets has used up its time, or else keeps its connection to the
- * end and the beat falls away. */
-static bool is_free(struct monitored *monitored)
+ * end. If that is soon, as when it began late, the beat is made up for then: a silent member
+ * would else be found a delay later. Otherwise it falls away. */
+static bool is_free(struct monitored *monitored, uint64_t now_ms)
 {
     if (member_probe_is_running(&monitored->probe))
         member_probe_expire(&monitored->probe, PROBE_TICK_MS);
-    return !member_probe_is_running(&monitored->probe);
+    if (!member_probe_is_running(&monitored->probe))
+        return true;
+    uint64_t ends_ms = monitored->started_ms + monitored->target.timeout_ms;
+    monitored->owes_beat = ends_ms <= now_ms + monitored->delay_ms / SOON_SHARE;
+    return false;
 }
 
 static void start_probe(struct monitored *monitored, uint64_t now_ms)
@@ -138,7 +146,7 @@ void monitor_set_go_on(struct monitor_set *set)
     while (set->running < set->most_running &&
            probe_schedule_take(set->schedule, now_ms, &slot)) {
         struct monitored *monitored = set->by_slot[slot];
-        if (!is_free(monitored))
+        if (!is_free(monitored, now_ms))
             continue;
         if (wants_tls(monitored))
             wait_for_place(monitored);
@@ -169,6 +177,7 @@ void monitor_set_wake(struct monitor_set *set)
 static void stop_probe(struct monitored *monitored)
 {
     stop_waiting(monitored);
+    monitored->owes_beat = false;
     if (!member_probe_is_running(&monitored->probe))
         return;
     member_probe_cancel(&monitored->probe);

@@ -23,6 +23,7 @@ struct monitored {
     bool is_counted;    /* among the usable members of its pool */
     bool confirms;      /* its next result is the first one in a round of takeover */
     bool fell;          /* in the last one */
+    bool owes_beat;     /* its next probe is late, because one runs that began late */
     uint32_t delay_ms, transition_delay_ms;
     uint64_t key;                                /* its place in the schedule follows from it */
     uint64_t imported_ms, probed_ms, started_ms; /* monotonic; 0: never */

@@ -14,6 +14,9 @@ enum {
     NOBODY = -1
 };
 
+/* By each tick, however few members there are: 20 missed beats a second. */
+#define LATE_MINIMUM ((1ull << 32) / 10)
+
 enum queue_name {
     QUEUE_NONE,
     QUEUE_READY, /* their beat is now */
@@ -291,7 +294,8 @@ static void go_on(struct probe_schedule *schedule, uint64_t now_ms)
         return;
     uint64_t ticks = tick - schedule->tick;
     schedule->fresh_taken = 0;
-    uint64_t credit = schedule->late_credit + schedule->per_tick_share / LATE_SHARE;
+    uint64_t share = schedule->per_tick_share / LATE_SHARE;
+    uint64_t credit = schedule->late_credit + (share > LATE_MINIMUM ? share : LATE_MINIMUM);
     schedule->late_credit = credit < 1ull << 33 ? credit : 1ull << 33;
     uint64_t first = ticks > WHEEL_TICKS ? tick - WHEEL_TICKS + 1 : schedule->tick + 1;
     for (uint64_t at = first; at <= tick; at++)

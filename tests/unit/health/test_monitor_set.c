@@ -219,6 +219,54 @@ static void who_asks_gets_a_probe_at_once_of_the_member_it_means(void **state)
     fixture_stop(&fixture);
 }
 
+/* Turns the loop until the member has one more result, and says when that was; but lets
+ * nothing happen from FROM_MS to TO_MS, as on a busy machine. */
+static uint64_t next_result_ms(struct fixture *fixture,
+                               const struct verdict_slot *board,
+                               uint64_t from_ms,
+                               uint64_t to_ms)
+{
+    uint64_t deadline = monotime_now_ms() + DEADLINE_MS;
+    uint32_t before = board->probes;
+    while (board->probes == before && monotime_now_ms() < deadline) {
+        if (monotime_now_ms() >= from_ms)
+            while (monotime_now_ms() < to_ms)
+                ;
+        loop_turn(fixture->loop, false);
+    }
+    assert_int_not_equal(board->probes, before);
+    return monotime_now_ms();
+}
+
+/* The delay is 1 s and so is the timeout: the beat after a late start finds the probe running.
+ * A busier machine than the test means may spoil a try. */
+static void a_probe_that_began_late_costs_no_beat(void **state)
+{
+    struct fixture fixture;
+    struct server silent;
+    struct site site;
+    uint32_t slot, incarnation;
+    uint64_t took_ms = UINT64_MAX;
+    fixture_start(&fixture);
+    server_start(&silent, fixture.loop, "");
+    site_start(&site);
+    site_member(&site, silent.port);
+    site_monitor(&site, "HTTP");
+    monitor_set_adopt(fixture.set, site_snapshot(&site, fixture.slots));
+    fixture_await(&fixture, &site.members[0], VERDICT_ERROR);
+    const struct verdict_slot *board =
+        fixture_slot(&fixture, &site.members[0], &slot, &incarnation);
+    for (unsigned i = 0; i < 4 && took_ms > 2500; i++) {
+        uint64_t beat_ms = next_result_ms(&fixture, board, UINT64_MAX, 0) + 1000;
+        next_result_ms(&fixture, board, beat_ms - 50, beat_ms + 40); /* one begins late */
+        next_result_ms(&fixture, board, UINT64_MAX, 0);
+        took_ms = next_result_ms(&fixture, board, UINT64_MAX, 0) - beat_ms;
+    }
+    assert_in_range(took_ms, 1500, 2500); /* two timeouts, and no beat between */
+    server_stop(&silent);
+    fixture_stop(&fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -231,6 +279,7 @@ int main(void)
         cmocka_unit_test(a_restarted_process_goes_on_with_the_verdicts_on_the_board),
         cmocka_unit_test(a_peers_verdict_fills_the_board_until_there_is_an_own_one),
         cmocka_unit_test(who_asks_gets_a_probe_at_once_of_the_member_it_means),
+        cmocka_unit_test(a_probe_that_began_late_costs_no_beat),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

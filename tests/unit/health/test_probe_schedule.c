@@ -147,6 +147,22 @@ static void a_part_of_the_missed_beats_is_made_up_for(void **state)
     process_end(process);
 }
 
+/* A twelfth of the rate of so few members would be less than their next beat. */
+static void of_few_members_a_missed_beat_is_made_up_for_at_once(void **state)
+{
+    struct process *process = process_with(2, DELAY_MS);
+    for (unsigned i = 0; i < 10; i++) {
+        unsigned before = process->probes[0];
+        process->now_ms =
+            probe_schedule_next_ms(process->schedule, process->now_ms) + DELAY_MS + 60;
+        uint64_t end_of_pause_ms = process->now_ms;
+        run_now(process);
+        run_until(process, end_of_pause_ms + 150);
+        assert_in_range(process->probes[0], before + 1, before + 2);
+    }
+    process_end(process);
+}
+
 static void a_pause_longer_than_the_wheel_loses_nobody(void **state)
 {
     struct process *process = process_with(100, DELAY_MS);
@@ -245,6 +261,7 @@ int main(void)
         cmocka_unit_test(many_new_members_come_in_portions),
         cmocka_unit_test(after_a_pause_nothing_clumps_and_nobody_waits_for_more_than_two_beats),
         cmocka_unit_test(a_part_of_the_missed_beats_is_made_up_for),
+        cmocka_unit_test(of_few_members_a_missed_beat_is_made_up_for_at_once),
         cmocka_unit_test(a_pause_longer_than_the_wheel_loses_nobody),
         cmocka_unit_test(a_long_delay_is_kept_beyond_a_turn_of_the_wheel),
         cmocka_unit_test(the_same_delay_again_changes_nothing),
