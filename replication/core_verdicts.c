@@ -4,6 +4,8 @@
  * says that all that was sent still holds. */
 #include "replication/core_internal.h"
 
+#include "lbnode/model/verdict_board.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -108,6 +110,14 @@ struct batch {
     struct bytes packed;
 };
 
+static bool states_are_known(struct bytes packed)
+{
+    for (size_t at = 0; at < packed.size; at += VERDICT_SIZE)
+        if ((packed.data[at + 8] & VERDICT_STATE_BITS) > VERDICT_ERROR)
+            return false;
+    return true;
+}
+
 static bool parse_batch(struct bytes body, struct batch *out)
 {
     struct wire_reader reader = wire_reader_of(body);
@@ -123,7 +133,7 @@ static bool parse_batch(struct bytes body, struct batch *out)
         }
     }
     return wire_ended(&reader) && out->packed.size % VERDICT_SIZE == 0 &&
-           out->packed.size / VERDICT_SIZE <= VERDICTS_MAXIMUM;
+           out->packed.size / VERDICT_SIZE <= VERDICTS_MAXIMUM && states_are_known(out->packed);
 }
 
 static void want_whole(struct core *core, struct peer *peer, struct core_actions *actions)

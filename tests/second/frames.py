@@ -56,6 +56,7 @@ def check_health(body):
     entries = body.get("entries", b"")
     need(len(entries) % HEALTH_ENTRY == 0, "health entries have %d bytes" % len(entries))
     need(len(entries) <= HEALTH_ENTRIES * HEALTH_ENTRY, "too many health entries")
+    need(all(state & 15 <= 2 for state in entries[8::HEALTH_ENTRY]), "no such state of a member")
     body["entries"] = [
         {"member": entries[at:at + 8], "state": entries[at + 8] & 15, "rare": entries[at + 8] >> 7,
          "last_failed": entries[at + 8] >> 6 & 1,

@@ -142,7 +142,11 @@ static void malformed_batches_are_dropped(void **state)
     static const uint8_t old_size[] = {0x08, 1, 0x10, 9, 0x1a, 16, 0, 0, 0, 0, 0,
                                        0,    0, 0,    0, 0,    0,  0, 0, 0, 0, 0};
     static const uint8_t cut[] = {0x08, 1, 0x10, 9, 0x1a, 22, 0};
-    const struct bytes bodies[] = {{old_size, sizeof(old_size)}, {cut, sizeof(cut)}};
+    static const uint8_t no_such_state[] = {0x08, 1, 0x10, 9, 0x1a, 22, 1, 2, 3, 4, 5, 6, 7, 8,
+                                            0x83, 0, 0,    0, 0,    0,  0, 0, 0, 0, 0, 0, 0, 0};
+    const struct bytes bodies[] = {{old_size, sizeof(old_size)},
+                                   {cut, sizeof(cut)},
+                                   {no_such_state, sizeof(no_such_state)}};
     for (size_t i = 0; i < ARRAY_LENGTH(bodies); i++)
         step(net, 1,
              &(struct core_event){.kind = CORE_FRAME,
