@@ -1,13 +1,9 @@
 #include "health/monitor_set_internal.h"
 
 #include "lbnode/base/monotime.h"
+#include "lbnode/model/rare_probes.h"
 
 #include <stdlib.h>
-
-enum {
-    RARE_DELAYS = 6,
-    RARE_MINIMUM_MS = 30000
-};
 
 static struct monitored_pool *pool_of(const struct monitored *monitored)
 {
@@ -24,12 +20,10 @@ bool monitor_rank_is_rare(const struct monitored *monitored)
 
 static uint32_t usual_delay_ms(const struct monitored *monitored)
 {
-    uint64_t rare_ms = (uint64_t)RARE_DELAYS * monitored->delay_ms;
     if (!monitor_rank_is_rare(monitored))
         return monitored->delay_ms;
-    if (rare_ms > UINT32_MAX)
-        return UINT32_MAX;
-    return rare_ms > RARE_MINIMUM_MS ? (uint32_t)rare_ms : RARE_MINIMUM_MS;
+    uint64_t rare_ms = rare_delay_ms(monitored->delay_ms);
+    return rare_ms < UINT32_MAX ? (uint32_t)rare_ms : UINT32_MAX;
 }
 
 void monitor_rank_pace(struct monitored *monitored, uint64_t now_ms)

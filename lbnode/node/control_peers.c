@@ -4,6 +4,7 @@
 
 #include "lbnode/base/bytes.h"
 #include "lbnode/model/health_reason.h"
+#include "lbnode/model/rare_probes.h"
 #include "lbnode/model/verdict_board.h"
 #include "lbnode/node/health_rank.h"
 
@@ -13,10 +14,8 @@
 enum {
     REVIEW_MS = 500,
     RANKS_EVERY_MS = 250,
-    HOLDS_DELAYS = 3,     /* so long a peer's verdict counts after it was last known to hold */
-    ASYMMETRY_DELAYS = 5, /* nodes may differ for so long */
-    RARE_DELAYS = 6,      /* as the health process has it */
-    RARE_MINIMUM_MS = 30000 /* likewise */
+    HOLDS_DELAYS = 3,    /* so long a peer's verdict counts after it was last known to hold */
+    ASYMMETRY_DELAYS = 5 /* nodes may differ for so long */
 };
 
 /* What is known about one slot besides the table. */
@@ -156,10 +155,9 @@ static void report_difference(struct control_peers *peers, const struct subject 
 /* A node that probes rarely notices late. */
 static uint64_t patience_ms(const struct subject *subject)
 {
-    uint64_t rare_ms = RARE_DELAYS * subject->delay_ms;
-    uint64_t patience = ASYMMETRY_DELAYS * subject->delay_ms;
-    return patience + (rare_ms > RARE_MINIMUM_MS ? rare_ms : RARE_MINIMUM_MS) *
-                          verdict_word_is_rare(subject->word);
+    bool is_rare = verdict_word_is_rare(subject->word);
+    return ASYMMETRY_DELAYS * subject->delay_ms +
+           (is_rare ? rare_delay_ms(subject->delay_ms) : 0);
 }
 
 static void compare(struct control_peers *peers, const struct subject *subject)
