@@ -86,6 +86,12 @@ static void leave_place(struct monitored *monitored)
 /* ---- probing ------------------------------------------------------------------------------
  */
 
+/* Of the member: a session that was refused does not, nor what this node lacks. */
+static bool says_something(const struct probe_result *result)
+{
+    return !result->is_void && result->reason != VERDICT_REASON_LOCAL;
+}
+
 static void on_result(struct member_probe *probe, const struct probe_result *result)
 {
     struct monitored *monitored = CONTAINER_OF(probe, struct monitored, probe);
@@ -95,8 +101,8 @@ static void on_result(struct member_probe *probe, const struct probe_result *res
     monitored->owes_beat = false;
     if (result->reason == VERDICT_REASON_NO_ICMP_SOCKET)
         atomic_store(&set->board->slots[monitored->slot].reason, (uint16_t)result->reason);
-    else if (!result->is_void && result->reason != VERDICT_REASON_LOCAL)
-        monitor_board_take_result(monitored, result); /* neither says anything of the member */
+    else if (says_something(result))
+        monitor_board_take_result(monitored, result);
     if (again)
         probe_schedule_hurry(set->schedule, monitored->slot);
     if (again || set->first_waiting || set->running + 1 == set->most_running)

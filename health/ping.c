@@ -4,6 +4,7 @@
 #include "lbnode/base/monotime.h"
 #include "lbnode/base/random.h"
 #include "lbnode/base/siphash.h"
+#include "lbnode/loop/loop_deadlines.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -27,9 +28,7 @@ struct echo_socket {
 struct pinger {
     struct loop *loop;
     struct echo_socket sockets[2]; /* IPv4, IPv6 */
-    struct loop_timer timer;
-    uint64_t timer_ms; /* when it expires; UINT64_MAX: it does not run */
-    struct deadline_wheel deadlines;
+    struct loop_deadlines deadlines;
     uint16_t identifier;
     uint8_t cookie_key[SIPHASH_KEY_SIZE];
     uint64_t started;    /* pings so far */
@@ -38,13 +37,18 @@ struct pinger {
     struct ping *running[PING_MAXIMUM]; /* by number */
 };
 
+static struct echo_socket *socket_of(struct pinger *pinger, const struct ping *ping)
+{
+    return &pinger->sockets[ping->address.family == 6];
+}
+
 /* ---- the end of a ping --------------------------------------------------------------------
  */
 
 static void release(struct ping *ping)
 {
     struct pinger *pinger = ping->pinger;
-    deadline_clear(&pinger->deadlines, &ping->deadline);
+    loop_deadlines_clear(&pinger->deadlines, &ping->deadline);
     pinger->running[ping->number] = NULL;
     pinger->free_numbers[pinger->free_count++] = ping->number;
     ping->pinger = NULL;
@@ -111,46 +115,22 @@ static void read_answers(struct echo_socket *self, unsigned batches)
 /* ---- deadlines ----------------------------------------------------------------------------
  */
 
-static void on_timer(struct loop_timer *timer);
-
-static void wake_at(struct pinger *pinger, uint64_t due_ms)
-{
-    uint64_t now_ms = monotime_now_ms();
-    pinger->timer_ms = due_ms;
-    loop_timer_start(pinger->loop, &pinger->timer, due_ms > now_ms ? due_ms - now_ms : 0,
-                     on_timer);
-}
-
-static void on_expired(void *context, struct deadline *deadline)
-{
-    const uint64_t *now_us = context;
-    struct ping *ping = CONTAINER_OF(deadline, struct ping, deadline);
-    finish(ping, ping->failure, *now_us);
-}
-
 /* Answers that are there count, also when this process looks late: they are read first. */
-static void on_timer(struct loop_timer *timer)
+static void end(struct ping *ping)
 {
-    struct pinger *pinger = CONTAINER_OF(timer, struct pinger, timer);
-    uint64_t now_us = monotime_now_us();
-    pinger->timer_ms = UINT64_MAX;
-    for (size_t i = 0; i < ARRAY_LENGTH(pinger->sockets); i++)
-        read_answers(&pinger->sockets[i], PING_MAXIMUM / BATCH);
-    deadline_wheel_advance(&pinger->deadlines, now_us / 1000, on_expired, &now_us);
-    uint64_t next_ms = deadline_wheel_next_ms(&pinger->deadlines);
-    if (next_ms < pinger->timer_ms)
-        wake_at(pinger, next_ms);
+    read_answers(socket_of(ping->pinger, ping), PING_MAXIMUM / BATCH);
+    if (ping_is_running(ping))
+        finish(ping, ping->failure, monotime_now_us());
+}
+
+static void on_expired(struct deadline *deadline)
+{
+    end(CONTAINER_OF(deadline, struct ping, deadline));
 }
 
 static void set_deadline(struct ping *ping, uint64_t when_ms)
 {
-    struct pinger *pinger = ping->pinger;
-    if (pinger->deadlines.count == 0) /* it may have stood still for long */
-        deadline_wheel_advance(&pinger->deadlines, monotime_now_ms(), on_expired, NULL);
-    deadline_set(&pinger->deadlines, &ping->deadline, when_ms);
-    uint64_t due_ms = (when_ms + WHEEL_TICK_MS - 1) / WHEEL_TICK_MS * WHEEL_TICK_MS;
-    if (due_ms < pinger->timer_ms)
-        wake_at(pinger, due_ms);
+    loop_deadlines_set(&ping->pinger->deadlines, &ping->deadline, when_ms);
 }
 
 /* ---- requests -----------------------------------------------------------------------------
@@ -205,11 +185,6 @@ static void set_full(struct echo_socket *self, bool is_full)
     self->is_full = is_full;
     loop_io_change(self->pinger->loop, &self->io,
                    is_full ? LOOP_READABLE | LOOP_WRITABLE : LOOP_READABLE);
-}
-
-static struct echo_socket *socket_of(struct pinger *pinger, const struct ping *ping)
-{
-    return &pinger->sockets[ping->address.family == 6];
 }
 
 /* The socket has room. Rare, so all are looked at, and in turn; one that is not sent although
@@ -289,12 +264,8 @@ void ping_start(struct pinger *pinger,
 
 void ping_expire(struct ping *ping, uint32_t slack_ms)
 {
-    uint64_t now_us = monotime_now_us();
-    if (now_us / 1000 + slack_ms < ping->deadline.when_ms)
-        return;
-    read_answers(socket_of(ping->pinger, ping), PING_MAXIMUM / BATCH);
-    if (ping_is_running(ping))
-        finish(ping, ping->failure, now_us);
+    if (monotime_now_ms() + slack_ms >= ping->deadline.when_ms)
+        end(ping);
 }
 
 bool ping_is_running(const struct ping *ping)
@@ -332,9 +303,8 @@ struct pinger *pinger_new(struct loop *loop, const struct icmp_sockets *sockets)
     struct pinger *pinger = calloc(1, sizeof(*pinger));
     if (!pinger)
         return NULL;
-    deadline_wheel_init(&pinger->deadlines, monotime_now_ms());
+    loop_deadlines_init(&pinger->deadlines, loop, on_expired);
     pinger->loop = loop;
-    pinger->timer_ms = UINT64_MAX;
     pinger->identifier = sockets->identifier;
     random_bytes(pinger->cookie_key, sizeof(pinger->cookie_key));
     while (pinger->free_count < PING_MAXIMUM) {
@@ -353,6 +323,6 @@ void pinger_free(struct pinger *pinger)
         return;
     for (size_t i = 0; i < ARRAY_LENGTH(pinger->sockets); i++)
         loop_io_stop(&pinger->sockets[i].io);
-    loop_timer_stop(&pinger->timer);
+    loop_deadlines_stop(&pinger->deadlines);
     free(pinger);
 }
