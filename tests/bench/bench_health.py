@@ -186,6 +186,7 @@ class Bench:
             if memory:
                 self.say(memory, self.haproxy, (proportional_kib(self.haproxy.pid) - idle) / count)
             self.haproxy.stop()
+        self.lbnode.renew()
         idle = proportional_kib(self.lbnode.pid)
         self.lbnode.check(count, kind)
         self.wait_online(count)
@@ -210,7 +211,7 @@ class Bench:
         parts = {"http": self.http, "silent": self.silent,
                  "tcp": lambda: self.kind("TCP", "tcp_check", self.sizes["members"]),
                  "https": self.https,
-                 "ping": lambda: self.kind("PING", "ping_check", self.sizes["members"] // 2, beside=False)}
+                 "ping": lambda: self.kind("PING", "ping_check", self.sizes["members"], beside=False)}
         try:
             self.lab.up(1, 1)
             for setting in "net.ipv4.tcp_max_tw_buckets=512", "net.core.somaxconn=65535":

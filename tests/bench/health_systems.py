@@ -61,10 +61,26 @@ class Lbnode:
     def start(self):
         self.lab.start("lb1", options=["--workers", "1"])
         self.run("init")
+        self.pid = self.find()
+
+    def find(self):
+        """The health process; None while there is none."""
         for pid in self.lab.pids("lb1"):
-            with open("/proc/%d/comm" % pid) as file:
-                if re.fullmatch("lbnode-health", file.read().strip()):
-                    self.pid = pid
+            try:
+                with open("/proc/%d/comm" % pid) as file:
+                    if re.fullmatch("lbnode-health", file.read().strip()):
+                        return pid
+            except OSError:
+                pass
+        return None
+
+    def renew(self):
+        """Another health process, which has nothing left of what was measured before."""
+        before = self.pid
+        os.kill(before, signal.SIGKILL)
+        if not wait_until(lambda: self.find() not in (None, before), 10):
+            raise LabError("the health process does not start again")
+        self.pid = self.find()
 
     def run(self, command, text_in=None):
         done = self.lab.lbnode("lb1", *command.split(), text_in=text_in)
