@@ -12,6 +12,19 @@ enum {
     DEADLINE_MS = 8000
 };
 
+/* One member, which accepts and says nothing, and its monitor. */
+static void start_with_one(struct fixture *fixture,
+                           struct server *server,
+                           struct site *site,
+                           const char *type)
+{
+    fixture_start(fixture);
+    server_start(server, fixture->loop, "");
+    site_start(site);
+    site_member(site, server->port);
+    site_monitor(site, type);
+}
+
 static void each_failure_has_its_reason(void **state)
 {
     struct fixture fixture;
@@ -48,11 +61,7 @@ static void a_refused_tcp_member_goes_down_and_comes_back(void **state)
     struct fixture fixture;
     struct server server;
     struct site site;
-    fixture_start(&fixture);
-    server_start(&server, fixture.loop, "");
-    site_start(&site);
-    site_member(&site, server.port);
-    site_monitor(&site, "TCP");
+    start_with_one(&fixture, &server, &site, "TCP");
     monitor_set_adopt(fixture.set, site_snapshot(&site, fixture.slots));
     fixture_await(&fixture, &site.members[0], VERDICT_ONLINE);
     server_stop(&server);
@@ -72,11 +81,7 @@ static void changes_faster_than_the_timeout_do_not_hide_a_silent_member(void **s
     struct fixture fixture;
     struct server silent;
     struct site site;
-    fixture_start(&fixture);
-    server_start(&silent, fixture.loop, "");
-    site_start(&site);
-    site_member(&site, silent.port);
-    site_monitor(&site, "HTTP");
+    start_with_one(&fixture, &silent, &site, "HTTP");
     int image = site_image(&site, fixture.slots);
     monitor_set_adopt(fixture.set, site_open(image));
     uint64_t deadline = monotime_now_ms() + DEADLINE_MS;
@@ -195,11 +200,7 @@ static void who_asks_gets_a_probe_at_once_of_the_member_it_means(void **state)
     struct server server;
     struct site site;
     uint32_t slot, incarnation;
-    fixture_start(&fixture);
-    server_start(&server, fixture.loop, "");
-    site_start(&site);
-    site_member(&site, server.port);
-    site_monitor(&site, "TCP");
+    start_with_one(&fixture, &server, &site, "TCP");
     monitor_set_adopt(fixture.set, site_snapshot(&site, fixture.slots));
     fixture_await(&fixture, &site.members[0], VERDICT_ONLINE);
     const struct verdict_slot *board =
@@ -247,11 +248,7 @@ static void a_probe_that_began_late_costs_no_beat(void **state)
     struct site site;
     uint32_t slot, incarnation;
     uint64_t took_ms = UINT64_MAX;
-    fixture_start(&fixture);
-    server_start(&silent, fixture.loop, "");
-    site_start(&site);
-    site_member(&site, silent.port);
-    site_monitor(&site, "HTTP");
+    start_with_one(&fixture, &silent, &site, "HTTP");
     monitor_set_adopt(fixture.set, site_snapshot(&site, fixture.slots));
     fixture_await(&fixture, &site.members[0], VERDICT_ERROR);
     const struct verdict_slot *board =
